@@ -1,0 +1,75 @@
+"""
+What people are told, in French and in English: one catalogue for diagnostics, command line and pages.
+
+The texts live in `knowledge/messages/*.toml`, one table per key with a text per language and `{name}` placeholders.
+This module finds and fills them; it decides nothing. French is the default, English is given on request.
+"""
+
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import Final
+
+LANGUAGES: Final = ("fr", "en")
+DEFAULT_LANGUAGE: Final = "fr"
+
+
+@cache
+def catalogue() -> dict[str, dict[str, str]]:
+    """
+    Every text, by key and language: `{"search.unknown-parameter": {"fr": "…", "en": "…"}}`.
+
+    Raises ValueError when two files define the same key or a key lacks a language.
+    """
+    texts: dict[str, dict[str, str]] = {}
+    folder = resources.files("ror.knowledge").joinpath("messages")
+    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if not file.name.endswith(".toml"):
+            continue
+        for section, entries in tomllib.loads(file.read_text(encoding="utf-8")).items():
+            for name, by_language in entries.items():
+                key = f"{section}.{name}"
+                if key in texts or set(by_language) != set(LANGUAGES):
+                    raise ValueError(f'{file.name}: "{key}" is defined twice or lacks a language')
+                texts[key] = by_language
+    return texts
+
+
+def text(key: str, language: str = DEFAULT_LANGUAGE, **params: object) -> str:
+    """
+    The text of `key` in `language`, its placeholders filled with `params`.
+
+    Raises KeyError when the key is not in the catalogue or a placeholder has no value: both are bugs.
+
+    >>> text("language.name", "en")
+    'English'
+    """
+    return catalogue()[key][language].format_map(params)
+
+
+def preferred_language(accept_language: str | None) -> str:
+    """
+    The language to answer in, from an `Accept-Language` header or a `LANG`-like variable; French unless English wins.
+
+    >>> preferred_language("en-GB,en;q=0.8,fr;q=0.5"), preferred_language("de"), preferred_language("en_US.UTF-8")
+    ('en', 'fr', 'en')
+    """
+    best, best_quality = DEFAULT_LANGUAGE, 0.0
+    for part in (accept_language or "").split(","):
+        tag, _, parameters = part.strip().partition(";")
+        language = tag.strip().lower()[:2]
+        quality = _quality(parameters)
+        if language in LANGUAGES and quality > best_quality:
+            best, best_quality = language, quality
+    return best
+
+
+def _quality(parameters: str) -> float:
+    """The `q` of one Accept-Language part; 1 when absent, 0 when it is not a number."""
+    name, _, value = parameters.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0

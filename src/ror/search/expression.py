@@ -1,0 +1,344 @@
+"""
+The tree of a search, and `matches`, which is its meaning.
+
+The parser and the `_filter` reader make trees, the engine answers them with bitmaps, and `matches` says, slowly and
+plainly, whether one resource satisfies one: the engine must agree with it (a property test says so). Leaves hold values
+in the normal form of `values.py`; a parameter is named as on the resource type at that point of the tree.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, Protocol
+
+from ror.geography import distance_m
+from ror.search.values import (
+    Canonical,
+    Period,
+    Position,
+    Quantity,
+    Reference,
+    Text,
+    Token,
+    Value,
+)
+
+Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """No criterion: every resource of the type."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIs:
+    """A code in any system (`system` None), in none (""), or in one; any code of the system when `code` is None."""
+
+    param: str
+    code: str | None
+    system: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextIs:
+    """A string that starts with, contains or exactly is `text`; folded, except for `exact`."""
+
+    param: str
+    text: str
+    how: Literal["starts", "contains", "exact"] = "starts"
+
+
+@dataclass(frozen=True, slots=True)
+class DateIs:
+    """A date that compares with the period asked, both bounds in microseconds, inclusive."""
+
+    param: str
+    prefix: Prefix
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class NumberIs:
+    """A number that compares with `value`; equality reaches `half` on either side, the precision it was written with."""
+
+    param: str
+    prefix: Prefix
+    value: Decimal
+    half: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityIs:
+    """A quantity that compares with `value`, in the unit asked (normal form) or in any when `unit` is None."""
+
+    param: str
+    prefix: Prefix
+    value: Decimal
+    half: Decimal
+    unit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceIs:
+    """A reference to the resource `id`, of any type when `type` is None."""
+
+    param: str
+    type: str | None
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CanonicalIs:
+    """A reference by canonical URL, whatever its version when `version` is ""."""
+
+    param: str
+    url: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A position within `distance_m` metres of a point, bound included (decision 8)."""
+
+    param: str
+    latitude: float
+    longitude: float
+    distance_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """At least one value, that this viewer may see (decision 14)."""
+
+    param: str
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    inner: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    parts: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    parts: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SameRecord:
+    """One repetition of the record `name` (a capacity, an equipment, a tarif…) satisfies all of `inner` (decision 2)."""
+
+    name: str
+    inner: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The resource that `param` points to is a `target` that satisfies `inner`."""
+
+    param: str
+    target: str
+    inner: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """A `source` that satisfies `inner` points here with its parameter `param`."""
+
+    source: str
+    param: str
+    inner: "Expression"
+
+
+Leaf = TokenIs | TextIs | DateIs | NumberIs | QuantityIs | ReferenceIs | CanonicalIs | Near | Present
+Expression = Everything | Leaf | Not | And | Or | SameRecord | Chain | Has
+
+
+# --- the meaning -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A resource as a search sees it: its entries by parameter, as `(value, row)` pairs."""
+
+    type: str
+    id: str
+    entries: Mapping[str, Sequence[tuple[Value, int]]]
+
+
+class World(Protocol):
+    """The directory that gives chains their meaning."""
+
+    def resolve(self, reference: Value, target: str) -> Iterable[Facts]:
+        """The resources of type `target` that a reference value points to."""
+
+    def of_type(self, resource_type: str) -> Iterable[Facts]:
+        """Every resource of a type."""
+
+
+def matches(expression: Expression, facts: Facts, world: World, row: int | None = None) -> bool:
+    """
+    Whether `facts` satisfies `expression` in `world`; only entries of `row` count when one is given.
+
+    This is the definition of every search. Source: FHIR R4, search.html; decisions 2 to 8.
+    """
+    match expression:
+        case Everything():
+            return True
+        case And(parts):
+            return all(matches(part, facts, world, row) for part in parts)
+        case Or(parts):
+            return any(matches(part, facts, world, row) for part in parts)
+        case Not(inner):
+            return not matches(inner, facts, world, row)
+        case SameRecord(_, inner):
+            return any(matches(inner, facts, world, one) for one in _rows_of(inner, facts))
+        case Chain(param, target, inner):
+            return any(
+                matches(inner, pointed, world)
+                for value, _ in facts.entries.get(param, ())
+                for pointed in world.resolve(value, target)
+            )
+        case Has(source, param, inner):
+            return any(
+                matches(inner, pointing, world) and _points_at(pointing, param, facts, world)
+                for pointing in world.of_type(source)
+            )
+        case leaf:
+            satisfies = _satisfies(leaf)
+            return any(
+                satisfies(value) for value, at in facts.entries.get(leaf.param, ()) if row is None or at == row
+            )
+
+
+def _rows_of(inner: Expression, facts: Facts) -> set[int]:
+    """The rows in which any parameter of `inner` has a value."""
+    return {row for param in params_of(inner) for _, row in facts.entries.get(param, ())}
+
+
+def params_of(expression: Expression) -> Iterable[str]:
+    """The parameters that the leaves of an expression read on the resource itself."""
+    match expression:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from params_of(part)
+        case Not(inner) | SameRecord(_, inner):
+            yield from params_of(inner)
+        case Everything() | Chain() | Has():
+            return
+        case leaf:
+            yield leaf.param
+
+
+def _points_at(pointing: Facts, param: str, facts: Facts, world: World) -> bool:
+    return any(
+        pointed.type == facts.type and pointed.id == facts.id
+        for value, _ in pointing.entries.get(param, ())
+        for pointed in world.resolve(value, facts.type)
+    )
+
+
+def _satisfies(leaf: Leaf) -> Callable[[Value], bool]:
+    """The test that a leaf makes of one value."""
+    match leaf:
+        case TokenIs(_, code, system):
+            return lambda value: (
+                isinstance(value, Token) and code in (None, value.code) and system in (None, value.system)
+            )
+        case TextIs(_, text, "starts"):
+            return lambda value: isinstance(value, Text) and value.folded.startswith(text)
+        case TextIs(_, text, "contains"):
+            return lambda value: isinstance(value, Text) and text in value.folded
+        case TextIs(_, text, _):
+            return lambda value: isinstance(value, Text) and value.exact == text
+        case DateIs(_, prefix, first, last):
+            return lambda value: isinstance(value, Period) and date_compares(prefix, value, Period(first, last))
+        case NumberIs(_, prefix, asked, half):
+            return lambda value: isinstance(value, Decimal) and number_compares(prefix, value, asked, half)
+        case QuantityIs(_, prefix, asked, half, unit):
+            return lambda value: (
+                isinstance(value, Quantity)
+                and unit_agrees(value.unit, unit)
+                and number_compares(prefix, value.value, asked, half)
+            )
+        case ReferenceIs(_, target, identifier):
+            return lambda value: (
+                isinstance(value, Reference) and value.id == identifier and target in (None, value.type)
+            )
+        case CanonicalIs(_, url, version):
+            return lambda value: (
+                isinstance(value, Canonical) and value.url == url and version in ("", value.version)
+            )
+        case Near(_, latitude, longitude, reach):
+            return lambda value: (
+                isinstance(value, Position)
+                and distance_m(latitude, longitude, value.latitude, value.longitude) <= reach
+            )
+        case Present():
+            return lambda value: True
+
+
+def date_compares(prefix: Prefix, value: Period, asked: Period) -> bool:
+    """
+    How an indexed period compares with the period asked.
+
+    `eq` is containment; `gt` and `lt` ask for a part beyond the bound; `sa` and `eb` for all of it; `ap` for an overlap
+    with the period widened by a tenth of its length. Source: FHIR R4, search.html#prefix.
+    """
+    match prefix:
+        case "eq":
+            return asked.first <= value.first and value.last <= asked.last
+        case "ne":
+            return not (asked.first <= value.first and value.last <= asked.last)
+        case "gt":
+            return value.last > asked.last
+        case "lt":
+            return value.first < asked.first
+        case "ge":
+            return value.last > asked.last or (asked.first <= value.first and value.last <= asked.last)
+        case "le":
+            return value.first < asked.first or (asked.first <= value.first and value.last <= asked.last)
+        case "sa":
+            return value.first > asked.last
+        case "eb":
+            return value.last < asked.first
+        case "ap":
+            margin = (asked.last - asked.first + 1) // 10
+            return value.first <= asked.last + margin and value.last >= asked.first - margin
+
+
+def number_compares(prefix: Prefix, value: Decimal, asked: Decimal, half: Decimal) -> bool:
+    """
+    How an indexed number compares with the number asked.
+
+    `eq` and `ne` use the precision the number was written with; `ap` reaches a tenth of it. Source: FHIR R4, search.html#number.
+    """
+    match prefix:
+        case "eq":
+            return asked - half <= value < asked + half
+        case "ne":
+            return not asked - half <= value < asked + half
+        case "gt" | "sa":
+            return value > asked
+        case "lt" | "eb":
+            return value < asked
+        case "ge":
+            return value >= asked
+        case "le":
+            return value <= asked
+        case "ap":
+            return abs(value - asked) <= abs(asked) / 10
+
+
+def unit_agrees(indexed: str, asked: str | None) -> bool:
+    """Whether an indexed unit is the one asked; `asked` is None for any, or "|code" for a code in any system."""
+    if asked is None or indexed == asked:
+        return True
+    return asked.startswith("|") and indexed.partition("|")[1:] == asked.partition("|")[1:]
+

@@ -1,0 +1,190 @@
+"""
+What a store keeps and how it is asked: the one interface that SQLite and PostgreSQL implement.
+
+A store keeps every resource, every version, who wrote it, an ordered change log and the rows of long jobs. It is
+deliberately dumb: it never searches and never looks inside a body. Everything a resource is called by inside the
+process is its `rid`, a small integer allotted once per `(type, id)` and never reused; a resource that is only
+referred to already has one, so that a reference never has to be resolved twice.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A resource ready to be kept: validated, normalised and indexed by whoever hands it over."""
+
+    type: str
+    id: str
+    last_updated: int
+    """Microseconds since the epoch, UTC."""
+    body: bytes
+    """The exact JSON that goes out, UTF-8."""
+    entries: bytes
+    """The index entries, packed by `search.extract`; opaque here."""
+    links: tuple[tuple[str, str], ...]
+    """The `(type, id)` of each literal reference, in the order in which `entries` counts them."""
+    digest: bytes
+    """Identifies the content: the same digest means nothing changed."""
+
+
+class Outcome(Enum):
+    """What keeping a draft did."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A version of a resource as it can be read; the body is empty when it was deleted."""
+
+    rid: int
+    type: str
+    id: str
+    version: int
+    last_updated: int
+    deleted: bool
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """One line of a resource's history: which version, when, by whom, and whether it was a deletion."""
+
+    version: int
+    last_updated: int
+    recorded_at: int
+    author: str
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the change log; `seq` grows by commit order and has no meaning but its order."""
+
+    seq: int
+    rid: int
+    version: int
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """What the index needs of one resource; `entries` is empty and `targets` too when it was deleted."""
+
+    rid: int
+    type: str
+    id: str
+    last_updated: int
+    deleted: bool
+    entries: bytes
+    targets: Sequence[int]
+    """The rid of each link, in the order of `Draft.links`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dangling:
+    """A reference to something the directory does not hold: the one who refers, and what it refers to."""
+
+    source: tuple[str, str]
+    target: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A long piece of work as a row: whoever claims it works on it, and anyone may ask how far it is."""
+
+    id: str
+    kind: str
+    asked_by: str
+    state: str
+    """`waiting`, `running`, `done`, `failed` or `cancelled`."""
+    parameters: dict[str, object]
+    progress: dict[str, object]
+    created_at: int
+    updated_at: int
+    claimed_by: str | None
+    heartbeat_at: int | None
+
+
+class Store(Protocol):
+    """
+    The directory on disk.
+
+    Safe to call from several threads; writes are acknowledged only when they are durable. Every method raises
+    `errors.Unavailable` when the database is out of reach or its disk is full; no driver's error comes out.
+    """
+
+    def put(self, drafts: Sequence[Draft], author: str) -> list[Outcome]:
+        """Keep drafts in one transaction, durable on return; calls made at the same moment share a commit."""
+
+    def delete(self, resource_type: str, resource_id: str, author: str) -> bool:
+        """Mark a resource as deleted; its versions stay. False when there was nothing to delete."""
+
+    def read(self, resource_type: str, resource_id: str) -> Stored | None:
+        """The current version, deleted or not; None when it never existed."""
+
+    def read_version(self, resource_type: str, resource_id: str, version: int) -> Stored | None:
+        """One version; None when there is no such version."""
+
+    def history(self, resource_type: str, resource_id: str) -> list[VersionRow]:
+        """The versions of a resource, newest first."""
+
+    def bodies(self, rids: Sequence[int]) -> list[bytes]:
+        """The current body of each rid, in the same order; b"" where there is none."""
+
+    def rid(self, resource_type: str, resource_id: str) -> int | None:
+        """The rid of a resource or of something referred to; None when never heard of."""
+
+    def last_change(self) -> int:
+        """The seq of the newest change; 0 when the store is empty."""
+
+    def changes_after(self, seq: int, limit: int) -> list[Change]:
+        """The changes after `seq`, in order, at most `limit`."""
+
+    def change_signal(self) -> int:
+        """A number that differs once another connection has committed; costs microseconds, so it can be polled."""
+
+    def index_rows(self, rids: Iterable[int]) -> list[IndexRow]:
+        """What the index needs of these resources; a rid that is only referred to is left out."""
+
+    def all_index_rows(self) -> Iterator[tuple[int, list[IndexRow]]]:
+        """
+        Everything for a rebuild, by batches `(seq, rows)` of one consistent moment, `seq` being its last change.
+        """
+
+    def counts(self) -> dict[str, int]:
+        """How many live resources of each type."""
+
+    def dangling(self, limit: int) -> tuple[int, list[Dangling]]:
+        """How many references point at nothing, and the first `limit` of them."""
+
+    def size_on_disk(self) -> int:
+        """Bytes, everything included."""
+
+    def get_meta(self, key: str) -> str | None:
+        """A small fact about the directory itself: the schema of its index entries, its dictionaries…"""
+
+    def set_meta(self, key: str, value: str) -> None: ...
+
+    def add_job(self, kind: str, asked_by: str, parameters: dict[str, object]) -> Job: ...
+
+    def claim_job(self, kinds: Sequence[str], worker: str, stale_after_s: float) -> Job | None:
+        """The oldest waiting job, or one whose worker stopped giving signs; claimed by `worker` for nobody else."""
+
+    def beat_job(self, job_id: str, worker: str, progress: dict[str, object]) -> bool:
+        """Say that the work goes on and how far; False when the job was cancelled or taken over."""
+
+    def end_job(self, job_id: str, worker: str, state: str, progress: dict[str, object]) -> bool: ...
+
+    def cancel_job(self, job_id: str) -> bool: ...
+
+    def job(self, job_id: str) -> Job | None: ...
+
+    def close(self) -> None:
+        """Finish what was acknowledged and let go of the files."""
