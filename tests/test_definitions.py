@@ -1,0 +1,221 @@
+"""The tables that the project rests on are complete, and say what the standard and the guide say."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from ror import definitions
+from ror.definitions import (
+    INCLUDES,
+    RECORDS,
+    RESOURCE_PROFILE,
+    RESOURCE_TYPES,
+    all_search_parameters,
+    element_type,
+    extensions,
+    profiles,
+    search_parameter,
+    search_parameters,
+    type_definition,
+    type_names,
+)
+
+SHARED = Path(__file__).parent.parent / "../shared"
+PUBLISHED_PARAMETERS = SHARED / "spec/search-parameters.csv"
+
+# Search page of the guide 0.7.0: total, custom, available, draft, implied, definition-only.
+PARAMETER_COUNTS = {
+    "Location": (31, 17, 28, 2, 1, 0),
+    "HealthcareService": (21, 7, 16, 3, 1, 1),
+    "Organization": (21, 12, 18, 1, 1, 1),
+    "Practitioner": (6, 0, 4, 2, 0, 0),
+    "PractitionerRole": (9, 0, 4, 2, 3, 0),
+    "Task": (8, 0, 1, 7, 0, 0),
+    "Measure": (7, 0, 0, 7, 0, 0),
+    "MeasureReport": (5, 0, 0, 4, 1, 0),
+    "Questionnaire": (10, 0, 2, 8, 0, 0),
+}
+
+
+# --- types ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_type_that_an_element_names_has_a_table():
+    named = {kind for name in type_names() for one in type_definition(name).elements.values() for kind in one.types}
+
+    assert named <= set(type_names())
+    assert set(RESOURCE_TYPES) <= set(type_names())
+
+
+@pytest.mark.parametrize(
+    ("type_name", "element", "expected"),
+    [
+        pytest.param("Organization", "contact", ("Organization.contact",), id="a part is a type of its own"),
+        pytest.param("Questionnaire.item", "item", ("Questionnaire.item",), id="a content reference is resolved"),
+        pytest.param("Timing", "repeat", ("Timing.repeat",), id="a part of a data type"),
+        pytest.param("Organization", "id", ("id",), id="a logical id"),
+        pytest.param("Extension", "id", ("string",), id="an element id"),
+        pytest.param("Extension", "url", ("uri",), id="the url of an extension"),
+        pytest.param("Bundle.entry", "resource", ("Resource",), id="any resource"),
+    ],
+)
+def test_an_element_has_the_type_of_the_standard(type_name, element, expected):
+    assert type_definition(type_name).elements[element].types == expected
+    assert element_type(type_name, element) == expected[0]
+
+
+def test_a_choice_is_one_element_for_each_of_its_types():
+    choices = [one for one in type_definition("Extension").elements.values() if one.choice == "value"]
+
+    assert len(choices) == 50
+    assert {"valueString", "valueCodeableConcept", "valuePeriod", "valueBase64Binary"} <= {one.name for one in choices}
+
+
+@pytest.mark.parametrize(
+    ("type_name", "element", "codes"),
+    [
+        ("Location", "status", {"active", "suspended", "inactive"}),
+        ("ContactPoint", "system", {"phone", "fax", "email", "pager", "url", "sms", "other"}),
+        ("HealthcareService.availableTime", "daysOfWeek", {"mon", "tue", "wed", "thu", "fri", "sat", "sun"}),
+        ("Quantity", "comparator", {"<", "<=", ">=", ">"}),
+        ("Narrative", "status", {"generated", "extensions", "additional", "empty"}),
+        ("Questionnaire", "status", {"draft", "active", "retired", "unknown"}),
+    ],
+)
+def test_a_required_binding_is_a_closed_list(type_name, element, codes):
+    assert type_definition(type_name).elements[element].codes == codes
+
+
+def test_an_open_list_of_codes_is_left_open():
+    assert type_definition("Organization").elements["language"].codes is None
+    assert type_definition("Money").elements["currency"].codes is None
+
+
+def test_an_unknown_type_is_an_error():
+    with pytest.raises(KeyError):
+        type_definition("Organisation")
+
+
+# --- search parameters ----------------------------------------------------------------------------------------------
+
+
+def test_the_search_parameters_are_those_of_the_guide():
+    counts = {}
+    for resource_type in RESOURCE_TYPES:
+        parameters = search_parameters(resource_type).values()
+        maturity = Counter(one.maturity for one in parameters)
+        custom = sum(one.custom for one in parameters)
+        levels = (maturity[level] for level in ("available", "draft", "implied", "definition-only"))
+        counts[resource_type] = (len(parameters), custom, *levels)
+
+    assert counts == PARAMETER_COUNTS
+    assert len(all_search_parameters()) == 118
+    assert sum(one.custom for one in all_search_parameters()) == 36
+
+
+def test_every_published_row_is_there_and_keeps_its_published_expression():
+    if not PUBLISHED_PARAMETERS.exists():
+        pytest.skip("the published list of search parameters is not here")
+    with PUBLISHED_PARAMETERS.open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            parameter = search_parameter(row["resource"], row["name"])
+
+            assert parameter is not None, row
+            assert (parameter.type, parameter.canonical) == (row["type"], row["canonical"])
+            assert row["expression"] in ("", parameter.published or parameter.expression), row
+
+
+def test_a_changed_expression_says_why():
+    changed = [one for one in all_search_parameters() if one.published]
+
+    assert len(changed) == 15
+    assert all(one.correction for one in changed)
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "name", "ending"),
+    [
+        ("Location", "capacity-status", ".where(url='capacityStatus').value.as(CodeableConcept)"),
+        (
+            "Location",
+            "limit-value",
+            "ror-location-equipment-limit').extension.where(url='limitValue').value.as(Quantity)",
+        ),
+        ("Organization", "special-price", ".where(url='specialPrice').value.as(CodeableConcept)"),
+        ("Organization", "oi-name", "Organization.name"),
+        ("HealthcareService", "notavailable-closing-reopeningdate", "HealthcareService.notAvailable.during"),
+    ],
+)
+def test_a_faulty_published_expression_is_corrected(resource_type, name, ending):
+    assert search_parameter(resource_type, name).expression.endswith(ending)
+
+
+def test_a_parameter_without_data_has_no_expression():
+    assert search_parameter("HealthcareService", "equipment-type").expression is None
+
+
+def test_a_parameter_answers_to_its_alias():
+    assert search_parameter("Organization", "amount-value") is search_parameter("Organization", "price-amount-value")
+    assert "amount-value" not in search_parameters("Organization")
+
+
+def test_an_unknown_parameter_is_none():
+    assert search_parameter("Location", "capacity") is None
+    assert search_parameters("Patient") == {}
+
+
+def test_a_record_groups_the_parameters_that_read_under_its_roots():
+    for parameter in all_search_parameters():
+        under = [
+            name
+            for name, record in RECORDS.items()
+            if parameter.resource_type == record.resource_type
+            and parameter.expression
+            and parameter.expression.startswith(record.roots[0])
+        ]
+
+        assert under == ([parameter.record] if parameter.record else []), parameter.name
+
+
+def test_includes_are_the_reference_parameters_with_their_targets():
+    assert {name: one.targets for name, one in INCLUDES.items() if name != "Task:focus"} == {
+        "Organization:partof": ("Organization",),
+        "HealthcareService:location": ("Location",),
+        "HealthcareService:organization": ("Organization",),
+        "Location:organization": ("Organization",),
+        "PractitionerRole:service": ("HealthcareService",),
+        "PractitionerRole:practitioner": ("Practitioner",),
+        "PractitionerRole:organization": ("Organization",),
+        "MeasureReport:measure": ("Measure",),
+    }
+    assert set(INCLUDES["Task:focus"].targets) == set(RESOURCE_TYPES)
+
+
+# --- profiles -------------------------------------------------------------------------------------------------------
+
+
+def test_the_profiles_and_extensions_are_those_of_the_guide():
+    assert len(profiles()) == 9
+    assert len(extensions()) == 48
+    assert {profiles()[url].type for url in RESOURCE_PROFILE.values()} == set(RESOURCE_TYPES)
+    assert definitions.profile(RESOURCE_PROFILE["Location"]).name == "ror-location"
+    assert definitions.extension("https://example.org/none") is None
+
+
+def test_a_profile_element_carries_what_code_applies():
+    capacity = next(url for url in extensions() if url.endswith("ror-location-supported-capacity"))
+    by_id = {one.id or one.path: one for one in definitions.extension(capacity).elements}
+
+    status = by_id["Extension.extension:capacityStatus.value[x]"]
+    assert status.types == ("CodeableConcept",)
+    assert status.strength == "required"
+    assert "J188" in status.value_set
+    assert by_id["Extension.extension"].max is None
+    assert (by_id["Extension.extension:capacityType"].min, by_id["Extension.extension:capacityType"].max) == (1, 1)
+
+
+def test_an_unknown_table_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="RECORD"):
+        definitions.RECORD  # noqa: B018 - reading the attribute is the test
