@@ -165,3 +165,8 @@ def test_importing_reads_nothing():
     check = "import ror.geography as g; raise SystemExit(g._table.cache_info().currsize)"
 
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_the_columns_of_the_table_are_the_fields_of_a_commune():
+    # The table holds one list a commune: a field out of place would be read as another.
+    assert geography._table().columns == geography.Commune._fields

@@ -29,6 +29,19 @@ from pathlib import Path
 from typing import Any
 
 TABLE = Path(__file__).resolve().parents[1] / "src" / "ror" / "knowledge" / "communes.json.gz"
+COLUMNS = (
+    "code",
+    "name",
+    "department",
+    "region",
+    "postal_codes",
+    "former_codes",
+    "latitude",
+    "longitude",
+    "estimated",
+    "parent",
+)
+"""The fields of `ror.geography.Commune`, in its order."""
 
 Ring = list[tuple[float, float]]
 Polygon = list[Ring]
@@ -167,26 +180,25 @@ def estimated_points(communes: list[dict[str, Any]], known: dict[str, Point]) ->
     return points
 
 
-def entry(commune: dict[str, Any], known: dict[str, Point], estimated: dict[str, Point]) -> dict[str, Any]:
-    """A commune in the shape of `ror.geography.Commune`; what equals the default there is left out."""
+def entry(commune: dict[str, Any], known: dict[str, Point], estimated: dict[str, Point]) -> list[Any]:
+    """A commune as one value for each of `COLUMNS`; the last two are left out where they say nothing."""
     code = commune["code"]
-    point = known.get(code) or estimated.get(code)
-    facts = {
-        "code": code,
-        "name": commune["nom"],
-        "department": commune["departement"],
-        "region": commune["region"],
-        "postal_codes": commune.get("codesPostaux"),
-        "former_codes": sorted(commune.get("anciensCodes", ())),
-        "latitude": point and point[0],
-        "longitude": point and point[1],
-        "estimated": code in estimated,
-        "parent": commune.get("commune"),
-    }
-    return {name: value for name, value in facts.items() if value not in (None, False, [])}
+    latitude, longitude = known.get(code) or estimated.get(code) or (None, None)
+    facts = [
+        code,
+        commune["nom"],
+        commune["departement"],
+        commune["region"],
+        commune.get("codesPostaux", []),
+        sorted(commune.get("anciensCodes", ())),
+        latitude,
+        longitude,
+    ]
+    parent = commune.get("commune")
+    return [*facts, code in estimated, parent] if parent or code in estimated else facts
 
 
-def entries(communes: list[dict[str, Any]], outlines: dict[tuple[str, str], bytes]) -> list[dict[str, Any]]:
+def entries(communes: list[dict[str, Any]], outlines: dict[tuple[str, str], bytes]) -> list[list[Any]]:
     """The communes of today and the municipal arrondissements, in order of code."""
     known = known_points(communes, outlines)
     estimated = estimated_points(communes, known)
@@ -202,8 +214,9 @@ def names(divisions: list[dict[str, Any]]) -> dict[str, str]:
     return {division["code"]: division["nom"] for division in sorted(divisions, key=lambda division: division["code"])}
 
 
-def provenance(version: str, outlines: Path, found: list[dict[str, Any]]) -> dict[str, Any]:
+def provenance(version: str, outlines: Path, found: list[list[Any]]) -> dict[str, Any]:
     """Where the table comes from, under which licence, and what it holds."""
+    communes = [dict(zip(COLUMNS, commune, strict=False)) for commune in found]
     return {
         "sources": [
             {
@@ -223,9 +236,9 @@ def provenance(version: str, outlines: Path, found: list[dict[str, Any]]) -> dic
         "coordinates": "WGS 84 degrees, centroid of the commune, 5 decimals; estimated: mean of the communes with the "
         "same postal code, else of the département; absent where no outline is published",
         "communes": len(found),
-        "former_codes": sum(len(commune.get("former_codes", ())) for commune in found),
-        "estimated": sum(1 for commune in found if commune.get("estimated")),
-        "without_point": sum(1 for commune in found if "latitude" not in commune),
+        "former_codes": sum(len(commune["former_codes"]) for commune in communes),
+        "estimated": sum(1 for commune in communes if commune.get("estimated")),
+        "without_point": sum(1 for commune in communes if commune["latitude"] is None),
     }
 
 
@@ -248,6 +261,7 @@ def main() -> None:
     communes = entries(divisions["communes"], read_outlines(given.outlines))
     table = {
         "provenance": provenance(divisions["package"][0]["version"], given.outlines, communes),
+        "columns": COLUMNS,
         "regions": names(divisions["regions"]),
         "departments": names(divisions["departements"]),
         "communes": communes,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from math import asin, cos, radians, sin, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,8 +21,7 @@ EARTH_RADIUS_M = 6_371_008.8
 """Mean radius of the WGS 84 ellipsoid, in metres."""
 
 
-@dataclass(frozen=True, slots=True)
-class Commune:
+class Commune(NamedTuple):
     """
     A commune of the official geographic code, or an arrondissement of Paris, Lyon or Marseille.
 
@@ -30,6 +29,8 @@ class Commune:
     (975 to 989), whose outlines are not published with the others; `estimated` marks the few communes placed at the
     mean of those that share their postal code. `parent` is the commune of an arrondissement, None for a commune.
     """
+
+    # A tuple and not a dataclass: the table is read twice as fast. The fields are in the order of its columns.
 
     code: str
     name: str
@@ -48,6 +49,7 @@ class _Table:
     """The file as it is shipped."""
 
     provenance: dict[str, Any]
+    columns: tuple[str, ...]
     regions: dict[str, str]
     departments: dict[str, str]
     communes: tuple[Commune, ...]
