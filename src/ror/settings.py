@@ -1,0 +1,316 @@
+"""
+What an operator may decide: one table of settings, and how their values are found and checked.
+
+A value comes from the command line, else from a variable `ROR_NAME`, else from a TOML file, else from its default.
+Nothing is guessed: an unknown name or a bad value is refused with where it came from and what would work. What a
+setting means to people is in the message catalogue, under `setting.<name>`.
+"""
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ror import messages
+from ror.access import anonymous_viewer
+from ror.errors import UsageError
+
+ENVIRONMENT_PREFIX: Final = "ROR_"
+FILE_VARIABLE: Final = "ROR_CONFIG"
+"""Names the file of settings; the empty text means that no file is read at all."""
+DEFAULT_FILE: Final = "ror.toml"
+RESERVED_PREFIXES: Final = ("ROR_TEST_", "ROR_BENCH_")
+"""Variables that the tests and the test bench read; none of them is a setting."""
+SERVICE_PATHS: Final = ("/health", "/metrics")
+"""Paths of the service itself, which no mount point may hide."""
+
+Reader = Callable[[str], Any]
+
+
+class _Unfit(Exception):
+    """A text that is no value for a setting: the key of the explanation, and what it needs beside the usual."""
+
+    def __init__(self, key: str, **params: Any) -> None:
+        super().__init__(key)
+        self.key, self.params = key, params
+
+
+# --- readers: a text in, a value out, _Unfit when it cannot be -----------------------------------------------------
+
+
+def _any_text(text: str) -> str:
+    if not text.strip() or any(ord(character) < 32 for character in text):
+        raise _Unfit("settings.not-a-text")
+    return text
+
+
+def _whole_number(low: int, high: int) -> Reader:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,12}", text) or not low <= int(text) <= high:
+            raise _Unfit("settings.not-a-number", low=low, high=high)
+        return int(text)
+
+    return read
+
+
+def _one_of(*allowed: str) -> Reader:
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise _Unfit("settings.not-a-choice", choices=", ".join(allowed))
+        return text
+
+    return read
+
+
+def _yes_or_no(text: str) -> bool:
+    answer = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower())
+    if answer is None:
+        raise _Unfit("settings.not-a-choice", choices="true, false")
+    return answer
+
+
+def _public_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        raise _Unfit("settings.not-a-url") from None
+    is_plain = re.fullmatch(r"[\x21-\x7e]+", text) and not (parts.query or parts.fragment or "@" in parts.netloc)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain or not port_is_fine:
+        raise _Unfit("settings.not-a-url")
+    return text.rstrip("/")
+
+
+def _existing_file(text: str) -> str:
+    if not Path(text).is_file():
+        raise _Unfit("settings.not-a-file")
+    return text
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _mount_points(text: str) -> tuple[str, ...]:
+    found = tuple(_items(text))
+    for path in found:
+        if path != "/" and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
+            raise _Unfit("settings.not-a-mount-point", item=path)
+        if any(path == taken or path.startswith(f"{taken}/") for taken in SERVICE_PATHS):
+            raise _Unfit("settings.taken-mount-point", item=path)
+    if not found or len(set(found)) != len(found):
+        raise _Unfit("settings.not-a-mount-point", item=text)
+    return found
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    found = _items(text)
+    for item in found:
+        try:
+            ipaddress.ip_network(item, strict=False)
+        except ValueError:
+            raise _Unfit("settings.not-a-network", item=item) from None
+    return tuple(found)
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+def _setting(default: Any, read: Reader) -> Any:
+    """A row of the table: what the setting is worth when nobody says anything, and how a text of it is read."""
+    return field(default=default, metadata={"read": read})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything an operator decided; each field is a setting, an option of `ror serve` and a variable `ROR_NAME`."""
+
+    database: str = _setting("ror.db", _any_text)
+    """The path of a SQLite file, or a `postgresql://` URL."""
+    host: str = _setting("127.0.0.1", _any_text)
+    port: int = _setting(8000, _whole_number(0, 65_535))
+    workers: int = _setting(1, _whole_number(1, 256))
+    anonymous_profile: int | None = _setting(None, _whole_number(0, 5))
+    public_url: str | None = _setting(None, _public_url)
+    mount_points: tuple[str, ...] = _setting(("/ws-diffusion-fhir", "/fhir", "/"), _mount_points)
+    """Where the FHIR service answers; the first is the one that is shown."""
+    trusted_proxies: tuple[str, ...] = _setting((), _networks)
+    """Networks whose `X-Forwarded-*` headers are believed."""
+    log_format: str = _setting("json", _one_of("json", "text"))
+    log_level: str = _setting("info", _one_of("debug", "info", "warning", "error"))
+    access_log: bool = _setting(True, _yes_or_no)
+    body_cache_mb: int = _setting(256, _whole_number(0, 1_000_000))
+    refresh_ms: int = _setting(20, _whole_number(1, 60_000))
+    """How often a process looks for what another one wrote."""
+    max_url_kb: int = _setting(64, _whole_number(1, 1_024))
+    max_body_mb: int = _setting(16, _whole_number(1, 4_096))
+    request_timeout_s: int = _setting(30, _whole_number(1, 3_600))
+    """How long a client may take to send the head of a request, then its body."""
+    stop_timeout_s: int = _setting(30, _whole_number(0, 3_600))
+    terminology_file: str | None = _setting(None, _existing_file)
+
+    @property
+    def mounts(self) -> tuple[str, ...]:
+        """The mount points as prefixes of a path: the root is the empty text."""
+        return tuple("" if path == "/" else path for path in self.mount_points)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as its documentation shows it."""
+
+    name: str
+    default: object
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return ENVIRONMENT_PREFIX + self.name.upper()
+
+    @property
+    def option(self) -> str:
+        """The option of the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    def description(self, language: str = messages.DEFAULT_LANGUAGE) -> str:
+        """What it decides, for people."""
+        return messages.text(f"setting.{self.name}", language)
+
+
+SETTINGS: Final = tuple(Setting(one.name, one.default) for one in fields(Settings))
+_READERS: Final[Mapping[str, Reader]] = {one.name: one.metadata["read"] for one in fields(Settings)}
+
+
+# --- finding the values ----------------------------------------------------------------------------------------------
+
+
+def load(
+    options: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Settings:
+    """
+    The settings, from the command line's `options` by name (None: not given), the environment and a file.
+
+    `file` is the one named on the command line; else `ROR_CONFIG` names it, else `./ror.toml` is read if there is one.
+
+    Raises UsageError when a name is unknown, a value unfit or the file cannot be read.
+    """
+    environment = environment or {}
+    values: dict[str, Any] = {}
+    for source in (_from_file(_chosen_file(file, environment)), _from_environment(environment), _given(options or {})):
+        for name, origin, value in source:
+            values[name] = _read(name, value, origin)
+    settings = Settings(**values)
+    _check_together(settings)
+    return settings
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The variables that give exactly these settings to another process, and keep it from reading a file."""
+    variables = {one.variable: _as_text(getattr(settings, one.name)) or "" for one in SETTINGS}
+    return {**variables, FILE_VARIABLE: ""}
+
+
+def is_loopback(host: str) -> bool:
+    """
+    Whether only this machine can reach what listens on `host`.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+_Values = Iterable[tuple[str, str, object]]
+"""The name of a setting, where its value comes from in words of the operator, and the value as found."""
+
+
+def _chosen_file(file: Path | None, environment: Mapping[str, str]) -> Path | None:
+    if file is not None:
+        return file
+    named = environment.get(FILE_VARIABLE)
+    if named is not None:
+        return Path(named) if named else None
+    return Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None
+
+
+def _from_file(path: Path | None) -> _Values:
+    if path is None:
+        return
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise UsageError("settings.unreadable-file", file=path, problem=problem.strerror) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise UsageError("settings.bad-file", file=path, problem=problem) from None
+    for name, value in content.items():
+        if name not in _READERS:
+            nearest = _nearest(name.replace("-", "_").lower(), tuple(_READERS))
+            raise UsageError("settings.unknown-key", name=name, file=path, nearest=nearest)
+        yield name, f"{path}: {name}", value
+
+
+def _from_environment(environment: Mapping[str, str]) -> _Values:
+    names = {one.variable: one.name for one in SETTINGS}
+    for variable, value in environment.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable == FILE_VARIABLE:
+            continue
+        if variable.startswith(RESERVED_PREFIXES):
+            continue
+        if variable not in names:
+            nearest = _nearest(variable.upper(), (*names, FILE_VARIABLE))
+            raise UsageError("settings.unknown-variable", name=variable, nearest=nearest)
+        yield names[variable], variable, value
+
+
+def _given(options: Mapping[str, object]) -> _Values:
+    options_by_name = {one.name: one.option for one in SETTINGS}
+    for name, value in options.items():
+        if value is not None:
+            yield name, options_by_name[name], value
+
+
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    return difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+
+
+def _read(name: str, value: object, origin: str) -> Any:
+    """The value of a setting; the empty text gives the default back where the default is "none"."""
+    default = next(one.default for one in SETTINGS if one.name == name)
+    text = _as_text(value)
+    if text is not None and not text.strip() and not default:
+        return default
+    try:
+        if text is None:
+            raise _Unfit("settings.not-a-text")
+        return _READERS[name](text)
+    except _Unfit as unfit:
+        raise UsageError(unfit.key, name=name, value=value, source=origin, **unfit.params) from None
+
+
+def _as_text(value: object) -> str | None:
+    """The text of a value as a variable would hold it; None for what no setting can be."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str() | int():
+            return str(value)
+        case list() | tuple() if all(isinstance(item, str) for item in value):
+            return ",".join(value)
+        case _:
+            return None
+
+
+def _check_together(settings: Settings) -> None:
+    """Refuse values that are fine alone and dangerous together."""
+    if anonymous_viewer(settings.anonymous_profile) is not None and not is_loopback(settings.host):
+        raise UsageError("access.loopback-only", host=settings.host)
