@@ -345,3 +345,13 @@ def test_the_tool_names_the_file_and_what_it_lacks(tmp_path):
     built = run_builder(tmp_path, "--read-on", "2026-11-23", "--out", tmp_path / "out.json.gz")
 
     assert "TRE_R1-X.json has no concepts" in built.stderr
+
+
+def test_the_communes_are_a_code_system_like_any_other():
+    communes = code_system(R13).concepts
+
+    assert len(communes) == len(list(communes)) == len(set(communes)) == 35_014 + 4_240
+    assert (communes["29019"].display, communes["29019"].status) == ("Brest", "active")
+    assert (communes["01039"].display, communes["01039"].status) == (None, "deprecated")
+    assert "99999" not in communes
+    assert is_obsolete(R13, "01039", date(2026, 1, 1))

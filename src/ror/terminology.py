@@ -130,7 +130,7 @@ def code_system(url: str) -> CodeSystem | None:
     tables = _tables()
     published = tables.spellings.get(url, url)
     found = tables.code_systems.get(published)
-    return _communes() if found is None and published == COMMUNES else found
+    return _COMMUNES if found is None and published == COMMUNES else found
 
 
 def code_systems() -> Iterable[CodeSystem]:
@@ -393,17 +393,26 @@ def _born_after(concept: Concept, edition: ValueSet) -> bool:
     return f"{concept.start:%Y%m%d}" > edition.version[:8]
 
 
-@cache
-def _communes() -> CodeSystem:
-    """
-    TRE_R13-CommuneOM as the geographic table knows it: communes of today in use, the codes they replaced deprecated.
+class _CommuneConcepts(Mapping[str, Concept]):
+    """The communes as concepts, each made when asked for: communes of today in use, the codes they replaced ended."""
 
-    Never whole: codes that ended before the table's memory, and those that a later release adds, are missing.
-    """
-    concepts = {
-        former: Concept(former, status="deprecated")
-        for commune in geography.communes()
-        for former in commune.former_codes
-    }
-    in_use = {commune.code: Concept(commune.code, commune.name, status="active") for commune in geography.communes()}
-    return CodeSystem(COMMUNES, "TRE_R13-CommuneOM", "1.2.250.1.213.2.23", None, False, concepts | in_use)
+    def __getitem__(self, code: str) -> Concept:
+        commune = geography.commune(code)
+        if commune is None:
+            raise KeyError(code)
+        if code == commune.code:
+            return Concept(code, commune.name, status="active")
+        # The name that went with a former code is not in the table, and today's commune is another one.
+        return Concept(code, status="deprecated")
+
+    def __iter__(self) -> Iterator[str]:
+        for commune in geography.communes():
+            yield commune.code
+            yield from commune.former_codes
+
+    def __len__(self) -> int:
+        return sum(1 + len(commune.former_codes) for commune in geography.communes())
+
+
+# Never whole: codes that ended before the geographic table's memory, and those that a later release adds, are missing.
+_COMMUNES = CodeSystem(COMMUNES, "TRE_R13-CommuneOM", "1.2.250.1.213.2.23", None, False, _CommuneConcepts())
