@@ -1,0 +1,194 @@
+"""
+What a client and the server agree on: format, coding of the body, handling of what is not understood, freshness.
+
+Each function reads a header or a parameter and says what to do; none sees a request. Headers repeated by
+a client arrive joined by commas. Sources: FHIR R4, http.html; RFC 9110; RFC 7240; http-api.md section 3.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple
+
+from ror.errors import InvalidRequest, NotAcceptable, UnsupportedMediaType
+
+FHIR_JSON: Final = "application/fhir+json"
+JSON_TYPES: Final = frozenset(
+    {FHIR_JSON, "application/json", "text/json", "json", "application/*", "text/*", "*/*", "*"}
+)
+"""What may name the one format there is; the short names are those of `_format`."""
+
+FHIR_VERSIONS: Final = frozenset({"4.0", "4.0.1"})
+
+FORM: Final = "application/x-www-form-urlencoded"
+Coding = Literal["identity", "gzip", "zstd"]
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+# --- format ----------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def check_accepted(accept: str | None, formats: tuple[str, ...]) -> None:
+    """
+    Nothing, when FHIR JSON answers the `_format` parameters, or else the Accept header.
+
+    A `+` that was decoded as a space is understood. Raises NotAcceptable when only something else would do.
+    """
+    if formats:
+        for one in formats:
+            if not _names_json(one.replace("application/fhir json", FHIR_JSON)):
+                raise NotAcceptable("http.not-acceptable", asked=one[:100], expression="_format")
+        return
+    if accept is None or not accept.strip():
+        return
+    # The most specific range decides: "application/json;q=0, */*" refuses JSON.
+    ranges = [(name, quality) for name, parameters, quality in _weighted(accept) if _fits(name, parameters)]
+    specific = [quality for name, quality in ranges if "*" not in name]
+    if not any(quality > 0 for quality in specific or [quality for _, quality in ranges]):
+        raise NotAcceptable("http.not-acceptable", asked=accept[:100])
+
+
+def _names_json(text: str) -> bool:
+    return any(_fits(name, parameters) and quality > 0 for name, parameters, quality in _weighted(text))
+
+
+def _fits(name: str, parameters: dict[str, str]) -> bool:
+    return name in JSON_TYPES and parameters.get("fhirversion", "4.0") in FHIR_VERSIONS
+
+
+def is_pretty(values: Iterable[str]) -> bool:
+    """Whether `_pretty` asks for an indented answer. Raises InvalidRequest for anything but true and false."""
+    pretty = False
+    for value in values:
+        if value not in ("true", "false"):
+            raise InvalidRequest("http.bad-pretty", value=value[:100], expression="_pretty")
+        pretty = value == "true"
+    return pretty
+
+
+def check_is_form(content_type: str | None, content_encoding: str | None, has_body: bool) -> None:
+    """Nothing, when the body is a form in UTF-8. Raises UnsupportedMediaType otherwise."""
+    coding = (content_encoding or "identity").strip().lower()
+    if coding != "identity":
+        raise UnsupportedMediaType("http.unsupported-media-type", sent=f"Content-Encoding: {coding[:100]}")
+    if content_type is None and not has_body:
+        return
+    found = next(_weighted(content_type or ""), None)
+    if found is None or found[0] != FORM or found[1].get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType("http.unsupported-media-type", sent=(content_type or "")[:100])
+
+
+# --- coding of the body ----------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def coding_for(accept_encoding: str | None) -> Coding:
+    """
+    How to code a body that is worth it: zstd, quicker to make, then gzip, among what the client likes best.
+
+    >>> coding_for("gzip, deflate, br"), coding_for("gzip;q=0.5, zstd"), coding_for("zstd;q=0, *"), coding_for(None)
+    ('gzip', 'zstd', 'gzip', 'identity')
+    """
+    asked = {name: quality for name, _, quality in _weighted(accept_encoding or "")}
+    best: Coding = "identity"
+    best_quality = 0.0
+    offered: tuple[Coding, ...] = ("zstd", "gzip")
+    for coding in offered:
+        # Not every client that sends "*" can read zstd, so a star stands for gzip alone.
+        quality = asked.get(coding, asked.get("*", 0.0) if coding == "gzip" else 0.0)
+        if quality > best_quality:
+            best, best_quality = coding, quality
+    return best if best_quality >= asked.get("identity", 0.0) else "identity"
+
+
+# --- preferences -----------------------------------------------------------------------------------------------------
+
+
+class Preferences(NamedTuple):
+    """How a search treats what it does not understand, and criteria on repeated records."""
+
+    lenient: bool
+    independent: bool
+
+    @property
+    def applied(self) -> str:
+        """The value of Preference-Applied; empty when nothing was asked that changes the answer."""
+        names = (("lenient", self.lenient), ("independent-criteria", self.independent))
+        return ", ".join(f"handling={name}" for name, asked in names if asked)
+
+
+@lru_cache(maxsize=256)
+def preferences(prefer: str | None) -> Preferences:
+    """
+    What the Prefer headers ask. Strict wins over lenient; an unknown preference is ignored, as RFC 7240 wants.
+
+    >>> preferences('respond-async, handling="lenient"; x=1, Handling=independent-criteria')
+    Preferences(lenient=True, independent=True)
+    """
+    handling = set()
+    for part in (prefer or "").split(","):
+        name, _, value = part.partition(";")[0].partition("=")
+        if name.strip().lower() == "handling":
+            handling.add(value.strip().strip('"').lower())
+    return Preferences("lenient" in handling and "strict" not in handling, "independent-criteria" in handling)
+
+
+# --- freshness -------------------------------------------------------------------------------------------------------
+
+
+def is_fresh(
+    if_none_match: str | None, if_modified_since: str | None, etag: str, last_updated: int | None = None
+) -> bool:
+    """
+    Whether what the client holds is what it would get; `last_updated` is in microseconds since the epoch.
+
+    An ETag, when sent, decides alone; a date that cannot be read is ignored. Source: RFC 9110, section 13.
+    """
+    if if_none_match is not None:
+        tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+        return "*" in tags or etag.removeprefix("W/") in tags
+    if if_modified_since is None or last_updated is None:
+        return False
+    try:
+        since = parsedate_to_datetime(if_modified_since)
+        if since.tzinfo is None:
+            since = since.replace(tzinfo=UTC)
+        # HTTP dates have whole seconds.
+        return last_updated // 1_000_000 <= int(since.timestamp())
+    except (ValueError, OverflowError):
+        return False
+
+
+@lru_cache(maxsize=4096)
+def http_date(seconds: int) -> str:
+    """
+    The HTTP date of seconds since the epoch.
+
+    >>> http_date(0)
+    'Thu, 01 Jan 1970 00:00:00 GMT'
+    """
+    return format_datetime(EPOCH + timedelta(seconds=seconds), usegmt=True)
+
+
+# --- lists with weights ----------------------------------------------------------------------------------------------
+
+_QUALITY: Final = re.compile(r"[01](?:\.[0-9]{0,3})?", re.ASCII)
+_MAX_ITEMS: Final = 100
+"""Items of a header that are looked at: no client has more, and each costs."""
+
+
+def _weighted(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
+    """The items of a header in lower case: name, parameters, and quality, 1 when absent and 0 when not a quality."""
+    for part in header.split(",", _MAX_ITEMS)[:_MAX_ITEMS]:
+        name, *written = (piece.strip() for piece in part.split(";"))
+        if not name:
+            continue
+        parameters = {}
+        for one in written:
+            key, _, value = one.partition("=")
+            parameters[key.strip().lower()] = value.strip().strip('"')
+        quality = parameters.pop("q", "1")
+        yield name.lower(), parameters, float(quality) if _QUALITY.fullmatch(quality) else 0.0

@@ -1,0 +1,136 @@
+"""
+What goes over the wire, as bytes: search bundles, operation outcomes, pretty printing.
+
+Bodies are already the exact JSON that goes out, so a bundle is made by joining; nothing here parses a resource, reads a
+clock or knows HTTP. What callers give as ids and URLs is already checked: it goes out as it is.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+
+from ror import messages
+from ror.errors import RorError
+
+LOCATION_DISTANCE: Final = "http://hl7.org/fhir/StructureDefinition/location-distance"
+UNITS: Final = "http://unitsofmeasure.org"
+
+MATCH: Final = b',"search":{"mode":"match"}}'
+INCLUDE: Final = b',"search":{"mode":"include"}}'
+OUTCOME: Final = b',"search":{"mode":"outcome"}}'
+"""What ends an entry, after the resource."""
+
+MAX_DIAGNOSTICS: Final = 4_000
+"""Characters of a text sent back: a caller's value is repeated to be recognised, not to be returned whole."""
+
+Severity = Literal["fatal", "error", "warning", "information"]
+
+
+# --- bundles ---------------------------------------------------------------------------------------------------------
+
+
+def entry_prefix(base_url: str, resource_type: str, resource_id: str) -> bytes:
+    """
+    What begins an entry, before the resource.
+
+    >>> entry_prefix("http://ror/fhir", "Location", "1")
+    b'{"fullUrl":"http://ror/fhir/Location/1","resource":'
+    """
+    return f'{{"fullUrl":"{base_url}/{resource_type}/{resource_id}","resource":'.encode()
+
+
+def ending_with_distance(mode: Literal["match", "include"], distance_m: float) -> bytes:
+    """
+    What ends the entry of a place found by its position: `distance_m` metres away, said in km to the metre.
+
+    Source: search.md section 9; FHIR R4, extension location-distance.
+
+    >>> ending_with_distance("match", 10_500.2)[-78:]
+    b'"value":10.5,"unit":"km","system":"http://unitsofmeasure.org","code":"km"}}]}}'
+    """
+    km = f"{distance_m / 1_000:.3f}".rstrip("0").rstrip(".")
+    quantity = f'{{"value":{km},"unit":"km","system":"{UNITS}","code":"km"}}'
+    return (
+        f',"search":{{"mode":"{mode}","extension":[{{"url":"{LOCATION_DISTANCE}","valueDistance":{quantity}}}]}}}}'
+    ).encode()
+
+
+def outcome_entry(errors: Sequence[RorError], language: str, severity: Severity = "warning") -> bytes:
+    """An entry that says what was left aside in answering; it counts neither as a match nor as an inclusion."""
+    return b'{"resource":' + operation_outcome(errors, language, severity) + OUTCOME
+
+
+def search_bundle(
+    *,
+    bundle_id: str,
+    total: int,
+    links: Sequence[tuple[str, str]],
+    entries: Iterable[bytes],
+    last_updated: str | None = None,
+) -> bytes:
+    """
+    The Bundle of a search: `links` are `(relation, url)`, each entry is whole; without any, `entry` is left out.
+
+    FHIR forbids empty arrays, and the published samples read `bundle.get("entry", [])`.
+    """
+    head: dict[str, Any] = {"resourceType": "Bundle", "id": bundle_id}
+    if last_updated is not None:
+        head["meta"] = {"lastUpdated": last_updated}
+    head |= {"type": "searchset", "total": total}
+    if links:
+        head["link"] = [{"relation": relation, "url": url} for relation, url in links]
+    start = msgspec.json.encode(head)[:-1]
+    joined = b",".join(entries)
+    return b"".join((start, b',"entry":[', joined, b"]}")) if joined else start + b"}"
+
+
+# --- outcomes --------------------------------------------------------------------------------------------------------
+
+
+class Issue(NamedTuple):
+    """One issue of an outcome; `expression` is the FHIRPath or the parameter that it is about."""
+
+    severity: Severity
+    code: str
+    diagnostics: str
+    expression: str | None = None
+
+
+def operation_outcome(
+    errors: Sequence[RorError], language: str = messages.DEFAULT_LANGUAGE, severity: Severity = "error"
+) -> bytes:
+    """The OperationOutcome that tells these errors in `language`."""
+    return outcome([Issue(severity, error.issue, error.text(language), error.expression) for error in errors])
+
+
+def outcome(issues: Sequence[Issue]) -> bytes:
+    """
+    An OperationOutcome. `expression` is an array, also where the published example prints a string (decision 29).
+
+    >>> outcome([Issue("error", "invalid", "no", "Location.status")])[35:]
+    b'"issue":[{"severity":"error","code":"invalid","diagnostics":"no","expression":["Location.status"]}]}'
+    """
+    return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": [_issue(*one) for one in issues]})
+
+
+def _issue(severity: str, code: str, diagnostics: str, expression: str | None) -> dict[str, Any]:
+    if len(diagnostics) > MAX_DIAGNOSTICS:
+        diagnostics = diagnostics[: MAX_DIAGNOSTICS - 1] + "…"
+    found: dict[str, Any] = {"severity": severity, "code": code, "diagnostics": diagnostics}
+    if expression is not None:
+        found["expression"] = [expression]
+    return found
+
+
+# --- for people ------------------------------------------------------------------------------------------------------
+
+
+def pretty(body: bytes) -> bytes:
+    """
+    The same JSON, indented; numbers keep every digit they were written with.
+
+    >>> pretty(b'{"value":2.10}').decode()
+    '{\\n  "value": 2.10\\n}'
+    """
+    return msgspec.json.format(body, indent=2)
