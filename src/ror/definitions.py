@@ -9,7 +9,7 @@ Nothing here validates, searches or walks a resource; those rooms read these tab
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -29,6 +29,9 @@ RESOURCE_TYPES: Final = (
     "MeasureReport",
 )
 """The resource types that are kept and searched, from the structure that carries an offer to the figures about it."""
+
+EVERYWHERE: Final = ("_id", "_lastUpdated", "_tag")
+"""Search parameters of every resource. Source: FHIR R4, search.html#all; the guide lists them for some types only."""
 
 # Loaded on first use, see `__getattr__` at the end of this module.
 RECORDS: Mapping[str, Record]
@@ -233,10 +236,17 @@ def _expanded(
 
 @cache
 def search_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
-    """The search parameters of a resource type by name, aliases excluded; empty when the type is not searchable."""
-    return MappingProxyType(
-        {parameter.name: parameter for parameter in all_search_parameters() if parameter.resource_type == resource_type}
-    )
+    """
+    The search parameters of a resource type by name, aliases excluded; empty when the type is not searchable.
+
+    Those of every resource (`EVERYWHERE`) are there even where the guide does not list them.
+    """
+    listed = {one.name: one for one in all_search_parameters() if one.resource_type == resource_type}
+    if listed:
+        for one in all_search_parameters():
+            if one.name in EVERYWHERE and one.name not in listed:
+                listed[one.name] = replace(one, resource_type=resource_type, maturity="implied")
+    return MappingProxyType(listed)
 
 
 def search_parameter(resource_type: str, name: str) -> SearchParameter | None:
@@ -252,7 +262,7 @@ def search_parameter(resource_type: str, name: str) -> SearchParameter | None:
 
 @cache
 def all_search_parameters() -> tuple[SearchParameter, ...]:
-    """Every search parameter, in the order of `RESOURCE_TYPES`."""
+    """Every search parameter that the guide lists, in the order of `RESOURCE_TYPES`."""
     return tuple(
         SearchParameter(
             resource_type=row["resource"],

@@ -10,7 +10,7 @@ from ror import messages
 
 
 class RorError(Exception):
-    """The caller can be told; becomes an OperationOutcome with `status`, issue code `issue` and FHIRPath `expression`."""
+    """The caller can be told; becomes an OperationOutcome with issue code `issue`, answered with `status`."""
 
     status = 500
     issue = "exception"

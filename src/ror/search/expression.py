@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, Protocol
 
+from ror.definitions import search_parameter
 from ror.geography import distance_m
 from ror.search.values import (
     Canonical,
     Period,
     Position,
     Quantity,
-    Reference,
     Text,
     Token,
     Value,
@@ -82,7 +82,11 @@ class QuantityIs:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceIs:
-    """A reference to the resource `id`, of any type when `type` is None."""
+    """
+    A reference to the resource `id`, of any type when `type` is None.
+
+    It is the chain to that `_id`: a reference to something hidden or absent is as no reference (decision 13).
+    """
 
     param: str
     type: str | None
@@ -156,7 +160,8 @@ class Has:
     inner: "Expression"
 
 
-Leaf = TokenIs | TextIs | DateIs | NumberIs | QuantityIs | ReferenceIs | CanonicalIs | Near | Present
+ValueLeaf = TokenIs | TextIs | DateIs | NumberIs | QuantityIs | CanonicalIs | Near | Present
+Leaf = ValueLeaf | ReferenceIs
 Expression = Everything | Leaf | Not | And | Or | SameRecord | Chain | Has
 
 
@@ -210,11 +215,18 @@ def matches(expression: Expression, facts: Facts, world: World, row: int | None 
                 matches(inner, pointing, world) and _points_at(pointing, param, facts, world)
                 for pointing in world.of_type(source)
             )
+        case ReferenceIs():
+            return matches(as_chains(expression, facts.type), facts, world)
         case leaf:
             satisfies = _satisfies(leaf)
-            return any(
-                satisfies(value) for value, at in facts.entries.get(leaf.param, ()) if row is None or at == row
-            )
+            return any(satisfies(value) for value, at in facts.entries.get(leaf.param, ()) if row is None or at == row)
+
+
+def as_chains(reference: ReferenceIs, resource_type: str) -> Expression:
+    """What a reference criterion asks, in terms of chains: the `_id` of each type it may point to."""
+    parameter = search_parameter(resource_type, reference.param)
+    targets = (reference.type,) if reference.type else parameter.targets if parameter else ()
+    return Or(tuple(Chain(reference.param, target, TokenIs("_id", reference.id)) for target in targets))
 
 
 def _rows_of(inner: Expression, facts: Facts) -> set[int]:
@@ -244,7 +256,7 @@ def _points_at(pointing: Facts, param: str, facts: Facts, world: World) -> bool:
     )
 
 
-def _satisfies(leaf: Leaf) -> Callable[[Value], bool]:
+def _satisfies(leaf: ValueLeaf) -> Callable[[Value], bool]:
     """The test that a leaf makes of one value."""
     match leaf:
         case TokenIs(_, code, system):
@@ -267,14 +279,8 @@ def _satisfies(leaf: Leaf) -> Callable[[Value], bool]:
                 and unit_agrees(value.unit, unit)
                 and number_compares(prefix, value.value, asked, half)
             )
-        case ReferenceIs(_, target, identifier):
-            return lambda value: (
-                isinstance(value, Reference) and value.id == identifier and target in (None, value.type)
-            )
         case CanonicalIs(_, url, version):
-            return lambda value: (
-                isinstance(value, Canonical) and value.url == url and version in ("", value.version)
-            )
+            return lambda value: isinstance(value, Canonical) and value.url == url and version in ("", value.version)
         case Near(_, latitude, longitude, reach):
             return lambda value: (
                 isinstance(value, Position)
@@ -341,4 +347,3 @@ def unit_agrees(indexed: str, asked: str | None) -> bool:
     if asked is None or indexed == asked:
         return True
     return asked.startswith("|") and indexed.partition("|")[1:] == asked.partition("|")[1:]
-

@@ -86,10 +86,13 @@ class Position(NamedTuple):
 Value = Token | Text | Period | Decimal | Quantity | Reference | Canonical | LogicalReference | Position
 
 
+_CACHED_LENGTH: Final = 256
+"""Longer texts are not remembered: queries bring them too, and a cache must not grow with what strangers send."""
+
+
 # --- codes -----------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4096)
 def normal_system(system: str) -> str:
     """
     The one spelling under which a system is compared.
@@ -100,7 +103,14 @@ def normal_system(system: str) -> str:
     >>> normal_system("http://sirene.fr") == normal_system("https://sirene.fr")
     True
     """
+    return _cached_system(system) if len(system) <= _CACHED_LENGTH else _normal_system(system)
+
+
+def _normal_system(system: str) -> str:
     return re.sub(r"^https?://", "", canonical_system(system)).rstrip("/")
+
+
+_cached_system: Final = lru_cache(maxsize=4096)(_normal_system)
 
 
 # --- text ------------------------------------------------------------------------------------------------------------
@@ -108,7 +118,6 @@ def normal_system(system: str) -> str:
 _LIGATURES: Final = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'"})
 
 
-@lru_cache(maxsize=65536)
 def fold(text: str) -> str:
     """
     The text without what a person would not mind: case, accents, ligatures, kinds of apostrophe, repeated spaces.
@@ -116,12 +125,19 @@ def fold(text: str) -> str:
     >>> fold("  Cœur  d’Éléphant ")
     "coeur d'elephant"
     """
+    return _cached_fold(text) if len(text) <= _CACHED_LENGTH else _fold(text)
+
+
+def _fold(text: str) -> str:
     lowered = text.casefold().translate(_LIGATURES)
     if not lowered.isascii():
         decomposed = unicodedata.normalize("NFKD", lowered)
         lowered = "".join(character for character in decomposed if not unicodedata.combining(character))
         lowered = lowered.translate(_LIGATURES)
     return " ".join(lowered.split())
+
+
+_cached_fold: Final = lru_cache(maxsize=65536)(_fold)
 
 
 # --- dates -----------------------------------------------------------------------------------------------------------
@@ -152,7 +168,8 @@ def covering(text: str) -> Period:
     try:
         if hour is None:
             return _covering_days(int(year), month, day)
-        offset = PARIS if zone is None else UTC if zone == "Z" else datetime.fromisoformat(f"2000-01-01T00:00{zone}").tzinfo
+        written = zone if zone not in (None, "Z") else "+00:00"
+        offset = PARIS if zone is None else datetime.fromisoformat(f"2000-01-01T00:00{written}").tzinfo
         # A leap second is the last microsecond-counted second of its minute for our purposes.
         whole = min(int(second or 0), 59)
         start = datetime(int(year), int(month), int(day), int(hour), int(minute), whole, tzinfo=offset)

@@ -1,0 +1,62 @@
+"""
+The one place where the parts are put together: a store, its index, the bodies at hand.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from ror import terminology
+from ror.bodies import Bodies
+from ror.search.index import Index
+from ror.settings import Settings
+from ror.store import open_store
+from ror.store.contract import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """An open directory; `ready_in_s` is how long its index took to be ready."""
+
+    settings: Settings
+    store: Store
+    index: Index
+    bodies: Bodies
+    ready_in_s: float
+
+    def refresh(self) -> None:
+        """See at once what has been written, here or by another process."""
+        self.index.refresh()
+
+    def close(self) -> None:
+        """Stop following changes and let go of the files; what was acknowledged is kept."""
+        self.index.close()
+        self.store.close()
+
+
+def open_directory(settings: Settings) -> Directory:
+    """
+    The directory that the settings name, created when there is none, indexed and following its changes.
+
+    Raises UsageError or Unavailable when the database cannot be opened.
+    """
+    if settings.terminology_file:
+        terminology.load(Path(settings.terminology_file))
+    store = open_store(settings.database)
+    try:
+        bodies = Bodies(store, settings.body_cache_mb * 1_000_000)
+        index = Index(store, snapshot_folder(settings.database), changed=bodies.forget)
+        start = time.perf_counter()
+        index.open()
+        ready_in_s = time.perf_counter() - start
+        index.follow()
+    except BaseException:
+        store.close()
+        raise
+    return Directory(settings, store, index, bodies, ready_in_s)
+
+
+def snapshot_folder(database: str) -> Path:
+    """Where the index snapshots of a database live: beside its file."""
+    return Path(unquote(urlsplit(database).path.removeprefix("/")) + ".index")

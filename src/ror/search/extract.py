@@ -1,0 +1,326 @@
+"""
+What a resource can be found by: resource in, index entries out, in the normal form of `values.py`.
+
+The expressions of all the search parameters of a type are laid into one tree of steps, so that a resource is walked
+once however many parameters share a path, and the repetition of a record (a capacity, an equipment…) is known by the
+row it makes. `pack` and `unpack` give the compact form that a store keeps and the index reads.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+
+from ror.definitions import RECORDS, RESOURCE_TYPES, search_parameters
+from ror.paths import Member, Only, Path, paths, reached_type
+from ror.search.values import (
+    Canonical,
+    LogicalReference,
+    Position,
+    Quantity,
+    Reference,
+    Text,
+    Token,
+    Value,
+    covering,
+    covering_between,
+    fold,
+    normal_system,
+    normal_unit,
+)
+
+Entries = dict[str, list[tuple[Value, int]]]
+"""By parameter, each value with the row of its record; the row is 0 outside records."""
+
+SCHEMA: Final = "1"
+"""Changes whenever the same resource would give other entries; a directory indexed under another one is reindexed."""
+
+ABSENT_CODE: Final = ""
+"""The code of a concept that has none: it is there for `:missing`, and no query can ask for it."""
+
+CANONICAL_PARAMETER: Final = "_canonical"
+"""The canonical URL that a resource is known by; not a search parameter, it resolves canonical references."""
+
+CANONICAL_TYPES: Final = ("Questionnaire", "Measure")
+
+DEFAULT_UNIT: Final = {"age-range-low": "a", "age-range-high": "a"}
+"""The unit of a quantity written without one: ages are in years (decision 10)."""
+
+Convert = Callable[[Any], Iterator[Value]]
+
+
+@dataclass(slots=True)
+class Node:
+    """A place in the tree of steps: what to convert here, and where to go on."""
+
+    members: dict[str, "Node"] = field(default_factory=dict)
+    cases: dict[str, dict[str, "Node"]] = field(default_factory=dict)
+    """By field, then by literal: the `where` steps from here."""
+    leaves: list[tuple[str, Convert]] = field(default_factory=list)
+    record: str | None = None
+    """Set where each occurrence is one repetition of a record."""
+    part: bool = False
+    """Set where each occurrence is a repeated part inside a record: it makes a row of its own."""
+
+
+def extract(resource: Mapping[str, Any]) -> Entries:
+    """
+    The index entries of a valid resource.
+
+    Raises ValueError when a date or a number cannot be read, KeyError when the type is not one that is searched.
+    """
+    entries: Entries = {}
+    _walk(_tree(resource["resourceType"]), resource, entries, (0,), {})
+    return entries
+
+
+def _walk(node: Node, value: Any, entries: Entries, rows: tuple[int, ...], counters: dict[str, int]) -> None:
+    """Collects what `value` holds; `rows` are the rows of the record that the entries stand in."""
+    if node.record is not None:
+        rows = _rows_of_repetition(node, value, counters)
+    for param, convert in node.leaves:
+        found = entries.setdefault(param, [])
+        for one in convert(value):
+            for row in rows:
+                found.append((one, row))
+    part = 0
+    for name, child in node.members.items():
+        under = value.get(name)
+        if under is None:
+            continue
+        for item in under if isinstance(under, list) else (under,):
+            if child.cases:
+                for field_name, by_literal in child.cases.items():
+                    wanted = by_literal.get(item.get(field_name))
+                    if wanted is None:
+                        continue
+                    if wanted.part:
+                        _walk(wanted, item, entries, rows[part : part + 1], counters)
+                        part += 1
+                    else:
+                        _walk(wanted, item, entries, rows, counters)
+            if child.leaves or child.members:
+                _walk(child, item, entries, rows, counters)
+
+
+def _rows_of_repetition(node: Node, value: Any, counters: dict[str, int]) -> tuple[int, ...]:
+    """The rows that one repetition takes: one, or one for each repeated part in it."""
+    assert node.record is not None
+    parts = [
+        sum(
+            1
+            for item in value.get(name, ())
+            if item.get(field_name) in by_literal and by_literal[item[field_name]].part
+        )
+        for name, child in node.members.items()
+        for field_name, by_literal in child.cases.items()
+    ]
+    first = counters.get(node.record, 0)
+    counters[node.record] = first + max(1, *parts, 0)
+    return tuple(range(first, counters[node.record]))
+
+
+# --- the tree of a type ----------------------------------------------------------------------------------------------
+
+
+@cache
+def _tree(resource_type: str) -> Node:
+    if resource_type not in RESOURCE_TYPES:
+        raise KeyError(resource_type)
+    root = Node()
+    for parameter in search_parameters(resource_type).values():
+        # A search around a commune is a search around its point: `near` holds what both need.
+        if not parameter.expression or parameter.name == "near-insee-code":
+            continue
+        for path in paths(parameter.expression, resource_type):
+            convert = _converter(parameter.name, parameter.type, reached_type(path, resource_type))
+            _at(root, path).leaves.append((parameter.name, convert))
+    for record in RECORDS.values():
+        if record.resource_type == resource_type:
+            whole, *parts = (paths(expression, resource_type)[0] for expression in record.roots)
+            _at(root, whole).record = record.name
+            for part in parts:
+                _at(root, part).part = True
+    if resource_type in CANONICAL_TYPES:
+        _at(root, (Member("url", "uri"),)).leaves.append((CANONICAL_PARAMETER, _canonical))
+    return root
+
+
+def _at(root: Node, path: Path) -> Node:
+    """The node that a path leads to, made where it is missing."""
+    node = root
+    for step in path:
+        match step:
+            case Member(name):
+                node = node.members.setdefault(name, Node())
+            case Only(field_name, literal):
+                node = node.cases.setdefault(field_name, {}).setdefault(literal, Node())
+    return node
+
+
+# --- conversions -----------------------------------------------------------------------------------------------------
+
+
+def _converter(param: str, search_type: str, fhir_type: str) -> Convert:
+    """How a FHIR type is read for a parameter of `search_type`; raises KeyError for a pair that has no meaning."""
+    if search_type == "quantity":
+        return _quantity(DEFAULT_UNIT.get(param))
+    return _CONVERSIONS[search_type, fhir_type]
+
+
+def _coding(value: Any) -> Iterator[Value]:
+    yield Token(value.get("code", ABSENT_CODE), normal_system(value.get("system", "")))
+
+
+def _codeable_concept(value: Any) -> Iterator[Value]:
+    codings = value.get("coding")
+    if not codings:
+        yield Token(ABSENT_CODE, "")
+        return
+    for coding in codings:
+        yield from _coding(coding)
+
+
+def _identifier(value: Any) -> Iterator[Value]:
+    yield Token(value.get("value", ABSENT_CODE), normal_system(value.get("system", "")))
+
+
+def _code(value: Any) -> Iterator[Value]:
+    yield Token(value, "")
+
+
+def _boolean(value: Any) -> Iterator[Value]:
+    yield Token("true" if value else "false", "")
+
+
+def _string(value: Any) -> Iterator[Value]:
+    yield Text(fold(value), value)
+
+
+def _date(value: Any) -> Iterator[Value]:
+    yield covering(value)
+
+
+def _period(value: Any) -> Iterator[Value]:
+    yield covering_between(value.get("start"), value.get("end"))
+
+
+def _number(value: Any) -> Iterator[Value]:
+    yield Decimal(value)
+
+
+def _quantity(default_unit: str | None) -> Convert:
+    def convert(value: Any) -> Iterator[Value]:
+        if "value" in value:
+            code = value.get("code") or value.get("unit") or default_unit
+            yield Quantity(Decimal(value["value"]), normal_unit(value.get("system"), code))
+
+    return convert
+
+
+_LITERAL: Final = re.compile(rf"(?:.*/)?({'|'.join(RESOURCE_TYPES)})/([A-Za-z0-9\-.]{{1,64}})(?:/_history/.*)?")
+
+
+def literal_reference(text: str) -> Reference | None:
+    """
+    The resource that a literal reference names, relative or absolute; None for a contained or foreign one.
+
+    >>> literal_reference("https://ror.example.org/fhir/Location/12/_history/3")
+    Reference(type='Location', id='12')
+    """
+    found = _LITERAL.fullmatch(text)
+    return Reference(found[1], found[2]) if found else None
+
+
+def _reference(value: Any) -> Iterator[Value]:
+    literal = literal_reference(value.get("reference", ""))
+    if literal:
+        yield literal
+    identifier = value.get("identifier")
+    if identifier and "value" in identifier:
+        yield LogicalReference(value.get("type", ""), identifier["value"], normal_system(identifier.get("system", "")))
+
+
+def _canonical(value: Any) -> Iterator[Value]:
+    url, _, version = value.partition("|")
+    yield Canonical(url, version)
+
+
+def _position(value: Any) -> Iterator[Value]:
+    yield Position(float(value["latitude"]), float(value["longitude"]))
+
+
+_CONVERSIONS: Final[Mapping[tuple[str, str], Convert]] = {
+    ("token", "CodeableConcept"): _codeable_concept,
+    ("token", "Coding"): _coding,
+    ("token", "Identifier"): _identifier,
+    ("token", "code"): _code,
+    ("token", "id"): _code,
+    ("token", "string"): _code,
+    ("token", "boolean"): _boolean,
+    ("string", "string"): _string,
+    ("string", "markdown"): _string,
+    ("date", "date"): _date,
+    ("date", "dateTime"): _date,
+    ("date", "instant"): _date,
+    ("date", "Period"): _period,
+    ("number", "integer"): _number,
+    ("number", "decimal"): _number,
+    ("reference", "Reference"): _reference,
+    ("reference", "canonical"): _canonical,
+    ("special", "Location.position"): _position,
+}
+
+
+# --- the packed form -------------------------------------------------------------------------------------------------
+
+SEPARATOR: Final = "\0"
+"""Between the parts of a packed text; no FHIR string may hold it."""
+
+Packed = dict[str, list[Any]]
+"""By parameter: keys, or `[key, row]` pairs for the parameters of a record."""
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(dict[str, list[Any]])
+
+
+def pack(resource_type: str, entries: Entries) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+    """
+    The entries as a store keeps them, and the `(type, id)` of each literal reference in the order they count them.
+
+    A literal reference becomes its place in that list, so that a store can give its target a rid.
+    """
+    links: dict[Reference, int] = {}
+    packed: Packed = {}
+    parameters = search_parameters(resource_type)
+    for param, values in entries.items():
+        keys: list[Any] = [_key(value, links) for value, _ in values]
+        if param in parameters and parameters[param].record:
+            keys = [[key, row] for key, (_, row) in zip(keys, values, strict=True)]
+        packed[param] = keys
+    return _encoder.encode(packed), tuple(links)
+
+
+def _key(value: Value, links: dict[Reference, int]) -> Any:
+    match value:
+        case Token(first, second) | Text(first, second) | Canonical(first, second):
+            return f"{first}{SEPARATOR}{second}"
+        case Reference():
+            return links.setdefault(value, len(links))
+        case Decimal():
+            return str(value)
+        case Quantity(number, unit):
+            return [unit, str(number)]
+        case LogicalReference(target, code, system):
+            return f"{target}{SEPARATOR}{code}{SEPARATOR}{system}"
+        case _:
+            return list(value)
+
+
+def unpack(packed: bytes) -> Packed:
+    """What `pack` made, as plain keys: see `search.segment` for what becomes of them."""
+    return _decoder.decode(packed)

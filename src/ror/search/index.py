@@ -1,0 +1,301 @@
+"""
+The directory in memory: one large mapped segment, a few small ones for what changed since, and what of each is alive.
+
+A `View` is one consistent moment: immutable, so that a request that started on it ends on it. An `Index` owns the
+current view and keeps it current by reading the store's change log, from a thread of its own or when told to; it loads
+and writes snapshots, and has a fresh one made by another process when the small segments weigh too much.
+"""
+
+import fcntl
+import multiprocessing
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pyroaring import BitMap
+
+from ror.errors import UsageError
+from ror.search import segment as segments
+from ror.search.columns import Column
+from ror.search.extract import SCHEMA
+from ror.search.segment import ColumnName, Segment
+from ror.store.contract import IndexRow, Store
+
+POLL_S: Final = 0.01
+"""How often the change log is looked at; a write elsewhere is visible within a few of these."""
+CHANGES_AT_ONCE: Final = 1000
+"""How many changes make one small segment at most, so that catching up is seen to progress."""
+SEGMENTS_OF_A_SIZE: Final = 6
+"""This many small segments of like size are merged into one."""
+STALE_SHARE: Final = 0.2
+STALE_FLOOR: Final = 20_000
+"""A new snapshot is made once this share of the large segment, and at least this many resources, changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A segment in a view, and those of its members that a later segment replaces."""
+
+    segment: Segment
+    dead: BitMap
+
+
+@dataclass(frozen=True)
+class View:
+    """The index at one moment: `seq` is the last change it holds, and every rid is less than `size`."""
+
+    parts: tuple[Part, ...]
+    seq: int
+    size: int
+    _types: dict[str, BitMap] = field(default_factory=dict, compare=False)
+
+    def of_type(self, resource_type: str) -> BitMap:
+        """Every live resource of a type. Do not change the set that is returned."""
+        known = self._types.get(resource_type)
+        if known is None:
+            known = BitMap()
+            for part in self.parts:
+                known |= part.segment.types.get(resource_type, BitMap()) - part.dead
+            self._types[resource_type] = known
+        return known
+
+    def columns(self, name: ColumnName) -> Iterator[tuple[Part, Column]]:
+        """The column of a parameter in each segment that has it."""
+        for part in self.parts:
+            column = part.segment.columns.get(name)
+            if column is not None:
+                yield part, column
+
+    def with_segment(self, fresh: Segment, seq: int) -> "View":
+        """This view, after a segment whose members replace what the others know of them."""
+        parts = tuple(Part(part.segment, part.dead | (part.segment.members & fresh.members)) for part in self.parts)
+        size = max(self.size, fresh.members.max() + 1 if fresh.members else 0)
+        return View((*parts, Part(fresh, BitMap())), seq, size)
+
+    def memory_bytes(self) -> int:
+        """Bytes of the arrays, mapped ones included."""
+        return sum(part.segment.memory_bytes() for part in self.parts)
+
+
+EMPTY: Final = View((), 0, 0)
+
+
+class Index:
+    """
+    The current view of a store, kept current.
+
+    `folder` is where its snapshots live; `changed` is told the rids of what changed, before a view shows it. Call `open` once, then read `view`; `refresh` brings it up to the last
+    commit, `follow` does so from a thread until `close`.
+    """
+
+    def __init__(self, store: Store, folder: Path, changed: Callable[[Sequence[int]], None] | None = None) -> None:
+        self.store = store
+        self.folder = folder
+        self._changed = changed
+        self.view = EMPTY
+        self._signal: int | None = None
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._follower: threading.Thread | None = None
+        self._maker: multiprocessing.process.BaseProcess | None = None
+        self._snapshot_seq = 0
+
+    def open(self) -> None:
+        """
+        Load the newest snapshot that fits the store, or index the whole store, then catch up.
+
+        Raises UsageError when the directory was indexed by an incompatible version.
+        """
+        identity = _identity(self.store)
+        _check_schema(self.store)
+        with self._lock:
+            self._signal = self.store.change_signal()
+            if not self._adopt_snapshot(identity):
+                self.view = _whole(self.store)
+                self._write_snapshot(identity)
+            self._catch_up()
+
+    def refresh(self) -> None:
+        """Bring the view up to the last commit, whoever made it."""
+        signal = self.store.change_signal()
+        if signal == self._signal:
+            return
+        with self._lock:
+            self._signal = signal
+            self._catch_up()
+
+    def follow(self) -> None:
+        """Keep refreshing from a thread of its own, and have snapshots renewed, until `close`."""
+        self._follower = threading.Thread(target=self._follow, name="index", daemon=True)
+        self._follower.start()
+
+    def close(self) -> None:
+        """Stop following; a snapshot in the making is abandoned."""
+        self._closing.set()
+        if self._follower:
+            self._follower.join()
+        if self._maker and self._maker.is_alive():
+            self._maker.terminate()
+
+    def snapshot(self) -> None:
+        """Write a snapshot of the present, unless the newest one is recent enough for a quick start."""
+        self.refresh()
+        with self._lock:
+            if self._is_stale() or self._snapshot_seq == 0:
+                self.view = _whole(self.store)
+                self._write_snapshot(_identity(self.store))
+
+    # --- keeping up ---
+
+    def _follow(self) -> None:
+        while not self._closing.wait(POLL_S):
+            self.refresh()
+            self._renew_snapshot()
+
+    def _catch_up(self) -> None:
+        while changes := self.store.changes_after(self.view.seq, CHANGES_AT_ONCE):
+            rids = sorted({change.rid for change in changes})
+            fresh = segments.build(self.store.index_rows(rids))
+            if self._changed:
+                self._changed(rids)
+            self.view = _merged(self.view.with_segment(fresh, changes[-1].seq), self.store)
+
+    # --- snapshots ---
+
+    def _is_stale(self) -> bool:
+        sizes = [len(part.segment.members) for part in self.view.parts]
+        return sum(sizes[1:]) > max(STALE_FLOOR, STALE_SHARE * sizes[0]) if sizes else False
+
+    def _write_snapshot(self, identity: str) -> None:
+        """Write the first segment when it is alone, hence whole."""
+        if len(self.view.parts) != 1:
+            return
+        facts = {"schema": SCHEMA, "directory": identity, "seq": str(self.view.seq)}
+        segments.save(self.view.parts[0].segment, self.folder / f"{self.view.seq:012d}.index", facts)
+        self._snapshot_seq = self.view.seq
+        for old in sorted(self.folder.glob("*.index"))[:-2]:
+            old.unlink(missing_ok=True)
+
+    def _adopt_snapshot(self, identity: str) -> bool:
+        """Start from the newest snapshot of this directory that is newer than ours, if there is one."""
+        last = self.store.last_change()
+        for path in sorted(self.folder.glob("*.index"), reverse=True):
+            if int(path.stem) <= self._snapshot_seq:
+                return False
+            loaded = segments.load(path)
+            if loaded is None:
+                continue
+            segment, facts = loaded
+            seq = int(facts.get("seq", -1))
+            if facts.get("schema") == SCHEMA and facts.get("directory") == identity and 0 <= seq <= last:
+                view = EMPTY.with_segment(segment, seq)
+                self._snapshot_seq = seq
+                self.view = view
+                return True
+        return False
+
+    def _renew_snapshot(self) -> None:
+        """Have another process write a snapshot when this one weighs too much; adopt it when it is there."""
+        if self._maker is None:
+            if self._is_stale():
+                context = multiprocessing.get_context("spawn")
+                self._maker = context.Process(
+                    target=_make_snapshot, args=(self.store.url, str(self.folder)), daemon=True
+                )
+                self._maker.start()
+            return
+        if self._maker.is_alive():
+            return
+        self._maker = None
+        with self._lock:
+            before = self.view
+            if self._adopt_snapshot(_identity(self.store)):
+                self._catch_up()
+                if self.view.seq < before.seq:
+                    self.view = before
+
+
+def _make_snapshot(url: str, folder: str) -> None:
+    """Index the whole store and write it down: the work of a process of its own, one at a time per directory."""
+    from ror.store import open_store
+
+    with _only_one(Path(folder) / "making.lock"):
+        store = open_store(url)
+        try:
+            index = Index(store, Path(folder))
+            index.open()
+            index.snapshot()
+        finally:
+            store.close()
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _whole(store: Store) -> View:
+    """The view of everything that a store holds, as one segment."""
+    seq = 0
+
+    def rows() -> Iterator[IndexRow]:
+        nonlocal seq
+        for at, batch in store.all_index_rows():
+            seq = at
+            yield from batch
+
+    whole = segments.build(rows())
+    return EMPTY.with_segment(whole, seq)
+
+
+def _merged(view: View, store: Store) -> View:
+    """The view with its small segments merged where many are of like size; the first, large one is left alone."""
+    while True:
+        group = _alike(view.parts)
+        if group is None:
+            return view
+        first, after = group
+        rids: set[int] = set()
+        for part in view.parts[first:after]:
+            rids.update(part.segment.members - part.dead)
+        merged = segments.build(store.index_rows(sorted(rids)))
+        # The merged segment stands where the group stood: what later segments replace in it stays replaced.
+        later = BitMap()
+        for part in view.parts[after:]:
+            later |= part.segment.members
+        middle = Part(merged, merged.members & later)
+        view = View((*view.parts[:first], middle, *view.parts[after:]), view.seq, view.size)
+
+
+def _alike(parts: Sequence[Part]) -> tuple[int, int] | None:
+    """Where the last run of `SEGMENTS_OF_A_SIZE` small segments of like size stands, if there is one."""
+    levels = [len(part.segment.members).bit_length() // 3 for part in parts[1:]]
+    for end in range(len(levels), SEGMENTS_OF_A_SIZE - 1, -1):
+        run = levels[end - SEGMENTS_OF_A_SIZE : end]
+        if max(run) - min(run) <= 1:
+            return 1 + end - SEGMENTS_OF_A_SIZE, 1 + end
+    return None
+
+
+def _identity(store: Store) -> str:
+    """The name of a directory, so that a snapshot is never taken for another's."""
+    known = store.get_meta("directory")
+    if known is None:
+        known = uuid.uuid4().hex
+        store.set_meta("directory", known)
+    return known
+
+
+def _check_schema(store: Store) -> None:
+    known = store.get_meta("index-schema")
+    if known is None:
+        store.set_meta("index-schema", SCHEMA)
+    elif known != SCHEMA:
+        raise UsageError("index.other-schema", found=known, known=SCHEMA)

@@ -1,0 +1,288 @@
+"""
+An immutable piece of the index: the columns of a set of resources, built from their entries, kept in one mapped file.
+
+A directory is indexed as one large segment and a few small ones; `search.index` decides which, and what of each is
+still alive. Here a segment is made from index rows, written to a file and mapped back in a few milliseconds.
+"""
+
+import mmap
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from pyroaring import BitMap
+
+from ror.definitions import RECORDS, RESOURCE_TYPES, search_parameters
+from ror.errors import Unavailable
+from ror.search import bitmaps
+from ror.search.columns import (
+    COLUMN_KINDS,
+    Array,
+    Column,
+    KeyColumn,
+    LinkColumn,
+    NumberColumn,
+    PeriodColumn,
+    PositionColumn,
+)
+from ror.search.extract import CANONICAL_PARAMETER, CANONICAL_TYPES, Packed, unpack
+from ror.store.contract import IndexRow
+
+LOGICAL: Final = ":logical"
+"""Suffix of the column that holds what a reference parameter points at other than by a literal reference."""
+
+ColumnName = tuple[str, str]
+"""A resource type and a parameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """
+    The columns of some resources.
+
+    `members` are all of them, `types` the live ones by resource type; `owners` gives, for each row of a repeated
+    record, the rid of the resource it belongs to.
+    """
+
+    columns: Mapping[ColumnName, Column]
+    owners: Mapping[ColumnName, Array]
+    types: Mapping[str, BitMap]
+    members: BitMap
+
+    def memory_bytes(self) -> int:
+        """Bytes of the arrays, whether in memory or mapped."""
+        return sum(array.nbytes for column in self.columns.values() for array in column.arrays.values()) + sum(
+            owners.nbytes for owners in self.owners.values()
+        )
+
+
+_COLUMN_OF_TYPE: Final[Mapping[str, type[Column]]] = {
+    "token": KeyColumn,
+    "string": KeyColumn,
+    "uri": KeyColumn,
+    "date": PeriodColumn,
+    "number": NumberColumn,
+    "quantity": NumberColumn,
+    "reference": LinkColumn,
+    "special": PositionColumn,
+}
+
+
+def build(rows: Iterable[IndexRow]) -> Segment:
+    """The segment of these resources; a deleted one is a member with no type and no entries."""
+    gathering = _Gathering()
+    for row in rows:
+        gathering.add(row)
+    return gathering.segment()
+
+
+class _Gathering:
+    """The entries of a segment under construction, by column."""
+
+    def __init__(self) -> None:
+        self._entries: dict[ColumnName, list[tuple[Any, int]]] = {}
+        self._owners: dict[ColumnName, list[int]] = {}
+        self._types: dict[str, list[int]] = {name: [] for name in RESOURCE_TYPES}
+        self._members: list[int] = []
+        self._kinds = {name: _parameter_kinds(name) for name in RESOURCE_TYPES}
+
+    def add(self, row: IndexRow) -> None:
+        self._members.append(row.rid)
+        if row.deleted:
+            return
+        self._types[row.type].append(row.rid)
+        kinds = self._kinds[row.type]
+        first_rows: dict[str, int] = {}
+        for param, keys in unpack(row.entries).items():
+            kind, record = kinds[param]
+            if record:
+                self._add_records(row, param, record, keys, first_rows, kind)
+            elif kind == "reference":
+                self._add_references(row, param, keys)
+            else:
+                entries = self._entries.setdefault((row.type, param), [])
+                if kind == "number":
+                    entries += [(("", key), row.rid) for key in keys]
+                else:
+                    entries += [(key, row.rid) for key in keys]
+
+    def _add_records(
+        self, row: IndexRow, param: str, record: str, keys: list[Any], first_rows: dict[str, int], kind: str
+    ) -> None:
+        """Entries of a repeated record: their slot is the row's number among all the rows of that record."""
+        owners = self._owners.setdefault((row.type, record), [])
+        first = first_rows.setdefault(record, len(owners))
+        last = max(at for _, at in keys)
+        owners += [row.rid] * (first + last + 1 - len(owners))
+        entries = self._entries.setdefault((row.type, param), [])
+        if kind == "number":
+            entries += [(("", key), first + at) for key, at in keys]
+        else:
+            entries += [(key, first + at) for key, at in keys]
+
+    def _add_references(self, row: IndexRow, param: str, keys: list[Any]) -> None:
+        literal = self._entries.setdefault((row.type, param), [])
+        literal += [(row.targets[key], row.rid) for key in keys if isinstance(key, int)]
+        logical = [(key, row.rid) for key in keys if isinstance(key, str)]
+        if logical:
+            self._entries.setdefault((row.type, param + LOGICAL), []).extend(logical)
+
+    def segment(self) -> Segment:
+        members = BitMap(self._members)
+        size = (members.max() + 1) if members else 0
+        columns = {}
+        for (resource_type, param), entries in self._entries.items():
+            kind, record = self._kinds[resource_type].get(param, ("token", None))
+            slots = len(self._owners[resource_type, record]) if record else size
+            columns[resource_type, param] = _COLUMN_OF_TYPE[kind].of(entries, slots)  # type: ignore[attr-defined]
+        return Segment(
+            columns=columns,
+            owners={name: np.array(rids, np.uint32) for name, rids in self._owners.items()},
+            types={name: BitMap(rids) for name, rids in self._types.items() if rids},
+            members=members,
+        )
+
+
+def _parameter_kinds(resource_type: str) -> dict[str, tuple[str, str | None]]:
+    """The search type and record of everything that is indexed on a resource type."""
+    kinds: dict[str, tuple[str, str | None]] = {
+        name: (parameter.type, parameter.record) for name, parameter in search_parameters(resource_type).items()
+    }
+    if resource_type in CANONICAL_TYPES:
+        kinds[CANONICAL_PARAMETER] = ("uri", None)
+    return kinds
+
+
+# --- the file --------------------------------------------------------------------------------------------------------
+
+_MAGIC: Final = b"ror-index-1\n"
+_ALIGNMENT: Final = 64
+
+
+class _ColumnPlan(msgspec.Struct):
+    """Where the arrays of a column stand in the file: `(name, dtype, length, offset)`."""
+
+    type: str
+    param: str
+    kind: str
+    size: int
+    arrays: list[tuple[str, str, int, int]]
+
+
+class _Plan(msgspec.Struct):
+    """The head of the file."""
+
+    facts: dict[str, str]
+    columns: list[_ColumnPlan]
+    owners: list[tuple[str, str, int, int]]
+    types: list[tuple[str, int, int]]
+    members: tuple[int, int]
+
+
+def save(segment: Segment, path: Path, facts: Mapping[str, str]) -> None:
+    """
+    Write a segment to `path`, whole or not at all; `facts` come back from `load`.
+
+    Raises Unavailable when the disk refuses.
+    """
+    pieces: list[bytes | memoryview] = []
+    offset = 0
+
+    def place(content: bytes | memoryview) -> int:
+        nonlocal offset
+        padding = -offset % _ALIGNMENT
+        pieces.append(b"\0" * padding)
+        pieces.append(content)
+        start = offset + padding
+        offset = start + len(content)
+        return start
+
+    def place_array(array: Array) -> tuple[str, int, int]:
+        start = place(np.ascontiguousarray(array).tobytes())
+        return array.dtype.str, len(array), start
+
+    columns = [
+        _ColumnPlan(
+            type_, param, column.kind, column.size, [(name, *place_array(a)) for name, a in column.arrays.items()]
+        )
+        for (type_, param), column in segment.columns.items()
+    ]
+    owners = [(type_, record, *place_array(rids)[1:]) for (type_, record), rids in segment.owners.items()]
+    types = [
+        (name, len(content), place(content)) for name, content in ((n, b.serialize()) for n, b in segment.types.items())
+    ]
+    members = segment.members.serialize()
+    plan = msgspec.json.encode(_Plan(dict(facts), columns, owners, types, (len(members), place(members))))
+    head = _MAGIC + len(plan).to_bytes(8, "little") + plan
+    head += b"\0" * (-len(head) % _ALIGNMENT)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(head)
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as reason:
+        partial.unlink(missing_ok=True)
+        raise Unavailable("index.snapshot-not-written", path=path, reason=reason.strerror) from reason
+
+
+def load(path: Path) -> tuple[Segment, dict[str, str]] | None:
+    """The segment kept at `path` and its facts, mapped; None when there is no such file or it is not one of ours."""
+    try:
+        with path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):
+        return None
+    if mapped[: len(_MAGIC)] != _MAGIC:
+        return None
+    length = int.from_bytes(mapped[len(_MAGIC) : len(_MAGIC) + 8], "little")
+    head = len(_MAGIC) + 8 + length
+    try:
+        plan = msgspec.json.decode(mapped[len(_MAGIC) + 8 : head], type=_Plan)
+    except msgspec.DecodeError:
+        return None
+    base = head + (-head % _ALIGNMENT)
+
+    def array(dtype: str, count: int, start: int) -> Array:
+        return np.frombuffer(mapped, dtype=dtype, count=count, offset=base + start)
+
+    def bitmap(count: int, start: int) -> BitMap:
+        return BitMap.deserialize(mapped[base + start : base + start + count])
+
+    segment = Segment(
+        columns={
+            (one.type, one.param): COLUMN_KINDS[one.kind](
+                {name: array(dtype, count, start) for name, dtype, count, start in one.arrays}, one.size
+            )
+            for one in plan.columns
+        },
+        owners={(type_, record): array("<u4", count, start) for type_, record, count, start in plan.owners},
+        types={name: bitmap(count, start) for name, count, start in plan.types},
+        members=bitmap(*plan.members),
+    )
+    return segment, plan.facts
+
+
+def record_of(resource_type: str, param: str) -> str | None:
+    """The repeated record that a parameter reads, None when its slots are the resources themselves."""
+    parameter = search_parameters(resource_type).get(param)
+    return parameter.record if parameter else None
+
+
+def rids_of(segment: Segment, resource_type: str, record: str, slots: BitMap) -> BitMap:
+    """The resources that own these rows of a record."""
+    owners = segment.owners.get((resource_type, record))
+    if owners is None or not slots:
+        return BitMap()
+    size = int(owners.max()) + 1
+    return bitmaps.of_any(owners[bitmaps.numbers_of(slots)], size)
+
+
+__all__ = ["LOGICAL", "RECORDS", "Packed", "Segment", "build", "load", "record_of", "rids_of", "save"]

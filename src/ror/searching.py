@@ -1,0 +1,130 @@
+"""
+A search from its request to the bundle that goes out: find, cut the page, bring what comes along, join.
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote, urlencode
+
+from pyroaring import BitMap
+
+from ror import wire
+from ror.access import Viewer
+from ror.bodies import Bodies
+from ror.search.cursor import Cursor
+from ror.search.engine import Search
+from ror.search.expression import And, Chain, Expression, Near, Or, SameRecord
+from ror.search.inclusion import included
+from ror.search.index import Index
+from ror.search.ordering import Page, page
+from ror.search.parse import SearchRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The bundle as it goes out, and what is in it; `total` counts every match, `matches` those of this page."""
+
+    body: bytes
+    total: int
+    matches: int
+    included: int
+
+
+def search(
+    index: Index, bodies: Bodies, viewer: Viewer, request: SearchRequest, base_url: str, language: str
+) -> Answer:
+    """
+    The answer to a search, as one viewer may see it; links and addresses start with `base_url`, without final slash.
+
+    Raises InvalidRequest when its page link was made for another search.
+    """
+    asking = Search(index.view, viewer)
+    found = asking.of(request.expression, request.resource_type)
+    cut = page(index.view, found, request.resource_type, request.sort, request.count, request.cursor)
+    along = (
+        included(asking, BitMap(cut.rids), request.resource_type, request.includes) if request.includes else BitMap()
+    )
+    if request.summary:
+        cut, along = Page([], None, None), BitMap()
+    distances = _distances(asking, request.expression, request.resource_type)
+    entries = [
+        *_entries("match", cut.rids, bodies, base_url, distances),
+        *_entries("include", list(along), bodies, base_url, distances),
+    ]
+    if request.ignored:
+        entries.append(wire.outcome_entry(request.ignored, language))
+    body = wire.search_bundle(
+        bundle_id=str(uuid.uuid4()), total=len(found), links=_links(request, cut, base_url), entries=entries
+    )
+    return Answer(body, len(found), len(cut.rids), len(along))
+
+
+# --- entries ---------------------------------------------------------------------------------------------------------
+
+Mode = Literal["match", "include"]
+
+
+def _entries(
+    mode: Mode, rids: Sequence[int], bodies: Bodies, base_url: str, distances: Mapping[int, float]
+) -> Iterator[bytes]:
+    """The entries of these resources: as one run of bytes, or one by one where places have a distance to tell."""
+    start = b'{"fullUrl":"%b/' % base_url.encode()
+    end = wire.MATCH if mode == "match" else wire.INCLUDE
+    addressed = bodies.addressed(rids)
+    if distances:
+        for rid, body in zip(rids, addressed, strict=True):
+            if body:
+                ending = wire.ending_with_distance(mode, distances[rid]) if rid in distances else end
+                yield b"".join((start, body, ending))
+        return
+    present = [body for body in addressed if body] if b"" in addressed else addressed
+    if present:
+        yield b"".join((start, (end + b"," + start).join(present), end))
+
+
+def _distances(asking: Search, expression: Expression, resource_type: str) -> dict[int, float]:
+    """How far each place that the search looked at by position is, in metres (decision 8)."""
+    found: dict[int, float] = {}
+    for near, place_type in _nears(expression, resource_type):
+        for rid, distance in asking.distances_m(near, place_type).items():
+            found[rid] = min(distance, found.get(rid, distance))
+    return found
+
+
+def _nears(expression: Expression, resource_type: str) -> Iterator[tuple[Near, str]]:
+    """The criteria of position, with the type they are about; what is negated has no distance to tell."""
+    match expression:
+        case Near():
+            yield expression, resource_type
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from _nears(part, resource_type)
+        case SameRecord(_, inner):
+            yield from _nears(inner, resource_type)
+        case Chain(_, target, inner):
+            yield from _nears(inner, target)
+        case _:
+            return
+
+
+# --- links -----------------------------------------------------------------------------------------------------------
+
+
+def _links(request: SearchRequest, cut: Page, base_url: str) -> list[tuple[str, str]]:
+    """`self`, `next` and `previous`; the self link says what was understood, and on which page."""
+    pages = (("self", request.cursor), ("next", cut.next), ("previous", cut.previous))
+    return [
+        (relation, _url(request, cursor, base_url))
+        for relation, cursor in pages
+        if cursor is not None or relation == "self"
+    ]
+
+
+def _url(request: SearchRequest, cursor: Cursor | None, base_url: str) -> str:
+    pairs = list(request.pairs)
+    if cursor is not None:
+        pairs.append(("_cursor", cursor.encode()))
+    query = urlencode(pairs, quote_via=quote, safe=":/,.|-_~")
+    return f"{base_url}/{request.resource_type}{'?' if query else ''}{query}"
