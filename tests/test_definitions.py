@@ -1,6 +1,7 @@
 """The tables that the project rests on are complete, and say what the standard and the guide say."""
 
 import csv
+import importlib
 from collections import Counter
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from ror import definitions
 from ror.definitions import (
+    EVERYWHERE,
     INCLUDES,
     RECORDS,
     RESOURCE_PROFILE,
@@ -88,6 +90,23 @@ def test_a_required_binding_is_a_closed_list(type_name, element, codes):
     assert type_definition(type_name).elements[element].codes == codes
 
 
+@pytest.mark.parametrize("name", [name for name in type_names() if type_definition(name).kind != "primitive"])
+def test_a_type_has_the_elements_that_another_library_knows(name):
+    if name in ("Element", "Resource"):
+        pytest.skip("fhirclient has no class for abstract types")
+    root, *parts = name.split(".")
+    module = importlib.import_module(f"fhirclient.models.{root.lower()}")
+    model = getattr(module, root + "".join(part[0].upper() + part[1:] for part in parts))
+
+    theirs = {row[1]: row[3] for row in model().elementProperties()}
+    assert {one.name: one.max is None for one in type_definition(name).elements.values()} == theirs
+
+
+def test_a_code_that_only_groups_others_is_not_allowed():
+    assert "question" not in type_definition("Questionnaire.item").elements["type"].codes
+    assert "choice" in type_definition("Questionnaire.item").elements["type"].codes
+
+
 def test_an_open_list_of_codes_is_left_open():
     assert type_definition("Organization").elements["language"].codes is None
     assert type_definition("Money").elements["currency"].codes is None
@@ -104,7 +123,7 @@ def test_an_unknown_type_is_an_error():
 def test_the_search_parameters_are_those_of_the_guide():
     counts = {}
     for resource_type in RESOURCE_TYPES:
-        parameters = search_parameters(resource_type).values()
+        parameters = [one for one in all_search_parameters() if one.resource_type == resource_type]
         maturity = Counter(one.maturity for one in parameters)
         custom = sum(one.custom for one in parameters)
         levels = (maturity[level] for level in ("available", "draft", "implied", "definition-only"))
@@ -113,6 +132,13 @@ def test_the_search_parameters_are_those_of_the_guide():
     assert counts == PARAMETER_COUNTS
     assert len(all_search_parameters()) == 118
     assert sum(one.custom for one in all_search_parameters()) == 36
+
+
+def test_what_every_resource_has_is_searchable_even_where_the_guide_does_not_list_it():
+    for resource_type in RESOURCE_TYPES:
+        assert set(EVERYWHERE) <= search_parameters(resource_type).keys()
+    assert search_parameter("MeasureReport", "_tag").maturity == "implied"
+    assert search_parameter("Location", "_tag").maturity == "available"
 
 
 def test_every_published_row_is_there_and_keeps_its_published_expression():

@@ -41,6 +41,11 @@ ABSTRACT = ("Resource", "Element")
 # The longest closed list that is worth a table: languages, currencies and media types are open or far longer.
 LONGEST_CODE_LIST = 250
 
+# What the distributor of the package adds to the standard for its own server.
+NOT_STANDARD = frozenset(
+    f"Meta.{name}" for name in ("project", "author", "onBehalfOf", "account", "accounts", "compartment")
+)
+
 FHIRPATH_SYSTEM = "http://hl7.org/fhirpath/System."
 FHIR_TYPE = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type"
 REGEX = "http://hl7.org/fhir/StructureDefinition/regex"
@@ -127,6 +132,8 @@ def tables_of(definition: dict[str, Any], value_sets: ValueSets, codes: dict[str
     parents = {element["path"].rpartition(".")[0] for element in rest}
     for element in rest:
         path = element["path"]
+        if path in NOT_STANDARD:
+            continue
         parent, _, name = path.rpartition(".")
         if kind == "primitive" and name == "value":
             table["pattern"] = extension(element["type"][0], REGEX)
@@ -215,7 +222,13 @@ class ValueSets:
 
 
 def flattened(concepts: list[dict[str, Any]]) -> list[str]:
-    return [code for concept in concepts for code in (concept["code"], *flattened(concept.get("concept", [])))]
+    """The codes of a tree of concepts, without those that only group others."""
+    found = []
+    for concept in concepts:
+        if not any(one["code"] == "notSelectable" for one in concept.get("property", [])):
+            found.append(concept["code"])
+        found += flattened(concept.get("concept", []))
+    return found
 
 
 def extension(element: dict[str, Any], url: str) -> str | None:
