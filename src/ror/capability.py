@@ -146,7 +146,7 @@ _INCLUSIONS: Final = {"searchInclude": includes_of, "searchRevInclude": revinclu
 def _criterion(parameter: SearchParameter, language: str) -> dict[str, str]:
     told = parameter.description_fr if language == "fr" else parameter.description_en
     if parameter.record is not None:
-        told = f"{told} {messages.text('capability.same-record', language)}"
+        told = f"{told}. {messages.text('capability.same-record', language)}"
     return {
         "name": parameter.name,
         "definition": parameter.canonical,

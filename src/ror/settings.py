@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from ror import messages
 from ror.access import anonymous_viewer
@@ -47,6 +47,11 @@ def _any_text(text: str) -> str:
     if not text.strip() or any(ord(character) < 32 for character in text):
         raise _Unfit("settings.not-a-text")
     return text
+
+
+def _database(text: str) -> str:
+    """A URL as it is; a plain path as the URL of a SQLite file."""
+    return text if "://" in _any_text(text) else f"sqlite:///{quote(text)}"
 
 
 def _whole_number(low: int, high: int) -> Reader:
@@ -130,8 +135,8 @@ def _setting(default: Any, read: Reader) -> Any:
 class Settings:
     """Everything an operator decided; each field is a setting, an option of `ror serve` and a variable `ROR_NAME`."""
 
-    database: str = _setting("ror.db", _any_text)
-    """The path of a SQLite file, or a `postgresql://` URL."""
+    database: str = _setting("sqlite:///ror.db", _database)
+    """The URL of a store."""
     host: str = _setting("127.0.0.1", _any_text)
     port: int = _setting(8000, _whole_number(0, 65_535))
     workers: int = _setting(1, _whole_number(1, 256))
@@ -141,12 +146,11 @@ class Settings:
     """Where the FHIR service answers; the first is the one that is shown."""
     trusted_proxies: tuple[str, ...] = _setting((), _networks)
     """Networks whose `X-Forwarded-*` headers are believed."""
-    log_format: str = _setting("json", _one_of("json", "text"))
+    log_format: str = _setting("auto", _one_of("auto", "json", "text"))
+    """`auto`: text on a terminal, JSON anywhere else."""
     log_level: str = _setting("info", _one_of("debug", "info", "warning", "error"))
     access_log: bool = _setting(True, _yes_or_no)
     body_cache_mb: int = _setting(256, _whole_number(0, 1_000_000))
-    refresh_ms: int = _setting(20, _whole_number(1, 60_000))
-    """How often a process looks for what another one wrote."""
     max_url_kb: int = _setting(64, _whole_number(1, 1_024))
     max_body_mb: int = _setting(16, _whole_number(1, 4_096))
     request_timeout_s: int = _setting(30, _whole_number(1, 3_600))

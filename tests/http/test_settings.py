@@ -41,7 +41,7 @@ def test_settings_handed_to_another_process_arrive_unchanged(tmp_path):
     (tmp_path / "ror.toml").write_text("port = 1\n", encoding="utf-8")
     given = settings.load(
         {
-            "database": "a folder/ror.db",
+            "database": "a folder/ror?.db",
             "anonymous_profile": 1,
             "mount_points": ["/fhir", "/"],
             "trusted_proxies": ["10.0.0.0/8", "::1"],
@@ -50,6 +50,11 @@ def test_settings_handed_to_another_process_arrive_unchanged(tmp_path):
     )
 
     assert settings.load({}, settings.as_environment(given)) == given
+
+
+def test_a_plain_path_is_the_url_of_a_sqlite_file():
+    assert settings.load({"database": "a folder/ror.db"}).database == "sqlite:///a%20folder/ror.db"
+    assert settings.load({"database": "sqlite:////srv/ror.db"}).database == "sqlite:////srv/ror.db"
 
 
 def test_variables_of_other_programs_and_of_the_tests_are_left_alone():
@@ -65,7 +70,7 @@ def test_variables_of_other_programs_and_of_the_tests_are_left_alone():
         pytest.param("port", "٣", "0 to 65535", id="digits of another script"),
         pytest.param("port", 1.5, "a text", id="a fraction"),
         pytest.param("workers", "0", "1 to 256", id="no worker"),
-        pytest.param("log_format", "JSON", "json, text", id="a choice in capitals"),
+        pytest.param("log_format", "JSON", "auto, json, text", id="a choice in capitals"),
         pytest.param("access_log", "maybe", "true, false", id="neither yes nor no"),
         pytest.param("public_url", "ror.example.org", "https://", id="an address without scheme"),
         pytest.param("public_url", "https://a b.example.org", "https://", id="an address with a space"),

@@ -1,0 +1,392 @@
+"""
+The HTTP door: an ASGI application that turns requests into calls, and what comes of them into replies.
+
+It matches, checks and translates, once for all routes; the answers themselves are in `routes.py`. Answers are plain
+functions, run in the event loop because they cost less than handing them to a thread; nothing in them assumes it.
+Whatever happens, the client gets an OperationOutcome in its language, with the identifier of its request.
+"""
+
+import asyncio
+import ipaddress
+import itertools
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from ror import messages, wire
+from ror.access import anonymous_viewer
+from ror.errors import (
+    AddressTooLong,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotSupported,
+    RorError,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnknownRoute,
+)
+from ror.http import addresses, negotiation
+from ror.http.compression import WORTH_IT, coded
+from ror.http.exchange import Call, Header, Reply, Route, Service
+from ror.http.routes import SERVICE_ROUTES, check_method, report_directory, route_of
+from ror.observability import Log, Metrics
+from ror.runtime import Directory, open_directory
+from ror.settings import Settings
+
+Headers = Mapping[bytes, bytes]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_EVERY_REPLY: Final = (
+    # Directory data is personal: no shared cache keeps it, and a private one asks again.
+    (b"cache-control", b"private, no-cache"),
+    (b"vary", b"Accept, Accept-Encoding, Accept-Language, Authorization"),
+    (b"x-content-type-options", b"nosniff"),
+)
+_REQUEST_ID: Final = re.compile(rb"[\x21-\x7e]{1,200}")
+_RETRY_AFTER_S: Final = b"2"
+_WITHOUT_BODY: Final = (204, 304)
+_CLIENT_GONE: Final = 499
+"""The status in logs and figures of a request whose client left before it was whole; never sent."""
+
+
+class RequestTooSlow(RorError):
+    """The request did not arrive in time."""
+
+    status, issue = 408, "timeout"
+
+
+class HeadersTooLarge(RorError):
+    """The head of the request is over the limit."""
+
+    status, issue = 431, "too-long"
+
+
+class _ClientGone(Exception):
+    """Nobody is there to be answered."""
+
+
+class Door:
+    """
+    The ASGI application of a service.
+
+    One door serves one process. It opens the directory in a thread when the server starts, so that the process can say
+    that it is alive meanwhile, and closes it when the last request is answered. `on_open` is told when the directory is
+    open, `on_failure` why it could not be.
+    """
+
+    def __init__(self, settings: Settings, log: Log) -> None:
+        viewer = anonymous_viewer(settings.anonymous_profile)
+        self.service = Service(settings, viewer, log, Metrics(), since=datetime.now(UTC).date().isoformat())
+        self.on_open: Callable[[Directory], None] = lambda directory: None
+        self.on_failure: Callable[[Exception], None] = lambda problem: log.failure("open", problem)
+        self._opening: asyncio.Task[None] | None = None
+        # The root comes last: every path begins with it.
+        self._mounts = sorted(settings.mounts, key=len, reverse=True)
+        self._proxies = tuple(ipaddress.ip_network(one, strict=False) for one in settings.trusted_proxies)
+        self._is_trusted = lru_cache(maxsize=4096)(self._is_in_trusted_network)
+        self._max_url = settings.max_url_kb * 1_024
+        self._max_body = settings.max_body_mb * 1_024 * 1_024
+        # Identifiers need to be unlike any other, not unpredictable.
+        self._id_prefix = secrets.token_hex(6)
+        self._id_numbers = itertools.count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or follow the life of the server."""
+        if scope["type"] == "http":
+            await self._exchange(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    # --- the life of the server ---
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._opening = asyncio.create_task(self._open())
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self._close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _open(self) -> None:
+        try:
+            directory = await asyncio.to_thread(open_directory, self.service.settings)
+        except Exception as problem:
+            self.on_failure(problem)
+            return
+        self.service.opened = directory
+        report_directory(self.service)
+        self.on_open(directory)
+
+    async def _close(self) -> None:
+        self.service.stopping = True
+        if self._opening is not None:
+            await asyncio.wait([self._opening])
+        if self.service.opened is not None:
+            directory, self.service.opened = self.service.opened, None
+            await asyncio.to_thread(directory.close)
+
+    # --- one exchange ---
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = time.perf_counter()
+        self.service.metrics.begun()
+        headers = _joined(scope["headers"])
+        request_id = self._request_id(headers)
+        route, reply = await self._replied(scope, receive, headers, request_id)
+        sent = 0
+        if reply.status != _CLIENT_GONE:
+            sent = await self._send(send, reply, scope["method"], request_id, headers)
+        self._account(route, scope["method"], _target(scope), headers, request_id, reply, start, sent)
+
+    async def _replied(self, scope: Scope, receive: Receive, headers: Headers, request_id: str) -> tuple[str, Reply]:
+        """The name of the route that answers, and its reply: what it gives, or the outcome of what went wrong."""
+        language = messages.preferred_language(_text(headers, b"accept-language"))
+        name, pretty = "-", False
+        try:
+            base_url, route, parts = self._route(scope, headers)
+            name, method = route.path or "/", scope["method"]
+            if method == "OPTIONS":
+                return name, Reply(204, headers=((b"allow", ", ".join(route.allow).encode()),))
+            check_method(route, method)
+            if not route.is_open and self.service.viewer is None:
+                raise Unauthenticated("access.login-required", metadata=f"{base_url}/metadata")
+            pairs = addresses.parameters(scope["query_string"])
+            if method == "POST":
+                pairs += addresses.parameters(await self._form(receive, headers))
+            pretty = _agree_on_format(headers, pairs)
+            _check_parameters(route, headers, pairs)
+            call = Call(parts, base_url, headers, pairs, language)
+            assert route.answer is not None, "a route with methods has an answer"
+            reply = route.answer(self.service, call)
+        except _ClientGone:
+            return name, Reply(_CLIENT_GONE)
+        except RorError as error:
+            reply = _refusal(error, headers, language)
+        except Exception as problem:
+            self.service.log.failure(
+                "bug", problem, request_id=request_id, method=scope["method"], path=_target(scope)[0]
+            )
+            told = messages.text("http.internal", language, request_id=request_id)
+            reply = Reply(500, wire.outcome([wire.Issue("fatal", "exception", told)]))
+        if pretty and reply.body:
+            reply.body = wire.pretty(reply.body)
+        return name, reply
+
+    def _route(self, scope: Scope, headers: Headers) -> tuple[str, Route, tuple[str, ...]]:
+        """The base URL as the client knows it, the route, and the parts of the path below the mount point."""
+        raw_path: bytes = scope["raw_path"]
+        if len(raw_path) + len(scope["query_string"]) > self._max_url:
+            raise AddressTooLong("http.url-too-long", limit=self._max_url // 1_024)
+        path = raw_path.decode("ascii")
+        found = SERVICE_ROUTES.get(path)
+        if found is not None:
+            return "", found, ()
+        for mount in self._mounts:
+            below = path[len(mount) :]
+            if path.startswith(mount) and below[:1] in ("/", ""):
+                base_url = self._origin(scope, headers) + mount
+                parts = addresses.segments(below)
+                return base_url, route_of(parts, path, base_url), parts
+        base_url = self._origin(scope, headers) + self.service.settings.mounts[0]
+        raise UnknownRoute("http.unknown-route", path=path[:200], base=base_url)
+
+    def _origin(self, scope: Scope, headers: Headers) -> str:
+        """The scheme and host that links begin with: as configured, else as the client wrote them."""
+        if self.service.settings.public_url is not None:
+            return self.service.settings.public_url
+        scheme, host = scope["scheme"], _text(headers, b"host")
+        if self._proxies and scope["client"] and self._is_trusted(scope["client"][0]):
+            # The last value is the one that the trusted proxy itself wrote.
+            forwarded = (_text(headers, name) for name in (b"x-forwarded-proto", b"x-forwarded-host"))
+            proto, forwarded_host = ((value or "").rpartition(",")[2].strip() for value in forwarded)
+            scheme = proto if proto in ("http", "https") else scheme
+            host = forwarded_host or host
+        if not host:
+            # Only HTTP/1.0 may leave it out.
+            address, port = scope["server"]
+            host = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        if not addresses.is_host(host):
+            raise InvalidRequest("http.bad-host", host=host[:100])
+        return f"{scheme}://{host}"
+
+    def _is_in_trusted_network(self, client: str) -> bool:
+        try:
+            address = ipaddress.ip_address(client)
+        except ValueError:
+            return False
+        return any(address in network for network in self._proxies)
+
+    async def _form(self, receive: Receive, headers: Headers) -> bytes:
+        """The body of a form, read whole. Raises when it is too large, too slow, or no form."""
+        too_large = TooLarge("http.body-too-large", limit=self.service.settings.max_body_mb)
+        declared = _text(headers, b"content-length") or ""
+        if declared.isdigit() and int(declared) > self._max_body:
+            raise too_large
+        has_body = declared not in ("", "0") or b"transfer-encoding" in headers
+        negotiation.check_is_form(_text(headers, b"content-type"), _text(headers, b"content-encoding"), has_body)
+        pieces, size, more = [], 0, True
+        limit_s = self.service.settings.request_timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _ClientGone
+                    pieces.append(message.get("body", b""))
+                    size += len(pieces[-1])
+                    # A body sent by chunks says its size nowhere.
+                    if size > self._max_body:
+                        raise too_large
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            raise RequestTooSlow("http.too-slow", limit=limit_s) from None
+        return b"".join(pieces)
+
+    # --- sending ---
+
+    async def _send(self, send: Send, reply: Reply, method: str, request_id: str, headers: Headers) -> int:
+        """Send a reply, coded as the client likes it; returns the bytes of its body."""
+        body, coding = reply.body, "identity"
+        if len(body) >= WORTH_IT:
+            coding = negotiation.coding_for(_text(headers, b"accept-encoding"))
+            if coding != "identity":
+                body = await coded(body, coding)
+        head = self.head(reply, request_id)
+        if reply.status not in _WITHOUT_BODY:
+            head.append((b"content-length", b"%d" % len(body)))
+        if coding != "identity":
+            head.append((b"content-encoding", coding.encode()))
+        await send({"type": "http.response.start", "status": reply.status, "headers": head})
+        sent = b"" if method == "HEAD" else body
+        await send({"type": "http.response.body", "body": sent})
+        return len(sent)
+
+    def head(self, reply: Reply, request_id: str) -> list[tuple[bytes, bytes]]:
+        """The headers of a reply, but for what depends on the way its body is coded."""
+        head = [*_EVERY_REPLY, (b"x-request-id", request_id.encode("ascii")), *reply.headers]
+        if reply.status not in _WITHOUT_BODY:
+            head.append((b"content-type", reply.content_type))
+        return head
+
+    def refused(self, error: RorError, raw_headers: Iterable[tuple[bytes, bytes]]) -> tuple[Reply, list[Header]]:
+        """The reply to what could not be read as a request, and its headers; counted and logged like the others."""
+        start = time.perf_counter()
+        headers = _joined(raw_headers)
+        request_id = self._request_id(headers)
+        reply = _refusal(error, headers, messages.preferred_language(_text(headers, b"accept-language")))
+        self.service.metrics.begun()
+        self._account("-", "-", ("-", ""), headers, request_id, reply, start, len(reply.body))
+        return reply, self.head(reply, request_id)
+
+    def _account(
+        self,
+        route: str,
+        method: str,
+        target: tuple[str, str],
+        headers: Headers,
+        request_id: str,
+        reply: Reply,
+        start: float,
+        sent: int,
+    ) -> None:
+        """Count an exchange, and log it when requests are."""
+        seconds = time.perf_counter() - start
+        self.service.metrics.answered(route, method, reply.status, seconds, sent)
+        if not self.service.settings.access_log:
+            return
+        path, query = target
+        self.service.log.write(
+            "info",
+            "request",
+            request_id=request_id,
+            method=method,
+            path=path,
+            query=query or None,
+            status=reply.status,
+            duration_ms=round(seconds * 1_000, 3),
+            bytes=sent,
+            total=reply.total,
+            user_agent=_text(headers, b"user-agent"),
+        )
+
+    def _request_id(self, headers: Headers) -> str:
+        """The identifier that the client chose when it is fit to be repeated, else a new one."""
+        chosen = headers.get(b"x-request-id")
+        if chosen is not None and _REQUEST_ID.fullmatch(chosen):
+            return chosen.decode("ascii")
+        return f"{self._id_prefix}-{next(self._id_numbers)}"
+
+
+# --- reading what came -----------------------------------------------------------------------------------------------
+
+
+def _joined(raw: Iterable[Header]) -> Headers:
+    """The headers by name; values of a repeated one are joined by commas, as RFC 9110 allows."""
+    found: dict[bytes, bytes] = {}
+    for name, value in raw:
+        found[name] = found[name] + b", " + value if name in found else value
+    return found
+
+
+def _text(headers: Headers, name: bytes) -> str | None:
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
+
+
+def _target(scope: Scope) -> tuple[str, str]:
+    """The path and the query as they came, for the log."""
+    return scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+
+
+def _agree_on_format(headers: Headers, pairs: Sequence[tuple[str, str]]) -> bool:
+    """Whether the answer is to be indented. Raises NotAcceptable when there is no format to answer in."""
+    if not pairs:
+        negotiation.check_accepted(_text(headers, b"accept"), ())
+        return False
+    formats = tuple(value for name, value in pairs if name == "_format")
+    negotiation.check_accepted(_text(headers, b"accept"), formats)
+    return negotiation.is_pretty(value for name, value in pairs if name == "_pretty")
+
+
+def _check_parameters(route: Route, headers: Headers, pairs: Sequence[tuple[str, str]]) -> None:
+    """Nothing, when each parameter means something there or the client is lenient; else NotSupported."""
+    known = route.parameters
+    if not pairs or known is None or negotiation.preferences(_text(headers, b"prefer")).lenient:
+        return
+    for name, _ in pairs:
+        if name not in known:
+            raise NotSupported("http.unexpected-parameter", name=name[:100], known=", ".join(sorted(known)))
+
+
+# --- telling what went wrong -----------------------------------------------------------------------------------------
+
+
+def _refusal(error: RorError, headers: Headers, language: str) -> Reply:
+    """The reply to a request that is refused."""
+    return Reply(error.status, wire.operation_outcome([error], language), tuple(_with_refusal(error, headers)))
+
+
+def _with_refusal(error: RorError, headers: Headers) -> Iterator[Header]:
+    """The headers that a refusal carries, by kind of refusal."""
+    match error:
+        case MethodNotAllowed():
+            yield b"allow", ", ".join(error.allow).encode()
+        case Unauthenticated():
+            # No token can be verified here yet, so that one which was sent is not valid.
+            invalid = b', error="invalid_token"' if b"authorization" in headers else b""
+            yield b"www-authenticate", b'Bearer realm="ror"' + invalid
+        case Unavailable():
+            yield b"retry-after", _RETRY_AFTER_S
+        case TooLarge() | RequestTooSlow():
+            # What is left of the body will not be read.
+            yield b"connection", b"close"

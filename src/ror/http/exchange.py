@@ -1,0 +1,90 @@
+"""What comes in and what goes out: a request as the routes see it, a reply as they make it, what they work with."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ror.access import Viewer
+from ror.errors import Unavailable
+from ror.observability import Log, Metrics
+from ror.runtime import Directory
+from ror.settings import Settings
+
+Header = tuple[bytes, bytes]
+
+FHIR_CONTENT_TYPE: Final = b"application/fhir+json; charset=utf-8"
+
+
+@dataclass(slots=True)
+class Service:
+    """What the routes answer from; the directory is there once it is loaded, and nobody is served while stopping."""
+
+    settings: Settings
+    viewer: Viewer | None
+    log: Log
+    metrics: Metrics
+    since: str
+    """The day since which the service is what it is, as a FHIR date."""
+    opened: Directory | None = None
+    stopping: bool = False
+
+    @property
+    def directory(self) -> Directory:
+        """The open directory. Raises Unavailable while it is loading."""
+        if self.opened is None:
+            raise Unavailable("http.starting")
+        return self.opened
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that found its route; repeated headers are joined by commas, their names in lower case."""
+
+    segments: tuple[str, ...]
+    base_url: str
+    headers: Mapping[bytes, bytes]
+    pairs: Sequence[tuple[str, str]]
+    language: str
+
+    def header(self, name: bytes) -> str | None:
+        """The value of a header."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer before it is coded for the way; `total` is for the log."""
+
+    status: int
+    body: bytes = b""
+    headers: Sequence[Header] = ()
+    content_type: bytes = FHIR_CONTENT_TYPE
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """
+    A line of the route table.
+
+    `path` is below a mount point, its variable parts between brackets. `methods` are those offered; a route without any
+    is an interaction of FHIR that is recognised, to be refused by name. `parameters` are those that mean something,
+    None when the answer itself decides. An open route answers everybody.
+    """
+
+    path: str
+    interaction: str
+    methods: tuple[str, ...] = ()
+    answer: Callable[[Service, Call], Reply] | None = None
+    parameters: frozenset[str] | None = frozenset()
+    is_open: bool = False
+    parts: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", tuple(part for part in self.path.split("/") if part))
+
+    @property
+    def allow(self) -> tuple[str, ...]:
+        """The methods of the Allow header."""
+        return (*self.methods, "OPTIONS")

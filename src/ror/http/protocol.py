@@ -1,0 +1,139 @@
+"""
+HTTP/1.1 on the socket: uvicorn's protocol, with limits on the head of a request and refusals a FHIR client can read.
+
+The parser keeps no count of what it is fed and answers errors in plain text; here the head has a size and a time to
+arrive, and what is not HTTP gets an OperationOutcome too. It also takes the raw spaces and accents that browsers' users
+and scripts leave in addresses, which no HTTP parser accepts (decision 24).
+"""
+
+import asyncio
+import re
+from asyncio.events import TimerHandle
+from typing import Any, Final
+from urllib.parse import quote_from_bytes
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from ror.errors import AddressTooLong, InvalidRequest, RorError
+from ror.http.door import Door, HeadersTooLarge, RequestTooSlow
+
+MAX_HEADERS: Final = 64 * 1_024
+"""Bytes of the headers of one request, names and values."""
+
+_REQUEST_LINE: Final = re.compile(rb"([A-Z]+) (.*[^ ]) (HTTP/1\.[01])", re.DOTALL)
+_AS_THEY_ARE: Final = "".join(map(chr, range(0x21, 0x7F))) + "\x00\x01\t\x7f"
+"""What is left in an address: all but spaces and bytes beyond ASCII. Control characters stay, to be refused."""
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        door = self.config.loaded_app
+        assert isinstance(door, Door)
+        self._door = door
+        settings = door.service.settings
+        self._max_url = settings.max_url_kb * 1_024
+        self._limit_s = settings.request_timeout_s
+        self._is_reading_head = False
+        self._is_between_requests = True
+        self._fed = 0
+        self._timer: TimerHandle | None = None
+        self._refusal: RorError | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start to wait for a first request, but not for ever."""
+        super().connection_made(transport)
+        self._timer = self.loop.call_later(self._limit_s, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of everything."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; a head that is too large or does not end is refused."""
+        if self._is_between_requests:
+            data = _repaired(data)
+        self._fed += len(data)
+        super().data_received(data)
+        if not self._is_reading_head or self.transport.is_closing():
+            return
+        if self._fed > self._max_url + MAX_HEADERS:
+            self._refuse(self._oversized())
+        elif self._timer is None:
+            self._timer = self.loop.call_later(self._limit_s, self._too_slow)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._is_reading_head, self._is_between_requests = True, False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: hand it over, unless it is too large."""
+        self._is_reading_head = False
+        self._stop_timer()
+        if self._fed > MAX_HEADERS and sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADERS:
+            self._refusal = self._oversized()
+            raise ValueError("the parser stops on any exception")
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._is_between_requests, self._fed = True, 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser did not accept."""
+        self._refuse(self._refusal or InvalidRequest("http.malformed"))
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        if self._fed:
+            self._refuse(RequestTooSlow("http.too-slow", limit=self._limit_s))
+        else:
+            self.transport.close()
+
+    def _oversized(self) -> RorError:
+        if len(self.url) > self._max_url:
+            return AddressTooLong("http.url-too-long", limit=self._max_url // 1_024)
+        return HeadersTooLarge("http.headers-too-large", limit=MAX_HEADERS // 1_024)
+
+    def _refuse(self, error: RorError) -> None:
+        """Answer an outcome and close; only close when an earlier answer is on its way."""
+        self._stop_timer()
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            reply, headers = self._door.refused(error, self.headers or ())
+            own = ((b"content-length", b"%d" % len(reply.body)), (b"connection", b"close"))
+            lines = [b"%b: %b\r\n" % one for one in (*self.server_state.default_headers, *headers, *own)]
+            self.transport.write(b"".join((STATUS_LINE[reply.status], *lines, b"\r\n", reply.body)))
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _repaired(data: bytes) -> bytes:
+    """
+    The same bytes, spaces and bytes beyond ASCII escaped in the address when the request line has any.
+
+    >>> _repaired("GET /x?name=Saint Lô HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n".encode())
+    b'GET /x?name=Saint%20L%C3%B4 HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n'
+    """
+    end = data.find(b"\r\n")
+    line = data[:end]
+    if end < 0 or (line.count(b" ") == 2 and line.isascii()):
+        return data
+    found = _REQUEST_LINE.fullmatch(line)
+    if not found:
+        return data
+    method, target, version = found.groups()
+    return b"%b %b %b%b" % (method, quote_from_bytes(target, _AS_THEY_ARE).encode("ascii"), version, data[end:])

@@ -1,0 +1,190 @@
+"""
+The route table, and the answer of each route.
+
+The door matches, checks and translates; what is here only asks the rooms below and wraps what they give. The
+CapabilityStatement lists the interactions of this very table.
+"""
+
+import hashlib
+import re
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Final
+
+from ror import interactions, messages, searching, wire
+from ror.access import Viewer
+from ror.capability import capability_statement
+from ror.definitions import RESOURCE_TYPES
+from ror.errors import MethodNotAllowed, NotFound, UnknownRoute
+from ror.http import negotiation
+from ror.http.exchange import Call, Header, Reply, Route, Service
+from ror.observability import CONTENT_TYPE
+from ror.search.criteria import closest
+from ror.search.parse import parse
+
+VERSION: Final = version("ror")
+
+_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+def _metadata(service: Service, call: Call) -> Reply:
+    """The CapabilityStatement, the same for everybody."""
+    body, etag = _statement(call.base_url, service.since, service.settings.anonymous_profile, call.language)
+    headers = ((b"etag", etag.encode()),)
+    if negotiation.is_fresh(call.header(b"if-none-match"), None, etag):
+        return Reply(304, headers=headers)
+    return Reply(200, body, headers)
+
+
+@lru_cache(maxsize=64)
+def _statement(base_url: str, since: str, profile: int | None, language: str) -> tuple[bytes, str]:
+    body = capability_statement(base_url, VERSION, OFFERED, since, profile, language)
+    return body, f'W/"{hashlib.sha256(body).hexdigest()[:16]}"'
+
+
+def _read(service: Service, call: Call) -> Reply:
+    """A resource, or 304 when the client has it already."""
+    resource_type, resource_id = call.segments
+    if not _ID.fullmatch(resource_id):
+        raise NotFound("http.not-an-id", id=resource_id[:100])
+    found = interactions.read(service.directory.store, _viewer(service), resource_type, resource_id)
+    etag = f'W/"{found.version}"'
+    headers = (
+        (b"etag", etag.encode()),
+        (b"last-modified", negotiation.http_date(found.last_updated // 1_000_000).encode()),
+    )
+    held, since = call.header(b"if-none-match"), call.header(b"if-modified-since")
+    if negotiation.is_fresh(held, since, etag, found.last_updated):
+        return Reply(304, headers=headers)
+    return Reply(200, found.body, headers)
+
+
+def _search(service: Service, call: Call) -> Reply:
+    """A page of a search."""
+    viewer = _viewer(service)
+    wanted = negotiation.preferences(call.header(b"prefer"))
+    request = parse(call.segments[0], call.pairs, lenient=wanted.lenient, independent=wanted.independent)
+    directory = service.directory
+    answer = searching.search(directory.index, directory.bodies, viewer, request, call.base_url, call.language)
+    applied: tuple[Header, ...] = ((b"preference-applied", wanted.applied.encode()),) if wanted.applied else ()
+    return Reply(200, answer.body, applied, total=answer.total)
+
+
+def _welcome(service: Service, call: Call) -> Reply:
+    """Where to begin, for whoever asks the root."""
+    told = messages.text("http.welcome", call.language, metadata=f"{call.base_url}/metadata")
+    return Reply(200, wire.outcome([wire.Issue("information", "informational", told)]))
+
+
+def _viewer(service: Service) -> Viewer:
+    assert service.viewer is not None, "the door refuses those who are nobody"
+    return service.viewer
+
+
+# --- the service itself ----------------------------------------------------------------------------------------------
+
+
+def _live(service: Service, call: Call) -> Reply:
+    return _state(200, "live")
+
+
+def _ready(service: Service, call: Call) -> Reply:
+    if service.stopping:
+        return _state(503, "stopping")
+    return _state(200, "ready") if service.opened else _state(503, "starting")
+
+
+def _state(status: int, state: str) -> Reply:
+    return Reply(status, f'{{"status":"{state}"}}'.encode(), content_type=b"application/json")
+
+
+def _metrics(service: Service, call: Call) -> Reply:
+    report_directory(service)
+    return Reply(200, service.metrics.exposition(), content_type=CONTENT_TYPE.encode())
+
+
+def report_directory(service: Service) -> None:
+    """Bring the figures about the directory up to date, when there is one."""
+    if service.opened is None:
+        return
+    view, bodies = service.opened.index.view, service.opened.bodies
+    service.metrics.directory(
+        seq=view.seq,
+        resources={name: len(view.of_type(name)) for name in RESOURCE_TYPES},
+        index_bytes=view.memory_bytes(),
+        body_cache_bytes=bodies.size,
+        hits=bodies.hits,
+        misses=bodies.misses,
+    )
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+_READING: Final = ("GET", "HEAD")
+_HOW_TO_ANSWER: Final = frozenset({"_format", "_pretty"})
+
+ROUTES: Final = (
+    Route("", "capabilities", _READING, _welcome, _HOW_TO_ANSWER, is_open=True),
+    # Clients ask for a summary, which a server may always answer with everything.
+    Route("metadata", "capabilities", _READING, _metadata, _HOW_TO_ANSWER | {"_summary", "mode"}, is_open=True),
+    Route("[type]", "search-type", _READING, _search, None),
+    Route("[type]/_search", "search-type", ("POST",), _search, None),
+    Route("[type]/[id]", "read", _READING, _read, _HOW_TO_ANSWER),
+    Route("_history", "history-system"),
+    Route("_search", "search-system"),
+    Route("[operation]", "operation"),
+    Route("[type]/_history", "history-type"),
+    Route("[type]/[operation]", "operation"),
+    Route("[type]/[id]/_history", "history-instance"),
+    Route("[type]/[id]/_history/[version]", "vread"),
+    Route("[type]/[id]/[operation]", "operation"),
+)
+"""What is answered below each mount point; the first line that fits is taken."""
+
+SERVICE_ROUTES: Final = {
+    "/health/live": Route("health/live", "health", _READING, _live, None, is_open=True),
+    "/health/ready": Route("health/ready", "health", _READING, _ready, None, is_open=True),
+    "/metrics": Route("metrics", "metrics", _READING, _metrics, None, is_open=True),
+    # "OPTIONS *" asks what the server as a whole can do.
+    "*": Route("*", "options"),
+}
+"""What is answered whatever the mount points, for those who run the service."""
+
+OFFERED: Final = tuple(dict.fromkeys(one.interaction for one in ROUTES if one.answer and "[type]" in one.parts))
+"""The interactions on a resource type, as the CapabilityStatement codes them."""
+
+
+def route_of(parts: tuple[str, ...], path: str, base_url: str) -> Route:
+    """
+    The line of the table that answers at `parts`. Raises UnknownRoute when there is none, or no such resource type.
+    """
+    for route in ROUTES:
+        if len(route.parts) == len(parts) and all(map(_fits, route.parts, parts)):
+            if route.parts and route.parts[0] == "[type]" and parts[0] not in RESOURCE_TYPES:
+                known = (*RESOURCE_TYPES, "metadata")
+                raise UnknownRoute("http.unknown-type", type=parts[0][:100], known=closest(parts[0], known))
+            return route
+    raise UnknownRoute("http.unknown-route", path=path[:200], base=base_url)
+
+
+def _fits(pattern: str, part: str) -> bool:
+    if not pattern.startswith("["):
+        return pattern == part
+    if pattern == "[operation]":
+        return part.startswith("$")
+    return bool(part) and not part.startswith(("$", "_"))
+
+
+def check_method(route: Route, method: str) -> None:
+    """Nothing, when the route offers the method; else MethodNotAllowed, naming what is offered."""
+    if method in route.methods:
+        return
+    if not route.methods:
+        offered = ", ".join((*OFFERED, "capabilities"))
+        raise MethodNotAllowed(
+            "http.interaction-not-offered", allow=route.allow, interaction=route.interaction, offered=offered
+        )
+    raise MethodNotAllowed("http.method-not-allowed", allow=route.allow, method=method)

@@ -1,0 +1,204 @@
+"""
+What operators can see: a log on standard error, and figures for Prometheus.
+
+A log line is one write of a whole line, so that lines of several processes never mix, and losing one never fails a
+request. Figures are kept per process and added up when several serve: `PROMETHEUS_MULTIPROC_DIR` then names a folder
+that must be set before this module is imported.
+"""
+
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import generate_latest as exposition
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+# A series per series that says when it began: nobody asked.
+disable_created_metrics()
+
+Level = Literal["debug", "info", "warning", "error"]
+
+LEVELS: Final[Mapping[Level, int]] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""Seconds. A search costs 1 to 5 ms, a page of 2 MB a little more."""
+
+
+# --- log -------------------------------------------------------------------------------------------------------------
+
+
+class Log:
+    """Writes events at `level` or above to a file descriptor, as JSON objects or as text for people."""
+
+    def __init__(self, shape: str = "auto", level: Level = "info", output: int = 2) -> None:
+        is_text = os.isatty(output) if shape == "auto" else shape == "text"
+        self._line = _text_line if is_text else _json_line
+        self._output = output
+        self.threshold = LEVELS[level]
+
+    def write(self, level: Level, event: str, **facts: Any) -> None:
+        """One line about an event: facts that are None are left out."""
+        if LEVELS[level] < self.threshold:
+            return
+        line = self._line(level, event, facts)
+        # A log that cannot be written (closed pipe, full disk) must not stop the service.
+        with suppress(OSError):
+            os.write(self._output, line)
+
+    def failure(self, event: str, problem: BaseException, **facts: Any) -> None:
+        """An error that is a bug or an accident, with its traceback."""
+        self.write("error", event, **facts, problem="".join(traceback.format_exception(problem)))
+
+
+def _json_line(level: Level, event: str, facts: dict[str, Any]) -> bytes:
+    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event}
+    line.update({name: value for name, value in facts.items() if value is not None})
+    return _ENCODE(line) + b"\n"
+
+
+_ENCODE: Final = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def _text_line(level: Level, event: str, facts: dict[str, Any]) -> bytes:
+    """The message alone when there is one; else the event and its facts."""
+    told = facts.pop("message", None)
+    if told is None:
+        told = " ".join([event, *(f"{name}={_plain(value)}" for name, value in facts.items() if value is not None)])
+    mark = "" if level == "info" else f"{level.upper()} "
+    return f"{time.strftime('%H:%M:%S')} {mark}{told}\n".encode(errors="backslashreplace")
+
+
+def _plain(value: object) -> str:
+    """A value without what could pass for another line, except in a traceback."""
+    text = str(value)
+    return text if text.isprintable() or "Traceback" in text else repr(text)
+
+
+class LibraryLines(logging.Handler):
+    """Sends what the HTTP library logs to ours, with its own words as message."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        problem = record.exc_info[1] if record.exc_info else None
+        if problem is not None:
+            self._log.failure("library", problem, message=record.getMessage())
+        else:
+            level: Level = "error" if record.levelno >= logging.ERROR else "warning"
+            self._log.write(level, "library", message=record.getMessage())
+
+
+def adopt_library_logs(log: Log) -> None:
+    """Make uvicorn speak through `log`, warnings and errors only."""
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers = [LibraryLines(log)] if name == "uvicorn" else []
+        logger.propagate = name == "uvicorn.error"
+        logger.setLevel(logging.WARNING)
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+class Metrics:
+    """
+    The figures of this process.
+
+    Requests are counted by route as the table names it, never by path: the number of series stays bounded.
+    """
+
+    def __init__(self) -> None:
+        self._shared = os.environ.get(SHARED_FOLDER)
+        self.registry = CollectorRegistry()
+        if self._shared:
+            _forget_dead_processes(Path(self._shared))
+        self._requests = Counter(
+            "ror_requests", "Requests answered", ("route", "method", "status"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            "ror_request_seconds", "Time to answer", ("route",), buckets=_BUCKETS, registry=self.registry
+        )
+        self._bytes = Counter("ror_response_bytes", "Bytes of bodies sent", registry=self.registry)
+        self._in_flight = self._gauge("ror_requests_in_flight", "Requests being answered", "livesum")
+        self._seq = self._gauge("ror_index_seq", "Last change that the index holds, of the latest process", "livemin")
+        self._resources = self._gauge("ror_resources", "Live resources", "livemax", ("type",))
+        self._index_bytes = self._gauge("ror_index_bytes", "Bytes of the index arrays", "livesum")
+        self._bodies_bytes = self._gauge("ror_body_cache_bytes", "Bytes of bodies kept at hand", "livesum")
+        self._bodies = self._gauge(
+            "ror_body_cache_reads", "Bodies read, by whether they were at hand", "livesum", ("at_hand",)
+        )
+        # Looking a child up by its labels costs more than counting.
+        self._counters: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
+    def _gauge(
+        self, name: str, told: str, across: Literal["livesum", "livemin", "livemax"], labels: tuple[str, ...] = ()
+    ) -> Gauge:
+        """A figure of the present; `across` says how several processes add up."""
+        return Gauge(name, told, labels, registry=self.registry, multiprocess_mode=across)
+
+    def begun(self) -> None:
+        """A request came in."""
+        self._in_flight.inc()
+
+    def answered(self, route: str, method: str, status: int, seconds: float, sent: int) -> None:
+        """A request that `begun` was told about was answered."""
+        key = (route, method, status)
+        found = self._counters.get(key)
+        if found is None:
+            found = self._requests.labels(route, method, str(status)), self._seconds.labels(route)
+            self._counters[key] = found
+        found[0].inc()
+        found[1].observe(seconds)
+        self._bytes.inc(sent)
+        self._in_flight.dec()
+
+    def directory(
+        self,
+        *,
+        seq: int,
+        resources: Mapping[str, int],
+        index_bytes: int,
+        body_cache_bytes: int,
+        hits: int,
+        misses: int,
+    ) -> None:
+        """The state of the directory in this process."""
+        self._seq.set(seq)
+        for resource_type, count in resources.items():
+            self._resources.labels(resource_type).set(count)
+        self._index_bytes.set(index_bytes)
+        self._bodies_bytes.set(body_cache_bytes)
+        self._bodies.labels("yes").set(hits)
+        self._bodies.labels("no").set(misses)
+
+    def exposition(self) -> bytes:
+        """Every figure, of every process, as Prometheus reads it."""
+        if not self._shared:
+            return exposition(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together, path=self._shared)  # type: ignore[no-untyped-call]
+        return exposition(together)
+
+
+def _forget_dead_processes(folder: Path) -> None:
+    """Drop the gauges of processes that are gone: a worker that was restarted must not be counted twice."""
+    for path in folder.glob("gauge_live*_*.db"):
+        pid = path.stem.rpartition("_")[2]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and sys.platform == "linux":
+            mark_process_dead(int(pid), str(folder))  # type: ignore[no-untyped-call]
