@@ -1,0 +1,323 @@
+"""
+What one criterion asks: the text of its value, read by the type of its parameter, gives leaves of the tree.
+
+The values come out in the normal form of `values.py`, the one that `extract.py` writes. Which resource the parameter is
+on, and what the other criteria say, is the business of `criteria.py`.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, cast, get_args
+
+from ror.definitions import RESOURCE_TYPES, SearchParameter
+from ror.errors import InvalidRequest, NotSupported, TooCostly
+from ror.search.expression import (
+    CanonicalIs,
+    DateIs,
+    Expression,
+    Near,
+    Not,
+    NumberIs,
+    Or,
+    Prefix,
+    Present,
+    QuantityIs,
+    ReferenceIs,
+    TextIs,
+    TokenIs,
+)
+from ror.search.values import covering, fold, half_step, normal_system, normal_unit
+
+MAX_VALUES: Final = 1_000
+"""Values in one comma list (decision 25)."""
+
+MAX_DIGITS: Final = 50
+"""Characters of a number, and the largest power of ten, either way: beyond, arithmetic is an attack."""
+
+MODIFIERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "token": ("not", "missing"),
+    "string": ("exact", "contains", "missing"),
+    "date": ("missing",),
+    "number": ("missing",),
+    "quantity": ("missing",),
+    "reference": ("missing",),
+    "special": ("missing",),
+}
+"""What may follow the colon, by type of parameter; a reference also takes the type of its target."""
+
+PREFIXES: Final = cast(tuple[Prefix, ...], get_args(Prefix))
+
+CANONICAL: Final = frozenset({("MeasureReport", "measure")})
+"""The reference parameters whose element holds a canonical URL, as `(type, name)`."""
+
+AGES: Final = frozenset({"age-range-low", "age-range-high"})
+"""Quantities in years when no unit is asked, as they are when none is written (decision 10)."""
+
+MAX_DISTANCE_KM: Final = 1_000
+"""Reach of a search by position, bound included. Source: RG_RECH_05."""
+
+_METRES: Final = {"km": 1_000, "m": 1}
+_BOOLEAN_SYSTEM: Final = "terminology.hl7.org/CodeSystem/special-values"
+
+
+class Asked(NamedTuple):
+    """A parameter under the name the caller wrote, chains included, with its modifier."""
+
+    name: str
+    parameter: SearchParameter
+    modifier: str | None
+
+    def refused(self, key: str, value: str, **params: str | int) -> InvalidRequest:
+        """The error `key` about a value."""
+        return InvalidRequest(key, expression=None, name=self.name, value=shown(_as_written(value)), **params)
+
+
+def asks(asked: Asked, text: str) -> Expression:
+    """
+    What must hold on a resource for the criterion `asked` = `text`; any value of a comma list will do.
+
+    Raises InvalidRequest for a value that cannot be read, TooCostly for a list of more than `MAX_VALUES`.
+    Source: FHIR R4, search.html#ptypes; decisions 3, 4, 5 and 10.
+    """
+    param = asked.parameter.name
+    if asked.modifier == "missing":
+        if text not in ("true", "false"):
+            raise asked.refused("search.not-missing", text)
+        return Not(Present(param)) if text == "true" else Present(param)
+    pieces = _sealed(asked, text).split(",")
+    if len(pieces) > MAX_VALUES:
+        raise TooCostly("search.too-many-values", name=asked.name, count=len(pieces), limit=MAX_VALUES)
+    for piece in pieces:
+        if not piece or piece.isspace():
+            raise InvalidRequest("search.empty-value", name=asked.name)
+    leaves = tuple(_READERS[asked.parameter.type](asked, pieces))
+    whole = leaves[0] if len(leaves) == 1 else Or(leaves)
+    return Not(whole) if asked.modifier == "not" else whole
+
+
+def shown(value: str) -> str:
+    """The value as an error repeats it: its first hundred characters."""
+    return value if len(value) <= 100 else f"{value[:100]}…"
+
+
+# --- escapes ---------------------------------------------------------------------------------------------------------
+
+_SEALS: Final = (("\\\\", "\0b"), ("\\,", "\0c"), ("\\|", "\0v"), ("\\$", "\0d"))
+"""Each escape, and what stands for it while the value is cut up. Source: FHIR R4, search.html#escaping."""
+
+
+def _sealed(asked: Asked, text: str) -> str:
+    """The value with its escapes put out of the way of commas and bars."""
+    if "\0" in text:
+        # Not a character of a FHIR string; the index, too, uses it between the parts of a value.
+        raise asked.refused("search.control-character", text)
+    if "\\" not in text:
+        return text
+    sealed = text
+    for escape, seal in _SEALS:
+        sealed = sealed.replace(escape, seal)
+    if "\\" in sealed:
+        # A backslash before anything else is refused rather than guessed.
+        raise asked.refused("search.lone-backslash", text)
+    return sealed
+
+
+def _opened(text: str) -> str:
+    """What part of a sealed value means: the escaped characters themselves."""
+    if "\0" in text:
+        for escape, seal in _SEALS:
+            text = text.replace(seal, escape[1])
+    return text
+
+
+def _as_written(text: str) -> str:
+    """Part of a sealed value as the caller wrote it."""
+    for escape, seal in _SEALS:
+        text = text.replace(seal, escape)
+    return text
+
+
+# --- by type ---------------------------------------------------------------------------------------------------------
+
+
+def _tokens(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """`code`, `system|code`, `|code`, `system|`; a system holds for the bare codes that follow it (decision 3)."""
+    parameter = asked.parameter
+    given: str | None = None
+    for piece in pieces:
+        before, *after = piece.split("|")
+        if len(after) > 1:
+            raise asked.refused("search.too-many-bars", piece)
+        if not after:
+            system, code = given, _opened(before).strip()
+        else:
+            written = _opened(before).strip()
+            system, code = normal_system(written), _opened(after[0]).strip()
+            if not system and (written or not code):
+                raise asked.refused("search.not-a-token", piece)
+            given = system or None
+        if _is_boolean(parameter):
+            # The index holds booleans without a system; HL7 gives them one that a client may write.
+            if code not in ("true", "false") or system not in (None, _BOOLEAN_SYSTEM):
+                raise asked.refused("search.not-a-boolean", piece)
+            system = None
+        yield TokenIs(parameter.name, code or None, system)
+
+
+def _is_boolean(parameter: SearchParameter) -> bool:
+    return (parameter.expression or "").endswith(".as(boolean)")
+
+
+def _strings(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    param = asked.parameter.name
+    for piece in pieces:
+        text = _opened(piece)
+        if asked.modifier == "exact":
+            yield TextIs(param, text, "exact")
+            continue
+        folded = fold(text)
+        if not folded:
+            raise InvalidRequest("search.empty-value", name=asked.name)
+        yield TextIs(param, folded, "contains" if asked.modifier == "contains" else "starts")
+
+
+def _dates(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    for piece in pieces:
+        prefix, text = _prefixed(asked, piece)
+        try:
+            first, last = covering(text)
+        except ValueError as reason:
+            raise asked.refused("search.not-a-date", piece) from reason
+        yield DateIs(asked.parameter.name, prefix, first, last)
+
+
+def _numbers(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    for piece in pieces:
+        prefix, text = _prefixed(asked, piece)
+        yield NumberIs(asked.parameter.name, prefix, _number(asked, text, piece), half_step(text))
+
+
+def _quantities(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """`number`, `number|system|code` or `number||code`, each with a prefix or without."""
+    for piece in pieces:
+        number, *unit = piece.split("|")
+        if unit and (len(unit) != 2 or not unit[1]):
+            raise asked.refused("search.not-a-quantity", piece)
+        prefix, text = _prefixed(asked, number)
+        value = _number(asked, text, piece)
+        yield QuantityIs(asked.parameter.name, prefix, value, half_step(text), _unit(asked, unit))
+
+
+def _unit(asked: Asked, unit: Sequence[str]) -> str | None:
+    """The normal form of the unit asked; None for any, "|code" for a code in any system."""
+    system, code = (_opened(part) for part in unit) if unit else ("", "")
+    if asked.parameter.name in AGES and not system and code in ("", "a"):
+        return normal_unit(None, "a")
+    if not code:
+        return None
+    return normal_unit(system, code) if system else f"|{code}"
+
+
+def _references(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """`Type/id`, a bare id, or an absolute URL that ends in `Type/id`, whatever its base."""
+    parameter = asked.parameter
+    for piece in pieces:
+        text = _opened(piece)
+        if (parameter.resource_type, parameter.name) in CANONICAL and _URI.match(text):
+            url, _, version = text.partition("|")
+            yield CanonicalIs(parameter.name, url, version)
+            continue
+        found = _REFERENCE.fullmatch(text)
+        if not found:
+            raise asked.refused("search.not-a-reference", text, targets=", ".join(parameter.targets))
+        target, identifier = found.groups()
+        only = parameter.targets[0] if len(parameter.targets) == 1 else None
+        wanted = asked.modifier or target or only
+        if target and (target not in parameter.targets or target != wanted):
+            allowed = asked.modifier or ", ".join(parameter.targets)
+            raise asked.refused("search.wrong-target", text, target=target, targets=allowed)
+        yield ReferenceIs(parameter.name, wanted, identifier)
+
+
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII)
+_REFERENCE: Final = re.compile(r"(?:(?:https?://[^|?#\s]+/)?([A-Za-z]+)/)?([A-Za-z0-9.-]{1,64})", re.ASCII)
+
+
+def _positions(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """
+    `latitude|longitude|distance[|unit]`, degrees of WGS 84, in km when no unit is given. Source: RG_RECH_05, 13 and 14.
+
+    The guide does not say what a search without distance means; rather than choose a reach for the user, it is refused.
+    """
+    for piece in pieces:
+        parts = piece.split("|")
+        if len(parts) == 2 or (len(parts) in (3, 4) and not parts[2]):
+            raise asked.refused("search.distance-missing", piece)
+        if len(parts) not in (3, 4):
+            raise asked.refused("search.not-a-position", piece)
+        latitude, longitude, distance = (_number(asked, part, piece) for part in parts[:3])
+        if abs(latitude) > 90 or abs(longitude) > 180:
+            raise asked.refused("search.position-out-of-range", piece)
+        unit = (parts[3] if len(parts) == 4 else "") or "km"
+        if unit not in _METRES:
+            raise asked.refused("search.distance-unit", piece, unit=shown(unit))
+        distance_m = distance * _METRES[unit]
+        if not 0 <= distance_m <= MAX_DISTANCE_KM * 1_000:
+            raise asked.refused("search.distance-out-of-range", piece, limit=MAX_DISTANCE_KM)
+        yield Near(asked.parameter.name, float(latitude), float(longitude), float(distance_m))
+
+
+_READERS: Final[Mapping[str, Callable[[Asked, Sequence[str]], Iterator[Expression]]]] = {
+    "token": _tokens,
+    "string": _strings,
+    "date": _dates,
+    "number": _numbers,
+    "quantity": _quantities,
+    "reference": _references,
+    "special": _positions,
+}
+
+
+# --- prefixes and numbers --------------------------------------------------------------------------------------------
+
+
+def _prefixed(asked: Asked, text: str) -> tuple[Prefix, str]:
+    """The prefix, `eq` when there is none, and what follows it."""
+    if not text[:1].isalpha():
+        return "eq", text
+    prefix: Any = text[:2]
+    if prefix in PREFIXES:
+        return prefix, text[2:]
+    letters = _LETTERS_BEFORE_DIGIT.match(text)
+    if letters:
+        raise NotSupported(
+            "search.unknown-prefix", name=asked.name, value=shown(text), prefix=letters[1], known=", ".join(PREFIXES)
+        )
+    return "eq", text
+
+
+_LETTERS_BEFORE_DIGIT: Final = re.compile(r"([A-Za-z]{1,8})(?=-?[0-9])", re.ASCII)
+_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE]([+-]?[0-9]+))?", re.ASCII)
+
+
+def _number(asked: Asked, text: str, piece: str) -> Decimal:
+    """The exact number; `piece` is the value it is part of, for the error."""
+    found = _NUMBER.fullmatch(text)
+    if not found:
+        raise asked.refused(_NOT_A[asked.parameter.type], piece)
+    if len(text) > MAX_DIGITS or (found[1] and abs(int(found[1])) > MAX_DIGITS):
+        raise asked.refused("search.number-too-long", piece, limit=MAX_DIGITS)
+    return Decimal(text)
+
+
+_NOT_A: Final = {
+    "number": "search.not-a-number",
+    "quantity": "search.not-a-quantity",
+    "special": "search.not-a-position",
+}
+
+
+def modifiers_of(parameter: SearchParameter) -> tuple[str, ...]:
+    """Every modifier that a parameter takes, types of its targets included, in the order of `RESOURCE_TYPES`."""
+    return MODIFIERS[parameter.type] + tuple(name for name in RESOURCE_TYPES if name in parameter.targets)

@@ -1,0 +1,335 @@
+"""
+What a search asks: the name and value pairs of a query string in, a SearchRequest out.
+
+Nothing is dropped in silence: a pair is understood, or refused by name, or, when the caller asked for leniency, ignored
+and reported. The criteria themselves are read by `criteria.py` and `asked.py`; this module knows the parameters that
+shape the answer (`_count`, `_sort`, `_include`…) and puts the whole together. It does no I/O.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, Literal, cast
+
+from ror.definitions import RESOURCE_TYPES, search_parameter, search_parameters
+from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly
+from ror.search.asked import asks, shown
+from ror.search.criteria import (
+    NOT_YET,
+    Asking,
+    apart,
+    closest,
+    criterion,
+    known_type,
+    reference_parameter,
+    together,
+)
+from ror.search.cursor import Cursor, decode
+from ror.search.expression import Expression
+
+DEFAULT_COUNT: Final = 200
+"""Matches on a page. Source: RG_RECH_52."""
+
+MAX_COUNT: Final = 1_000
+"""A larger `_count` is reduced to this, and the self link says so (decision 11)."""
+
+MAX_CRITERIA: Final = 200
+"""Criteria in a request, and likewise inclusions (decision 25)."""
+
+SORTABLE: Final = frozenset({"token", "string", "date", "number", "quantity"})
+"""The types of parameter that have an order."""
+
+ALWAYS_SORTABLE: Final = frozenset({"_id", "_lastUpdated"})
+"""Every resource has these two, whether or not its type can be searched by them."""
+
+MISPRINTS: Final = {"__include": "_include", "_revincluded": "_revinclude"}
+"""Misspelled in published requests (UC3.S02, S06, S09, S12); understood under lenient handling only (decision 1)."""
+
+Total = Literal["accurate", "none", "estimate"]
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """A parameter to order by; an item without value comes last."""
+
+    param: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """What `source` points to with `param`, or in `reverse` the `source` that points; any target when it is None."""
+
+    source: str
+    param: str
+    target: str | None
+    iterate: bool
+    reverse: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """
+    A search that was understood.
+
+    `count` is the size of a page, `asked_count` what the caller wanted. `summary` is "count" when only the total is
+    wanted. `total` is what was asked; the total is exact whatever it says. `pairs` are those understood, spelled
+    correctly, for the self link: `_count` as applied, no cursor. `ignored` is empty unless handling is lenient.
+    """
+
+    resource_type: str
+    expression: Expression
+    sort: tuple[SortKey, ...]
+    count: int
+    asked_count: int | None
+    cursor: Cursor | None
+    includes: tuple[Include, ...]
+    summary: Literal["count"] | None
+    total: Total | None
+    ignored: tuple[RorError, ...]
+    pairs: tuple[tuple[str, str], ...]
+
+
+def parse(
+    resource_type: str, pairs: Sequence[tuple[str, str]], *, lenient: bool = False, independent: bool = False
+) -> SearchRequest:
+    """
+    The search that percent-decoded pairs ask for on one of `RESOURCE_TYPES`.
+
+    With `lenient`, what cannot be understood is ignored and listed, and the guide's own misprints are understood. A
+    limit or a page link is refused all the same: ignoring either would answer another search than the one asked.
+    With `independent`, each criterion holds on its own (strict R4) instead of on one record with its neighbours.
+
+    Raises InvalidRequest, NotSupported or TooCostly, naming the culprit. Source: decisions 1, 2, 11 and 25.
+    """
+    reading = _Reading(resource_type, lenient)
+    for name, text in pairs:
+        try:
+            reading.take(name, text)
+        except RorError as reason:
+            if not lenient or isinstance(reason, TooCostly) or name == "_cursor":
+                raise
+            reading.ignored.append(reason)
+    return reading.request(independent)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The request so far."""
+
+    resource_type: str
+    lenient: bool
+    criteria: list[Asking] = field(default_factory=list)
+    # Sets that keep the order in which things were asked.
+    includes: dict[Include, None] = field(default_factory=dict)
+    given: set[str] = field(default_factory=set)
+    sort: tuple[SortKey, ...] = ()
+    count: int = DEFAULT_COUNT
+    asked_count: int | None = None
+    cursor: Cursor | None = None
+    summary: Literal["count"] | None = None
+    total: Total | None = None
+    ignored: list[RorError] = field(default_factory=list)
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+    criteria_seen: int = 0
+    inclusions_seen: int = 0
+
+    def take(self, name: str, text: str) -> None:
+        """Understands one pair; raises RorError and changes nothing but the counts when it is not understood."""
+        base, colon, modifier = name.partition(":")
+        if self.lenient:
+            base = MISPRINTS.get(base, base)
+        if base in _INCLUSIONS:
+            self._take_inclusion(f"{base}{colon}{modifier}", text)
+        elif name in _RESULT:
+            self._take_once(name, text)
+        else:
+            self._take_criterion(name, text)
+
+    def _take_criterion(self, name: str, text: str) -> None:
+        self.criteria_seen += 1
+        if self.criteria_seen > MAX_CRITERIA:
+            raise TooCostly("search.too-many-criteria", limit=MAX_CRITERIA)
+        read = _asking_again if len(text) <= _REMEMBERED_LENGTH else _asking
+        self.criteria.append(read(self.resource_type, name, text))
+        self.pairs.append((name, text))
+
+    def _take_inclusion(self, name: str, text: str) -> None:
+        self.inclusions_seen += 1
+        if self.inclusions_seen > MAX_CRITERIA:
+            raise TooCostly("search.too-many-inclusions", limit=MAX_CRITERIA)
+        include, spelled = _inclusion(name, text, self.lenient)
+        self.includes[include] = None
+        self.pairs.append((name, spelled))
+
+    def _take_once(self, name: str, text: str) -> None:
+        if name in self.given:
+            raise InvalidRequest("search.given-twice", name=name)
+        applied = _RESULT[name](self, text)
+        self.given.add(name)
+        if applied is not None:
+            self.pairs.append((name, applied))
+
+    def request(self, independent: bool) -> SearchRequest:
+        if self.cursor and len(self.cursor.keys) != len(self.sort):
+            raise InvalidRequest("search.cursor")
+        return SearchRequest(
+            resource_type=self.resource_type,
+            expression=apart(self.criteria) if independent else together(self.criteria),
+            sort=self.sort,
+            count=self.count,
+            asked_count=self.asked_count,
+            cursor=self.cursor,
+            includes=tuple(self.includes),
+            summary="count" if self.count == 0 else self.summary,
+            total=self.total,
+            ignored=tuple(self.ignored),
+            pairs=tuple(self.pairs),
+        )
+
+
+def _asking(resource_type: str, name: str, text: str) -> Asking:
+    """What one criterion asks, and where."""
+    _refuse_unknown_result_parameter(resource_type, name)
+    found = criterion(resource_type, name)
+    return found.hops, found.record, asks(found.asked, text)
+
+
+_REMEMBERED_LENGTH: Final = 256
+_asking_again: Final = lru_cache(maxsize=4096)(_asking)
+"""The same criteria come all day long; the values of strangers are remembered only while they are short."""
+
+
+def _refuse_unknown_result_parameter(resource_type: str, name: str) -> None:
+    """Refuses an unknown `_x`, naming the nearest of all the parameters that start so, criteria or not."""
+    if not name.startswith("_"):
+        return
+    base = name.partition(":")[0].partition(".")[0]
+    if base in _RESULT and base != name:
+        raise NotSupported("search.unknown-modifier", name=base, modifier=shown(name[len(base) + 1 :]), known="-")
+    if base not in NOT_YET and base != "_has" and search_parameter(resource_type, base) is None:
+        own = (one for one in search_parameters(resource_type) if one.startswith("_") and one not in NOT_YET)
+        known = closest(base, sorted({*own, *_RESULT, "_has", "_include", "_revinclude"} - {"_cursor"}))
+        raise NotSupported("search.unknown-parameter", type=resource_type, name=shown(name), known=known)
+
+
+# --- inclusions ------------------------------------------------------------------------------------------------------
+
+_INCLUSIONS: Final = ("_include", "_revinclude")
+_ITERATE: Final = ("iterate", "recurse")
+"""`:recurse` is what STU3 called it."""
+
+
+@lru_cache(maxsize=1024)
+def _inclusion(name: str, text: str, lenient: bool) -> tuple[Include, str]:
+    """The inclusion that `name` = `Source:param[:Target]` asks for, and the right spelling of its value."""
+    base, colon, modifier = name.partition(":")
+    if colon and modifier not in _ITERATE:
+        raise NotSupported("search.unknown-modifier", name=base, modifier=shown(modifier), known=":iterate")
+    if "," in text:
+        raise InvalidRequest("search.include-list", name=name, value=shown(text))
+    if "*" in text:
+        raise NotSupported("search.include-all", name=name, value=shown(text))
+    parts = text.split(":")
+    if len(parts) not in (2, 3) or not all(parts):
+        raise InvalidRequest("search.include-form", name=name, value=shown(text))
+    if lenient:
+        parts = [_RIGHT_CASE.get(part.lower(), part) for part in parts[:1]] + parts[1:]
+    source, param, *target = parts
+    parameter = reference_parameter(known_type(source), param)
+    if target and target[0] not in parameter.targets:
+        raise NotSupported(
+            "search.wrong-include-target",
+            name=name,
+            param=f"{source}:{parameter.name}",
+            target=shown(target[0]),
+            known=closest(target[0], parameter.targets),
+        )
+    wanted = target[0] if target else None
+    include = Include(source, parameter.name, wanted, iterate=bool(colon), reverse=base == "_revinclude")
+    return include, ":".join((source, parameter.name, *target))
+
+
+_RIGHT_CASE: Final = {name.lower(): name for name in RESOURCE_TYPES}
+"""`Healthcareservice` is printed in UC5."""
+
+
+# --- parameters of the answer ----------------------------------------------------------------------------------------
+
+
+def _count(reading: _Reading, text: str) -> str:
+    if not _WHOLE_NUMBER.fullmatch(text):
+        raise InvalidRequest("search.count", value=shown(text))
+    reading.asked_count = int(text)
+    reading.count = min(reading.asked_count, MAX_COUNT)
+    return str(reading.count)
+
+
+_WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+
+def _sort(reading: _Reading, text: str) -> str:
+    keys: dict[str, SortKey] = {}
+    for part in text.split(","):
+        key = SortKey(_sortable(reading.resource_type, part.strip().removeprefix("-")), part.strip().startswith("-"))
+        if key.param in keys:
+            raise InvalidRequest("search.sort-twice", name=key.param)
+        keys[key.param] = key
+    reading.sort = tuple(keys.values())
+    return text
+
+
+def _sortable(resource_type: str, name: str) -> str:
+    """The parameter to sort by, under its own name."""
+    if f"_sort={name}" in NOT_YET or "." in name:
+        raise NotSupported("search.not-yet", what=f"_sort={shown(name)}")
+    parameter = search_parameter(resource_type, name)
+    own_name = parameter.name if parameter else name
+    known = _sortable_names(resource_type)
+    if own_name not in known:
+        raise NotSupported("search.unsortable", type=resource_type, name=shown(name), known=closest(name, known))
+    return own_name
+
+
+@lru_cache(maxsize=len(RESOURCE_TYPES))
+def _sortable_names(resource_type: str) -> tuple[str, ...]:
+    ordered = {one.name for one in search_parameters(resource_type).values() if one.type in SORTABLE and one.expression}
+    return tuple(sorted((ordered | ALWAYS_SORTABLE) - NOT_YET))
+
+
+def _summary(reading: _Reading, text: str) -> str:
+    if f"_summary={text}" in NOT_YET:
+        raise NotSupported("search.not-yet", what=f"_summary={text}")
+    if text not in ("count", "false"):
+        raise InvalidRequest("search.one-of", name="_summary", value=shown(text), known="count, false")
+    reading.summary = "count" if text == "count" else None
+    return text
+
+
+def _total(reading: _Reading, text: str) -> str:
+    if text not in ("accurate", "none", "estimate"):
+        raise InvalidRequest("search.one-of", name="_total", value=shown(text), known="accurate, none, estimate")
+    reading.total = cast(Total, text)
+    return text
+
+
+def _cursor(reading: _Reading, text: str) -> None:
+    reading.cursor = decode(text)
+
+
+def _kept(_: _Reading, text: str) -> str:
+    """The door answers for it; the self link repeats it."""
+    return text
+
+
+_RESULT: Final[Mapping[str, Callable[[_Reading, str], str | None]]] = {
+    "_count": _count,
+    "_sort": _sort,
+    "_summary": _summary,
+    "_total": _total,
+    "_cursor": _cursor,
+    "_format": _kept,
+    "_pretty": _kept,
+}
+"""What each parameter that is given once does; it returns the value applied, None when links do not repeat it."""
