@@ -1,0 +1,24 @@
+"""Keeping the directory: one interface, `contract.Store`, and the engine that a URL names."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from ror.errors import UsageError
+from ror.store.contract import Store
+from ror.store.sqlite import SqliteStore
+
+
+def open_store(url: str) -> Store:
+    """
+    The store at `url`, created when there is none: `sqlite:///relative/path` or `sqlite:////absolute/path`.
+
+    Raises UsageError when the URL or the place it names cannot be used.
+    """
+    parts = urlsplit(url)
+    if parts.scheme in ("postgresql", "postgres"):
+        # Without what follows the scheme: a password may be there, and messages end up in logs.
+        raise UsageError("store.no-postgresql", url=f"{parts.scheme}://…")
+    path = unquote(parts.path.removeprefix("/"))
+    if parts.scheme != "sqlite" or parts.netloc or not path or parts.query or parts.fragment:
+        raise UsageError("store.unknown-url", url=parts._replace(netloc="…" if parts.netloc else "").geturl())
+    return SqliteStore(Path(path))

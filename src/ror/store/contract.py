@@ -22,7 +22,7 @@ class Draft:
     last_updated: int
     """Microseconds since the epoch, UTC."""
     body: bytes
-    """The exact JSON that goes out, UTF-8."""
+    """The exact JSON that goes out, UTF-8, not compressed: how it is kept is the store's business."""
     entries: bytes
     """The index entries, packed by `search.extract`; opaque here."""
     links: tuple[tuple[str, str], ...]
@@ -117,11 +117,17 @@ class Store(Protocol):
     The directory on disk.
 
     Safe to call from several threads; writes are acknowledged only when they are durable. Every method raises
-    `errors.Unavailable` when the database is out of reach or its disk is full; no driver's error comes out.
+    `errors.Unavailable` when the database is out of reach or its disk is full, `errors.UsageError` when the place
+    it was given cannot be used; no driver's error comes out. Opened after a fork, never before.
     """
 
     def put(self, drafts: Sequence[Draft], author: str) -> list[Outcome]:
-        """Keep drafts in one transaction, durable on return; calls made at the same moment share a commit."""
+        """
+        Keep drafts, all or none, durable on return; what became of each, in the same order.
+
+        Calls made at the same moment share a commit. A resource that comes twice gets two versions, in order. A
+        deleted resource that comes back is CREATED, with the version after its deletion.
+        """
 
     def delete(self, resource_type: str, resource_id: str, author: str) -> bool:
         """Mark a resource as deleted; its versions stay. False when there was nothing to delete."""
@@ -148,21 +154,27 @@ class Store(Protocol):
         """The changes after `seq`, in order, at most `limit`."""
 
     def change_signal(self) -> int:
-        """A number that differs once another connection has committed; costs microseconds, so it can be polled."""
+        """
+        A number that differs once anyone has committed anything, this process included.
+
+        It only says "look at the change log"; it costs microseconds, so it can be polled.
+        """
 
     def index_rows(self, rids: Iterable[int]) -> list[IndexRow]:
-        """What the index needs of these resources; a rid that is only referred to is left out."""
+        """What the index needs of these resources, in no order; a rid that is only referred to is left out."""
 
     def all_index_rows(self) -> Iterator[tuple[int, list[IndexRow]]]:
         """
-        Everything for a rebuild, by batches `(seq, rows)` of one consistent moment, `seq` being its last change.
+        Every live resource, for a rebuild: batches `(seq, rows)` by growing rid, all of one consistent moment.
+
+        `seq` is the last change of that moment. There is always one batch at least, even of no row.
         """
 
     def counts(self) -> dict[str, int]:
-        """How many live resources of each type."""
+        """How many live resources of each type that has some."""
 
     def dangling(self, limit: int) -> tuple[int, list[Dangling]]:
-        """How many references point at nothing, and the first `limit` of them."""
+        """How many references of live resources point at something absent or deleted, and the first `limit`."""
 
     def size_on_disk(self) -> int:
         """Bytes, everything included."""
@@ -180,9 +192,14 @@ class Store(Protocol):
     def beat_job(self, job_id: str, worker: str, progress: dict[str, object]) -> bool:
         """Say that the work goes on and how far; False when the job was cancelled or taken over."""
 
-    def end_job(self, job_id: str, worker: str, state: str, progress: dict[str, object]) -> bool: ...
+    def end_job(self, job_id: str, worker: str, state: str, progress: dict[str, object]) -> bool:
+        """Say how the work ended; False when the job was cancelled or taken over."""
 
-    def cancel_job(self, job_id: str) -> bool: ...
+    def cancel_job(self, job_id: str) -> bool:
+        """Cancel a job that waits or runs; False when it was already over."""
+
+    def resume_job(self, job_id: str) -> bool:
+        """Make a failed or cancelled job wait again, its progress kept; False when it is neither."""
 
     def job(self, job_id: str) -> Job | None: ...
 

@@ -1,0 +1,575 @@
+"""
+The directory in one SQLite file: `contract.Store` on top of tables, a single writer and a pool of readers.
+
+Writes go through one thread that shares commits (`group_commit`); reads use as many connections as there are readers
+at the same moment, each seeing what was committed when its statement began. Bodies and index entries are compressed in
+the thread that calls, outside any lock.
+"""
+
+import json
+import sqlite3
+import struct
+import threading
+import time
+import uuid
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ror.errors import Unavailable
+from ror.store import sqlite_file
+from ror.store.compression import Codec, CorruptFrame, dictionary_id, shipped_dictionary
+from ror.store.contract import Change, Dangling, Draft, IndexRow, Job, Outcome, Stored, VersionRow
+from ror.store.group_commit import GroupCommit
+
+Key = tuple[int, str]
+"""The code of a resource type, and an id."""
+
+ROWS_PER_BATCH: Final = 10_000
+# Two generations of this many: about 30 MB when the directory is larger.
+RIDS_REMEMBERED: Final = 100_000
+
+_JOB_COLUMNS: Final = (
+    "id, kind, asked_by, state, parameters, progress, created_at, updated_at, claimed_by, heartbeat_at"
+)
+_CREATE: Final = (
+    "INSERT INTO resource (rid, type, id, version, last_updated, recorded_at, author, deleted,"
+    " digest, targets, entries, body) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)"
+)
+_REFER: Final = (
+    "INSERT INTO resource (rid, type, id, version, last_updated, recorded_at, author, deleted)"
+    " VALUES (?, ?, ?, 0, 0, 0, '', 0)"
+)
+_UPDATE: Final = (
+    "UPDATE resource SET version = ?, last_updated = ?, recorded_at = ?, author = ?, deleted = 0,"
+    " digest = ?, targets = ?, entries = ?, body = ? WHERE rid = ?"
+)
+# What is only referred to has no version to keep.
+_SUPERSEDE: Final = (
+    "INSERT INTO version (rid, version, last_updated, recorded_at, author, deleted, body)"
+    " SELECT rid, version, last_updated, recorded_at, author, deleted, body FROM resource WHERE rid = ? AND version > 0"
+)
+# Named in full, because `json_each` has a `type` and an `id` too.
+_INDEX_COLUMNS: Final = "rid, resource.type, resource.id, last_updated, deleted, entries, targets"
+_OVER: Final = ("done", "failed")
+
+
+class SqliteStore:
+    """`contract.Store` in the SQLite file at `path`, created when there is none."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._closed = False
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._known = _Known()
+        self._watching = threading.Lock()
+        self._connection = sqlite_file.open_writer(path)
+        try:
+            with sqlite_file.translating(path, opening=True):
+                self._codec = Codec(_own_dictionary(self._connection), self._find_dictionary)
+                self._watcher = sqlite_file.open_reader(path)
+        except BaseException:
+            self._connection.close()
+            raise
+        self._writer = GroupCommit(self._connection, "BEGIN IMMEDIATE", self._told, self._known.forget)
+
+    # Writing
+
+    def put(self, drafts: Sequence[Draft], author: str) -> list[Outcome]:
+        if not drafts:
+            return []
+        compress = self._codec.compress
+        packed = [_Packed(draft, compress(draft.body), compress(draft.entries)) for draft in drafts]
+        return self._writer.run(lambda connection: _keep(connection, self._known, packed, author), len(packed))
+
+    def delete(self, resource_type: str, resource_id: str, author: str) -> bool:
+        return self._writer.run(lambda connection: _delete(connection, resource_type, resource_id, author))
+
+    def set_meta(self, key: str, value: str) -> None:
+        self._change("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (key, value))
+
+    # Reading resources
+
+    def read(self, resource_type: str, resource_id: str) -> Stored | None:
+        row = self._one(
+            "SELECT rid, version, last_updated, deleted, body FROM resource"
+            " WHERE type = (SELECT code FROM type WHERE name = ?) AND id = ? AND version > 0",
+            (resource_type, resource_id),
+        )
+        return self._stored(resource_type, resource_id, row)
+
+    def read_version(self, resource_type: str, resource_id: str, version: int) -> Stored | None:
+        rid = self.rid(resource_type, resource_id)
+        row = self._one(
+            "SELECT rid, version, last_updated, deleted, body FROM resource"
+            " WHERE rid = ?1 AND version = ?2 AND version > 0"
+            " UNION ALL SELECT rid, version, last_updated, deleted, body FROM version WHERE rid = ?1 AND version = ?2",
+            (rid, version),
+        )
+        return self._stored(resource_type, resource_id, row)
+
+    def history(self, resource_type: str, resource_id: str) -> list[VersionRow]:
+        rows = self._all(
+            "SELECT version, last_updated, recorded_at, author, deleted FROM resource WHERE rid = ?1 AND version > 0"
+            " UNION ALL SELECT version, last_updated, recorded_at, author, deleted FROM version WHERE rid = ?1"
+            " ORDER BY version DESC",
+            (self.rid(resource_type, resource_id),),
+        )
+        return [
+            VersionRow(version, last_updated, recorded_at, author, bool(deleted))
+            for version, last_updated, recorded_at, author, deleted in rows
+        ]
+
+    def bodies(self, rids: Sequence[int]) -> list[bytes]:
+        # json_each as the outer loop measured as fast as one placeholder per rid, for any number of rids.
+        frames = dict(
+            self._all("SELECT rid, body FROM json_each(?) CROSS JOIN resource ON rid = value", (_json(rids),))
+        )
+        with self._decompressing():
+            return self._codec.decompress_all([frames.get(rid) for rid in rids])
+
+    def rid(self, resource_type: str, resource_id: str) -> int | None:
+        row = self._one(
+            "SELECT rid FROM resource WHERE type = (SELECT code FROM type WHERE name = ?) AND id = ?",
+            (resource_type, resource_id),
+        )
+        return row[0] if row else None
+
+    # Following changes
+
+    def last_change(self) -> int:
+        row = self._one("SELECT max(seq) FROM change")
+        return (row[0] if row else None) or 0
+
+    def changes_after(self, seq: int, limit: int) -> list[Change]:
+        rows = self._all(
+            "SELECT seq, rid, version, deleted FROM change WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+        )
+        return [Change(seq, rid, version, bool(deleted)) for seq, rid, version, deleted in rows]
+
+    def change_signal(self) -> int:
+        # This connection never writes, so the writer of this process counts as another one too.
+        with self._watching, sqlite_file.translating(self._path):
+            self._check_open()
+            signal: int = self._watcher.execute("PRAGMA data_version").fetchone()[0]
+            return signal
+
+    # Reading for the index
+
+    def index_rows(self, rids: Iterable[int]) -> list[IndexRow]:
+        with self._snapshot() as connection:
+            names = _type_names(connection)
+            rows = connection.execute(
+                f"SELECT {_INDEX_COLUMNS} FROM json_each(?) CROSS JOIN resource ON rid = value"  # noqa: S608 our own columns
+                " WHERE version > 0",
+                (_json(list(rids)),),
+            ).fetchall()
+        return self._index_rows(rows, names)
+
+    def all_index_rows(self) -> Iterator[tuple[int, list[IndexRow]]]:
+        with self._snapshot() as connection:
+            names = _type_names(connection)
+            seq = connection.execute("SELECT max(seq) FROM change").fetchone()[0] or 0
+            cursor = connection.execute(
+                f"SELECT {_INDEX_COLUMNS} FROM resource WHERE body IS NOT NULL ORDER BY rid"  # noqa: S608 our own columns
+            )
+            rows = cursor.fetchmany(ROWS_PER_BATCH)
+            yield seq, self._index_rows(rows, names)
+            while rows := cursor.fetchmany(ROWS_PER_BATCH):
+                yield seq, self._index_rows(rows, names)
+
+    # The directory as a whole
+
+    def counts(self) -> dict[str, int]:
+        rows = self._all(
+            "SELECT name, heard_of - coalesce(without_body, 0) AS live FROM type"
+            " JOIN (SELECT type, count(*) AS heard_of FROM resource GROUP BY type) ON type = code"
+            " LEFT JOIN (SELECT type AS absent_type, count(*) AS without_body FROM resource"
+            " WHERE body IS NULL GROUP BY type) ON absent_type = code"
+            " WHERE live > 0 ORDER BY code"
+        )
+        return dict(rows)
+
+    def dangling(self, limit: int) -> tuple[int, list[Dangling]]:
+        count, pairs = 0, list[tuple[int, int]]()
+        with self._snapshot() as connection:
+            absent = {rid for (rid,) in connection.execute("SELECT rid FROM resource WHERE body IS NULL")}
+            rows = connection.execute("SELECT rid, targets FROM resource WHERE body IS NOT NULL ORDER BY rid")
+            for rid, packed in rows if absent else ():
+                missing = [target for target in _unpack(packed) if target in absent]
+                count += len(missing)
+                pairs += [(rid, target) for target in missing[: limit - len(pairs)]]
+            named = {rid for pair in pairs for rid in pair}
+            names = {
+                rid: (name, resource_id)
+                for rid, name, resource_id in connection.execute(
+                    "SELECT rid, name, resource.id FROM json_each(?)"
+                    " CROSS JOIN resource ON rid = value JOIN type ON code = resource.type",
+                    (_json(list(named)),),
+                )
+            }
+        return count, [Dangling(names[source], names[target]) for source, target in pairs]
+
+    def size_on_disk(self) -> int:
+        return sqlite_file.size_on_disk(self._path)
+
+    def get_meta(self, key: str) -> str | None:
+        row = self._one("SELECT value FROM meta WHERE key = ?", (key,))
+        return row[0] if row else None
+
+    # Jobs
+
+    def add_job(self, kind: str, asked_by: str, parameters: dict[str, object]) -> Job:
+        now = _now()
+        job = Job(str(uuid.uuid4()), kind, asked_by, "waiting", parameters, {}, now, now, None, None)
+        self._change(
+            "INSERT INTO job (id, kind, asked_by, state, parameters, progress, created_at, updated_at)"
+            " VALUES (?, ?, ?, 'waiting', ?, '{}', ?, ?)",
+            (job.id, kind, asked_by, _json(parameters), now, now),
+        )
+        return job
+
+    def claim_job(self, kinds: Sequence[str], worker: str, stale_after_s: float) -> Job | None:
+        now = _now()
+        claim = (
+            f"UPDATE job SET state = 'running', claimed_by = ?1, heartbeat_at = ?2, updated_at = ?2"  # noqa: S608 our own columns
+            " WHERE id = (SELECT id FROM job WHERE kind IN (SELECT value FROM json_each(?3))"
+            " AND (state = 'waiting' OR (state = 'running' AND heartbeat_at <= ?4)) ORDER BY created_at, id LIMIT 1)"
+            f" RETURNING {_JOB_COLUMNS}"
+        )
+        parameters = (worker, now, _json(kinds), now - int(stale_after_s * 1e6))
+        rows = self._writer.run(lambda connection: connection.execute(claim, parameters).fetchall())
+        return _job(rows[0]) if rows else None
+
+    def beat_job(self, job_id: str, worker: str, progress: dict[str, object]) -> bool:
+        now = _now()
+        return self._change(
+            "UPDATE job SET progress = ?, heartbeat_at = ?, updated_at = ?"
+            " WHERE id = ? AND claimed_by = ? AND state = 'running'",
+            (_json(progress), now, now, job_id, worker),
+        )
+
+    def end_job(self, job_id: str, worker: str, state: str, progress: dict[str, object]) -> bool:
+        if state not in _OVER:
+            raise ValueError(f'a job ends as one of {_OVER}, not "{state}"')
+        return self._change(
+            "UPDATE job SET state = ?, progress = ?, updated_at = ?"
+            " WHERE id = ? AND claimed_by = ? AND state = 'running'",
+            (state, _json(progress), _now(), job_id, worker),
+        )
+
+    def cancel_job(self, job_id: str) -> bool:
+        return self._change(
+            "UPDATE job SET state = 'cancelled', updated_at = ? WHERE id = ? AND state IN ('waiting', 'running')",
+            (_now(), job_id),
+        )
+
+    def resume_job(self, job_id: str) -> bool:
+        return self._change(
+            "UPDATE job SET state = 'waiting', claimed_by = NULL, heartbeat_at = NULL, updated_at = ?"
+            " WHERE id = ? AND state IN ('failed', 'cancelled')",
+            (_now(), job_id),
+        )
+
+    def job(self, job_id: str) -> Job | None:
+        row = self._one(f"SELECT {_JOB_COLUMNS} FROM job WHERE id = ?", (job_id,))  # noqa: S608 our own columns
+        return _job(row) if row else None
+
+    def close(self) -> None:
+        self._writer.close()
+        with self._watching:
+            self._closed = True
+            self._watcher.close()
+        while self._idle:
+            self._idle.pop().close()
+        # Last, because the last connection to close copies the log into the file.
+        self._connection.close()
+
+    # Connections
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for this caller alone; there are as many as there ever were readers at the same moment."""
+        with sqlite_file.translating(self._path):
+            self._check_open()
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = sqlite_file.open_reader(self._path)
+            try:
+                yield connection
+            finally:
+                if self._closed:
+                    connection.close()
+                else:
+                    self._idle.append(connection)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        """A connection on which every statement sees the same moment."""
+        with self._reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    def _all(self, query: str, parameters: Sequence[object] = ()) -> list[Any]:
+        with self._reading() as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    def _one(self, query: str, parameters: Sequence[object] = ()) -> Any:
+        rows = self._all(query, parameters)
+        return rows[0] if rows else None
+
+    def _change(self, statement: str, parameters: Sequence[object]) -> bool:
+        """Write one statement, durably; whether it changed a row."""
+        return self._writer.run(lambda connection: connection.execute(statement, parameters).rowcount == 1)
+
+    def _told(self, error: Exception) -> Exception:
+        return sqlite_file.translated(error, self._path)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable("store.closed")
+
+    # Frames
+
+    @contextmanager
+    def _decompressing(self) -> Iterator[None]:
+        try:
+            yield
+        except CorruptFrame as error:
+            raise Unavailable("store.corrupt", path=self._path, reason=error) from error
+
+    def _find_dictionary(self, wanted: int) -> bytes | None:
+        row = self._one("SELECT content FROM dictionary WHERE id = ?", (wanted,))
+        return row[0] if row else None
+
+    def _stored(self, resource_type: str, resource_id: str, row: Any) -> Stored | None:
+        if row is None:
+            return None
+        rid, version, last_updated, deleted, frame = row
+        with self._decompressing():
+            body = self._codec.decompress(frame) if frame is not None else b""
+        return Stored(rid, resource_type, resource_id, version, last_updated, bool(deleted), body)
+
+    def _index_rows(self, rows: list[Any], names: dict[int, str]) -> list[IndexRow]:
+        with self._decompressing():
+            entries = self._codec.decompress_all([row[5] for row in rows])
+        return [
+            IndexRow(rid, names[code], resource_id, last_updated, bool(deleted), unpacked, _unpack(targets))
+            for (rid, code, resource_id, last_updated, deleted, _, targets), unpacked in zip(rows, entries, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A draft and its frames."""
+
+    draft: Draft
+    body: bytes
+    entries: bytes
+
+
+class _Known:
+    """Which code each type has and which rid each resource, as far as the writer remembers; for its thread alone."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {}
+        self._recent: dict[Key, int] = {}
+        self._older: dict[Key, int] = {}
+        # What was allotted in the transaction under way may not be in its row yet.
+        self._highest = 0
+
+    def forget(self) -> None:
+        """Something was rolled back: remember nothing, for a rid may not have been allotted after all."""
+        self._codes, self._recent, self._older, self._highest = {}, {}, {}, 0
+
+    def code(self, connection: sqlite3.Connection, name: str) -> int:
+        """The code of a type, allotted when it has none."""
+        code = self._codes.get(name)
+        if code is None:
+            connection.execute("INSERT INTO type (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
+            code = int(connection.execute("SELECT code FROM type WHERE name = ?", (name,)).fetchone()[0])
+            self._codes[name] = code
+        return code
+
+    def rids(self, connection: sqlite3.Connection, keys: Iterable[Key]) -> dict[Key, int]:
+        """The rid of each key that has one."""
+        found: dict[Key, int] = {}
+        unknown: defaultdict[int, set[str]] = defaultdict(set)
+        for key in keys:
+            rid = self._recent.get(key) or self._older.get(key)
+            if rid is None:
+                unknown[key[0]].add(key[1])
+            else:
+                found[key] = rid
+        for code, ids in unknown.items():
+            rows = connection.execute(
+                "SELECT resource.id, rid FROM json_each(?)"
+                " CROSS JOIN resource ON resource.type = ? AND resource.id = value",
+                (_json(list(ids)), code),
+            )
+            found.update(((code, resource_id), rid) for resource_id, rid in rows)
+        self.remember(found)
+        return found
+
+    def allot(self, connection: sqlite3.Connection, keys: Iterable[Key]) -> dict[Key, int]:
+        """A new rid for each key, above all others; the write lock is held, so nobody else allots the same."""
+        written = connection.execute("SELECT max(rid) FROM resource").fetchone()[0] or 0
+        highest = max(self._highest, written)
+        rids = {key: rid for rid, key in enumerate(keys, highest + 1)}
+        self._highest = highest + len(rids)
+        self.remember(rids)
+        return rids
+
+    def remember(self, rids: dict[Key, int]) -> None:
+        """Keep these at hand; what was not asked for in a long time goes away."""
+        self._recent.update(rids)
+        if len(self._recent) > RIDS_REMEMBERED:
+            self._recent, self._older = {}, self._recent
+
+
+def _keep(connection: sqlite3.Connection, known: _Known, packed: Sequence[_Packed], author: str) -> list[Outcome]:
+    """What became of each draft, in the transaction under way."""
+    keys = [(known.code(connection, each.draft.type), each.draft.id) for each in packed]
+    outcomes: dict[int, Outcome] = {}
+    for positions in _rounds(keys):
+        batch = {keys[position]: packed[position] for position in positions}
+        outcomes.update(zip(positions, _keep_distinct(connection, known, batch, author), strict=True))
+    return [outcomes[position] for position in range(len(packed))]
+
+
+def _rounds(keys: Sequence[Key]) -> list[list[int]]:
+    """
+    The positions of `keys`, cut so that no key comes twice in a round; nearly always one round.
+
+    >>> _rounds([(1, "a"), (1, "b"), (1, "a")])
+    [[0, 1], [2]]
+    """
+    rounds: list[list[int]] = []
+    seen: defaultdict[Key, int] = defaultdict(int)
+    for position, key in enumerate(keys):
+        if seen[key] == len(rounds):
+            rounds.append([])
+        rounds[seen[key]].append(position)
+        seen[key] += 1
+    return rounds
+
+
+def _keep_distinct(
+    connection: sqlite3.Connection, known: _Known, batch: dict[Key, _Packed], author: str
+) -> list[Outcome]:
+    """What became of each draft of a batch of distinct resources."""
+    rids = known.rids(connection, batch)
+    current = _current(connection, rids.values())
+    changed = {
+        key: each for key, each in batch.items() if key not in rids or current[rids[key]][1] != each.draft.digest
+    }
+    links = [
+        [(known.code(connection, name), link_id) for name, link_id in each.draft.links] for each in changed.values()
+    ]
+    rids |= known.rids(connection, {key for keys in links for key in keys if key not in rids and key not in changed})
+    # New resources before what they refer to, so that their rows fill the pages in order.
+    rids |= known.allot(connection, [key for key in changed if key not in rids])
+    ghosts = known.allot(connection, dict.fromkeys(key for keys in links for key in keys if key not in rids))
+    rids |= ghosts
+
+    now = _now()
+    inserts: list[tuple[object, ...]] = []
+    updates: list[tuple[object, ...]] = []
+    changes: list[tuple[int, int]] = []
+    for (key, each), keys in zip(changed.items(), links, strict=True):
+        rid, draft, targets = rids[key], each.draft, _pack([rids[link] for link in keys])
+        version = current[rid][0] + 1 if rid in current else 1
+        values = (version, draft.last_updated, now, author, draft.digest, targets, each.entries, each.body)
+        if rid in current:
+            updates.append((*values, rid))
+        else:
+            inserts.append((rid, *key, *values))
+        changes.append((rid, version))
+    connection.executemany(_CREATE, inserts)
+    connection.executemany(_REFER, ((rid, *key) for key, rid in ghosts.items()))
+    connection.executemany(_SUPERSEDE, ((update[-1],) for update in updates))
+    connection.executemany(_UPDATE, updates)
+    connection.executemany("INSERT INTO change (rid, version, deleted) VALUES (?, ?, 0)", changes)
+    return [_outcome(key in changed, current.get(rids[key])) for key in batch]
+
+
+def _outcome(changed: bool, before: tuple[int, bytes | None] | None) -> Outcome:
+    """What writing did, knowing what there was: `(version, digest)`, without digest when it was absent."""
+    if not changed:
+        return Outcome.UNCHANGED
+    return Outcome.UPDATED if before and before[1] is not None else Outcome.CREATED
+
+
+def _current(connection: sqlite3.Connection, rids: Iterable[int]) -> dict[int, tuple[int, bytes | None]]:
+    """The version and the digest of each rid; the digest is None when it is absent."""
+    rows = connection.execute(
+        "SELECT rid, version, digest FROM json_each(?) CROSS JOIN resource ON rid = value", (_json(list(rids)),)
+    )
+    return {rid: (version, digest) for rid, version, digest in rows}
+
+
+def _delete(connection: sqlite3.Connection, resource_type: str, resource_id: str, author: str) -> bool:
+    """Whether there was a live resource, which is now deleted."""
+    row = connection.execute(
+        "SELECT rid, version FROM resource"
+        " WHERE type = (SELECT code FROM type WHERE name = ?) AND id = ? AND body IS NOT NULL",
+        (resource_type, resource_id),
+    ).fetchone()
+    if row is None:
+        return False
+    rid, version = row
+    now = _now()
+    connection.execute(_SUPERSEDE, (rid,))
+    connection.execute(
+        "UPDATE resource SET version = ?, last_updated = ?, recorded_at = ?, author = ?, deleted = 1,"
+        " digest = NULL, targets = NULL, entries = NULL, body = NULL WHERE rid = ?",
+        (version + 1, now, now, author, rid),
+    )
+    connection.execute("INSERT INTO change (rid, version, deleted) VALUES (?, ?, 1)", (rid, version + 1))
+    return True
+
+
+def _own_dictionary(connection: sqlite3.Connection) -> bytes:
+    """The dictionary that this database compresses with: its newest, or the shipped one, copied once and for all."""
+    newest = "SELECT content FROM dictionary ORDER BY recorded_at DESC LIMIT 1"
+    if connection.execute(newest).fetchone() is None:
+        shipped = shipped_dictionary()
+        # Two processes may open a new file at once; both give it the same dictionary.
+        connection.execute(
+            "INSERT INTO dictionary VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (dictionary_id(shipped), _now(), shipped)
+        )
+    content: bytes = connection.execute(newest).fetchone()[0]
+    return content
+
+
+def _type_names(connection: sqlite3.Connection) -> dict[int, str]:
+    return dict(connection.execute("SELECT code, name FROM type").fetchall())
+
+
+def _pack(rids: Sequence[int]) -> bytes:
+    return struct.pack(f"<{len(rids)}I", *rids)
+
+
+def _unpack(targets: bytes | None) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(targets) // 4}I", targets) if targets else ()
+
+
+def _job(row: Sequence[Any]) -> Job:
+    identifier, kind, asked_by, state, parameters, progress, *rest = row
+    return Job(identifier, kind, asked_by, state, json.loads(parameters), json.loads(progress), *rest)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _now() -> int:
+    """Microseconds since the epoch, UTC."""
+    return time.time_ns() // 1_000
