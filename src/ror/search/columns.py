@@ -105,7 +105,8 @@ class KeyColumn(Column, Sequence[bytes]):
     """
     Tokens, strings and canonical URLs: keys of two parts, in byte order.
 
-    The parts are `code NUL system`, `folded NUL exact` or `url NUL version`. So a code in any system and the start of a string are both a run of neighbouring keys.
+    The parts are `code NUL system`, `folded NUL exact` or `url NUL version`.
+    So a code in any system and the start of a string are both a run of neighbouring keys.
     """
 
     kind = "keys"

@@ -7,7 +7,7 @@ test holds the two together.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -16,7 +16,6 @@ import numpy as np
 from pyroaring import BitMap
 
 from ror.access import Viewer
-from ror.definitions import RESOURCE_TYPES
 from ror.search import bitmaps
 from ror.search.columns import Array, Column, KeyColumn, LinkColumn, PositionColumn
 from ror.search.expression import (
@@ -29,6 +28,7 @@ from ror.search.expression import (
     Near,
     Not,
     Or,
+    Present,
     ReferenceIs,
     SameRecord,
     TokenIs,
@@ -92,6 +92,9 @@ class Search:
                 return self.of(as_chains(expression, resource_type), resource_type)
             case CanonicalIs(param):
                 return self._leaf(expression, (resource_type, param + LOGICAL), None)
+            case Present(param):
+                named = self._leaf(expression, (resource_type, param + LOGICAL), None)
+                return named | self._leaf(expression, (resource_type, param), record_of(resource_type, param))
             case leaf:
                 return self._leaf(leaf, (resource_type, leaf.param), record_of(resource_type, leaf.param))
 
@@ -132,33 +135,26 @@ class Search:
         return found
 
     def pointed_at(self, source: str, param: str, target: str, sources: BitMap) -> BitMap:
-        """The resources of type `target` that the reference `param` of any of `sources`, of type `source`, points at."""
+        """The resources of type `target` that any of `sources`, of type `source`, points at with its `param`."""
         found = BitMap()
         for part, column in self.view.columns((source, param)):
             assert isinstance(column, LinkColumn)
             found = found | bitmaps.of_any(column.targets(sources - part.dead), self.view.size)
         for slots, rids in self._logical_links(source, param, target):
-            found = found | BitMap(
-                [rid for slot, rid in zip(slots.tolist(), rids.tolist(), strict=True) if slot in sources]
-            )
+            pairs = zip(slots.tolist(), rids.tolist(), strict=True)
+            found = found | BitMap([rid for slot, rid in pairs if slot in sources])
         return found & self.view.of_type(target)
 
     def _logical_links(self, source: str, param: str, target: str) -> Iterator[tuple[Array, Array]]:
         """The live links by business identifier or canonical URL, as parallel arrays of slots and rids."""
         for part, names in self.view.columns((source, param + LOGICAL)):
             assert isinstance(names, KeyColumn)
-            for other, key_param, wanted in self._named(target):
-                slots, rids = _joined(names, other[1], key_param, target)
-                if wanted and len(slots):
-                    alive = np.array(
-                        [s not in part.dead and r not in other[0].dead for s, r in zip(slots, rids, strict=True)]
-                    )
-                    yield slots[alive], rids[alive]
-
-    def _named(self, target: str) -> Iterator[tuple[tuple[Part, Column], str, bool]]:
-        for key_param in ("identifier", CANONICAL_PARAMETER):
-            for part, column in self.view.columns((target, key_param)):
-                yield (part, column), key_param, target in RESOURCE_TYPES
+            for key_param in ("identifier", CANONICAL_PARAMETER):
+                for other, keys in self.view.columns((target, key_param)):
+                    slots, rids = _joined(names, keys, key_param, target)
+                    if len(slots):
+                        alive = ~(np.isin(slots, part.dead.to_array()) | np.isin(rids, other.dead.to_array()))
+                        yield slots[alive], rids[alive]
 
     # --- distances ---
 
@@ -228,7 +224,3 @@ def _bearers(keys: Column, key_param: str, name: str, target: str) -> BitMap:
     if len(parts) != 3 or parts[0] not in ("", target):
         return BitMap()
     return keys.select(TokenIs(key_param, parts[1], parts[2] or None))
-
-
-Order = Callable[[BitMap], list[int]]
-"""A way to put matches in order."""

@@ -61,7 +61,7 @@ class DateIs:
 
 @dataclass(frozen=True, slots=True)
 class NumberIs:
-    """A number that compares with `value`; equality reaches `half` on either side, the precision it was written with."""
+    """A number that compares with `value`; equality reaches `half` on either side, the precision as written."""
 
     param: str
     prefix: Prefix
@@ -136,7 +136,7 @@ class Or:
 
 @dataclass(frozen=True, slots=True)
 class SameRecord:
-    """One repetition of the record `name` (a capacity, an equipment, a tarif…) satisfies all of `inner` (decision 2)."""
+    """One repetition of the record `name` (a capacity, a tarif…) satisfies all of `inner` (decision 2)."""
 
     name: str
     inner: "Expression"
@@ -323,7 +323,8 @@ def number_compares(prefix: Prefix, value: Decimal, asked: Decimal, half: Decima
     """
     How an indexed number compares with the number asked.
 
-    `eq` and `ne` use the precision the number was written with; `ap` reaches a tenth of it. Source: FHIR R4, search.html#number.
+    `eq` and `ne` use the precision the number was written with; `ap` reaches a tenth of it.
+    Source: FHIR R4, search.html#number.
     """
     match prefix:
         case "eq":

@@ -88,8 +88,9 @@ class Index:
     """
     The current view of a store, kept current.
 
-    `folder` is where its snapshots live; `changed` is told the rids of what changed, before a view shows it. Call `open` once, then read `view`; `refresh` brings it up to the last
-    commit, `follow` does so from a thread until `close`.
+    `folder` is where its snapshots live; `changed` is told the rids of what changed, before a view shows it. Call
+    `open` once, then read `view`; `refresh` brings it up to the last commit, `follow` does so from a thread until
+    `close`.
     """
 
     def __init__(self, store: Store, folder: Path, changed: Callable[[Sequence[int]], None] | None = None) -> None:
