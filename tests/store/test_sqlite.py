@@ -19,7 +19,7 @@ import pytest
 from ror import generating
 from ror.errors import RorError, Unavailable, UsageError
 from ror.search import extract
-from ror.store import sqlite_file
+from ror.store import sqlite, sqlite_file
 from ror.store.compression import shipped_dictionary
 from ror.store.contract import Draft
 from ror.store.sqlite import SqliteStore
@@ -279,6 +279,22 @@ def test_readers_go_on_while_somebody_writes(store: SqliteStore, path: Path) -> 
     other.close()
 
     assert read == [[draft("a").body] * 100] * 8
+
+
+def test_every_statement_of_a_rebuild_sees_the_same_moment(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.put([draft("before")], "import")
+    type_names = sqlite._type_names
+
+    def and_meanwhile_somebody_writes(connection: sqlite3.Connection) -> dict[int, str]:
+        names = type_names(connection)
+        store.put([draft("of a new type", resource_type="Location")], "import")
+        return names
+
+    monkeypatch.setattr(sqlite, "_type_names", and_meanwhile_somebody_writes)
+
+    batches = list(store.all_index_rows())
+
+    assert [(seq, [row.id for row in rows]) for seq, rows in batches] == [(1, ["before"])]
 
 
 def test_a_directory_takes_less_than_600_bytes_per_resource(store: SqliteStore, path: Path) -> None:
