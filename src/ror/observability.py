@@ -23,7 +23,7 @@ from prometheus_client import generate_latest as exposition
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 # A series per series that says when it began: nobody asked.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 Level = Literal["debug", "info", "warning", "error"]
 

@@ -20,7 +20,6 @@ from typing import Any, Final
 from ror import messages, wire
 from ror.access import anonymous_viewer
 from ror.errors import (
-    AddressTooLong,
     InvalidRequest,
     MethodNotAllowed,
     NotSupported,
@@ -77,21 +76,22 @@ class Door:
     The ASGI application of a service.
 
     One door serves one process. It opens the directory in a thread when the server starts, so that the process can say
-    that it is alive meanwhile, and closes it when the last request is answered. `on_open` is told when the directory is
-    open, `on_failure` why it could not be.
+    that it is alive meanwhile, and closes it when the last request is answered. Beside other workers (`is_worker`) it
+    takes no request before: they answer instead. `on_open` is told when the directory is open, `on_failure` why it
+    could not be.
     """
 
-    def __init__(self, settings: Settings, log: Log) -> None:
+    def __init__(self, settings: Settings, log: Log, is_worker: bool = False) -> None:
         viewer = anonymous_viewer(settings.anonymous_profile)
         self.service = Service(settings, viewer, log, Metrics(), since=datetime.now(UTC).date().isoformat())
         self.on_open: Callable[[Directory], None] = lambda directory: None
         self.on_failure: Callable[[Exception], None] = lambda problem: log.failure("open", problem)
+        self._is_worker = is_worker
         self._opening: asyncio.Task[None] | None = None
         # The root comes last: every path begins with it.
         self._mounts = sorted(settings.mounts, key=len, reverse=True)
         self._proxies = tuple(ipaddress.ip_network(one, strict=False) for one in settings.trusted_proxies)
         self._is_trusted = lru_cache(maxsize=4096)(self._is_in_trusted_network)
-        self._max_url = settings.max_url_kb * 1_024
         self._max_body = settings.max_body_mb * 1_024 * 1_024
         # Identifiers need to be unlike any other, not unpredictable.
         self._id_prefix = secrets.token_hex(6)
@@ -111,6 +111,8 @@ class Door:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self._opening = asyncio.create_task(self._open())
+                if self._is_worker:
+                    await self._opening
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._close()
@@ -184,10 +186,7 @@ class Door:
 
     def _route(self, scope: Scope, headers: Headers) -> tuple[str, Route, tuple[str, ...]]:
         """The base URL as the client knows it, the route, and the parts of the path below the mount point."""
-        raw_path: bytes = scope["raw_path"]
-        if len(raw_path) + len(scope["query_string"]) > self._max_url:
-            raise AddressTooLong("http.url-too-long", limit=self._max_url // 1_024)
-        path = raw_path.decode("ascii")
+        path: str = scope["raw_path"].decode("ascii")
         found = SERVICE_ROUTES.get(path)
         if found is not None:
             return "", found, ()

@@ -20,6 +20,9 @@ from ror.http.door import Door, HeadersTooLarge, RequestTooSlow
 MAX_HEADERS: Final = 64 * 1_024
 """Bytes of the headers of one request, names and values."""
 
+PARSER_MAX_URL: Final = 65_535
+"""Bytes of an address that the parser can cut into parts."""
+
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]+) (.*[^ ]) (HTTP/1\.[01])", re.DOTALL)
 _AS_THEY_ARE: Final = "".join(map(chr, range(0x21, 0x7F))) + "\x00\x01\t\x7f"
 """What is left in an address: all but spaces and bytes beyond ASCII. Control characters stay, to be refused."""
@@ -34,7 +37,7 @@ class Protocol(HttpToolsProtocol):
         assert isinstance(door, Door)
         self._door = door
         settings = door.service.settings
-        self._max_url = settings.max_url_kb * 1_024
+        self._max_url = min(settings.max_url_kb * 1_024, PARSER_MAX_URL)
         self._limit_s = settings.request_timeout_s
         self._is_reading_head = False
         self._is_between_requests = True
@@ -74,7 +77,8 @@ class Protocol(HttpToolsProtocol):
         """The head is whole: hand it over, unless it is too large."""
         self._is_reading_head = False
         self._stop_timer()
-        if self._fed > MAX_HEADERS and sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADERS:
+        is_large = self._fed > MAX_HEADERS and sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADERS
+        if is_large or len(self.url) > self._max_url:
             self._refusal = self._oversized()
             raise ValueError("the parser stops on any exception")
         super().on_headers_complete()
@@ -97,22 +101,27 @@ class Protocol(HttpToolsProtocol):
 
     def _oversized(self) -> RorError:
         if len(self.url) > self._max_url:
-            return AddressTooLong("http.url-too-long", limit=self._max_url // 1_024)
+            return AddressTooLong("http.url-too-long", limit=self._door.service.settings.max_url_kb)
         return HeadersTooLarge("http.headers-too-large", limit=MAX_HEADERS // 1_024)
 
     def _refuse(self, error: RorError) -> None:
-        """Answer an outcome and close; only close when an earlier answer is on its way."""
+        """Answer an outcome and close; requests that came whole before it are answered first, and then nothing is."""
         self._stop_timer()
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:
+                cycle.keep_alive = False
+                return
+            # What cannot be read is the body that this request is waiting for.
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if cycle is None or cycle.response_complete or not cycle.response_started:
             reply, headers = self._door.refused(error, self.headers or ())
             own = ((b"content-length", b"%d" % len(reply.body)), (b"connection", b"close"))
             lines = [b"%b: %b\r\n" % one for one in (*self.server_state.default_headers, *headers, *own)]
             self.transport.write(b"".join((STATUS_LINE[reply.status], *lines, b"\r\n", reply.body)))
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
         self.transport.close()
 
     def _stop_timer(self) -> None:

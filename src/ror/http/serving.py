@@ -38,7 +38,7 @@ def create_app() -> Door:
     settings = settings_room.load(environment=os.environ)
     log = _log(settings)
     adopt_library_logs(log)
-    door = Door(settings, log)
+    door = Door(settings, log, is_worker=True)
 
     def give_up(problem: Exception) -> None:
         log.failure("open", problem)

@@ -1,0 +1,417 @@
+"""What a FHIR client sees through the door of a running server."""
+
+import gzip
+import json
+import re
+
+import pytest
+import zstandard
+
+from ror.capability import RESULT_PARAMETERS, served_parameters
+from ror.definitions import INCLUDES, RESOURCE_TYPES
+from ror.http.routes import OFFERED
+from ror.search.parse import parse
+from tests.http.conftest import Server, request, resources, start, stop
+
+PLACE = "/fhir/Location/l1"
+JSON = "application/fhir+json; charset=utf-8"
+
+
+# --- reading and searching -------------------------------------------------------------------------------------------
+
+
+def test_a_resource_is_read_byte_for_byte_with_its_version_and_date(server: Server):
+    answer = server.get(PLACE)
+
+    assert answer.status == 200
+    assert answer.json == next(one for one in resources() if one["id"] == "l1")
+    assert answer.headers["content-type"] == JSON
+    assert answer.headers["etag"] == 'W/"1"'
+    assert answer.headers["last-modified"] == "Tue, 14 Nov 2023 22:13:20 GMT"
+    assert answer.headers["cache-control"] == "private, no-cache"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "accept-encoding" in answer.headers["vary"].lower()
+
+
+@pytest.mark.parametrize("mount", ["/ws-diffusion-fhir", "/fhir", ""])
+def test_every_mount_point_answers_with_its_own_links(server: Server, mount):
+    bundle = server.get(f"{mount}/Location?_count=1").json
+
+    assert bundle["total"] == 400
+    assert bundle["entry"][0]["fullUrl"].startswith(f"http://ror.test{mount}/Location/")
+    assert all(link["url"].startswith(f"http://ror.test{mount}/Location?") for link in bundle["link"])
+
+
+def test_the_next_link_leads_to_the_other_places(server: Server):
+    first = server.get("/fhir/Location?_count=300&_format=json").json
+    link = next(one["url"] for one in first["link"] if one["relation"] == "next")
+
+    second = server.get(link.removeprefix("http://ror.test"), accept="application/fhir+xml").json
+
+    seen = [entry["resource"]["id"] for bundle in (first, second) for entry in bundle["entry"]]
+    assert sorted(seen) == sorted(f"l{number}" for number in range(400))
+
+
+@pytest.mark.parametrize(
+    "city",
+    [
+        pytest.param("Saint-L%C3%B4", id="escaped"),
+        pytest.param("Saint-Lô", id="raw accents"),
+        pytest.param("saint+lo", id="a plus for a space"),
+        pytest.param("saint lo", id="a raw space"),
+        pytest.param("saint%20lo", id="an escaped space"),
+    ],
+)
+def test_a_city_is_found_however_it_is_written(server: Server, city):
+    found = server.get(f"/fhir/Location?address-city={city}&_count=0")
+
+    assert (found.status, found.json["total"]) == (200, 200 if "-" in city else 0)
+
+
+def test_raw_bars_and_colons_are_accepted(server: Server):
+    near = server.get("/fhir/Location?near=48.5|0|10|km&_include:iterate=Location:organization")
+
+    ids = [entry["resource"]["id"] for entry in near.json["entry"]]
+    assert ids[:2] == ["l0", "l1"] and "o1" in ids
+
+
+def test_a_posted_search_adds_the_form_to_the_address(server: Server):
+    sent = request(
+        "/fhir/Location/_search?_count=1",
+        "POST",
+        b"address-city=Nantes&_format=application/fhir+json",
+        content_type="application/x-www-form-urlencoded",
+    )
+
+    answer = server.send(sent)
+
+    assert answer is not None
+    assert (answer.json["total"], len(answer.json["entry"])) == (200, 1)
+
+
+def test_a_form_that_waits_for_leave_to_be_sent_gets_it(server: Server):
+    answer = server.get(
+        "/fhir/Location/_search",
+        "POST",
+        b"_count=0",
+        content_type="application/x-www-form-urlencoded",
+        expect="100-continue",
+    )
+
+    assert answer.json["total"] == 400
+
+
+@pytest.mark.parametrize("target", [PLACE, "/fhir/Location", "/fhir/metadata", "/fhir/Location/absent", "/metrics"])
+def test_head_is_get_without_the_body(server: Server, target):
+    get, head = server.get(target), server.get(target, "HEAD")
+
+    assert (head.status, head.body) == (get.status, b"")
+    ignored = {"date", "x-request-id"} | ({"content-length"} if target == "/metrics" else set())
+    assert {name: head.headers[name] for name in head.headers if name not in ignored} == {
+        name: get.headers[name] for name in get.headers if name not in ignored
+    }
+
+
+def test_leniency_is_granted_reported_and_confirmed(server: Server):
+    strict = server.get("/fhir/Location?colour=blue")
+    lenient = server.get("/fhir/Location?colour=blue&_count=1", prefer='respond-async, handling="lenient"')
+
+    assert (strict.status, strict.issue["code"]) == (400, "not-supported")
+    assert lenient.status == 200 and lenient.headers["preference-applied"] == "handling=lenient"
+    assert lenient.json["entry"][-1]["search"]["mode"] == "outcome"
+
+
+# --- freshness -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({"if_none_match": 'W/"1"'}, 304, id="the version held"),
+        pytest.param({"if_none_match": '"1"'}, 304, id="compared weakly"),
+        pytest.param({"if_none_match": '"7", W/"1"'}, 304, id="one of several"),
+        pytest.param({"if_none_match": "*"}, 304, id="any version"),
+        pytest.param({"if_none_match": 'W/"2"'}, 200, id="another version"),
+        pytest.param({"if_modified_since": "Tue, 14 Nov 2023 22:13:20 GMT"}, 304, id="not modified since"),
+        pytest.param({"if_modified_since": "Tue, 14 Nov 2023 22:13:19 GMT"}, 200, id="modified since"),
+        pytest.param(
+            {"if_none_match": 'W/"2"', "if_modified_since": "Fri, 01 Jan 2038 00:00:00 GMT"}, 200, id="the tag decides"
+        ),
+    ],
+)
+def test_a_client_that_is_up_to_date_gets_no_body(server: Server, headers, status):
+    answer = server.get(PLACE, **headers)
+
+    assert answer.status == status
+    assert answer.headers["etag"] == 'W/"1"'
+    if status == 304:
+        assert answer.body == b"" and "content-length" not in answer.headers
+
+
+# --- formats ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("accept", "query", "status"),
+    [
+        (None, "", 200),
+        ("*/*", "", 200),
+        ("application/json", "", 200),
+        ("application/fhir+json;fhirVersion=4.0", "", 200),
+        ("application/fhir+xml;q=1.0, application/fhir+json;q=0.9", "", 200),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "", 200),
+        ("application/*", "", 200),
+        ("text/json", "", 200),
+        ("application/fhir+xml", "", 406),
+        ("text/html", "", 406),
+        ("application/fhir+json;q=0", "", 406),
+        ("application/fhir+json;q=0, */*", "", 406),
+        ("application/fhir+json; fhirVersion=3.0", "", 406),
+        ("application/fhir+xml", "?_format=json", 200),
+        ("application/fhir+xml", "?_format=application/fhir+json", 200),
+        ("application/fhir+xml", "?_format=application/fhir%2Bjson", 200),
+        ("application/fhir+xml", "?_format=application%2Ffhir+json", 200),
+        ("application/json", "?_format=xml", 406),
+        ("application/json", "?_format=", 406),
+    ],
+)
+def test_the_format_is_agreed_on(server: Server, accept, query, status):
+    answer = server.get(PLACE + query, **({"accept": accept} if accept else {}))
+
+    assert answer.status == status
+    assert answer.headers["content-type"] == JSON
+
+
+def test_an_indented_answer_keeps_every_digit(server: Server):
+    plain, indented = server.get(PLACE), server.get(f"{PLACE}?_pretty=true")
+
+    assert b'\n  "id": "l1"' in indented.body
+    assert json.loads(indented.body) == json.loads(plain.body)
+    assert b'\n  "issue"' in server.get("/fhir/Location?colour=blue&_pretty=true").body
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ("gzip", "gzip"),
+        ("zstd, gzip", "zstd"),
+        ("gzip, deflate, br", "gzip"),
+        ("gzip;q=0", None),
+        ("identity", None),
+        ("br", None),
+        ("*", "gzip"),
+        ("zstd;q=0.5, gzip;q=0.8", "gzip"),
+    ],
+)
+def test_a_large_answer_is_compressed_as_the_client_likes(server: Server, asked, given):
+    answer = server.get("/fhir/Location?_count=400", accept_encoding=asked)
+
+    assert answer.headers.get("content-encoding") == given
+    decode = {"gzip": gzip.decompress, "zstd": zstandard.decompress, None: bytes}[given]
+    assert len(json.loads(decode(answer.body))["entry"]) == 400
+
+
+def test_a_small_answer_is_not_compressed(server: Server):
+    assert "content-encoding" not in server.get(PLACE, accept_encoding="gzip, zstd").headers
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [(None, "n'a pas de"), ("fr", "n'a pas de"), ("de", "n'a pas de"), ("en", "has no"), ("fr;q=0.2,en", "has no")],
+)
+def test_errors_speak_the_language_of_the_client(server: Server, language, words):
+    answer = server.get("/fhir/Location?colour=blue", **({"accept_language": language} if language else {}))
+
+    assert words in answer.issue["diagnostics"]
+
+
+# --- refusals --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "allow"),
+    [
+        ("DELETE", PLACE, "GET, HEAD, OPTIONS"),
+        ("POST", "/fhir/Location", "GET, HEAD, OPTIONS"),
+        ("GET", "/fhir/Location/_search", "POST, OPTIONS"),
+        ("POST", "/fhir/metadata", "GET, HEAD, OPTIONS"),
+        ("GET", f"{PLACE}/_history/1", "OPTIONS"),
+        ("DELETE", "/health/live", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_a_method_that_is_not_offered_is_refused_with_those_that_are(server: Server, method, target, allow):
+    answer = server.get(target, method)
+
+    assert (answer.status, answer.headers["allow"]) == (405, allow)
+    assert answer.issue["code"] == "not-supported"
+    assert server.get(target, "OPTIONS").headers["allow"] == allow
+
+
+def test_an_unknown_type_is_refused_with_the_nearest_one(server: Server):
+    answer = server.get("/fhir/Healthcareservice")
+
+    assert (answer.status, answer.issue["code"]) == (404, "not-supported")
+    assert "HealthcareService" in answer.issue["diagnostics"]
+
+
+def test_absent_and_deleted_resources_are_told_apart(server: Server):
+    absent, deleted = server.get("/fhir/Location/absent"), server.get("/fhir/Location/gone")
+
+    assert (absent.status, absent.issue["code"]) == (404, "not-found")
+    assert (deleted.status, deleted.issue["code"]) == (410, "deleted")
+
+
+def test_a_message_repeats_what_was_sent_as_text_only(server: Server):
+    answer = server.get("/fhir/Location?<script>=1")
+
+    assert answer.status == 400 and answer.headers["content-type"] == JSON
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("target", [PLACE, "/fhir/Location", "/fhir/Location/absent", "/fhir/Location?x=1"])
+def test_without_anonymous_profile_data_needs_a_token(closed_server: Server, target):
+    without = closed_server.get(target)
+    with_one = closed_server.get(target, authorization="Bearer abc")
+
+    assert without.status == with_one.status == 401
+    assert without.headers["www-authenticate"] == 'Bearer realm="ror"'
+    assert with_one.headers["www-authenticate"] == 'Bearer realm="ror", error="invalid_token"'
+    assert without.issue["code"] == "login" and "http://ror.test/fhir/metadata" in without.issue["diagnostics"]
+
+
+@pytest.mark.parametrize("target", ["/metadata", "/fhir/metadata", "/health/live", "/health/ready", "/metrics", "/"])
+def test_without_anonymous_profile_what_is_not_data_stays_open(closed_server: Server, target):
+    assert closed_server.get(target).status == 200
+
+
+# --- capability statement --------------------------------------------------------------------------------------------
+
+
+def test_the_capability_statement_lists_what_the_door_does(server: Server):
+    answer = server.get("/fhir/metadata?_format=json")
+    statement = answer.json
+    (rest,) = statement["rest"]
+
+    assert (statement["kind"], statement["fhirVersion"]) == ("instance", "4.0.1")
+    assert statement["implementation"]["url"] == "http://ror.test/fhir"
+    assert [one["type"] for one in rest["resource"]] == list(RESOURCE_TYPES)
+    assert {code["code"] for one in rest["resource"] for code in one["interaction"]} == {"read", "search-type"}
+    assert set(OFFERED) == {"read", "search-type"}
+    assert server.get("/fhir/metadata", if_none_match=answer.headers["etag"]).status == 304
+    assert server.get("/metadata", if_none_match=answer.headers["etag"]).status == 200
+    assert "Directory" in server.get("/fhir/metadata", accept_language="en").json["title"]
+
+
+def test_the_capability_statement_keeps_its_lists_split(server: Server):
+    for resource in server.get("/metadata").json["rest"][0]["resource"]:
+        for name in ("searchInclude", "searchRevInclude"):
+            assert set(resource.get(name, ["Task:focus"])) <= set(INCLUDES)
+
+
+@pytest.mark.parametrize("resource_type", RESOURCE_TYPES)
+def test_every_parameter_and_inclusion_that_is_announced_is_understood(server: Server, resource_type):
+    values = {
+        "date": "2024-01-01",
+        "number": "1",
+        "quantity": "1",
+        "token": "a",
+        "string": "a",
+        "special": "48|2|1|km",
+        "reference": "x",
+        "uri": "urn:x",
+    }
+    statement = server.get("/metadata").json["rest"][0]
+    (resource,) = (one for one in statement["resource"] if one["type"] == resource_type)
+    pairs = [
+        (one["name"], "true" if "booléen" in one["documentation"].lower() else values[one["type"]])
+        for one in resource["searchParam"]
+        if one["name"] != "_has"
+    ]
+    pairs += [("_include", name) for name in resource.get("searchInclude", ())]
+    pairs += [("_revinclude", name) for name in resource.get("searchRevInclude", ())]
+
+    for name, value in pairs:
+        value = "true" if _wants_a_boolean(resource_type, name) else value
+        assert parse(resource_type, [(name, value)]).ignored == ()
+
+
+def _wants_a_boolean(resource_type: str, name: str) -> bool:
+    return any(
+        one.name == name and (one.expression or "").endswith(".as(boolean)") for one in served_parameters(resource_type)
+    )
+
+
+def test_every_result_parameter_that_is_announced_is_understood():
+    values = {"_count": "1", "_sort": "_id", "_include": "Location:organization", "_total": "accurate"}
+    values |= {"_revinclude": "HealthcareService:location", "_summary": "count", "_format": "json", "_pretty": "true"}
+
+    for name in RESULT_PARAMETERS:
+        assert parse("Location", [(name, values[name])]).ignored == ()
+
+
+# --- running the service ---------------------------------------------------------------------------------------------
+
+
+def test_a_request_id_is_echoed_or_made(server: Server):
+    given = server.get(PLACE, x_request_id="abc-123/é"[:7])
+    made = {server.get(PLACE).headers["x-request-id"] for _ in range(3)}
+    replaced = server.get(PLACE, x_request_id="a b").headers["x-request-id"]
+
+    assert given.headers["x-request-id"] == "abc-123"
+    assert len(made) == 3 and "a b" not in {*made, replaced}
+
+
+def test_each_request_is_a_line_of_the_log(database: str):
+    running = start(database, ROR_ANONYMOUS_PROFILE="1")
+    try:
+        running.get("/fhir/Location?address-city=Nantes&_count=2", x_request_id="mine", user_agent="test\r\nx: y")
+        running.send(b"nonsense\r\n\r\n")
+    finally:
+        lines = running.log()
+        ready = running.log("ready")
+        assert stop(running) == 0
+
+    (line,) = (one for one in lines if one["request_id"] == "mine")
+    assert line["query"] == "address-city=Nantes&_count=2" and line["path"] == "/fhir/Location"
+    assert (line["method"], line["status"], line["total"], line["level"]) == ("GET", 200, 200, "info")
+    assert line["bytes"] > 100 and 0 < line["duration_ms"] < 1_000 and line["time"] and line["user_agent"] == "test"
+    assert [one["status"] for one in lines][-1] == 400
+    assert re.fullmatch(r"ror [\d.]+ — 401 ressources, index prêt en \d+,\d s — http://\S+", ready[0]["message"])
+
+
+def test_figures_count_requests_and_resources(server: Server):
+    server.get(PLACE)
+
+    figures = server.get("/metrics")
+
+    assert figures.headers["content-type"].startswith("text/plain")
+    assert re.search(rb'ror_requests_total\{method="GET",route="\[type\]/\[id\]",status="200"\} \d', figures.body)
+    assert b'ror_resources{type="Location"} 400.0' in figures.body
+    assert b"ror_request_seconds_bucket" in figures.body
+    for name in (b"ror_index_seq", b"ror_index_bytes", b"ror_requests_in_flight", b"ror_body_cache_reads"):
+        assert name in figures.body
+    assert b"l1" not in figures.body
+
+
+def test_forwarded_headers_are_believed_from_a_trusted_proxy_only(database: str, server: Server):
+    headers = {"x_forwarded_proto": "https", "x_forwarded_host": "evil.test, ror.example.org"}
+    trusting = start(database, ROR_ANONYMOUS_PROFILE="1", ROR_TRUSTED_PROXIES="127.0.0.0/8")
+    try:
+        believed = trusting.get("/fhir/Location?_count=0", **headers).json
+    finally:
+        stop(trusting)
+    ignored = server.get("/fhir/Location?_count=0", **headers).json
+
+    assert believed["link"][0]["url"].startswith("https://ror.example.org/fhir/Location")
+    assert ignored["link"][0]["url"].startswith("http://ror.test/fhir/Location")
+
+
+def test_a_public_address_is_used_in_links_whatever_the_host(database: str):
+    running = start(database, ROR_ANONYMOUS_PROFILE="1", ROR_PUBLIC_URL="https://ror.example.org/x/")
+    try:
+        bundle = running.get("/fhir/Location?_count=1").json
+    finally:
+        stop(running)
+
+    assert bundle["link"][0]["url"].startswith("https://ror.example.org/x/fhir/Location")
+    assert bundle["entry"][0]["fullUrl"].startswith("https://ror.example.org/x/fhir/Location/")

@@ -1,0 +1,119 @@
+"""How a server starts, stops and shares its work."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from ror.store import open_store
+from tests.http.conftest import SERVE, Server, free_port, read_answer, request, start, stop
+
+
+def ends(database: str, **variables: str) -> tuple[int, str]:
+    """The exit code and the last words of a server that cannot start."""
+    environment = {**os.environ, "ROR_DATABASE": database, "ROR_CONFIG": "", **variables}
+    done = subprocess.run([sys.executable, "-c", SERVE], env=environment, stderr=subprocess.PIPE, timeout=30)
+    return done.returncode, done.stderr.decode().strip().splitlines()[-1]
+
+
+def test_a_port_that_is_taken_is_told_in_plain_words(database: str):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+
+        code, told = ends(database, ROR_PORT=port)
+
+    assert code != 0 and "UsageError" in told and port in told and "already in use" in told
+
+
+def test_an_address_of_another_machine_is_told_in_plain_words(database: str):
+    code, told = ends(database, ROR_HOST="192.0.2.1", ROR_PORT="0")
+
+    assert code != 0 and "UsageError" in told and "192.0.2.1" in told
+
+
+def test_a_database_that_cannot_be_opened_ends_the_server(tmp_path):
+    code, told = ends(f"sqlite:///{tmp_path}/absent/deep/ror.db", ROR_PORT=str(free_port()))
+
+    assert code != 0 and "absent" in told
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_told_to_stop_answers_what_is_under_way_then_ends_well(database: str, how):
+    running = start(database, ROR_ANONYMOUS_PROFILE="1")
+    head = request(
+        "/fhir/Location/_search",
+        "POST",
+        content_type="application/x-www-form-urlencoded",
+        content_length="8",
+    )
+    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
+        connection.sendall(head)
+        time.sleep(0.2)
+        running.process.send_signal(how)
+        time.sleep(0.5)
+        connection.sendall(b"_count=1")
+        answer = read_answer(connection)
+
+    assert answer is not None and answer.status == 200 and answer.json["total"] == 400
+    assert running.process.wait(timeout=10) == 0
+    assert running.log("stopped")
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", running.port), timeout=1)
+
+
+def test_a_request_that_never_ends_does_not_keep_a_server_from_stopping(database: str):
+    running = start(database, ROR_STOP_TIMEOUT_S="1")
+    with socket.create_connection(("127.0.0.1", running.port)) as connection:
+        connection.sendall(b"GET /fhir/Location HTTP/1.1\r\n")
+        start_of_stop = time.monotonic()
+        running.process.terminate()
+
+        assert running.process.wait(timeout=10) == 0
+        assert time.monotonic() - start_of_stop < 5
+
+
+def test_what_another_process_writes_is_seen_at_once(database: str, tmp_path):
+    url = f"sqlite:///{tmp_path}/ror.db"
+    open_store(url).close()
+    from tests.http.conftest import fill
+
+    running = start(url, ROR_ANONYMOUS_PROFILE="1")
+    try:
+        before = running.get("/fhir/Location?_count=0").json["total"]
+        fill(url)
+        deadline, after = time.monotonic() + 2, 0
+        while after != 400 and time.monotonic() < deadline:
+            after = running.get("/fhir/Location?_count=0").json["total"]
+    finally:
+        stop(running)
+
+    assert (before, after) == (0, 400)
+
+
+@pytest.fixture(scope="module")
+def workers(database: str):
+    running = start(database, ROR_WORKERS="2", ROR_ANONYMOUS_PROFILE="1")
+    yield running
+    assert stop(running) == 0
+
+
+def test_several_workers_serve_one_directory_and_add_up_their_figures(workers: Server):
+    def ask() -> None:
+        for _ in range(20):
+            assert workers.get("/fhir/Location/l1").status == 200
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    for _ in range(5):
+        figures = workers.get("/metrics").body.decode()
+        assert 'ror_requests_total{method="GET",route="[type]/[id]",status="200"} 80.0' in figures
+        assert 'ror_resources{type="Location"} 400.0' in figures
