@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, Protocol
 
-from ror.definitions import search_parameter
+from ror.definitions import search_parameter, search_parameters
 from ror.geography import distance_m
 from ror.search.values import (
     Canonical,
@@ -202,8 +202,8 @@ def matches(expression: Expression, facts: Facts, world: World, row: int | None 
             return any(matches(part, facts, world, row) for part in parts)
         case Not(inner):
             return not matches(inner, facts, world, row)
-        case SameRecord(_, inner):
-            return any(matches(inner, facts, world, one) for one in _rows_of(inner, facts))
+        case SameRecord(name, inner):
+            return any(matches(inner, facts, world, one) for one in _rows_of(name, facts))
         case Chain(param, target, inner):
             return any(
                 matches(inner, pointed, world)
@@ -229,23 +229,16 @@ def as_chains(reference: ReferenceIs, resource_type: str) -> Expression:
     return Or(tuple(Chain(reference.param, target, TokenIs("_id", reference.id)) for target in targets))
 
 
-def _rows_of(inner: Expression, facts: Facts) -> set[int]:
-    """The rows in which any parameter of `inner` has a value."""
-    return {row for param in params_of(inner) for _, row in facts.entries.get(param, ())}
-
-
-def params_of(expression: Expression) -> Iterable[str]:
-    """The parameters that the leaves of an expression read on the resource itself."""
-    match expression:
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from params_of(part)
-        case Not(inner) | SameRecord(_, inner):
-            yield from params_of(inner)
-        case Everything() | Chain() | Has():
-            return
-        case leaf:
-            yield leaf.param
+def _rows_of(record: str, facts: Facts) -> range:
+    """The rows of a record in a resource, up to the last that has any indexed value."""
+    parameters = search_parameters(facts.type)
+    rows = [
+        row
+        for param, values in facts.entries.items()
+        if param in parameters and parameters[param].record == record
+        for _, row in values
+    ]
+    return range(max(rows, default=-1) + 1)
 
 
 def _points_at(pointing: Facts, param: str, facts: Facts, world: World) -> bool:

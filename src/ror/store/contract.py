@@ -121,6 +121,10 @@ class Store(Protocol):
     it was given cannot be used; no driver's error comes out. Opened after a fork, never before.
     """
 
+    @property
+    def url(self) -> str:
+        """What `open_store` opens this directory with, from another process too."""
+
     def put(self, drafts: Sequence[Draft], author: str) -> list[Outcome]:
         """
         Keep drafts, all or none, durable on return; what became of each, in the same order.

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from ror.errors import Unavailable
 from ror.store import sqlite_file
@@ -75,6 +76,10 @@ class SqliteStore:
             self._connection.close()
             raise
         self._writer = GroupCommit(self._connection, "BEGIN IMMEDIATE", self._told, self._known.forget)
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{quote(str(self._path.absolute()))}"
 
     # Writing
 
