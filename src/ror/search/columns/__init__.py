@@ -1,0 +1,29 @@
+"""The columns of the index, one kind for each way in which values are compared."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from ror.search.columns.column import Array, Arrays, Column, Slots
+from ror.search.columns.keys import KeyColumn
+from ror.search.columns.links import LinkColumn
+from ror.search.columns.numbers import NumberColumn
+from ror.search.columns.periods import PeriodColumn
+from ror.search.columns.positions import PositionColumn, great_circle_m
+
+COLUMN_KINDS: Final[Mapping[str, type[Column]]] = {
+    column.kind: column for column in (KeyColumn, PeriodColumn, NumberColumn, LinkColumn, PositionColumn)
+}
+
+__all__ = [
+    "COLUMN_KINDS",
+    "Array",
+    "Arrays",
+    "Column",
+    "KeyColumn",
+    "LinkColumn",
+    "NumberColumn",
+    "PeriodColumn",
+    "PositionColumn",
+    "Slots",
+    "great_circle_m",
+]

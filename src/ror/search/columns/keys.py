@@ -1,0 +1,153 @@
+"""Codes, strings and canonical URLs: columns whose keys are texts."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from pyroaring import BitMap
+
+from ror.search import bitmaps
+from ror.search.columns.column import NOTHING, Array, Column, Slots, counts, first_per_slot, starts, without_repetition
+from ror.search.expression import CanonicalIs, Present, TextIs, TokenIs, ValueLeaf
+from ror.search.extract import SEPARATOR
+
+_SEPARATOR: Final = SEPARATOR.encode()
+_BETWEEN_KEYS: Final = b"\xff"
+"""Never part of UTF-8, so that a match found by scanning cannot run from one key into the next."""
+_AFTER_ANY: Final = b"\xff"
+
+
+class KeyColumn(Column, Sequence[bytes]):
+    """
+    Tokens, strings and canonical URLs: keys of two parts, in byte order.
+
+    The parts are `code NUL system`, `folded NUL exact` or `url NUL version`.
+    So a code in any system and the start of a string are both a run of neighbouring keys.
+    """
+
+    kind = "keys"
+
+    @classmethod
+    def of(cls, entries: Sequence[tuple[str, int]], size: int) -> "KeyColumn":
+        """The column of `(key, slot)` pairs, in any order."""
+        keys = sorted({key.encode() for key, _ in entries})
+        ranks = {key: rank for rank, key in enumerate(keys)}
+        order = np.fromiter((ranks[key.encode()] for key, _ in entries), np.uint32, len(entries))
+        slots = np.fromiter((slot for _, slot in entries), np.uint32, len(entries))
+        order, slots = without_repetition(order, slots)
+        systems = sorted({key.partition(_SEPARATOR)[2] for key in keys})
+        by_name = {system: number for number, system in enumerate(systems)}
+        # A string has as many "systems" as values: only tokens, which have few, are worth searching by system.
+        few = len(systems) < 0xFFFF and len(systems) * 4 <= max(len(keys), 64)
+        return cls(
+            {
+                "blob": np.frombuffer(_BETWEEN_KEYS.join([*keys, b""]), np.uint8),
+                "ends": np.cumsum([len(key) + 1 for key in keys], dtype=np.uint64),
+                "starts": starts(order, len(keys)),
+                "slots": slots,
+                "systems": np.frombuffer(msgspec.json.encode([s.decode() for s in systems] if few else []), np.uint8),
+                "key_systems": np.array(
+                    [by_name[key.partition(_SEPARATOR)[2]] for key in keys] if few else [], dtype=np.uint16
+                ),
+            },
+            size,
+        )
+
+    def select(self, leaf: ValueLeaf) -> BitMap:
+        match leaf:
+            case TokenIs(_, None, None) | Present():
+                return self.present
+            case TokenIs(_, None, str(system)):
+                return self._of_system(system)
+            case TokenIs(_, str(code), None):
+                return self.starting(code.encode() + _SEPARATOR)
+            case TokenIs(_, str(code), str(system)):
+                return self.exactly(f"{code}{SEPARATOR}{system}".encode())
+            case TextIs(_, text, "starts"):
+                return self.starting(text.encode())
+            case TextIs(_, text, "contains"):
+                return self._containing(text.encode())
+            case TextIs(_, text, "exact"):
+                return self._with_second_part(text)
+            case CanonicalIs(_, url, ""):
+                return self.starting(url.encode() + _SEPARATOR)
+            case CanonicalIs(_, url, version):
+                return self.exactly(f"{url}{SEPARATOR}{version}".encode())
+        raise TypeError(f"a key column cannot answer {leaf}")
+
+    @cached_property
+    def _blob(self) -> memoryview:
+        return self.arrays["blob"].data
+
+    @cached_property
+    def _ends(self) -> memoryview:
+        return self.arrays["ends"].data
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, rank: Any) -> Any:
+        """The key at a rank, in byte order."""
+        return bytes(self._blob[self._ends[rank - 1] if rank else 0 : self._ends[rank] - 1])
+
+    def exactly(self, key: bytes) -> BitMap:
+        """The slots of one key."""
+        rank = bisect_left(self, key)
+        if rank == len(self) or self[rank] != key:
+            return NOTHING
+        starts = self.arrays["starts"]
+        return bitmaps.of_sorted(self.arrays["slots"][starts[rank] : starts[rank + 1]])
+
+    def starting(self, prefix: bytes) -> BitMap:
+        """The slots of the keys that start with `prefix`."""
+        first = bisect_left(self, prefix)
+        return self._of_ranks(first, bisect_left(self, prefix + _AFTER_ANY, lo=first))
+
+    def _of_ranks(self, first: int, after: int) -> BitMap:
+        starts = self.arrays["starts"]
+        slots = self.arrays["slots"][starts[first] : starts[after]]
+        return bitmaps.of_sorted(slots) if after - first == 1 else bitmaps.of_any(slots, self.size)
+
+    def _of_many_ranks(self, ranks: Array) -> BitMap:
+        chosen = np.zeros(len(self), dtype=np.bool_)
+        chosen[ranks] = True
+        return bitmaps.of_any(self.arrays["slots"][np.repeat(chosen, counts(self.arrays["starts"]))], self.size)
+
+    def _of_system(self, system: str) -> BitMap:
+        names = msgspec.json.decode(self._systems_json) if self._systems_json else []
+        if names:
+            number = names.index(system) if system in names else -1
+            return self._of_many_ranks(np.flatnonzero(self.arrays["key_systems"] == number))
+        suffix = _SEPARATOR + system.encode()
+        return self._of_many_ranks(np.array([r for r in range(len(self)) if self[r].endswith(suffix)], np.int64))
+
+    @cached_property
+    def _systems_json(self) -> bytes:
+        return self.arrays["systems"].tobytes()
+
+    def _containing(self, part: bytes) -> BitMap:
+        # The second part of a key, the exact text, may hold `part` only where the folded first part does.
+        found = [at.start() for at in re.finditer(re.escape(part), self._blob)]
+        return self._of_many_ranks(np.searchsorted(self.arrays["ends"], np.array(found, np.uint64), side="right"))
+
+    def _with_second_part(self, text: str) -> BitMap:
+        suffix = _SEPARATOR + text.encode() + _BETWEEN_KEYS
+        found = [at.start() for at in re.finditer(re.escape(suffix), self._blob)]
+        return self._of_many_ranks(np.searchsorted(self.arrays["ends"], np.array(found, np.uint64), side="right"))
+
+    def slots_by_key(self) -> list[tuple[str, list[int]]]:
+        """Every key with its slots; for columns known to be small."""
+        starts, slots = self.arrays["starts"].tolist(), self.arrays["slots"]
+        return [(self[rank].decode(), slots[starts[rank] : starts[rank + 1]].tolist()) for rank in range(len(self))]
+
+    def sort_keys(self, descending: bool) -> tuple[Slots, Array]:
+        order = np.repeat(np.arange(len(self), dtype=np.int64), counts(self.arrays["starts"]))
+        return first_per_slot(self.arrays["slots"], order, descending)
+
+    @property
+    def ranked(self) -> Sequence[bytes]:
+        return self

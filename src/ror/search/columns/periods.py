@@ -1,0 +1,91 @@
+"""Dates: columns whose keys are periods."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from pyroaring import BitMap
+
+from ror.search import bitmaps
+from ror.search.columns.column import Array, Column, Slots, first_per_slot
+from ror.search.expression import DateIs, Prefix, Present, ValueLeaf
+from ror.search.values import Period
+
+
+class PeriodColumn(Column):
+    """Dates as periods, ordered by their first microsecond and, a second time, by their last."""
+
+    kind = "periods"
+
+    @classmethod
+    def of(cls, entries: Sequence[tuple[Sequence[int], int]], size: int) -> "PeriodColumn":
+        """The column of `((first, last), slot)` pairs."""
+        first = np.fromiter((period[0] for period, _ in entries), np.int64, len(entries))
+        last = np.fromiter((period[1] for period, _ in entries), np.int64, len(entries))
+        slots = np.fromiter((slot for _, slot in entries), np.uint32, len(entries))
+        by_first = np.lexsort((slots, first))
+        first, last, slots = first[by_first], last[by_first], slots[by_first]
+        by_last = np.argsort(last, kind="stable")
+        return cls(
+            {
+                "first": first,
+                "last": last,
+                "slots": slots,
+                "last_in_order": last[by_last],
+                "slots_by_last": slots[by_last],
+            },
+            size,
+        )
+
+    def select(self, leaf: ValueLeaf) -> BitMap:
+        match leaf:
+            case Present():
+                return self.present
+            case DateIs(_, prefix, first, last):
+                return self._compared(prefix, Period(first, last))
+        raise TypeError(f"a period column cannot answer {leaf}")
+
+    def _compared(self, prefix: Prefix, asked: Period) -> BitMap:
+        match prefix:
+            case "eq":
+                return self._inside(asked)
+            case "ne":
+                return self._outside(asked)
+            case "gt":
+                return self._ending_after(asked.last)
+            case "lt":
+                return self._starting_before(asked.first)
+            case "ge":
+                return self._ending_after(asked.last) | self._inside(asked)
+            case "le":
+                return self._starting_before(asked.first) | self._inside(asked)
+            case "sa":
+                at = np.searchsorted(self.arrays["first"], asked.last, side="right")
+                return bitmaps.of_any(self.arrays["slots"][at:], self.size)
+            case "eb":
+                at = np.searchsorted(self.arrays["last_in_order"], asked.first, side="left")
+                return bitmaps.of_any(self.arrays["slots_by_last"][:at], self.size)
+            case "ap":
+                margin = (asked.last - asked.first + 1) // 10
+                at = np.searchsorted(self.arrays["first"], asked.last + margin, side="right")
+                late_enough = self.arrays["last"][:at] >= asked.first - margin
+                return bitmaps.of_any(self.arrays["slots"][:at][late_enough], self.size)
+
+    def _inside(self, asked: Period) -> BitMap:
+        from_, to = np.searchsorted(self.arrays["first"], (asked.first, asked.last + 1))
+        inside = self.arrays["last"][from_:to] <= asked.last
+        return bitmaps.of_any(self.arrays["slots"][from_:to][inside], self.size)
+
+    def _outside(self, asked: Period) -> BitMap:
+        outside = (self.arrays["first"] < asked.first) | (self.arrays["last"] > asked.last)
+        return bitmaps.of_any(self.arrays["slots"][outside], self.size)
+
+    def _ending_after(self, moment: int) -> BitMap:
+        at = np.searchsorted(self.arrays["last_in_order"], moment, side="right")
+        return bitmaps.of_any(self.arrays["slots_by_last"][at:], self.size)
+
+    def _starting_before(self, moment: int) -> BitMap:
+        at = np.searchsorted(self.arrays["first"], moment, side="left")
+        return bitmaps.of_any(self.arrays["slots"][:at], self.size)
+
+    def sort_keys(self, descending: bool) -> tuple[Slots, Array]:
+        return first_per_slot(self.arrays["slots"], self.arrays["last" if descending else "first"], descending)
