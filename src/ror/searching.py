@@ -40,15 +40,15 @@ def search(
 
     Raises InvalidRequest when its page link was made for another search.
     """
-    asking = Search(index.view, viewer)
+    view = index.view
+    asking = Search(view, viewer)
     found = asking.of(request.expression, request.resource_type)
-    cut = page(index.view, found, request.resource_type, request.sort, request.count, request.cursor)
-    along = (
-        included(asking, BitMap(cut.rids), request.resource_type, request.includes) if request.includes else BitMap()
-    )
     if request.summary:
-        cut, along = Page([], None, None), BitMap()
-    distances = _distances(asking, request.expression, request.resource_type)
+        cut = Page([], None, None)
+    else:
+        cut = page(view, found, request.resource_type, request.sort, request.count, request.cursor)
+    along = included(asking, BitMap(cut.rids), request.resource_type, request.includes)
+    distances = _distances(asking, request.expression, request.resource_type, along | BitMap(cut.rids))
     entries = [
         *_entries("match", cut.rids, bodies, base_url, distances),
         *_entries("include", list(along), bodies, base_url, distances),
@@ -84,11 +84,11 @@ def _entries(
         yield b"".join((start, (end + b"," + start).join(present), end))
 
 
-def _distances(asking: Search, expression: Expression, resource_type: str) -> dict[int, float]:
-    """How far each place that the search looked at by position is, in metres (decision 8)."""
+def _distances(asking: Search, expression: Expression, resource_type: str, shown: BitMap) -> dict[int, float]:
+    """How far each place shown is from where the search looked, in metres (decision 8)."""
     found: dict[int, float] = {}
     for near, place_type in _nears(expression, resource_type):
-        for rid, distance in asking.distances_m(near, place_type).items():
+        for rid, distance in asking.distances_m(near, place_type, shown).items():
             found[rid] = min(distance, found.get(rid, distance))
     return found
 

@@ -158,15 +158,15 @@ class Search:
 
     # --- distances ---
 
-    def distances_m(self, near: Near, resource_type: str) -> dict[int, float]:
-        """How far each live resource within reach of `near` is, in metres; the nearest of its positions."""
+    def distances_m(self, near: Near, resource_type: str, places: BitMap) -> dict[int, float]:
+        """How far each of `places` within reach of `near` is, in metres; the nearest of its positions."""
         found: dict[int, float] = {}
         for part, column in self.view.columns((resource_type, near.param)):
             assert isinstance(column, PositionColumn)
             slots, distances = column.distances(near)
-            for slot, distance in zip(slots.tolist(), distances.tolist(), strict=True):
-                if distance <= near.distance_m and slot not in part.dead:
-                    found[slot] = min(distance, found.get(slot, distance))
+            asked = np.isin(slots, bitmaps.numbers_of(places - part.dead)) & (distances <= near.distance_m)
+            for slot, distance in zip(slots[asked].tolist(), distances[asked].tolist(), strict=True):
+                found[slot] = min(distance, found.get(slot, distance))
         return found
 
 
