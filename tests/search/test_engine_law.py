@@ -22,6 +22,7 @@ from ror.geography import distance_m
 from ror.search.columns import great_circle_m
 from ror.search.engine import Search
 from ror.search.expression import (
+    UPWARD,
     And,
     CanonicalIs,
     Chain,
@@ -39,6 +40,7 @@ from ror.search.expression import (
     SameRecord,
     TextIs,
     TokenIs,
+    Upward,
     matches,
 )
 from ror.search.values import covering, fold, normal_system, normal_unit
@@ -198,6 +200,8 @@ def tree(random: Random, resource_type: str, depth: int) -> Expression:
     ]
     if resource_type in ("Location", "Organization"):
         options += [lambda: same_record(random, resource_type)] * 2
+    if resource_type in UPWARD:
+        options += [lambda: Upward(inner())] * 2
     for source, param, target in CHAINS:
         if source == resource_type:
             options += [lambda p=param, t=target: Chain(p, t, inner(t))] * 2

@@ -31,6 +31,7 @@ from ror.search.expression import (
     SameRecord,
     TextIs,
     TokenIs,
+    Upward,
 )
 from ror.search.parse import Include, SortKey, parse
 from ror.search.values import covering
@@ -331,6 +332,25 @@ def test_criteria_together_mean(request_, expected):
     assert tree(request_) == expected
 
 
+def test_both_spellings_of_above_hold_on_one_ancestor():
+    """Decision 6: the organisation that carries the offer or one above it; several criteria hold on the same one."""
+    both = Upward(And((TokenIs("type", "355"), TokenIs("identifier", "7"))))
+
+    assert tree("HealthcareService?organization.type:above=355&organization.identifier:above=7") == Chain(
+        "organization", "Organization", both
+    )
+    assert tree("HealthcareService?organization:above.type=355&organization:above.identifier=7") == Chain(
+        "organization", "Organization", both
+    )
+    assert tree("Organization?type:above=355&identifier:above=7") == both
+
+
+def test_criteria_above_and_on_the_organisation_itself_are_told_apart():
+    asked_ = tree("HealthcareService?organization.type:above=355&organization.name=chu")
+
+    assert asked_ == Chain("organization", "Organization", And((Upward(TokenIs("type", "355")), TextIs("name", "chu"))))
+
+
 def test_criteria_stand_alone_when_asked_to_be_independent():
     # Source: decision 2, `Prefer: handling=independent-criteria`.
     found = tree("HealthcareService?location.capacity-type=01&location.nb-capacity=gt0", independent=True)
@@ -573,8 +593,9 @@ REFUSED = [
     ("Location?_text=a", NotSupported, "_text"),
     ("Location?near-insee-code=44162|15|km", NotSupported, "near-insee-code"),
     ("HealthcareService?_elements=identifier", NotSupported, "_elements"),
-    ("HealthcareService?organization.identifier:above=X", NotSupported, '"identifier:above"'),
-    ("HealthcareService?organization:above.type=X", NotSupported, '"organization:above"'),
+    ("HealthcareService?location.type:above=X", NotSupported, '"type:above"'),
+    ("HealthcareService?location:above.type=X", NotSupported, '"above"'),
+    ("HealthcareService?name:above=X", NotSupported, '":above"'),
     ("Location?type:text=a", NotSupported, ":text"),
     ("Location?identifier:of-type=a|b|c", NotSupported, ":of-type"),
     ("Task?focus:identifier=a", NotSupported, ":identifier"),

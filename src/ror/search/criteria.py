@@ -16,7 +16,7 @@ from typing import Final
 from ror.definitions import RESOURCE_TYPES, SearchParameter, search_parameter, search_parameters
 from ror.errors import InvalidRequest, NotSupported, TooCostly
 from ror.search.asked import Asked, modifiers_of, shown
-from ror.search.expression import And, Chain, Everything, Expression, Has, SameRecord
+from ror.search.expression import UPWARD, And, Chain, Everything, Expression, Has, SameRecord, Upward
 
 MAX_HOPS: Final = 5
 """Links followed by one criterion, either way (decision 25)."""
@@ -28,7 +28,6 @@ NOT_YET: Final = frozenset(
         "_text",
         "_elements",
         "near-insee-code",
-        ":above",
         ":text",
         ":of-type",
         ":identifier",
@@ -39,6 +38,8 @@ NOT_YET: Final = frozenset(
     }
 )
 """Published or standard, and not available in this version: parameters, modifiers (with a colon), values."""
+
+ABOVE: Final = "above"
 
 FORMER_NAMES: Final = {
     "code-region": "_tag",
@@ -71,10 +72,21 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
+class Up:
+    """From a resource of `type` to itself and everything above it."""
+
+    type: str
+
+    def holding(self, inner: Expression) -> Expression:
+        """The criterion that the resource or one above it satisfies `inner`."""
+        return Upward(inner)
+
+
+@dataclass(frozen=True, slots=True)
 class Criterion:
     """A parameter reached through `hops`, and what is asked of it; `record` is where it holds with others."""
 
-    hops: tuple[Hop, ...]
+    hops: tuple[Hop | Up, ...]
     asked: Asked
     record: str | None
 
@@ -88,32 +100,38 @@ def criterion(resource_type: str, name: str) -> Criterion:
     What the name of a criterion on `resource_type` leads to.
 
     A chain names the type of its target when the reference has several (`focus:Location.status`); the guide's own
-    `focus:Location:status` says the same and is accepted (UC12.S02).
+    `focus:Location:status` says the same and is accepted (UC12.S02). `:above` looks at an organisation and all that
+    stands above it, written on the link (`organization:above.type`) or on the parameter (`organization.type:above`).
 
     Raises NotSupported for an unknown parameter, modifier or type, InvalidRequest for a name that is not well formed,
     TooCostly beyond `MAX_HOPS`.
     """
     here, rest = resource_type, name
-    hops: list[Hop] = []
+    hops: list[Hop | Up] = []
     while True:
         hop, rest, modifier = _first_step(here, rest)
         if hop is None:
             parameter = _parameter(here, rest)
+            if modifier == ABOVE and here in UPWARD:
+                hops.append(Up(here))
+                modifier = None
             _check_modifier(parameter, modifier)
             # What no value must satisfy, or that none is there, is said of the resource and not of one record.
             record = parameter.record if modifier not in ("not", "missing") else None
             return Criterion(tuple(hops), Asked(name, parameter, modifier), record)
         hops.append(hop)
-        if len(hops) > MAX_HOPS:
+        if sum(isinstance(one, Hop) for one in hops) > MAX_HOPS:
             raise TooCostly("search.too-many-hops", name=shown(name), limit=MAX_HOPS)
         here = hop.type
+        if modifier == ABOVE:
+            hops.append(Up(here))
 
 
 _NAME: Final = re.compile(r"([^.:]*)(?:(\.)|:([^.:]*)([.:])?)?", re.DOTALL)
 
 
 def _first_step(here: str, name: str) -> tuple[Hop | None, str, str | None]:
-    """The first hop of a name and what follows it, or None, the parameter and its modifier."""
+    """The first hop of a name, what follows it and `above` if it goes up, or None, the parameter and its modifier."""
     if name.partition(":")[0] == "_has":
         return *_reverse_hop(here, name), None
     found = _NAME.match(name)
@@ -121,7 +139,10 @@ def _first_step(here: str, name: str) -> tuple[Hop | None, str, str | None]:
     param, dot, suffix, more = found.groups()
     if not dot and not more:
         return None, param, suffix
-    return _hop(_parameter(here, param), suffix), name[found.end() :], None
+    parameter = _parameter(here, param)
+    if suffix == ABOVE and parameter.targets and parameter.targets[0] in UPWARD:
+        return _hop(parameter, None), name[found.end() :], ABOVE
+    return _hop(parameter, suffix), name[found.end() :], None
 
 
 def _hop(parameter: SearchParameter, target: str | None) -> Hop:
@@ -273,7 +294,7 @@ def _serves(resource_type: str, name: str) -> bool:
 
 # --- together --------------------------------------------------------------------------------------------------------
 
-Asking = tuple[tuple[Hop, ...], str | None, Expression]
+Asking = tuple[tuple[Hop | Up, ...], str | None, Expression]
 """The hops of a criterion, the record it holds on, and what it asks there."""
 
 
@@ -287,7 +308,7 @@ def together(criteria: Sequence[Asking]) -> Expression:
     criteria on the parts of one record hold on one repetition of it, except `:not` and `:missing`, which speak of all
     of them.
     """
-    groups: dict[Hop | str | int, list[Asking]] = {}
+    groups: dict[Hop | Up | str | int, list[Asking]] = {}
     for one in criteria:
         hops, record, _ = one
         key = hops[0] if hops else record or len(groups)
@@ -295,8 +316,8 @@ def together(criteria: Sequence[Asking]) -> Expression:
     return _all(tuple(_group(key, members) for key, members in groups.items()))
 
 
-def _group(key: Hop | str | int, members: list[Asking]) -> Expression:
-    if isinstance(key, Hop):
+def _group(key: Hop | Up | str | int, members: list[Asking]) -> Expression:
+    if isinstance(key, Hop | Up):
         return key.holding(together([(hops[1:], record, asked) for hops, record, asked in members]))
     inner = _all(tuple(asked for _, _, asked in members))
     return SameRecord(key, inner) if isinstance(key, str) and len(members) > 1 else inner

@@ -19,6 +19,7 @@ from ror.access import Viewer
 from ror.search import bitmaps
 from ror.search.columns import Array, Column, KeyColumn, LinkColumn, PositionColumn
 from ror.search.expression import (
+    UPWARD,
     And,
     CanonicalIs,
     Chain,
@@ -32,6 +33,7 @@ from ror.search.expression import (
     ReferenceIs,
     SameRecord,
     TokenIs,
+    Upward,
     ValueLeaf,
     as_chains,
 )
@@ -88,6 +90,8 @@ class Search:
                 return self.pointing_at(resource_type, param, target, self.of(inner, target))
             case Has(source, param, inner):
                 return self.pointed_at(source, param, resource_type, self.of(inner, source))
+            case Upward(inner):
+                return self._below(resource_type, self.of(inner, resource_type))
             case ReferenceIs():
                 return self.of(as_chains(expression, resource_type), resource_type)
             case CanonicalIs(param):
@@ -119,6 +123,14 @@ class Search:
         for part in self.view.parts:
             slots = _rows(part, name, inner, resource_type)
             found = found | (rids_of(part.segment, resource_type, name, slots) - part.dead)
+        return found
+
+    def _below(self, resource_type: str, tops: BitMap) -> BitMap:
+        """The resources of `tops` and everything under them."""
+        found = fresh = tops
+        while fresh:
+            fresh = self.pointing_at(resource_type, UPWARD[resource_type], resource_type, fresh) - found
+            found = found | fresh
         return found
 
     # --- references ---
@@ -183,7 +195,7 @@ def _rows(part: Part, record: str, inner: Expression, resource_type: str) -> Bit
                 return BitMap.union(*map(rows, parts)) if parts else BitMap()
             case Not(negated):
                 return every() - rows(negated)
-            case SameRecord() | Chain() | Has() | ReferenceIs():
+            case SameRecord() | Chain() | Has() | Upward() | ReferenceIs():
                 raise TypeError(f"{node} is not about the rows of {record}")
             case leaf:
                 column = part.segment.columns.get((resource_type, leaf.param))

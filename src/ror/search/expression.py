@@ -9,7 +9,7 @@ in the normal form of `values.py`; a parameter is named as on the resource type 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from ror.definitions import search_parameter, search_parameters
 from ror.geography import distance_m
@@ -160,9 +160,19 @@ class Has:
     inner: "Expression"
 
 
+@dataclass(frozen=True, slots=True)
+class Upward:
+    """The resource, or one above it through its `UPWARD` reference up to the root, satisfies `inner` (decision 6)."""
+
+    inner: "Expression"
+
+
+UPWARD: Final = {"Organization": "partof"}
+"""The reference that leads to what stands above a resource, for the types that have a hierarchy."""
+
 ValueLeaf = TokenIs | TextIs | DateIs | NumberIs | QuantityIs | CanonicalIs | Near | Present
 Leaf = ValueLeaf | ReferenceIs
-Expression = Everything | Leaf | Not | And | Or | SameRecord | Chain | Has
+Expression = Everything | Leaf | Not | And | Or | SameRecord | Chain | Has | Upward
 
 
 # --- the meaning -----------------------------------------------------------------------------------------------------
@@ -215,6 +225,8 @@ def matches(expression: Expression, facts: Facts, world: World, row: int | None 
                 matches(inner, pointing, world) and _points_at(pointing, param, facts, world)
                 for pointing in world.of_type(source)
             )
+        case Upward(inner):
+            return any(matches(inner, above, world) for above in _upwards(facts, world))
         case ReferenceIs():
             return matches(as_chains(expression, facts.type), facts, world)
         case leaf:
@@ -227,6 +239,19 @@ def as_chains(reference: ReferenceIs, resource_type: str) -> Expression:
     parameter = search_parameter(resource_type, reference.param)
     targets = (reference.type,) if reference.type else parameter.targets if parameter else ()
     return Or(tuple(Chain(reference.param, target, TokenIs("_id", reference.id)) for target in targets))
+
+
+def _upwards(facts: Facts, world: World) -> Iterable[Facts]:
+    """A resource and everything above it; a loop in the data ends where it began."""
+    met, pending = {(facts.type, facts.id)}, [facts]
+    while pending:
+        here = pending.pop()
+        yield here
+        for value, _ in here.entries.get(UPWARD[here.type], ()):
+            for above in world.resolve(value, here.type):
+                if (above.type, above.id) not in met:
+                    met.add((above.type, above.id))
+                    pending.append(above)
 
 
 def _rows_of(record: str, facts: Facts) -> range:
