@@ -15,6 +15,9 @@ from ror.errors import InvalidRequest, TooCostly
 MAX_PARAMETERS: Final = 1_000
 """Pairs in a request; a search refuses more than 200 criteria by itself, in better words."""
 
+MAX_BYTES: Final = 1_048_576
+"""Bytes of the parameters of a request: several lists of 1,000 codes fit, and more would keep other clients waiting."""
+
 RAW_PLUS: Final = frozenset({"_format", "_outputFormat"})
 """Parameters in whose value a raw `+` is a plus: published samples send `application/fhir+json` (decision 24)."""
 
@@ -31,13 +34,15 @@ def parameters(query: bytes) -> list[tuple[str, str]]:
     The `(name, value)` pairs of a query string or of a form, decoded, in order.
 
     Only `&` separates: `;` belongs to values. Raises InvalidRequest for an escape, a byte or a character that cannot be
-    part of a text and for a pair without name, TooCostly for more than `MAX_PARAMETERS`.
+    part of a text and for a pair without name, TooCostly beyond `MAX_PARAMETERS` or `MAX_BYTES`.
 
     >>> parameters(b"name=Saint+L%C3%B4&_format=application/fhir+json")
     [('name', 'Saint Lô'), ('_format', 'application/fhir+json')]
     """
     if not query:
         return []
+    if len(query) > MAX_BYTES:
+        raise TooCostly("http.parameters-too-long", limit=MAX_BYTES // 1_024)
     count = query.count(b"&") + 1
     if count > MAX_PARAMETERS:
         raise TooCostly("http.too-many-parameters", count=count, limit=MAX_PARAMETERS)
