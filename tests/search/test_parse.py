@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ror.definitions import RESOURCE_TYPES, all_search_parameters, search_parameters
 from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly
+from ror.geography import commune
 from ror.search.cursor import Cursor, decode
 from ror.search.expression import (
     And,
@@ -345,6 +346,19 @@ def test_both_spellings_of_above_hold_on_one_ancestor():
     assert tree("Organization?type:above=355&identifier:above=7") == both
 
 
+def test_a_commune_stands_for_its_reference_point():
+    """Decision 8: the same as `near` around the point of the commune; a district of Paris has its own."""
+    nantes, paris_12 = commune("44109"), commune("75112")
+
+    assert tree("Location?near-insee-code=44109|15|km") == Near("near", nantes.latitude, nantes.longitude, 15_000.0)
+    assert tree("Location?near-insee-code=75112|500|m") == Near("near", paris_12.latitude, paris_12.longitude, 500.0)
+    assert tree("HealthcareService?location.near-insee-code=44109|15&location.status=active") == Chain(
+        "location",
+        "Location",
+        And((Near("near", nantes.latitude, nantes.longitude, 15_000.0), TokenIs("status", "active"))),
+    )
+
+
 def test_criteria_above_and_on_the_organisation_itself_are_told_apart():
     asked_ = tree("HealthcareService?organization.type:above=355&organization.name=chu")
 
@@ -591,7 +605,13 @@ REFUSED = [
     ("HealthcareService?_filter=(name eq a)", NotSupported, "_filter"),
     ("HealthcareService?location._content=cardio", NotSupported, "_content"),
     ("Location?_text=a", NotSupported, "_text"),
-    ("Location?near-insee-code=44162|15|km", NotSupported, "near-insee-code"),
+    ("Location?near-insee-code=00000|15|km", InvalidRequest, '"00000"'),
+    ("Location?near-insee-code=44162", InvalidRequest, "44162"),
+    ("Location?near-insee-code=44162||km", InvalidRequest, "44162||km"),
+    ("Location?near-insee-code=44162|15|km|x", InvalidRequest, "44162|15|km|x"),
+    ("Location?near-insee-code=44162|15|mile", InvalidRequest, '"mile"'),
+    ("Location?near-insee-code=44162|1001|km", InvalidRequest, "1000"),
+    ("Location?near-insee-code=98818|5|km", InvalidRequest, "98818"),
     ("HealthcareService?_elements=identifier", NotSupported, "_elements"),
     ("HealthcareService?location.type:above=X", NotSupported, '":above"'),
     ("HealthcareService?location:above.type=X", NotSupported, '"above"'),

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, cast, get_args
 
 from ror.definitions import RESOURCE_TYPES, SearchParameter
 from ror.errors import InvalidRequest, NotSupported, TooCostly
+from ror.geography import commune
 from ror.search.expression import (
     CanonicalIs,
     DateIs,
@@ -56,6 +57,9 @@ AGES: Final = frozenset({"age-range-low", "age-range-high"})
 
 MAX_DISTANCE_KM: Final = 1_000
 """Reach of a search by position, bound included. Source: RG_RECH_05."""
+
+POSITION: Final = "near"
+"""The parameter that holds where a place is, whichever way a search asks."""
 
 _METRES: Final = {"km": 1_000, "m": 1}
 _BOOLEAN_SYSTEM: Final = "terminology.hl7.org/CodeSystem/special-values"
@@ -256,16 +260,48 @@ def _positions(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
             raise asked.refused("search.distance-missing", piece)
         if len(parts) not in (3, 4):
             raise asked.refused("search.not-a-position", piece)
-        latitude, longitude, distance = (_number(asked, part, piece) for part in parts[:3])
+        latitude, longitude = (_number(asked, part, piece) for part in parts[:2])
         if abs(latitude) > 90 or abs(longitude) > 180:
             raise asked.refused("search.position-out-of-range", piece)
-        unit = (parts[3] if len(parts) == 4 else "") or "km"
-        if unit not in _METRES:
-            raise asked.refused("search.distance-unit", piece, unit=shown(unit))
-        distance_m = distance * _METRES[unit]
-        if not 0 <= distance_m <= MAX_DISTANCE_KM * 1_000:
-            raise asked.refused("search.distance-out-of-range", piece, limit=MAX_DISTANCE_KM)
-        yield Near(asked.parameter.name, float(latitude), float(longitude), float(distance_m))
+        yield Near(POSITION, float(latitude), float(longitude), _distance_m(asked, parts[2:], piece))
+
+
+def _around_communes(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """`code|distance[|unit]`: around the reference point of a commune, arrondissements included (decision 8)."""
+    for piece in pieces:
+        code, *reach = piece.split("|")
+        if not reach or not reach[0]:
+            raise asked.refused("search.commune-distance-missing", piece)
+        if len(reach) > 2:
+            raise asked.refused("search.not-around-a-commune", piece)
+        found = commune(code.strip())
+        if found is None:
+            raise asked.refused("search.unknown-commune", piece, code=shown(code))
+        if found.latitude is None or found.longitude is None:
+            raise asked.refused("search.commune-without-position", piece, code=code, commune=found.name)
+        yield Near(POSITION, found.latitude, found.longitude, _distance_m(asked, reach, piece))
+
+
+def _distance_m(asked: Asked, parts: Sequence[str], piece: str) -> float:
+    """The metres of `distance[|unit]`; `piece` is the value they are part of."""
+    unit = (parts[1] if len(parts) == 2 else "") or "km"
+    if unit not in _METRES:
+        raise asked.refused("search.distance-unit", piece, unit=shown(unit))
+    distance_m = _number(asked, parts[0], piece) * _METRES[unit]
+    if not 0 <= distance_m <= MAX_DISTANCE_KM * 1_000:
+        raise asked.refused("search.distance-out-of-range", piece, limit=MAX_DISTANCE_KM)
+    return float(distance_m)
+
+
+def _special(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """Parameters that are each read in their own way."""
+    return _SPECIAL[asked.parameter.name](asked, pieces)
+
+
+_SPECIAL: Final[Mapping[str, Callable[[Asked, Sequence[str]], Iterator[Expression]]]] = {
+    "near": _positions,
+    "near-insee-code": _around_communes,
+}
 
 
 _READERS: Final[Mapping[str, Callable[[Asked, Sequence[str]], Iterator[Expression]]]] = {
@@ -275,7 +311,7 @@ _READERS: Final[Mapping[str, Callable[[Asked, Sequence[str]], Iterator[Expressio
     "number": _numbers,
     "quantity": _quantities,
     "reference": _references,
-    "special": _positions,
+    "special": _special,
 }
 
 

@@ -27,7 +27,6 @@ NOT_YET: Final = frozenset(
         "_content",
         "_text",
         "_elements",
-        "near-insee-code",
         ":text",
         ":of-type",
         ":identifier",
