@@ -83,7 +83,7 @@ class MethodNotAllowed(RorError):
     status, issue = 405, "not-supported"
 
     def __init__(self, key: str, *, allow: tuple[str, ...], **params: object) -> None:
-        super().__init__(key, allow=", ".join(allow), **params)
+        super().__init__(key, expression=None, allow=", ".join(allow), **params)
         self.allow = allow
 
 
