@@ -1,0 +1,189 @@
+"""The house stands as `docs/architecture.md` draws it: who may import whom, from where, under which names and sizes."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src"
+
+MOST_LINES = 450
+LONG_FOR_A_REASON = {
+    "ror/store/sqlite.py": "one class is one store: its statements are read together with the tables they write",
+}
+
+NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "manager", "base", "core", "common", "misc", "data"}
+
+IMPORTED_AS = {"prometheus-client": "prometheus_client"}
+"""Distributions whose module has another name."""
+
+NEEDED_WITHOUT_IMPORT = {
+    "starlette": "nothing any more: the door is plain ASGI; to be dropped with the next change of dependencies",
+    "httptools": "uvicorn's parser, on which `http/protocol.py` builds",
+    "tzdata": "the time zones, where the system has none",
+    "uvloop": "uvicorn's event loop, by name",
+}
+
+IMPURE = {"asyncio", "http", "multiprocessing", "select", "signal", "socket", "sqlite3", "subprocess", "time"}
+"""Modules of the standard library that reach a clock, a network, a process or a database."""
+
+LAST_PURE_ROOM = "capability.py"
+
+
+@cache
+def rooms() -> list[str]:
+    """The rooms of the architecture page, from the top."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = re.search(r"## The house\n.*?```text\n(.*?)```", page, re.DOTALL)
+    assert drawn is not None
+    return re.findall(r"^  (\S+) {2,}\S", drawn[1], re.MULTILINE)
+
+
+@cache
+def modules(package: str = "ror") -> dict[str, Path]:
+    """The path of each module, by dotted name."""
+    found = {}
+    for path in sorted((SOURCE / package).rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever it does, type checking included: `a.b` for `from a import b`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports by a relative name"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_imports(path: Path, known: dict[str, Path]) -> set[str]:
+    """The modules of this project that a file imports."""
+    found = set()
+    for name in imports(path):
+        if name.split(".")[0] in ("ror", "ror_bench"):
+            found.add(name if name in known else name.rpartition(".")[0])
+    return found
+
+
+@cache
+def room_of(module: str) -> str | None:
+    """The room that a module is in, the most precise one; packages that only hold rooms are in none."""
+    path = modules()[module].relative_to(SOURCE / "ror").as_posix()
+    fitting = [room for room in rooms() if path == room or (room.endswith("/") and path.startswith(room))]
+    return max(fitting, key=len, default=None)
+
+
+HALLS = {"ror", "ror.search"}
+"""Packages whose rooms are listed one by one: there is nothing in them but a docstring."""
+
+
+def test_every_module_is_in_a_room_of_the_page():
+    homeless = [module for module in modules() if module not in HALLS and room_of(module) is None]
+
+    assert homeless == []
+    assert len(rooms()) > 30
+
+
+def test_every_room_of_the_page_exists():
+    missing = [room for room in rooms() if not (SOURCE / "ror" / room).exists()]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("hall", sorted(HALLS))
+def test_a_hall_holds_nothing_but_words(hall):
+    tree = ast.parse(modules()[hall].read_text(encoding="utf-8"))
+
+    assert all(isinstance(node, ast.Expr) for node in tree.body)
+
+
+def test_a_room_imports_only_from_rooms_above_it():
+    order, known = rooms(), modules()
+    wrong = []
+    for module, path in known.items():
+        here = room_of(module)
+        for name in own_imports(path, known):
+            there = room_of(name) if name in known else None
+            if here and there and here != there and order.index(there) > order.index(here):
+                wrong.append(f"{here} imports {there}")
+
+    assert sorted(set(wrong)) == []
+
+
+def test_the_modules_of_a_room_do_not_import_each_other_in_a_circle():
+    known = modules()
+    graph = {module: own_imports(path, known) - {module} for module, path in known.items()}
+
+    assert set(TopologicalSorter(graph).static_order()) >= set(known)
+
+
+def test_the_rooms_above_keeping_are_pure():
+    pure = rooms()[: rooms().index(LAST_PURE_ROOM) + 1]
+    wrong = [
+        f"{module} imports {name}"
+        for module, path in modules().items()
+        if room_of(module) in pure
+        for name in imports(path)
+        if name.split(".")[0] in IMPURE
+    ]
+
+    assert wrong == []
+
+
+def test_the_test_bench_imports_only_pure_rooms():
+    pure = rooms()[: rooms().index(LAST_PURE_ROOM) + 1]
+    known = modules() | modules("ror_bench")
+    wrong = [
+        f"{module} imports {name}"
+        for module, path in modules("ror_bench").items()
+        for name in own_imports(path, known)
+        if name.startswith("ror.") and room_of(name) not in pure
+    ]
+
+    assert wrong == []
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_needed():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [re.split(r"[<>=\[ ]", one)[0] for one in project["dependencies"]]
+    declared = {IMPORTED_AS.get(name, name) for name in names}
+    used = {
+        name.split(".")[0]
+        for package in ("ror", "ror_bench")
+        for path in modules(package).values()
+        for name in imports(path)
+    }
+    used -= {"ror", "ror_bench", *sys.stdlib_module_names}
+
+    assert used - declared == set()
+    assert declared - used - set(NEEDED_WITHOUT_IMPORT) == set()
+
+
+def test_the_name_of_a_module_says_something():
+    mute = [
+        path.as_posix()
+        for path in SOURCE.rglob("*")
+        if path.name.removesuffix(".py") in NAMES_THAT_SAY_NOTHING and path.name != "__pycache__"
+    ]
+
+    assert mute == []
+
+
+def test_a_file_outgrows_its_idea_for_a_reason_only():
+    lengths = {
+        path.relative_to(SOURCE).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in SOURCE.rglob("*.py")
+    }
+    long = {name for name, lines in lengths.items() if lines > MOST_LINES}
+
+    assert long == set(LONG_FOR_A_REASON)
