@@ -1,0 +1,122 @@
+"""
+One resource as it was given, to a draft ready to be kept or to the reasons for refusing it.
+
+Pure, so that other processes can do it. The content is kept exactly: numbers keep their digits, and nothing is added
+but the instant of the import where `meta.lastUpdated` is missing. The order of members and the spaces between them mean
+nothing in JSON and are not kept. A member given twice counts once, with its last value, as JSON readers commonly do:
+the decoder does not tell, and one that does is several times slower.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from ror.definitions import RESOURCE_TYPES
+from ror.search.extract import extract, pack
+from ror.search.values import covering, instant_text
+from ror.store.contract import Draft
+from ror.validation import Issue, conforms, validate
+
+_DIGEST_BYTES: Final = 16
+_SHOWN: Final = 24
+"""Characters quoted around the place where JSON breaks."""
+
+_decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+_encode_in_order: Final = msgspec.json.Encoder(decimal_format="number", order="deterministic").encode
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something is not kept; `line` counts the lines before the culprit, inside the document."""
+
+    issues: tuple[Issue, ...]
+    line: int = 0
+
+
+def prepare(given: bytes | Mapping[str, Any], now: int) -> Draft | Refusal:
+    """
+    The draft of a resource, given as JSON or decoded with `Decimal` for its numbers; `now` is in microseconds.
+
+    A resource without `meta.lastUpdated` was last updated `now`, to the millisecond. The digest is that of the content
+    as given, so that giving the same again later changes nothing.
+    """
+    if isinstance(given, bytes):
+        try:
+            return prepare(_decode(given), now)
+        except (msgspec.DecodeError, ArithmeticError, RecursionError, UnicodeDecodeError) as problem:
+            return _not_json(given, problem)
+    issues = _issues(given)
+    if issues:
+        return Refusal(tuple(issues))
+    assert isinstance(given, Mapping)
+    digest = blake2b(_encode_in_order(given), digest_size=_DIGEST_BYTES).digest()
+    meta = given.get("meta", {})
+    try:
+        if "lastUpdated" in meta:
+            last_updated = covering(meta["lastUpdated"]).first
+        else:
+            last_updated = now - now % 1000
+            meta = {**meta, "lastUpdated": instant_text(last_updated)}
+        # Bodies are found by their first two members when they are joined into bundles.
+        resource = {"resourceType": given["resourceType"], "id": given["id"], "meta": meta}
+        resource.update((name, value) for name, value in given.items() if name not in resource)
+        entries, links = pack(resource["resourceType"], extract(resource))
+    except (ValueError, ArithmeticError) as problem:
+        return _refused("value", resource_path(given), "import.not-indexable", problem=str(problem))
+    return Draft(given["resourceType"], given["id"], last_updated, _encode(resource), entries, links, digest)
+
+
+def prepare_all(given: Sequence[bytes | Refusal], now: int) -> list[Draft | Refusal]:
+    """What becomes of each document, in the same order; what was refused before stays so."""
+    return [one if isinstance(one, Refusal) else prepare(one, now) for one in given]
+
+
+def resource_path(resource: object) -> str:
+    """The FHIRPath of a whole resource: its type, or `Resource` when it has none."""
+    found = resource.get("resourceType") if isinstance(resource, Mapping) else None
+    return found if isinstance(found, str) else "Resource"
+
+
+# --- reasons ---------------------------------------------------------------------------------------------------------
+
+
+def _issues(resource: object) -> list[Issue]:
+    """What prevents a resource from being kept."""
+    if not isinstance(resource, dict):
+        return [_issue("structure", "", "import.not-an-object")]
+    resource_type = resource.get("resourceType")
+    if isinstance(resource_type, str) and resource_type not in RESOURCE_TYPES:
+        known = ", ".join(RESOURCE_TYPES)
+        return [_issue("not-supported", resource_type, "import.other-type", found=resource_type[:100], known=known)]
+    found = [] if conforms(resource) else [issue for issue in validate(resource) if issue.severity == "error"]
+    if not isinstance(resource_type, str) or "id" in resource:
+        return found
+    return [*found, _issue("required", f"{resource_type}.id", "import.no-id")]
+
+
+def _not_json(given: bytes, problem: Exception) -> Refusal:
+    """The refusal of what cannot be decoded, with where it breaks when the decoder says so."""
+    at = re.search(r"\(byte (\d+)\)", str(problem))
+    if at is None:
+        if "truncated" in str(problem):
+            return _refused("structure", "", "import.truncated", lines_before=given.rstrip().count(b"\n"))
+        return _refused("structure", "", "import.not-json")
+    place = int(at[1])
+    shown = given[max(0, place - _SHOWN) : place + _SHOWN].decode("utf-8", "replace")
+    before = given.count(b"\n", 0, place)
+    column = place - given.rfind(b"\n", 0, place)
+    return _refused("structure", "", "import.not-json-at", before, column=str(column), near=" ".join(shown.split()))
+
+
+def _refused(code: str, path: str, key: str, lines_before: int = 0, **params: str) -> Refusal:
+    return Refusal((_issue(code, path, key, **params),), lines_before)
+
+
+def _issue(code: str, path: str, key: str, **params: str) -> Issue:
+    return Issue("error", code, path, key, params)

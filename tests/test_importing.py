@@ -1,0 +1,462 @@
+"""What an import reads, refuses, keeps and reports; on real files and a real database."""
+
+import gzip
+import io
+import json
+import sys
+import time
+from decimal import Decimal
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+
+from ror.errors import UsageError
+from ror.generating import generate
+from ror.importing import Refusal, Report, check, documents, prepare, run
+from ror.importing.running import Listeners
+from ror.search.values import covering
+from ror.store import open_store
+from ror.store.contract import Draft
+
+NOW = 1_780_000_000_123_456
+"""The instant of these imports, in microseconds."""
+
+
+def organization(identity="1", **others):
+    return {"resourceType": "Organization", "id": identity, "name": f"CHU {identity}", **others}
+
+
+def as_json(*resources):
+    return b"".join(json.dumps(resource).encode() + b"\n" for resource in resources)
+
+
+def bundle(*entries, kind="collection"):
+    return {"resourceType": "Bundle", "type": kind, "entry": list(entries)}
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = open_store(f"sqlite:///{tmp_path}/ror.db")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def given(tmp_path):
+    """Writes a file and gives its path."""
+
+    def write(content, name="given.ndjson"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return str(path)
+
+    return write
+
+
+def imported(store, *names, now=NOW, **options):
+    report = Report()
+    run(store, documents(names), report, now=now, **options)
+    return report
+
+
+def counts(report):
+    return report.created, report.updated, report.unchanged, report.refused
+
+
+def body(store, identity="1"):
+    return store.read("Organization", identity).body
+
+
+# --- what is read ----------------------------------------------------------------------------------------------------
+
+THREE = [organization("1"), organization("2"), organization("3")]
+ENTRIES = [{"resource": resource} for resource in THREE]
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        pytest.param(as_json(*THREE), "a.ndjson", id="NDJSON"),
+        pytest.param(as_json(*THREE), "a", id="NDJSON without a telling name"),
+        pytest.param(as_json(*THREE).rstrip(), "a.ndjson", id="NDJSON without a last line feed"),
+        pytest.param(as_json(*THREE).replace(b"\n", b"\r\n"), "a.ndjson", id="NDJSON with CRLF"),
+        pytest.param(as_json(*THREE).replace(b"\n", b"\n\n \n"), "a.ndjson", id="NDJSON with empty lines"),
+        pytest.param(b"\xef\xbb\xbf" + as_json(*THREE), "a.ndjson", id="NDJSON after a byte order mark"),
+        pytest.param(gzip.compress(as_json(*THREE)), "a.ndjson.gz", id="NDJSON compressed"),
+        pytest.param(gzip.compress(as_json(*THREE)), "a.ndjson", id="compressed without saying so"),
+        pytest.param(json.dumps(bundle(*ENTRIES)).encode(), "a.json", id="a Bundle on one line"),
+        pytest.param(json.dumps(bundle(*ENTRIES), indent=2).encode(), "a.json", id="a Bundle over several lines"),
+        pytest.param(
+            b"\xef\xbb\xbf" + json.dumps(bundle(*ENTRIES), indent=2).replace("\n", "\r\n").encode(),
+            "a.json",
+            id="a Bundle over several lines, with a byte order mark and CRLF",
+        ),
+        pytest.param(
+            gzip.compress(json.dumps(bundle(*ENTRIES), indent="\t").encode()), "a.json.gz", id="a Bundle compressed"
+        ),
+        pytest.param(
+            as_json(bundle(*ENTRIES[:2], kind="searchset"), THREE[2]), "a.ndjson", id="a Bundle on a line of NDJSON"
+        ),
+        *(
+            pytest.param(json.dumps(bundle(*ENTRIES, kind=kind), indent=1).encode(), "a.json", id=f"a {kind} Bundle")
+            for kind in ("searchset", "batch", "transaction")
+        ),
+    ],
+)
+def test_every_form_gives_the_same_directory(store, given, content, name):
+    report = imported(store, given(content, name))
+
+    assert counts(report) == (3, 0, 0, 0)
+    assert store.counts() == {"Organization": 3}
+    assert json.loads(body(store, "2"))["name"] == "CHU 2"
+
+
+@pytest.mark.parametrize("indent", [pytest.param(None, id="on one line"), pytest.param(2, id="over several lines")])
+def test_a_single_resource_is_read(store, given, indent):
+    report = imported(store, given(json.dumps(organization(), indent=indent).encode(), "one.json"))
+
+    assert counts(report) == (1, 0, 0, 0)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n \r\n", b"\xef\xbb\xbf", gzip.compress(b"")])
+def test_an_empty_file_has_nothing(store, given, content):
+    assert counts(imported(store, given(content))) == (0, 0, 0, 0)
+
+
+def test_a_folder_is_read_with_the_folders_inside_in_the_order_of_names(store, given, tmp_path):
+    given(as_json(organization("1", name="first")), "all/1.ndjson")
+    given(gzip.compress(as_json(organization("1", name="second"))), "all/2/a.ndjson.gz")
+    given(json.dumps(organization("1", name="third")).encode(), "all/3.JSON")
+    given(b"not for us", "all/notes.txt")
+
+    report = imported(store, str(tmp_path / "all"))
+
+    assert counts(report) == (1, 2, 0, 0)
+    assert json.loads(body(store))["name"] == "third"
+
+
+def test_standard_input_is_read(store, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(as_json(*THREE)))))
+
+    assert counts(imported(store, "-")) == (3, 0, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["absent.ndjson", "empty"])
+def test_a_path_with_nothing_to_read_is_refused_before_anything_is_kept(store, given, tmp_path, name):
+    (tmp_path / "empty").mkdir()
+
+    with pytest.raises(UsageError, match=name):
+        imported(store, given(as_json(organization())), str(tmp_path / name))
+
+    assert store.last_change() == 0
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "path", "key"),
+    [
+        pytest.param(b'{"resourceType": "Org\n', 2, "", "import.not-json", id="cut short"),
+        pytest.param(b'{"resourceType": Organization}\n', 2, "", "import.not-json", id="not JSON"),
+        pytest.param(b"[]\n", 2, "", "import.not-an-object", id="an array"),
+        pytest.param(b'"text"\n', 2, "", "import.not-an-object", id="a text"),
+        pytest.param(
+            b'{"resourceType":"Organization","id":"1","name":"\xff"}\n', 2, "", "import.not-json", id="not UTF-8"
+        ),
+        pytest.param(as_json({"id": "1"}), 2, "Resource", "validation.missing-resource-type", id="no type"),
+        pytest.param(
+            as_json({"resourceType": "Patient", "id": "1"}), 2, "Patient", "import.other-type", id="another type"
+        ),
+        pytest.param(
+            as_json({"resourceType": "Parameters", "id": "1"}), 2, "Parameters", "import.other-type", id="not of ours"
+        ),
+        pytest.param(
+            as_json({"resourceType": "Organization", "name": "CHU"}), 2, "Organization.id", "import.no-id", id="no id"
+        ),
+        pytest.param(
+            as_json(organization(nme="x")),
+            2,
+            "Organization.nme",
+            "validation.unknown-element-try",
+            id="unknown element",
+        ),
+        pytest.param(
+            as_json(organization(contact=[{"gender": "x"}])),
+            2,
+            "Organization.contact[0].gender",
+            "validation.unknown-element",
+            id="deep inside",
+        ),
+        pytest.param(
+            as_json(bundle(ENTRIES[0], {"request": {"method": "DELETE", "url": "Organization/9"}})),
+            2,
+            "Bundle.entry[1].resource",
+            "import.no-resource",
+            id="an entry without resource",
+        ),
+        pytest.param(
+            as_json(bundle({"resource": {"resourceType": "Organization", "name": "CHU"}})),
+            2,
+            "Bundle.entry[0].resource.id",
+            "import.no-id",
+            id="an entry whose resource has no id",
+        ),
+        pytest.param(
+            as_json(bundle({"resource": organization(nme="x")})),
+            2,
+            "Bundle.entry[0].resource.nme",
+            "validation.unknown-element-try",
+            id="inside an entry",
+        ),
+        pytest.param(
+            as_json({"resourceType": "Bundle", "entry": {"a": 1}}),
+            2,
+            "Bundle",
+            "import.bad-bundle",
+            id="a broken Bundle",
+        ),
+    ],
+)
+def test_a_refusal_says_where_and_why_and_stops_nothing_else(store, given, content, line, path, key):
+    report = imported(store, given(as_json(organization("a")) + content + as_json(organization("b")), "bad.ndjson"))
+
+    [refused] = report.refusals
+    [issue] = refused.issues
+    assert report.refused == 1
+    assert refused.place.file.endswith("bad.ndjson")
+    assert (refused.place.line, refused.path(issue)) == (line, path)
+    assert issue.key.startswith(key)
+    assert issue.text("fr") and issue.text("en")
+    assert {"a", "b"} <= {found for found in ("a", "b") if store.read("Organization", found)}
+
+
+def test_every_issue_of_a_resource_is_told(store, given):
+    report = imported(store, given(as_json({"resourceType": "Organization", "nme": "x", "active": "yes"})))
+
+    assert report.refused == 1
+    assert [issue.path for issue in report.refusals[0].issues] == [
+        "Organization.nme",
+        "Organization.active",
+        "Organization.id",
+    ]
+
+
+def test_the_line_of_an_error_inside_a_long_document_is_told(store, given):
+    text = json.dumps(organization(alias=["a", "b"]), indent=2).replace('"a",', '"a"')
+
+    report = imported(store, given(b"\n" + text.encode(), "long.json"))
+
+    [refused] = report.refusals
+    assert refused.place.line == 8
+    assert "8" not in refused.issues[0].text("en")
+
+
+def test_a_compressed_file_that_breaks_keeps_what_could_be_read(store, given):
+    packed = gzip.compress(b"".join(generate_lines(600)))
+
+    report = imported(store, given(packed[: len(packed) // 2], "cut.ndjson.gz"))
+
+    assert report.created > 0
+    assert [issue.key for issue in report.refusals[-1].issues] == ["import.unreadable"]
+
+
+def generate_lines(count, seed=3):
+    for line, _ in zip(generate("small", seed), range(count), strict=False):
+        yield line + b"\n"
+
+
+# --- what is kept ----------------------------------------------------------------------------------------------------
+
+
+def test_the_content_is_kept_exactly_and_begins_with_type_and_id(store, given):
+    text = (
+        '{"name":"Hôpital \\u00e9","id":"1","meta":{"versionId":"7","lastUpdated":"2024-05-06T07:08:09.123+02:00"},'
+        '"extension":[{"url":"u","valueDecimal":2.10},{"url":"v","valueDecimal":0.000}],"resourceType":"Organization"}'
+    )
+
+    imported(store, given(text.encode()))
+
+    assert body(store).decode() == (
+        '{"resourceType":"Organization","id":"1",'
+        '"meta":{"versionId":"7","lastUpdated":"2024-05-06T07:08:09.123+02:00"},"name":"Hôpital é",'
+        '"extension":[{"url":"u","valueDecimal":2.10},{"url":"v","valueDecimal":0.000}]}'
+    )
+    assert store.read("Organization", "1").last_updated == covering("2024-05-06T07:08:09.123+02:00").first
+
+
+def test_a_resource_without_instant_takes_that_of_the_import_once(store, given):
+    file = given(as_json(organization()))
+    imported(store, file)
+    before = body(store)
+
+    report = imported(store, file, now=NOW + 5_000_000)
+
+    assert counts(report) == (0, 0, 1, 0)
+    assert body(store) == before
+    assert json.loads(before)["meta"] == {"lastUpdated": "2026-05-28T20:26:40.123+00:00"}
+    assert store.read("Organization", "1").last_updated == NOW - NOW % 1000
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        pytest.param("2.10", "2.10", (0, 0, 1, 0), id="the same"),
+        pytest.param("2.10", "2.1", (0, 1, 0, 0), id="other digits of the same number"),
+        pytest.param("2", "2.0", (0, 1, 0, 0), id="a whole number and its decimal"),
+    ],
+)
+def test_only_a_change_of_content_makes_a_version(store, given, first, second, expected):
+    text = '{{"resourceType":"Organization","id":"1","name":"a","extension":[{{"url":"u","valueDecimal":{}}}]}}'
+    imported(store, given(text.format(first).encode()))
+
+    assert counts(imported(store, given(text.format(second).encode()))) == expected
+    assert len(store.history("Organization", "1")) == 1 + expected[1]
+
+
+def test_the_order_of_members_is_not_content(store, given):
+    imported(store, given(b'{"resourceType":"Organization","id":"1","name":"a","active":true}'))
+
+    report = imported(store, given(b'{"active":true, "name":"a","id":"1","resourceType":"Organization"}'))
+
+    assert counts(report) == (0, 0, 1, 0)
+
+
+def test_of_two_versions_in_one_import_the_later_wins_and_both_are_counted(store, given):
+    report = imported(store, given(as_json(organization(name="first"), organization(name="second"))))
+
+    assert counts(report) == (1, 1, 0, 0)
+    assert json.loads(body(store))["name"] == "second"
+    assert [row.author for row in store.history("Organization", "1")] == ["import", "import"]
+
+
+def test_running_again_what_gives_a_resource_twice_writes_both_again(store, given):
+    """The store cannot know that the first one is old news; the directory ends the same, with two more versions."""
+    file = given(as_json(organization(name="first"), organization(name="second")))
+    imported(store, file)
+
+    report = imported(store, file)
+
+    assert counts(report) == (0, 2, 0, 0)
+    assert json.loads(body(store))["name"] == "second"
+    assert len(store.history("Organization", "1")) == 4
+
+
+def test_the_author_is_written_in_the_history(store, given):
+    imported(store, given(as_json(organization())), author="ARS Bretagne")
+
+    assert store.history("Organization", "1")[0].author == "ARS Bretagne"
+
+
+def test_a_check_counts_and_keeps_nothing(store, given):
+    report = Report()
+
+    check(documents([given(as_json(organization(), {"id": "2"}))]), report, now=NOW)
+
+    assert (report.accepted, report.refused, report.kept) == (1, 1, 0)
+    assert store.last_change() == 0
+
+
+# --- many ------------------------------------------------------------------------------------------------------------
+
+
+def test_workers_keep_the_same_directory_as_one_process(store, given, tmp_path):
+    # Enough for the worker processes to be used, with a resource that changes from the first batches to the last.
+    file = given(as_json(organization("x", name="old")) + b"".join(generate_lines(3_000)) + as_json(organization("x")))
+    alone = open_store(f"sqlite:///{tmp_path}/alone.db")
+
+    together, here = imported(store, file, workers=2), imported(alone, file, workers=0)
+
+    assert counts(together) == counts(here) == (together.created, 1, 0, 0)
+    assert everything(store) == everything(alone)
+    assert json.loads(body(store, "x"))["name"] == "CHU x"
+    alone.close()
+
+
+def everything(store):
+    """All that a search or a read can see, whatever the order in which it came."""
+    rows = [row for _, batch in store.all_index_rows() for row in batch]
+    bodies = store.bodies([row.rid for row in rows])
+    named = {row.rid: (row.type, row.id) for row in rows}
+    return {
+        (row.type, row.id): (row.last_updated, row.entries, [named.get(target) for target in row.targets], content)
+        for row, content in zip(rows, bodies, strict=True)
+    }
+
+
+def test_running_again_changes_nothing(store, given):
+    file = given(b"".join(generate_lines(1_500)))
+    first = imported(store, file)
+    last = store.last_change()
+
+    again = imported(store, file)
+
+    assert counts(again) == (0, 0, first.created, 0)
+    assert store.last_change() == last
+
+
+def test_the_report_is_what_the_store_holds_after_every_batch(store, given):
+    seen = []
+
+    def look(report):
+        seen.append((report.created, sum(store.counts().values())))
+
+    imported(store, given(b"".join(generate_lines(1_600))), listeners=Listeners(progress=look))
+
+    assert len(seen) > 4
+    assert all(reported == kept for reported, kept in seen)
+
+
+def test_stopping_ends_after_the_batch_under_way(store, given):
+    report = imported(
+        store, given(b"".join(generate_lines(1_600))), listeners=Listeners(stopping=lambda: store.last_change() > 400)
+    )
+
+    assert report.interrupted
+    assert report.created == sum(store.counts().values()) == 500
+
+
+def test_a_directory_of_another_index_schema_is_refused(store, given):
+    store.set_meta("index-schema", "0")
+
+    with pytest.raises(UsageError):
+        imported(store, given(as_json(organization())))
+
+    assert store.last_change() == 0
+
+
+# --- one at a time ---------------------------------------------------------------------------------------------------
+
+
+def test_preparing_takes_text_or_a_decoded_resource():
+    text = b'{"resourceType":"Location","id":"1","position":{"latitude":48.10,"longitude":-1.6}}'
+    decoded = msgspec.json.Decoder(float_hook=Decimal).decode(text)
+
+    assert isinstance(prepare(text, NOW), Draft)
+    assert prepare(text, NOW) == prepare(decoded, NOW)
+
+
+def test_nothing_breaks_preparing():
+    """Whatever is given is a draft or a refusal: an import of a million lines must not end on one of them."""
+    start = time.monotonic()
+    deep = b'{"resourceType":"Organization","id":"1","contained":' + b"[" * 5_000 + b"]" * 5_000 + b"}"
+    huge = b'{"resourceType":"Organization","id":"1","extension":[{"url":"u","valueDecimal":1e99999999999999999999}]}'
+    lone = b'{"resourceType":"Organization","id":"1","name":"\\ud800"}'
+    far = b'{"resourceType":"Organization","id":"1","name":"a","meta":{"lastUpdated":"9999-99-99T00:00:00Z"}}'
+
+    for content in (
+        deep,
+        huge,
+        lone,
+        far,
+        b"\0",
+        b"nan",
+        b"1e999",
+        b"{}",
+        b'{"resourceType":[]}',
+        b'{"resourceType":{}}',
+    ):
+        assert isinstance(prepare(content, NOW), Refusal), content
+    assert time.monotonic() - start < 5
