@@ -1,0 +1,41 @@
+"""
+The command line: a thin translator between a terminal and the rooms that do the work.
+
+`commands` says what can be typed, and imports nothing heavy; each command loads its own room when it runs. Whatever
+goes wrong and can be told is one line on standard error, in the language of the environment.
+"""
+
+import os
+import sys
+
+from ror.cli.commands import app
+from ror.cli.speaking import say, tell, told_usage
+from ror.errors import RorError
+
+USAGE: int = 2
+"""The exit code of a command that cannot be carried out as given."""
+INTERRUPTED: int = 130
+PIPE_CLOSED: int = 141
+"""What a shell reports for a program that is no longer listened to."""
+
+
+def main() -> int:
+    """Run the command of `sys.argv`; its exit code."""
+    from typer import Abort
+    from typer.exceptions import TyperException
+
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except RorError as problem:
+        tell(problem.text(say.language))
+    except TyperException as problem:
+        tell(told_usage(problem))
+    except BrokenPipeError:
+        # Otherwise the interpreter would try again at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except (KeyboardInterrupt, Abort):
+        return INTERRUPTED
+    return USAGE

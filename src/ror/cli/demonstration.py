@@ -1,0 +1,90 @@
+"""`ror demo`: a fictitious directory, made once and served on this machine, with requests to try."""
+
+import shutil
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from ror import runtime
+from ror.cli.generation import size_named
+from ror.cli.importation import renew_snapshot
+from ror.cli.speaking import answer, say
+from ror.errors import UsageError
+from ror.generating import Size, generate
+from ror.importing import Document, Place, Report
+from ror.importing import run as run_import
+from ror.settings import FILE_VARIABLE, load
+from ror.store import open_store
+
+MARK: Final = "demo"
+"""The fact of a store that says which demonstration it holds."""
+MAKING: Final = "making "
+"""Before the mark of a demonstration that is not whole."""
+
+REQUESTS: Final = (
+    ("cli.demo-count", "HealthcareService?_summary=count"),
+    ("cli.demo-near", "HealthcareService?location.near=48.8566%7C2.3522%7C5%7Ckm&_count=5"),
+    ("cli.demo-include", "HealthcareService?_count=3&_include=HealthcareService:organization"),
+)
+"""What to try: the key of what it shows, and the request."""
+
+
+def run(size_name: str, port: int, seed: int, folder: Path) -> None:
+    """Serve a demonstration until told to stop, after making it when `folder` does not hold this one already."""
+    size = size_named(size_name)
+    database = f"sqlite:///{quote(str(folder / 'demo.db'))}"
+    # Only what is asked here: a demonstration must not depend on what else is set on this machine.
+    settings = load({"database": database, "port": port, "anonymous_profile": 1}, {FILE_VARIABLE: ""})
+    _make(database, folder, size, seed)
+    for key, request in REQUESTS:
+        answer(say(key))
+        answer(f"  curl 'http://{settings.host}:{port}{settings.mounts[0]}/{request}'")
+    answer(say("cli.demo-stop"))
+    from ror.http import serve
+
+    serve(settings)
+
+
+def _make(database: str, folder: Path, size: Size, seed: int) -> None:
+    """Fill the database with this demonstration, unless it is there."""
+    mark = f"{size.value} {seed} {version('ror')}"
+    if _mark_of(database, folder) not in (None, mark, MAKING + mark):
+        (folder / "demo.db").unlink()
+        for suffix in ("-wal", "-shm"):
+            (folder / f"demo.db{suffix}").unlink(missing_ok=True)
+        shutil.rmtree(runtime.snapshot_folder(database), ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    store = open_store(database)
+    try:
+        if store.get_meta(MARK) == mark:
+            return
+        answer(say("cli.demo-making", size=size.value, folder=folder))
+        store.set_meta(MARK, MAKING + mark)
+        report, start = Report(), time.monotonic()
+        given = (Document(Place("demo", line), one) for line, one in enumerate(generate(size, seed), 1))
+        run_import(store, given, report, now=time.time_ns() // 1_000, author=MARK)
+        renew_snapshot(store, runtime.snapshot_folder(database), report)
+        store.set_meta(MARK, mark)
+        answer(say("cli.demo-made", count=say.number(report.kept), seconds=say.number(time.monotonic() - start, 1)))
+    finally:
+        store.close()
+
+
+def _mark_of(database: str, folder: Path) -> str | None:
+    """
+    The mark of the demonstration that a folder holds; None when it holds none.
+
+    Raises UsageError when its database is not a demonstration: it is not ours to replace.
+    """
+    if not (folder / "demo.db").exists():
+        return None
+    store = open_store(database)
+    try:
+        mark = store.get_meta(MARK)
+        if mark is None and store.last_change():
+            raise UsageError("cli.not-a-demo", folder=folder)
+        return mark
+    finally:
+        store.close()

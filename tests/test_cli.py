@@ -1,0 +1,306 @@
+"""The command line as people and programs use it: real processes, real files, real sockets."""
+
+import gzip
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from ror import messages
+from ror.settings import SETTINGS
+
+COMMANDS = ("demo", "serve", "import", "generate", "explain", "stats", "reindex")
+
+
+def ror(*arguments, language="en", folder=None, given=None, **environment):
+    """Runs the command in `folder`, out of reach of the settings of this machine."""
+    return subprocess.run(
+        [sys.executable, "-m", "ror", *map(str, arguments)],
+        input=given,
+        capture_output=True,
+        text=not isinstance(given, bytes),
+        cwd=folder,
+        env=clean_environment(language) | environment,
+        timeout=120,
+    )
+
+
+def clean_environment(language):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ROR_", "LC_"))}
+    return kept | {"LANG": {"en": "en_GB.UTF-8", "fr": "fr_FR.UTF-8"}[language], "COLUMNS": "200"}
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    """A folder with a small directory, made by the commands themselves."""
+    folder = tmp_path_factory.mktemp("directory")
+    assert ror("generate", "--output", "small.ndjson.gz", folder=folder).returncode == 0
+    done = ror("import", "small.ndjson.gz", "--json", folder=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+# --- help and usage --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", messages.LANGUAGES)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_in_both_languages(command, language, tmp_path):
+    done = ror(command, "--help", language=language, folder=tmp_path)
+
+    assert done.returncode == 0
+    assert messages.text(f"cli.{command}", language) in " ".join(done.stdout.split())
+    assert messages.text("cli.help-option", language) in done.stdout
+
+
+@pytest.mark.parametrize("language", messages.LANGUAGES)
+def test_the_help_lists_every_command(language, tmp_path):
+    shown = ror("--help", language=language, folder=tmp_path).stdout
+
+    assert messages.text("cli.commands", language) in shown
+    assert all(f" {command} " in shown for command in COMMANDS)
+
+
+def test_every_setting_is_an_option_of_serve(tmp_path):
+    shown = ror("serve", "--help", folder=tmp_path).stdout
+
+    assert [one.option for one in SETTINGS if f" {one.option} " not in shown] == []
+
+
+def test_the_version_is_told_quickly(tmp_path):
+    ror("--version", folder=tmp_path)
+    start = time.process_time(), os.times().children_user + os.times().children_system
+
+    done = ror("--version", folder=tmp_path)
+
+    spent = os.times().children_user + os.times().children_system - start[1]
+    assert done.stdout.startswith("ror 0.")
+    assert spent < 0.6, "nothing heavy may be loaded before a command needs it"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        pytest.param(["imprt"], "import", id="a mistyped command"),
+        pytest.param(["stats", "--databse", "x"], "--databse", id="a mistyped option"),
+        pytest.param(["import"], "FILE", id="no file"),
+        pytest.param(["import", "absent.ndjson"], "absent.ndjson", id="a file that does not exist"),
+        pytest.param(["import", "--workers", "many", "x"], "--workers", id="a value that does not fit"),
+        pytest.param(["generate", "--size", "huge"], "national", id="an unknown size"),
+        pytest.param(["generate", "--output", "absent/x.ndjson"], "absent/x.ndjson", id="nowhere to write"),
+        pytest.param(["stats"], "ror.db", id="no directory"),
+        pytest.param(["stats", "--database", "mysql://x"], "mysql", id="not a database"),
+        pytest.param(["explain", "Patient?name=x"], "ror.db", id="no directory to explain with"),
+        pytest.param(["serve", "--port", "99999999"], "port", id="a setting that does not fit"),
+        pytest.param(["serve", "--anonymous-profile", "3"], "3", id="a profile that is not ready"),
+    ],
+)
+@pytest.mark.parametrize("language", messages.LANGUAGES)
+def test_what_cannot_be_done_is_one_clear_line_and_exit_code_2(arguments, told, language, tmp_path):
+    done = ror(*arguments, language=language, folder=tmp_path)
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert told in done.stderr
+    assert not (tmp_path / "ror.db").exists()
+
+
+def test_an_unknown_variable_is_refused(tmp_path):
+    done = ror("stats", folder=tmp_path, ROR_DATABSE="x")
+
+    assert done.returncode == 2
+    assert "ROR_DATABASE" in done.stderr
+
+
+# --- generate, import, stats, explain, reindex -----------------------------------------------------------------------
+
+
+def test_what_is_generated_is_imported_whole(directory):
+    folder, report = directory
+
+    lines = gzip.decompress((folder / "small.ndjson.gz").read_bytes()).count(b"\n")
+
+    assert (report["created"], report["refused"]) == (lines, 0)
+    assert report["dangling"]["count"] == 0
+    assert list((folder / "ror.db.index").glob("*.index")), "the next start would have to index everything"
+
+
+def test_generating_again_gives_the_same_file(directory, tmp_path):
+    folder, _ = directory
+
+    ror("generate", "--output", "again.ndjson.gz", folder=tmp_path)
+
+    assert (tmp_path / "again.ndjson.gz").read_bytes() == (folder / "small.ndjson.gz").read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["again.ndjson.gz"]
+
+
+def test_a_pipe_that_closes_early_ends_generating_quietly(tmp_path):
+    line = f"{sys.executable} -m ror generate --size medium | head -n 2"
+
+    done = subprocess.run(["bash", "-c", line], capture_output=True, cwd=tmp_path, timeout=60)
+
+    assert done.stderr == b""
+    assert [json.loads(text)["resourceType"] for text in done.stdout.splitlines()] == ["Questionnaire"] * 2
+
+
+def test_stats_tell_what_the_directory_holds(directory):
+    folder, report = directory
+
+    facts = json.loads(ror("stats", "--json", folder=folder).stdout)
+    shown = ror("stats", folder=folder, language="fr").stdout
+
+    assert facts["total"] == facts["versions"] == report["created"]
+    assert 0 < facts["bytes_per_resource"] < 5_000
+    assert facts["dangling"] == 0
+    assert all(resource_type in shown for resource_type in facts["counts"])
+    assert "Versions écrites" in shown
+
+
+def test_explain_shows_the_tree_and_the_stages(directory):
+    folder, _ = directory
+    url = "http://localhost:8000/fhir/HealthcareService?location.near=48.85|2.35|500|km&_include=HealthcareService:organization"
+
+    found = json.loads(ror("explain", url, "--json", folder=folder).stdout)
+    shown = ror("explain", url, folder=folder, language="fr").stdout
+
+    assert found["total"] > 0
+    assert found["pages"] == -(-found["total"] // 200)
+    assert [node["depth"] for node in found["nodes"]] == [0, 1]
+    assert found["nodes"][0]["found"] == found["total"]
+    assert [stage["name"] for stage in found["stages"]] == ["parse", "engine", "page", "includes", "bodies", "answer"]
+    assert "à 500 km au plus de (48.85, 2.35)" in shown
+    assert messages.text("explain.engine", "fr") in shown
+
+
+def test_explain_names_what_it_does_not_understand(directory):
+    folder, _ = directory
+
+    done = ror("explain", "HealthcareService?speciality=1", folder=folder)
+
+    assert done.returncode == 2
+    assert "specialty" in done.stderr
+
+
+def test_reindex_writes_the_same_index_again(directory):
+    folder, report = directory
+    before = ror("explain", "Location?_count=1", "--json", folder=folder).stdout
+
+    done = ror("reindex", folder=folder)
+
+    assert done.returncode == 0
+    assert f"{report['created']:,}" in done.stderr
+    assert len(list((folder / "ror.db.index").glob("*.index"))) == 1
+    after = ror("explain", "Location?_count=1", "--json", folder=folder).stdout
+    assert json.loads(after)["total"] == json.loads(before)["total"] > 0
+
+
+# --- import as programs see it ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", messages.LANGUAGES)
+def test_a_refused_line_is_told_and_exit_code_is_1(language, tmp_path):
+    given = '{"resourceType":"Organization","id":"1","name":"a"}\n{"resourceType":"Organization","id":"2","nme":"a"}\n'
+
+    done = ror("import", "-", language=language, folder=tmp_path, given=given)
+
+    reason = messages.text("validation.unknown-element-try", language, name="nme", type="Organization", near="name")
+    file = messages.text("import.stdin", language)
+    place = messages.text("import.refusal", language, file=file, line=2, path="Organization.nme", reason=reason)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == place
+    assert "1" in done.stdout
+
+
+def test_the_report_for_programs_names_refusals_and_dangling_references(tmp_path):
+    given = (
+        '{"resourceType":"Organization","id":"1","name":"a","partOf":{"reference":"Organization/absent"}}\n'
+        '{"resourceType":"Organization","name":"b"}\n'
+    )
+
+    done = ror("import", "-", "--json", folder=tmp_path, given=given)
+
+    report = json.loads(done.stdout)
+    [refused] = report["refusals"]
+    [issue] = refused["issues"]
+    assert (report["created"], report["updated"], report["unchanged"], report["refused"]) == (1, 0, 0, 1)
+    assert (refused["file"], refused["line"], issue["path"]) == ("-", 2, "Organization.id")
+    assert report["dangling"] == {
+        "count": 1,
+        "first": [{"source": "Organization/1", "target": "Organization/absent"}],
+    }
+
+
+def test_a_dry_run_makes_no_database(tmp_path):
+    done = ror("import", "-", "--dry-run", folder=tmp_path, given='{"resourceType":"Organization","id":"1","name":"a"}')
+
+    assert done.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- demo ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_demonstration_is_made_once_and_answers(tmp_path):
+    for expected in ("Making", None):
+        port = free_port()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ror", "demo", "--port", str(port), "--directory", "deep/demo"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=clean_environment("en") | {"PYTHONUNBUFFERED": "1"},
+        )
+        try:
+            answered = answer_of(f"http://127.0.0.1:{port}/ws-diffusion-fhir/HealthcareService?_count=3")
+        finally:
+            process.terminate()
+            shown, _ = process.communicate(timeout=30)
+
+        assert answered["total"] >= 400
+        assert len(answered["entry"]) == 3
+        assert process.returncode == 0
+        assert shown.count("curl ") == 3
+        assert ("Making" in shown) is (expected == "Making")
+
+
+def test_a_demonstration_does_not_replace_another_directory(tmp_path):
+    ror(
+        "import",
+        "-",
+        "--database",
+        "demo.db",
+        folder=tmp_path,
+        given='{"resourceType":"Organization","id":"1","name":"a"}',
+    )
+
+    done = ror("demo", "--directory", ".", folder=tmp_path)
+
+    assert done.returncode == 2
+    assert "--directory" in done.stderr
+    assert json.loads(ror("stats", "--database", "demo.db", "--json", folder=tmp_path).stdout)["total"] == 1
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def answer_of(url):
+    """The answer of a server that may still be starting."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return json.load(answer)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
