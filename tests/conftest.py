@@ -98,11 +98,12 @@ def directory(tmp_path: Path) -> Iterator[OpenDirectory]:
 
 @dataclass(frozen=True)
 class Server:
-    """A running `ror serve`: where it answers, the database it serves, and its process."""
+    """A running `ror serve`: where it answers, the database it serves, its process, and a connection to it."""
 
     url: str
     database: str
     process: subprocess.Popen[bytes]
+    client: httpx.Client
 
     @property
     def base_url(self) -> str:
@@ -111,7 +112,7 @@ class Server:
 
     def get(self, path: str, **parameters: Any) -> httpx.Response:
         """The answer to `GET [base]/path`; a list gives a parameter several times."""
-        return httpx.get(f"{self.base_url}/{path}", params=parameters, timeout=START_S)
+        return self.client.get(f"{self.base_url}/{path}", params=parameters)
 
     def search(self, resource_type: str, **parameters: Any) -> dict[str, Any]:
         """The Bundle of a search that succeeds."""
@@ -128,8 +129,10 @@ def serving(database: str, **options: str) -> Iterator[Server]:
     command = [sys.executable, "-m", "ror", "serve", *(f"--{name}={value}" for name, value in given.items())]
     process = subprocess.Popen(command, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
-        _wait_until_ready(f"http://127.0.0.1:{port}", process)
-        yield Server(f"http://127.0.0.1:{port}", database, process)
+        with httpx.Client(timeout=START_S) as client:
+            running = Server(f"http://127.0.0.1:{port}", database, process, client)
+            _wait_until_ready(running)
+            yield running
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=START_S)
@@ -141,17 +144,17 @@ def clean_environment() -> dict[str, str]:
     return {**kept, "ROR_CONFIG": ""}
 
 
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_ready(server: Server) -> None:
     deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and server.process.poll() is None:
         try:
-            if httpx.get(f"{url}/health/ready", timeout=START_S).status_code == 200:
+            if server.client.get(f"{server.url}/health/ready").status_code == 200:
                 return
         except httpx.TransportError:
             pass
         time.sleep(0.05)
-    process.kill()
-    raise AssertionError(f"the server did not start: {process.communicate()[1].decode()}")
+    server.process.kill()
+    raise AssertionError(f"the server did not start: {server.process.communicate()[1].decode()}")
 
 
 def _free_port() -> int:
