@@ -87,7 +87,7 @@ class _Server(uvicorn.Server):
 
 def _serve_here(settings: Settings, log: Log, listener: socket.socket) -> None:
     door, url = Door(settings, log), _url(settings, listener)
-    server = _Server(_config(settings, door), door, lambda directory: _announce(log, directory, url))
+    server = _Server(uvicorn_config(settings, door), door, lambda directory: _announce(log, directory, url))
     # uvicorn raises the signal again once it has stopped, to die of it; we have things left to say.
     with _ignoring(signal.SIGTERM, signal.SIGINT):
         server.run(sockets=[listener])
@@ -104,12 +104,13 @@ def _serve_with_workers(settings: Settings, log: Log, listener: socket.socket) -
     folder = tempfile.mkdtemp(prefix="ror-metrics-")
     try:
         with _variables({SHARED_FOLDER: folder}):
-            Multiprocess(_config(settings, "ror.http:create_app"), sockets=[listener]).run()
+            Multiprocess(uvicorn_config(settings, "ror.http:create_app"), sockets=[listener]).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _config(settings: Settings, app: Door | str) -> uvicorn.Config:
+def uvicorn_config(settings: Settings, app: Door | str) -> uvicorn.Config:
+    """How uvicorn serves a door, or the one that the function of this name makes."""
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),
@@ -186,7 +187,7 @@ def _announce(log: Log, directory: Directory, url: str) -> None:
     else:
         shown = f"{count:,}"
     told = messages.text("serve.ready", language, version=VERSION, count=shown, seconds=seconds, url=url)
-    log.write("info", "ready", message=told, version=VERSION, resources=count, url=url)
+    log.write("info", "ready", message=told, version=VERSION, resources=count, url=url, ready_in_s=directory.ready_in_s)
     profile = directory.settings.anonymous_profile
     key = "serve.nobody" if profile is None else "serve.anonymous"
     log.write("info", "access", message=messages.text(key, language, profile=profile), anonymous_profile=profile)

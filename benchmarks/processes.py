@@ -1,0 +1,95 @@
+"""
+The processes that are measured: started, waited for until they say that they are ready, watched, stopped.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+_STARTS_WITHIN_S: Final = 600.0
+_STOPS_WITHIN_S: Final = 30.0
+_LOOKS_EVERY_S: Final = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers: its port, the seconds from its start to that moment, and what it said of itself then."""
+
+    pid: int
+    port: int
+    ready_after_s: float
+    said: Mapping[str, Any]
+
+    def memory_mb(self, kind: str = "VmRSS") -> float | None:
+        """Resident memory now, or another line of Linux's status of the process; None elsewhere."""
+        status = Path(f"/proc/{self.pid}/status")
+        if not status.exists():
+            return None
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines[kind].split()[0]) * 1_024 / 1e6
+
+    def cpu_s(self) -> float:
+        """Processor time used so far; 0 where it cannot be read."""
+        stat = Path(f"/proc/{self.pid}/stat")
+        if not stat.exists():
+            return 0.0
+        fields = stat.read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def server(database: str, folder: Path) -> AbstractContextManager[Running]:
+    """`ror serve` on a database, with its default settings but for the access log, which the ceiling does not write."""
+    options = {"database": database, "port": "0", "anonymous-profile": "1", "log-format": "json", "access-log": "false"}
+    command = [sys.executable, "-m", "ror", "serve"]
+    return _started([*command, *(f"--{name}={value}" for name, value in options.items())], folder / "server.log")
+
+
+def ceiling(answers: Path, folder: Path) -> AbstractContextManager[Running]:
+    """The ceiling, serving recorded answers."""
+    return _started([sys.executable, "-m", "benchmarks.ceiling", str(answers)], folder / "ceiling.log")
+
+
+@contextmanager
+def _started(command: Sequence[str], log: Path) -> Iterator[Running]:
+    """A process, from the moment its log says where it serves."""
+    # What else is set on this machine must not change what is measured.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROR_")} | {
+        "ROR_CONFIG": ""
+    }
+    start = time.perf_counter()
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stderr=output, cwd=ROOT, env=environment)  # noqa: S603 our own command
+    try:
+        said = _ready(process, log)
+        ready_after_s = time.perf_counter() - start
+        port = urlsplit(said["url"]).port
+        assert port is not None
+        yield Running(process.pid, port, ready_after_s, said)
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOPS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _ready(process: "subprocess.Popen[bytes]", log: Path) -> dict[str, Any]:
+    """The start-up line of a process. Raises RuntimeError when it ends or takes too long before it says it."""
+    give_up_at = time.monotonic() + _STARTS_WITHIN_S
+    while time.monotonic() < give_up_at and process.poll() is None:
+        for line in log.read_bytes().splitlines(keepends=True):
+            if line.endswith(b"\n") and b'"event":"ready"' in line:
+                said: dict[str, Any] = json.loads(line)
+                return said
+        time.sleep(_LOOKS_EVERY_S)
+    raise RuntimeError(f"{' '.join(process.args)} did not start: {log.read_text()[-2_000:]}")  # type: ignore[arg-type]
