@@ -115,10 +115,11 @@ class Index:
         _check_schema(self.store)
         with self._lock:
             self._signal = self.store.change_signal()
-            if not self._adopt_snapshot(identity):
-                self.view = _whole(self.store)
+            view = self._newer_snapshot(identity)
+            if view is None:
+                self.view = view = _whole(self.store)
                 self._write_snapshot(identity)
-            self._catch_up()
+            self.view = self._caught_up(view)
 
     def refresh(self) -> None:
         """Bring the view up to the last commit, whoever made it."""
@@ -158,12 +159,25 @@ class Index:
             self._renew_snapshot()
 
     def _catch_up(self) -> None:
-        while changes := self.store.changes_after(self.view.seq, CHANGES_AT_ONCE):
-            rids = sorted({change.rid for change in changes})
-            fresh = segments.build(self.store.index_rows(rids))
-            if self._changed:
-                self._changed(rids)
-            self.view = _merged(self.view.with_segment(fresh, changes[-1].seq), self.store)
+        while (view := self._next(self.view)) is not None:
+            self.view = view
+
+    def _caught_up(self, view: View) -> View:
+        """The view after every change that followed it."""
+        while (after := self._next(view)) is not None:
+            view = after
+        return view
+
+    def _next(self, view: View) -> View | None:
+        """The view after the changes that follow it, some of them when there are many; None when there are none."""
+        changes = self.store.changes_after(view.seq, CHANGES_AT_ONCE)
+        if not changes:
+            return None
+        rids = sorted({change.rid for change in changes})
+        fresh = segments.build(self.store.index_rows(rids))
+        if self._changed:
+            self._changed(rids)
+        return _merged(view.with_segment(fresh, changes[-1].seq), self.store)
 
     # --- snapshots ---
 
@@ -181,23 +195,19 @@ class Index:
         for old in sorted(self.folder.glob("*.index"))[:-2]:
             old.unlink(missing_ok=True)
 
-    def _adopt_snapshot(self, identity: str) -> bool:
-        """Start from the newest snapshot of this directory that is newer than ours, if there is one."""
+    def _newer_snapshot(self, identity: str) -> View | None:
+        """The view in the newest snapshot of this directory, if it is newer than the one we started from."""
         last = self.store.last_change()
-        for path in sorted(self.folder.glob("*.index"), reverse=True):
-            if int(path.stem) <= self._snapshot_seq:
-                return False
+        for path in sorted(self.folder.glob("[0-9]*.index"), reverse=True):
             loaded = segments.load(path)
             if loaded is None:
                 continue
             segment, facts = loaded
-            seq = int(facts.get("seq", -1))
-            if facts.get("schema") == SCHEMA and facts.get("directory") == identity and 0 <= seq <= last:
-                view = EMPTY.with_segment(segment, seq)
+            seq = int(facts["seq"])
+            if facts["schema"] == SCHEMA and facts["directory"] == identity and self._snapshot_seq < seq <= last:
                 self._snapshot_seq = seq
-                self.view = view
-                return True
-        return False
+                return EMPTY.with_segment(segment, seq)
+        return None
 
     def _renew_snapshot(self) -> None:
         """Have another process write a snapshot when this one weighs too much; adopt it when it is there."""
@@ -213,11 +223,10 @@ class Index:
             return
         self._maker = None
         with self._lock:
-            before = self.view
-            if self._adopt_snapshot(_identity(self.store)):
-                self._catch_up()
-                if self.view.seq < before.seq:
-                    self.view = before
+            # Shown once it is as recent as the view it replaces: what was seen never goes away again.
+            newer = self._newer_snapshot(_identity(self.store))
+            if newer is not None:
+                self.view = self._caught_up(newer)
 
 
 def _make_snapshot(url: str, folder: str) -> None:

@@ -7,6 +7,8 @@ still alive. Here a segment is made from index rows, written to a file and mappe
 
 import mmap
 import os
+import struct
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,8 +161,10 @@ def _parameter_kinds(resource_type: str) -> dict[str, tuple[str, str | None]]:
 
 # --- the file --------------------------------------------------------------------------------------------------------
 
-_MAGIC: Final = b"ror-index-1\n"
+_MAGIC: Final = b"ror-index-2\n"
 _ALIGNMENT: Final = 64
+_COUNTS: Final = struct.Struct("<QI")
+"""After the magic: the length of the plan and its checksum."""
 
 
 class _ColumnPlan(msgspec.Struct):
@@ -181,6 +185,8 @@ class _Plan(msgspec.Struct):
     owners: list[tuple[str, str, int, int]]
     types: list[tuple[str, int, int]]
     members: tuple[int, int]
+    size: int
+    """Bytes after the head: a file cut short is told from a whole one."""
 
 
 def save(segment: Segment, path: Path, facts: Mapping[str, str]) -> None:
@@ -216,8 +222,9 @@ def save(segment: Segment, path: Path, facts: Mapping[str, str]) -> None:
         (name, len(content), place(content)) for name, content in ((n, b.serialize()) for n, b in segment.types.items())
     ]
     members = segment.members.serialize()
-    plan = msgspec.json.encode(_Plan(dict(facts), columns, owners, types, (len(members), place(members))))
-    head = _MAGIC + len(plan).to_bytes(8, "little") + plan
+    members_place = (len(members), place(members))
+    plan = msgspec.json.encode(_Plan(dict(facts), columns, owners, types, members_place, offset))
+    head = _MAGIC + _COUNTS.pack(len(plan), zlib.crc32(plan)) + plan
     head += b"\0" * (-len(head) % _ALIGNMENT)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
@@ -234,21 +241,28 @@ def save(segment: Segment, path: Path, facts: Mapping[str, str]) -> None:
 
 
 def load(path: Path) -> tuple[Segment, dict[str, str]] | None:
-    """The segment kept at `path` and its facts, mapped; None when there is no such file or it is not one of ours."""
+    """
+    The segment kept at `path` and its facts, mapped; None when there is no such file or it is not a whole one of ours.
+
+    The arrays are not read here, and not checked: a file is written whole or not at all, and disks keep what they hold.
+    """
     try:
         with path.open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError):
         return None
-    if mapped[: len(_MAGIC)] != _MAGIC:
+    start = len(_MAGIC) + _COUNTS.size
+    if mapped[: len(_MAGIC)] != _MAGIC or len(mapped) < start:
         return None
-    length = int.from_bytes(mapped[len(_MAGIC) : len(_MAGIC) + 8], "little")
-    head = len(_MAGIC) + 8 + length
-    try:
-        plan = msgspec.json.decode(mapped[len(_MAGIC) + 8 : head], type=_Plan)
-    except msgspec.DecodeError:
+    length, checksum = _COUNTS.unpack(mapped[len(_MAGIC) : start])
+    head = start + length
+    encoded = mapped[start:head]
+    if zlib.crc32(encoded) != checksum:
         return None
+    plan = msgspec.json.decode(encoded, type=_Plan)
     base = head + (-head % _ALIGNMENT)
+    if len(mapped) != base + plan.size:
+        return None
 
     def array(dtype: str, count: int, start: int) -> Array:
         return np.frombuffer(mapped, dtype=dtype, count=count, offset=base + start)

@@ -1,0 +1,372 @@
+"""
+The index in memory is the store: rebuilt, tailed, loaded from a snapshot or merged, it gives the same answers.
+
+Deliberate breakages that these tests caught: a merged group that forgets what later segments replace; a view that loses
+what an earlier segment knew of a deleted resource; a snapshot adopted without catching up; a snapshot cut short taken
+for a whole one; the snapshot of another directory taken for ours.
+"""
+
+import os
+import random as randomness
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ror.access import Viewer
+from ror.errors import UsageError
+from ror.search import index as indexing
+from ror.search.engine import Search
+from ror.search.expression import Everything, Expression, TokenIs
+from ror.search.index import EMPTY, Index, View
+from ror.search.segment import load
+from ror.store import open_store
+from ror.store.contract import Store
+from tests.conftest import clean_environment, import_lines, keep, serving
+from tests.search import worlds
+from tests.search.test_engine_law import USED, tree
+
+TREES = 40
+VISIBLE_WITHIN_S = 1.0
+"""The design says 50 ms; a test machine may be busy."""
+
+
+def answers(view: View, seed: int) -> list[tuple[Expression, list[int]]]:
+    """What a view answers to the trees of a seed."""
+    random = Random(seed)
+    search = Search(view, Viewer(1))
+    asked = [(kind, tree(random, kind, 3)) for kind in random.choices(tuple(USED), k=TREES)]
+    return [(one, list(search.of(one, kind))) for kind, one in asked]
+
+
+@pytest.fixture(scope="module")
+def new_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], tuple[Store, Path]]]:
+    """Makes an empty store, and the folder for its snapshots."""
+    opened: list[Store] = []
+
+    def make() -> tuple[Store, Path]:
+        folder = tmp_path_factory.mktemp("directory")
+        opened.append(open_store(f"sqlite:///{folder}/ror.db"))
+        return opened[-1], folder / "ror.db.index"
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+def opened(store: Store, folder: Path) -> Index:
+    index = Index(store, folder)
+    index.open()
+    return index
+
+
+def write_in_steps(store: Store, random: Random, index: Index, steps: int = 12) -> None:
+    """Random writes and deletions, each step seen by the index as one small segment."""
+    known = [one for batch in worlds.batches(random) for one in batch]
+    for _ in range(steps):
+        # Another of the random versions of some resources, deletions among them.
+        chosen = {(one["resourceType"], one["id"]): one for one in random.sample(known, random.randint(1, 8))}
+        keep(store, chosen.values())
+        index.refresh()
+
+
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_an_index_that_followed_every_change_answers_as_one_rebuilt_from_the_store(new_store, seed):
+    store, folder = new_store()
+    random = Random(seed)
+    followed = opened(store, folder)
+    most_parts = 0
+    for batch in worlds.batches(random):
+        keep(store, batch)
+        followed.refresh()
+        write_in_steps(store, random, followed)
+        most_parts = max(most_parts, len(followed.view.parts))
+
+    rebuilt = opened(store, folder.with_name("other"))
+
+    assert followed.view.seq == rebuilt.view.seq == store.last_change()
+    assert answers(followed.view, seed) == answers(rebuilt.view, seed)
+    # Otherwise no merge happened, or nothing stood beside what was merged.
+    assert 2 < most_parts < 3 * 13
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_a_snapshot_gives_the_same_answers_after_more_changes_too(new_store, seed):
+    store, folder = new_store()
+    random = Random(seed)
+    index = opened(store, folder)
+    for batch in worlds.batches(random):
+        keep(store, batch)
+    for file in folder.glob("*.index"):
+        file.unlink()
+    first = opened(store, folder)
+    write_in_steps(store, random, first, steps=3)
+    index.refresh()
+
+    loaded = opened(store, folder)
+
+    assert len(loaded.view.parts) == 2, "a snapshot, and one segment for what came after"
+    assert answers(loaded.view, seed) == answers(index.view, seed)
+
+
+def test_merging_keeps_what_is_replaced_before_inside_and_after_the_group(new_store):
+    store, folder = new_store()
+    index = opened(store, folder)
+    codes = {}
+    random = randomness.Random(4)
+    for step in range(120):
+        identity, code = str(random.randint(1, 9)), f"c{step}"
+        keep(store, [{"resourceType": "Organization", "id": identity, "type": [{"coding": [{"code": code}]}]}])
+        codes[identity] = code
+        index.refresh()
+        search = Search(index.view, Viewer(1))
+
+        alive = [list(search.of(TokenIs("type", one), "Organization")) for one in codes.values()]
+
+        assert all(len(found) == 1 for found in alive)
+        gone = {f"c{n}" for n in range(step)} - set(codes.values())
+        assert not any(search.of(TokenIs("type", one), "Organization") for one in gone)
+        assert len(search.of(Everything(), "Organization")) == len(codes)
+    assert len(index.view.parts) < 25
+
+
+# --- snapshots that are not ours -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(new_store) -> tuple[Store, Path, list]:
+    """A store with a snapshot, and what the index answers."""
+    store, folder = new_store()
+    for batch in worlds.batches(Random(1)):
+        keep(store, batch)
+    index = opened(store, folder)
+    assert list(folder.glob("*.index"))
+    return store, folder, answers(index.view, 1)
+
+
+def damaged(content: bytes, how: str) -> bytes:
+    middle = len(content) // 2
+    return {
+        "empty": b"",
+        "a few bytes": content[:9],
+        "cut in the plan": content[:200],
+        "cut in the arrays": content[:middle],
+        "without its last byte": content[:-1],
+        "longer": content + b"\0" * 64,
+        "another program's": b"PK\x03\x04" + content[4:],
+        "another version's": content.replace(b"ror-index-", b"ror-INDEX-", 1),
+        "a plan that changed": content[:60] + b"?" + content[61:],
+        "a plan of another form": content[:24] + b"{}" + content[26:],
+    }[how]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "empty",
+        "a few bytes",
+        "cut in the plan",
+        "cut in the arrays",
+        "without its last byte",
+        "longer",
+        "another program's",
+        "another version's",
+        "a plan that changed",
+        "a plan of another form",
+    ],
+)
+def test_a_damaged_snapshot_is_ignored_and_made_again(kept, how):
+    store, folder, expected = kept
+    (file,) = folder.glob("*.index")
+    assert load(file) is not None
+    file.write_bytes(damaged(file.read_bytes(), how))
+    assert load(file) is None
+
+    index = opened(store, folder)
+
+    assert answers(index.view, 1) == expected
+    assert all(load(one) is not None for one in folder.glob("*.index"))
+
+
+def test_the_snapshot_of_another_directory_is_ignored(kept, new_store):
+    _, folder, expected = kept
+    other, other_folder = new_store()
+    for batch in worlds.batches(Random(2)):
+        keep(other, batch)
+    other_folder.mkdir()
+    (file,) = folder.glob("*.index")
+    (other_folder / file.name).write_bytes(file.read_bytes())
+
+    index = opened(other, other_folder)
+
+    assert answers(index.view, 1) == answers(opened(other, other_folder.with_name("fresh")).view, 1) != expected
+
+
+def test_a_snapshot_newer_than_the_store_is_ignored(kept):
+    store, folder, expected = kept
+    (file,) = folder.glob("*.index")
+    # A database restored from a backup: its snapshots know of changes that it does not.
+    content = file.read_bytes()
+    newer = Index(store, folder)
+    newer.open()
+    keep(store, [{"resourceType": "Task", "id": "later"}])
+    later = opened(store, folder.with_name("later"))
+    assert later.view.seq > newer.view.seq
+    (snapshot,) = folder.with_name("later").glob("*.index")
+
+    class Restored:
+        """The store as it was before the last change."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(store, name)
+
+        def last_change(self) -> int:
+            return newer.view.seq
+
+        def changes_after(self, seq: int, limit: int) -> list:
+            return [change for change in store.changes_after(seq, limit) if change.seq <= newer.view.seq]
+
+    (folder / snapshot.name).write_bytes(snapshot.read_bytes())
+    file.write_bytes(content)
+
+    restored = opened(Restored(), folder)  # type: ignore[arg-type]
+
+    assert restored.view.seq == newer.view.seq
+    assert answers(restored.view, 1) == expected
+
+
+def test_other_files_in_the_folder_are_left_alone(kept):
+    store, folder, expected = kept
+    (folder / "notes.index").write_text("not a snapshot")
+
+    assert answers(opened(store, folder).view, 1) == expected
+    assert (folder / "notes.index").exists()
+
+
+def test_a_directory_of_another_index_schema_is_refused(new_store):
+    store, folder = new_store()
+    store.set_meta("index-schema", "another")
+
+    with pytest.raises(UsageError) as refused:
+        opened(store, folder)
+
+    assert "another" in refused.value.text("en")
+
+
+# --- renewal ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_snapshot_made_by_another_process_is_adopted_and_loses_nothing(kept, monkeypatch):
+    store, folder, _ = kept
+    index = opened(store, folder)
+    keep(store, [{"resourceType": "Task", "id": f"t{n}", "authoredOn": "2024"} for n in range(300)])
+    for file in folder.glob("*.index"):
+        file.unlink()
+    monkeypatch.setattr(indexing, "STALE_FLOOR", 100)
+    monkeypatch.setattr(indexing, "STALE_SHARE", 0.01)
+    index.follow()
+    seqs, written, deadline = [], 0, time.monotonic() + 30
+    try:
+        # The small segments are gone from the view once the snapshot is adopted.
+        while time.monotonic() < deadline:
+            written += 1
+            keep(store, [{"resourceType": "Task", "id": f"while-{written}", "authoredOn": "2025"}])
+            seqs.append(index.view.seq)
+            if len(index.view.parts[0].segment.members) > 300:
+                break
+            time.sleep(0.005)
+        else:
+            pytest.fail("no snapshot was adopted")
+    finally:
+        index.close()
+    index.refresh()
+
+    assert seqs == sorted(seqs), "a view never goes back in time"
+    found = Search(index.view, Viewer(1)).of(Everything(), "Task")
+    assert {f"t{n}" for n in range(300)} | {f"while-{n}" for n in range(1, written + 1)} <= ids(store, found)
+    assert answers(index.view, 7) == answers(opened(store, folder.with_name("fresh")).view, 7)
+
+
+def ids(store: Store, found) -> set[str]:
+    return {row.id for row in store.index_rows(found)}
+
+
+def test_what_weighs_little_gets_no_new_snapshot(kept):
+    store, folder, _ = kept
+    index = opened(store, folder)
+    before = sorted(folder.glob("*.index"))
+    keep(store, [{"resourceType": "Task", "id": "one"}])
+
+    index.snapshot()
+
+    assert sorted(folder.glob("*.index")) == before
+
+
+def test_an_empty_view_has_nothing():
+    assert not EMPTY.of_type("Organization")
+    assert EMPTY.memory_bytes() == 0
+
+
+# --- other processes -------------------------------------------------------------------------------------------------
+
+WRITE = """
+import sys, time
+from ror.importing import Document, Place, Report, run
+from ror.store import open_store
+store = open_store(sys.argv[1])
+print("ready", flush=True)
+for line in sys.stdin:
+    report = Report()
+    run(store, [Document(Place("stdin", 1), line.encode())], report, now=1_780_000_000_000_000, workers=0)
+    assert report.kept == 1, report.refusals
+    print(time.time(), flush=True)
+store.close()
+"""
+
+
+def test_a_write_by_another_process_is_soon_visible_in_a_running_server(serve):
+    with serve([b'{"resourceType":"Organization","id":"first","name":"Premier"}']) as server:
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITE, server.database],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=clean_environment(),
+        )
+        with writer:
+            assert writer.stdin and writer.stdout
+            assert writer.stdout.readline() == "ready\n"
+            delays = []
+            for number in range(10):
+                identity = f"w{number}"
+                line = f'{{"resourceType":"Organization","id":"{identity}","name":"Écrit ailleurs"}}\n'
+                writer.stdin.write(line)
+                writer.stdin.flush()
+                committed = float(writer.stdout.readline())
+                while not server.search("Organization", _id=identity)["total"]:
+                    assert time.time() - committed < VISIBLE_WITHIN_S
+                delays.append(time.time() - committed)
+            writer.stdin.close()
+    print(f"visible after {min(delays) * 1000:.0f} to {max(delays) * 1000:.0f} ms (process {os.getpid()})")
+    assert sorted(delays)[len(delays) // 2] < VISIBLE_WITHIN_S / 2
+
+
+def test_two_servers_on_one_store_see_the_same(serve):
+    first_line = b'{"resourceType":"Organization","id":"first","name":"Premier"}'
+    with serve([first_line]) as one, serving(one.database) as other:
+        import_lines(one.database, [b'{"resourceType":"Organization","id":"second","name":"Second"}'])
+        deadline = time.monotonic() + VISIBLE_WITHIN_S
+        for server in (one, other):
+            while server.search("Organization")["total"] < 2 and time.monotonic() < deadline:
+                time.sleep(0.01)
+
+        assert [server.search("Organization", name="second")["total"] for server in (one, other)] == [1, 1]
+        assert one.get("Organization/second").content == other.get("Organization/second").content
