@@ -7,7 +7,7 @@ row it makes. `pack` and `unpack` give the compact form that a store keeps and t
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
@@ -20,6 +20,7 @@ from ror.paths import Member, Only, Path, paths, reached_type
 from ror.search.values import (
     Canonical,
     LogicalReference,
+    Period,
     Position,
     Quantity,
     Reference,
@@ -50,7 +51,7 @@ CANONICAL_TYPES: Final = ("Questionnaire", "Measure")
 DEFAULT_UNIT: Final = {"age-range-low": "a", "age-range-high": "a"}
 """The unit of a quantity written without one: ages are in years (decision 10)."""
 
-Convert = Callable[[Any], Iterator[Value]]
+Convert = Callable[[Any], Sequence[Value]]
 
 
 @dataclass(slots=True)
@@ -82,11 +83,8 @@ def _walk(node: Node, value: Any, entries: Entries, rows: tuple[int, ...], count
     """Collects what `value` holds; `rows` are the rows of the record that the entries stand in."""
     if node.record is not None:
         rows = _rows_of_repetition(node, value, counters)
-    for param, convert in node.leaves:
-        found = entries.setdefault(param, [])
-        for one in convert(value):
-            for row in rows:
-                found.append((one, row))
+    if node.leaves:
+        _convert(node, value, entries, rows)
     part = 0
     for name, child in node.members.items():
         under = value.get(name)
@@ -103,8 +101,22 @@ def _walk(node: Node, value: Any, entries: Entries, rows: tuple[int, ...], count
                         part += 1
                     else:
                         _walk(wanted, item, entries, rows, counters)
-            if child.leaves or child.members:
+            # Most steps end here: going on would cost a call for nothing.
+            if child.members or child.record is not None:
                 _walk(child, item, entries, rows, counters)
+            elif child.leaves:
+                _convert(child, item, entries, rows)
+
+
+def _convert(node: Node, value: Any, entries: Entries, rows: tuple[int, ...]) -> None:
+    """Collects what `value` itself gives the parameters that end here."""
+    for param, convert in node.leaves:
+        found = entries.get(param)
+        if found is None:
+            found = entries[param] = []
+        for one in convert(value):
+            for row in rows:
+                found.append((one, row))
 
 
 def _rows_of_repetition(node: Node, value: Any, counters: dict[str, int]) -> tuple[int, ...]:
@@ -172,52 +184,51 @@ def _converter(param: str, search_type: str, fhir_type: str) -> Convert:
     return _CONVERSIONS[search_type, fhir_type]
 
 
-def _coding(value: Any) -> Iterator[Value]:
-    yield Token(value.get("code", ABSENT_CODE), normal_system(value.get("system", "")))
+def _coding(value: Any) -> Sequence[Value]:
+    return (Token(value.get("code", ABSENT_CODE), normal_system(value.get("system", ""))),)
 
 
-def _codeable_concept(value: Any) -> Iterator[Value]:
+def _codeable_concept(value: Any) -> Sequence[Value]:
     codings = value.get("coding")
     if not codings:
-        yield Token(ABSENT_CODE, "")
-        return
-    for coding in codings:
-        yield from _coding(coding)
+        return (Token(ABSENT_CODE, ""),)
+    return [Token(one.get("code", ABSENT_CODE), normal_system(one.get("system", ""))) for one in codings]
 
 
-def _identifier(value: Any) -> Iterator[Value]:
-    yield Token(value.get("value", ABSENT_CODE), normal_system(value.get("system", "")))
+def _identifier(value: Any) -> Sequence[Value]:
+    return (Token(value.get("value", ABSENT_CODE), normal_system(value.get("system", ""))),)
 
 
-def _code(value: Any) -> Iterator[Value]:
-    yield Token(value, "")
+def _code(value: Any) -> Sequence[Value]:
+    return (Token(value, ""),)
 
 
-def _boolean(value: Any) -> Iterator[Value]:
-    yield Token("true" if value else "false", "")
+def _boolean(value: Any) -> Sequence[Value]:
+    return (Token("true" if value else "false", ""),)
 
 
-def _string(value: Any) -> Iterator[Value]:
-    yield Text(fold(value), value)
+def _string(value: Any) -> Sequence[Value]:
+    return (Text(fold(value), value),)
 
 
-def _date(value: Any) -> Iterator[Value]:
-    yield covering(value)
+def _date(value: Any) -> Sequence[Value]:
+    return (covering(value),)
 
 
-def _period(value: Any) -> Iterator[Value]:
-    yield covering_between(value.get("start"), value.get("end"))
+def _period(value: Any) -> Sequence[Value]:
+    return (covering_between(value.get("start"), value.get("end")),)
 
 
-def _number(value: Any) -> Iterator[Value]:
-    yield Decimal(value)
+def _number(value: Any) -> Sequence[Value]:
+    return (Decimal(value),)
 
 
 def _quantity(default_unit: str | None) -> Convert:
-    def convert(value: Any) -> Iterator[Value]:
-        if "value" in value:
-            code = value.get("code") or value.get("unit") or default_unit
-            yield Quantity(Decimal(value["value"]), normal_unit(value.get("system"), code))
+    def convert(value: Any) -> Sequence[Value]:
+        if "value" not in value:
+            return ()
+        code = value.get("code") or value.get("unit") or default_unit
+        return (Quantity(Decimal(value["value"]), normal_unit(value.get("system"), code)),)
 
     return convert
 
@@ -236,22 +247,23 @@ def literal_reference(text: str) -> Reference | None:
     return Reference(found[1], found[2]) if found else None
 
 
-def _reference(value: Any) -> Iterator[Value]:
+def _reference(value: Any) -> Sequence[Value]:
     literal = literal_reference(value.get("reference", ""))
-    if literal:
-        yield literal
+    found: list[Value] = [literal] if literal else []
     identifier = value.get("identifier")
     if identifier and "value" in identifier:
-        yield LogicalReference(value.get("type", ""), identifier["value"], normal_system(identifier.get("system", "")))
+        system = normal_system(identifier.get("system", ""))
+        found.append(LogicalReference(value.get("type", ""), identifier["value"], system))
+    return found
 
 
-def _canonical(value: Any) -> Iterator[Value]:
+def _canonical(value: Any) -> Sequence[Value]:
     url, _, version = value.partition("|")
-    yield Canonical(url, version)
+    return (Canonical(url, version),)
 
 
-def _position(value: Any) -> Iterator[Value]:
-    yield Position(float(value["latitude"]), float(value["longitude"]))
+def _position(value: Any) -> Sequence[Value]:
+    return (Position(float(value["latitude"]), float(value["longitude"])),)
 
 
 _CONVERSIONS: Final[Mapping[tuple[str, str], Convert]] = {
@@ -298,27 +310,32 @@ def pack(resource_type: str, entries: Entries) -> tuple[bytes, tuple[tuple[str, 
     packed: Packed = {}
     parameters = search_parameters(resource_type)
     for param, values in entries.items():
-        keys: list[Any] = [_key(value, links) for value, _ in values]
-        if param in parameters and parameters[param].record:
-            keys = [[key, row] for key, (_, row) in zip(keys, values, strict=True)]
-        packed[param] = keys
+        parameter = parameters.get(param)
+        if parameter is not None and parameter.record:
+            packed[param] = [(_key(value, links), row) for value, row in values]
+        else:
+            packed[param] = [_key(value, links) for value, _ in values]
     return _encoder.encode(packed), tuple(links)
 
 
 def _key(value: Value, links: dict[Reference, int]) -> Any:
-    match value:
-        case Token(first, second) | Text(first, second) | Canonical(first, second):
-            return f"{first}{SEPARATOR}{second}"
-        case Reference():
-            return links.setdefault(value, len(links))
-        case Decimal():
-            return str(value)
-        case Quantity(number, unit):
-            return [unit, str(number)]
-        case LogicalReference(target, code, system):
-            return f"{target}{SEPARATOR}{code}{SEPARATOR}{system}"
-        case _:
-            return list(value)
+    # A table by class rather than patterns, which are tried one after the other: it is called for every value.
+    if value.__class__ is Reference:
+        return links.setdefault(value, len(links))
+    return _KEYS[value.__class__](value)
+
+
+_KEYS: Final[Mapping[type, Callable[[Any], Any]]] = {
+    Token: SEPARATOR.join,
+    Text: SEPARATOR.join,
+    Canonical: SEPARATOR.join,
+    LogicalReference: SEPARATOR.join,
+    Decimal: str,
+    Quantity: lambda value: (value.unit, str(value.value)),
+    Period: tuple,
+    Position: tuple,
+}
+"""The key of each kind of value; a literal reference has a place among the links instead."""
 
 
 def unpack(packed: bytes) -> Packed:
