@@ -87,6 +87,7 @@ def build(package: Path) -> dict[str, Any]:
 
     tables: dict[str, Any] = {}
     codes: dict[str, list[str]] = {}
+    summaries = {name: summary_of(definitions[name]) for name in SERVED}
     waiting = [*SERVED, *ANSWERS, *ABSTRACT]
     while waiting:
         name = waiting.pop(0)
@@ -107,6 +108,7 @@ def build(package: Path) -> dict[str, Any]:
             "generator": "tools/build_elements.py",
         },
         "resourceTypes": value_sets.codes("http://hl7.org/fhir/ValueSet/resource-types"),
+        "summaries": summaries,
         "codes": dict(sorted(codes.items())),
         "types": {name: tables[name] for name in ordered(tables)},
     }
@@ -146,6 +148,12 @@ def tables_of(definition: dict[str, Any], value_sets: ValueSets, codes: dict[str
         row["codes"] = bound_codes(element, value_sets, codes)
         tables[parent]["elements"].append(row)
     return tables
+
+
+def summary_of(definition: dict[str, Any]) -> list[str]:
+    """The names of the elements of a resource that are part of its summary, in order; a choice has its `[x]`."""
+    marked = (element["path"].split(".") for element in definition["snapshot"]["element"] if element.get("isSummary"))
+    return [path[1] for path in marked if len(path) == 2]
 
 
 def types_of(element: dict[str, Any], kind: str, is_backbone: bool) -> list[str]:
@@ -263,6 +271,8 @@ def render(tables: dict[str, Any]) -> str:
     lines.append(f'"provenance": {line(tables["provenance"])},')
     lines.append('"columns": ["name", "types", "min", "max", "targets", "codes"],')
     lines.append(f'"resourceTypes": {line(tables["resourceTypes"])},')
+    summaries = ",\n".join(f"  {line(name)}: {line(names)}" for name, names in tables["summaries"].items())
+    lines.append('"summaries": {\n' + summaries + "\n},")
     lists = ",\n".join(f"  {line(name)}: {line(codes)}" for name, codes in tables["codes"].items())
     lines.append('"codes": {\n' + lists + "\n},")
     types = []

@@ -24,6 +24,7 @@ RESULT_PARAMETERS: Final[Mapping[str, str]] = {
     "_revinclude": "special",
     "_total": "token",
     "_summary": "token",
+    "_elements": "string",
     "_format": "token",
     "_pretty": "token",
 }

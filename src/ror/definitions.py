@@ -179,6 +179,21 @@ def type_definition(name: str) -> TypeDefinition:
     return TypeDefinition(name, table["kind"], MappingProxyType(elements), table.get("pattern"))
 
 
+@cache
+def summary_elements(resource_type: str) -> frozenset[str]:
+    """
+    The names, as in JSON, of the elements that FHIR R4 puts in the summary of one of `RESOURCE_TYPES`.
+
+    Raises KeyError for another type.
+
+    >>> "partOf" in summary_elements("Organization"), "extension" in summary_elements("Organization")
+    (True, False)
+    """
+    marked = frozenset(name.removesuffix("[x]") for name in _tables("elements.json")["summaries"][resource_type])
+    elements = type_definition(resource_type).elements.values()
+    return frozenset(one.name for one in elements if (one.choice or one.name) in marked)
+
+
 def element_type(type_name: str, element_name: str) -> str:
     """
     The name of the type that an element holds.

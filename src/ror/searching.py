@@ -20,6 +20,7 @@ from ror.search.inclusion import included
 from ror.search.index import Index
 from ror.search.ordering import Page, page
 from ror.search.parse import SearchRequest
+from ror.subsetting import Subset, subsetted
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,11 @@ def search(
         cut = page(view, found, request.resource_type, request.sort, request.count, request.cursor)
     along = included(asking, BitMap(cut.rids), request.resource_type, request.includes)
     distances = _distances(asking, request.expression, request.resource_type, along | BitMap(cut.rids))
+    # `_elements` names elements of the type that is searched; a summary is one of any type.
+    of_included = request.subset if request.subset and request.subset.summary else None
     entries = [
-        *_entries("match", cut.rids, bodies, base_url, distances),
-        *_entries("include", list(along), bodies, base_url, distances),
+        *_entries("match", cut.rids, bodies, base_url, distances, request.subset),
+        *_entries("include", list(along), bodies, base_url, distances, of_included),
     ]
     if request.ignored:
         entries.append(wire.outcome_entry(request.ignored, language))
@@ -67,12 +70,19 @@ Mode = Literal["match", "include"]
 
 
 def _entries(
-    mode: Mode, rids: Sequence[int], bodies: Bodies, base_url: str, distances: Mapping[int, float]
+    mode: Mode,
+    rids: Sequence[int],
+    bodies: Bodies,
+    base_url: str,
+    distances: Mapping[int, float],
+    subset: Subset | None,
 ) -> Iterator[bytes]:
     """The entries of these resources: as one run of bytes, or one by one where places have a distance to tell."""
     start = b'{"fullUrl":"%b/' % base_url.encode()
     end = wire.MATCH if mode == "match" else wire.INCLUDE
     addressed = bodies.addressed(rids)
+    if subset:
+        addressed = [_cut_down(one, subset) for one in addressed]
     if distances:
         for rid, body in zip(rids, addressed, strict=True):
             if body:
@@ -82,6 +92,15 @@ def _entries(
     present = [body for body in addressed if body] if b"" in addressed else addressed
     if present:
         yield b"".join((start, (end + b"," + start).join(present), end))
+
+
+def _cut_down(addressed: bytes, subset: Subset) -> bytes:
+    """What the subset leaves of a body, after the same address."""
+    if not addressed:
+        return addressed
+    address, between, body = addressed.partition(b'","resource":')
+    resource_type = address.partition(b"/")[0].decode()
+    return b"".join((address, between, subsetted(body, resource_type, subset)))
 
 
 def _distances(asking: Search, expression: Expression, resource_type: str, shown: BitMap) -> dict[int, float]:

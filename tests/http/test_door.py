@@ -344,6 +344,7 @@ def _wants_a_boolean(resource_type: str, name: str) -> bool:
 def test_every_result_parameter_that_is_announced_is_understood():
     values = {"_count": "1", "_sort": "_id", "_include": "Location:organization", "_total": "accurate"}
     values |= {"_revinclude": "HealthcareService:location", "_summary": "count", "_format": "json", "_pretty": "true"}
+    values |= {"_elements": "name"}
 
     for name in RESULT_PARAMETERS:
         assert parse("Location", [(name, values[name])]).ignored == ()

@@ -21,6 +21,7 @@ from ror.http.exchange import Call, Header, Reply, Route, Service
 from ror.observability import CONTENT_TYPE
 from ror.search.criteria import closest
 from ror.search.parse import parse
+from ror.subsetting import subset_asked, subsetted
 
 VERSION: Final = version("ror")
 
@@ -51,7 +52,9 @@ def _read(service: Service, call: Call) -> Reply:
     if not _ID.fullmatch(resource_id):
         raise NotFound("http.not-an-id", id=resource_id[:100])
     found = interactions.read(service.directory.store, _viewer(service), resource_type, resource_id)
-    etag = f'W/"{found.version}"'
+    subset = subset_asked(resource_type, call.pairs)
+    # A part is another representation: its tag matches neither the whole nor, in a write, the current version.
+    etag = f'W/"{found.version}-{subset.name}"' if subset else f'W/"{found.version}"'
     headers = (
         (b"etag", etag.encode()),
         (b"last-modified", negotiation.http_date(found.last_updated // 1_000_000).encode()),
@@ -59,7 +62,7 @@ def _read(service: Service, call: Call) -> Reply:
     held, since = call.header(b"if-none-match"), call.header(b"if-modified-since")
     if negotiation.is_fresh(held, since, etag, found.last_updated):
         return Reply(304, headers=headers)
-    return Reply(200, found.body, headers)
+    return Reply(200, subsetted(found.body, resource_type, subset) if subset else found.body, headers)
 
 
 def _search(service: Service, call: Call) -> Reply:
@@ -132,7 +135,7 @@ ROUTES: Final = (
     Route("metadata", "capabilities", _READING, _metadata, _HOW_TO_ANSWER | {"_summary", "mode"}, is_open=True),
     Route("[type]", "search-type", _READING, _search, None),
     Route("[type]/_search", "search-type", ("POST",), _search, None),
-    Route("[type]/[id]", "read", _READING, _read, _HOW_TO_ANSWER),
+    Route("[type]/[id]", "read", _READING, _read, _HOW_TO_ANSWER | {"_summary", "_elements"}),
     Route("_history", "history-system"),
     Route("_search", "search-system"),
     Route("[operation]", "operation"),

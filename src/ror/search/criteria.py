@@ -26,13 +26,9 @@ NOT_YET: Final = frozenset(
         "_filter",
         "_content",
         "_text",
-        "_elements",
         ":text",
         ":of-type",
         ":identifier",
-        "_summary=true",
-        "_summary=text",
-        "_summary=data",
         "_sort=_score",
     }
 )

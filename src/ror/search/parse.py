@@ -27,6 +27,7 @@ from ror.search.criteria import (
 )
 from ror.search.cursor import Cursor, decode
 from ror.search.expression import Expression
+from ror.subsetting import Subset, elements_asked, summary_asked
 
 DEFAULT_COUNT: Final = 200
 """Matches on a page. Source: RG_RECH_52."""
@@ -74,8 +75,9 @@ class SearchRequest:
     A search that was understood.
 
     `count` is the size of a page, `asked_count` what the caller wanted. `summary` is "count" when only the total is
-    wanted. `total` is what was asked; the total is exact whatever it says. `pairs` are those understood, spelled
-    correctly, for the self link: `_count` as applied, no cursor. `ignored` is empty unless handling is lenient.
+    wanted, `subset` what is wanted of each resource when that is not the whole. `total` is what was asked; the total is
+    exact whatever it says. `pairs` are those understood, spelled correctly, for the self link: `_count` as applied, no
+    cursor. `ignored` is empty unless handling is lenient.
     """
 
     resource_type: str
@@ -86,6 +88,7 @@ class SearchRequest:
     cursor: Cursor | None
     includes: tuple[Include, ...]
     summary: Literal["count"] | None
+    subset: Subset | None
     total: Total | None
     ignored: tuple[RorError, ...]
     pairs: tuple[tuple[str, str], ...]
@@ -129,6 +132,7 @@ class _Reading:
     asked_count: int | None = None
     cursor: Cursor | None = None
     summary: Literal["count"] | None = None
+    subset: Subset | None = None
     total: Total | None = None
     ignored: list[RorError] = field(default_factory=list)
     pairs: list[tuple[str, str]] = field(default_factory=list)
@@ -174,6 +178,9 @@ class _Reading:
     def request(self, independent: bool) -> SearchRequest:
         if self.cursor and len(self.cursor.keys) != len(self.sort):
             raise InvalidRequest("search.cursor")
+        if self.subset and self.subset.summary == "text" and self.includes:
+            # Source: FHIR R4, search.html#summary.
+            raise InvalidRequest("search.text-with-inclusions")
         return SearchRequest(
             resource_type=self.resource_type,
             expression=apart(self.criteria) if independent else together(self.criteria),
@@ -183,6 +190,7 @@ class _Reading:
             cursor=self.cursor,
             includes=tuple(self.includes),
             summary="count" if self.count == 0 else self.summary,
+            subset=self.subset,
             total=self.total,
             ignored=tuple(self.ignored),
             pairs=tuple(self.pairs),
@@ -299,11 +307,21 @@ def _sortable_names(resource_type: str) -> tuple[str, ...]:
 
 
 def _summary(reading: _Reading, text: str) -> str:
-    if f"_summary={text}" in NOT_YET:
-        raise NotSupported("search.not-yet", what=f"_summary={text}")
-    if text not in ("count", "false"):
-        raise InvalidRequest("search.one-of", name="_summary", value=shown(text), known="count, false")
-    reading.summary = "count" if text == "count" else None
+    summary = summary_asked(text)
+    if summary and reading.subset:
+        raise InvalidRequest("search.elements-with-summary")
+    if summary == "count":
+        reading.summary = summary
+    elif summary:
+        reading.subset = Subset(summary)
+    return text
+
+
+def _elements(reading: _Reading, text: str) -> str:
+    elements = elements_asked(reading.resource_type, text)
+    if reading.summary or reading.subset:
+        raise InvalidRequest("search.elements-with-summary")
+    reading.subset = Subset(elements=elements)
     return text
 
 
@@ -327,6 +345,7 @@ _RESULT: Final[Mapping[str, Callable[[_Reading, str], str | None]]] = {
     "_count": _count,
     "_sort": _sort,
     "_summary": _summary,
+    "_elements": _elements,
     "_total": _total,
     "_cursor": _cursor,
     "_format": _kept,
