@@ -8,7 +8,7 @@ type, additional bed, crisis, assignment), since that key is how a bed manager d
 
 from functools import cache
 
-from ror.generating.catalogue import BED, ROOM
+from ror.generating.catalogue import BED, PLACE
 from ror.generating.chance import Chance, weighted
 from ror.generating.fragments import SD, Fragment, Json, coded, ready
 from ror.generating.registrar import Registrar
@@ -37,17 +37,18 @@ def records(registrar: Registrar, unit: str, installed: int) -> list[Json]:
     """
     The capacity extensions of a place that has that many beds, places or rooms (`unit`, J187).
 
-    Beds are followed by the hour and have every kind of record in turn; places are followed by the week, rooms hardly.
+    Beds have every kind of record in turn where they are followed by the hour, two counts elsewhere; places are
+    followed by the week, in few structures; rooms hardly.
     """
     chance = registrar.chance
     sheet = _Sheet(registrar, unit)
     sheet.add(_INSTALLED, installed)
-    if unit == ROOM:
-        sheet.add(_AVAILABLE, chance.between(0, installed))
-    elif unit == BED:
+    if unit == BED and chance.turn("capacity: beds followed", 5):
         _follow_beds(sheet, chance, installed)
-    elif chance.turn("capacity: places followed", 4):
+    elif unit == PLACE and chance.turn("capacity: places followed", 8):
         _follow_places(sheet, chance, installed)
+    elif unit != PLACE:
+        sheet.add(_AVAILABLE, chance.between(0, installed))
     return sheet.extensions
 
 
@@ -57,7 +58,7 @@ def _follow_beds(sheet: "_Sheet", chance: Chance, installed: int) -> None:
     usable = installed - closed - reserved
     available = int(usable * chance.random() * 0.25)
     occupied = usable - available
-    if occupied >= 2 and chance.turn("capacity: assigned", 12):
+    if occupied >= 2 and chance.turn("capacity: assigned", 5):
         sheet.add(_OCCUPIED, 1, assignment=_POSITIVE)
         sheet.add(_OCCUPIED, 1, assignment=_NEGATIVE)
         occupied -= 2

@@ -152,11 +152,15 @@ class Builder:
         elif model.family == HOME:
             own = structures.home_extensions(self._chance)
             housing = next((_OFFERS[key].housing for key in keys if _OFFERS[key].housing), ())
-            charged = prices.prices_of_home(registrar, housing) if _OFFERS[keys[0]].ages[0] >= 60 else []
+            charged = prices.prices_of_home(registrar, housing) if self._is_priced(keys) else []
         else:
             own = ()
             charged = prices.prices_at_home(registrar) if model.family == AT_HOME and "home help" in keys else []
         return (*own, *charged)
+
+    def _is_priced(self, keys: list[str]) -> bool:
+        """Whether a home publishes its prices: every second one for the elderly does."""
+        return _OFFERS[keys[0]].ages[0] >= 60 and self._chance.turn("home: prices", 2)
 
     def _former_structures(
         self,

@@ -97,7 +97,7 @@ def _resources(registrar: Registrar, kind: OfferKind) -> list[Json]:
     """Equipment, housing and capacity: what the place holds for that kind of offer."""
     chance = registrar.chance
     held: list[Json] = []
-    if kind.equipment and chance.maybe(0.3):
+    if kind.equipment and chance.maybe(0.15):
         held += [_equipment(code, chance.between(1, 4)) for code in chance.some(kind.equipment, 2)]
     if kind.unit:
         size = chance.between(*kind.size)
@@ -142,7 +142,7 @@ def _housing(types: tuple[str, ...], size: int) -> list[Json]:
 def _telecoms(registrar: Registrar, region: str, kind: OfferKind) -> list[Json]:
     chance = registrar.chance
     telecoms = []
-    if chance.maybe(0.4 if kind.unit == BED else 0.15):
+    if chance.maybe(0.2 if kind.unit == BED else 0.05):
         level = PUBLIC if kind.unit == PLACE else RESTRICTED
         telecoms.append(telecom(LANDLINE, registrar.phone(region), level, "Poste de soins" if kind.unit == BED else ""))
     if kind.critical and chance.maybe(0.5):

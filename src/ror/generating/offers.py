@@ -91,11 +91,11 @@ def healthcare_service(
     }
     if chance.turn("offer: comment", 9):
         resource["comment"] = "Description revue avec l'équipe, données fictives"
-    if chance.maybe(0.15):
+    if chance.maybe(0.1):
         mailbox = f"offre.{resource['id']}@{where.region}.mssante.example"
         resource["telecom"] = (telecom(EMAIL, mailbox, RESTRICTED, "Messagerie sécurisée de santé"),)
-    # Hours weigh half a kilobyte a day: a quarter of the offers give theirs, as many leave them out in practice.
-    if chance.maybe(0.25):
+    # Hours weigh half a kilobyte a day: one offer in sixteen gives its own, the others keep those of the site.
+    if chance.maybe(0.06):
         resource["availableTime"] = _hours(kind.hours, chance.turn("offer: rare hours", 10))
     if closing:
         resource["notAvailable"] = (_closed_period(registrar, closing),)
@@ -106,13 +106,13 @@ def _extensions(registrar: Registrar, kind: OfferKind, where: Site) -> list[Json
     chance = registrar.chance
     extensions = [
         flag(_SENSITIVE, kind.sensitive),
-        _patients(kind.ages, kind.audience if chance.maybe(0.7) else kind.audience[:1]),
+        _patients(kind.ages, kind.audience if chance.maybe(0.15) else kind.audience[:1]),
         *_contacts(registrar, kind, where.region),
         registrar.creation(),
     ]
     if kind.at_home:
-        extensions += intervention_zone(chance, where, chance.between(1, 4))
-    elif chance.turn("offer: zone", 8):
+        extensions += intervention_zone(chance, where, chance.between(1, 2))
+    elif chance.turn("offer: zone", 16):
         extensions += intervention_zone(chance, where, 1)
     if kind.without_consent or chance.turn("offer: consent stated", 20):
         extensions.append(flag(_WITHOUT_CONSENT, kind.without_consent))
@@ -153,11 +153,11 @@ def _characteristics(chance: Chance, kind: OfferKind, expertise: str, closing: s
         found.append(concept("J227", expertise))
     if kind.expertise and chance.maybe(0.25):
         found.append(concept("J227", chance.pick(kind.expertise)))
-    if kind.acts and chance.maybe(0.4):
+    if kind.acts and chance.maybe(0.2):
         found += [_act("specificAct", code) for code in chance.some(kind.acts, 2)]
-    if kind.outside_acts and chance.maybe(0.6):
+    if kind.outside_acts and chance.maybe(0.3):
         found.append(_act("outsideOfficeAct", chance.pick(kind.outside_acts)))
-    if kind.specialisations and chance.maybe(0.4):
+    if kind.specialisations and chance.maybe(0.2):
         found += [concept("J35", code) for code in chance.some(kind.specialisations, 2)]
     if kind.staff and chance.maybe(0.25):
         found += [concept("J186", code) for code in chance.some(kind.staff, 2)]
@@ -176,13 +176,9 @@ def _act(act_type: str, code: str) -> Fragment:
 
 
 def _contacts(registrar: Registrar, kind: OfferKind, region: str) -> list[Json]:
-    """One contact for the public, one for professionals in half of the offers, an alert line for emergencies."""
+    """A contact for the public where the site's does not serve, some for professionals, alert lines for emergencies."""
     chance = registrar.chance
-    reach = [telecom_extension(LANDLINE, registrar.phone(region), PUBLIC)]
-    if chance.turn("offer: web", 12):
-        reach.append(telecom_extension(WEB, f"https://www.example.org/{region}/rendez-vous", PUBLIC, "Rendez-vous"))
-    function = "05" if chance.maybe(0.2) else ""
-    contacts = [_contact("Secrétariat", "02" if kind.care_mode == "32" else "07", function, PUBLIC, reach)]
+    contacts = [_secretariat(registrar, kind, region)] if chance.turn("offer: own secretariat", 3) else []
     if chance.maybe(0.2 if kind.unit == BED else 0.05):
         line = telecom_extension(LANDLINE, registrar.phone(region), RESTRICTED, "Avis entre professionnels")
         contacts.append(_contact("Cadre de santé", "05", "03", RESTRICTED, [line], "Joignable aux heures ouvrées"))
@@ -192,6 +188,15 @@ def _contacts(registrar: Registrar, kind: OfferKind, region: str) -> list[Json]:
         line = telecom_extension(channel, value, VERY_RESTRICTED, "Alerte et tension")
         contacts.append(_contact("Ligne d'alerte", "13", "22", VERY_RESTRICTED, [line]))
     return contacts
+
+
+def _secretariat(registrar: Registrar, kind: OfferKind, region: str) -> Json:
+    chance = registrar.chance
+    reach = [telecom_extension(LANDLINE, registrar.phone(region), PUBLIC)]
+    if chance.turn("offer: web", 12):
+        reach.append(telecom_extension(WEB, f"https://www.example.org/{region}/rendez-vous", PUBLIC, "Rendez-vous"))
+    function = "05" if chance.maybe(0.2) else ""
+    return _contact("Secrétariat", "02" if kind.care_mode == "32" else "07", function, PUBLIC, reach)
 
 
 def _contact(name: str, nature: str, function: str, level: str, reach: list[Json], description: str = "") -> Json:

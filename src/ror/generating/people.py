@@ -103,7 +103,7 @@ class People:
             "identifier": ({"system": "urn:oid:1.2.250.1.71.4.2.1", "value": "8" + registrar.rpps()},),
             "name": ({"prefix": ("MME" if female else "M",)},),
         }
-        if chance.maybe(0.4):
+        if chance.maybe(0.08):
             resource["telecom"] = (telecom(EMAIL, f"ps.{resource_id}@pro.mssante.example", RESTRICTED),)
         return resource, Person(
             resource_id,
@@ -169,9 +169,6 @@ def practitioner_role(
         "id": registrar.next_id("PractitionerRole"),
         "meta": registrar.meta("ror-practitionerrole", region),
         "extension": extensions,
-        "identifier": (
-            {"type": typed(PERSON_IDENTIFIER_TYPE, "30"), "value": f"{region}/SO/{registrar.number('role'):07}"},
-        ),
         "practitioner": {"reference": f"Practitioner/{person.id}"},
         "organization": {"reference": f"Organization/{provider}"},
         "code": (concept("J229", person.profession),),
@@ -179,10 +176,14 @@ def practitioner_role(
         "location": ({"reference": f"Location/{place}"},),
         "healthcareService": ({"reference": f"HealthcareService/{offer}"},),
     }
+    # The sender's own number of the role: optional, and worth its weight where professionals have several roles.
+    if chance.turn("role: identifier", 3):
+        number = f"{region}/SO/{registrar.number('role'):07}"
+        resource["identifier"] = ({"type": typed(PERSON_IDENTIFIER_TYPE, "30"), "value": number},)
     line = _telecom(registrar, kind, region)
     if line:
         resource["telecom"] = (line,)
-    if chance.maybe(0.2):
+    if chance.maybe(0.05):
         resource["availableTime"] = (_consultation(chance.between(1, 5), chance.maybe(0.5)),)
     return resource
 
@@ -204,10 +205,10 @@ def _insurance(draw: float, card_refused: bool) -> tuple[Fragment, ...]:
 
 def _telecom(registrar: Registrar, kind: OfferKind, region: str) -> Json | None:
     chance = registrar.chance
-    if kind.field == "05" and chance.maybe(0.5):
+    if kind.field == "05" and chance.maybe(0.15):
         return telecom(LANDLINE, registrar.phone(region), PUBLIC)
     if kind.critical and chance.maybe(0.3):
         return telecom(MOBILE, registrar.mobile(), VERY_RESTRICTED, "Ligne directe, urgences")
-    if kind.field != "05" and chance.maybe(0.2):
+    if kind.field != "05" and chance.maybe(0.05):
         return telecom(LANDLINE, registrar.phone(region), RESTRICTED, "Avis")
     return None

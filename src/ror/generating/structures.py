@@ -96,7 +96,7 @@ def legal_entity(
         additional = {"url": SD + "ror-organization-additional-name", "valueString": "Siège fictif"}
         resource["_name"] = {"extension": (additional,)}
     resource["address"] = (_registered_address(chance, where),)
-    if practice or chance.maybe(0.5):
+    if practice or chance.maybe(0.8):
         return resource, LegalEntity(resource_id, siren)
     resource["contact"] = (
         _contact(
@@ -132,7 +132,7 @@ def geographic_entity(
     kind, number = practice if practice[0] else ("1", registrar.finess(where.department))
     period = {"start": f"{chance.between(1990, 2022)}-09-01"}
     own = [registrar.creation(), *extensions]
-    if chance.maybe(0.4):
+    if chance.maybe(0.25):
         own.append(where.territory)
     if closed:
         period["end"] = registrar.days_ago(chance.between(20, 300))
@@ -162,7 +162,8 @@ def geographic_entity(
         located.append(insee_code(where.commune.code, where.commune.name))
     resource["address"] = ({"extension": located, **street},)
     resource["partOf"] = {"reference": f"Organization/{owner.id}"}
-    resource["contact"] = _contacts(registrar, where.region, hospital)
+    if hospital or chance.maybe(0.2 if practice[0] else 0.6):
+        resource["contact"] = _contacts(registrar, where.region, hospital)
     return resource
 
 
