@@ -57,7 +57,7 @@ def search(
         *_entries("include", list(along), bodies, base_url, distances, of_included),
     ]
     if request.ignored:
-        entries.append(wire.outcome_entry(request.ignored, language))
+        entries.append((wire.outcome_entry(request.ignored, language),))
     body = wire.search_bundle(
         bundle_id=str(uuid.uuid4()), total=len(found), links=_links(request, cut, base_url), entries=entries
     )
@@ -76,8 +76,8 @@ def _entries(
     base_url: str,
     distances: Mapping[int, float],
     subset: Subset | None,
-) -> Iterator[bytes]:
-    """The entries of these resources: as one run of bytes, or one by one where places have a distance to tell."""
+) -> Iterator[Sequence[bytes]]:
+    """The pieces of the entries of these resources: all in one, or one by one where places have a distance to tell."""
     start = b'{"fullUrl":"%b/' % base_url.encode()
     end = wire.MATCH if mode == "match" else wire.INCLUDE
     addressed = bodies.addressed(rids)
@@ -87,11 +87,13 @@ def _entries(
         for rid, body in zip(rids, addressed, strict=True):
             if body:
                 ending = wire.ending_with_distance(mode, distances[rid]) if rid in distances else end
-                yield b"".join((start, body, ending))
+                yield start, body, ending
         return
     present = [body for body in addressed if body] if b"" in addressed else addressed
     if present:
-        yield b"".join((start, (end + b"," + start).join(present), end))
+        pieces = [end + b"," + start] * (2 * len(present) + 1)
+        pieces[0], pieces[1::2], pieces[-1] = start, present, end
+        yield pieces
 
 
 def _cut_down(addressed: bytes, subset: Subset) -> bytes:
@@ -133,17 +135,17 @@ def _nears(expression: Expression, resource_type: str) -> Iterator[tuple[Near, s
 
 def _links(request: SearchRequest, cut: Page, base_url: str) -> list[tuple[str, str]]:
     """`self`, `next` and `previous`; the self link says what was understood, and on which page."""
+    query = urlencode(request.pairs, quote_via=quote, safe=":/,.|-_~")
     pages = (("self", request.cursor), ("next", cut.next), ("previous", cut.previous))
     return [
-        (relation, _url(request, cursor, base_url))
+        (relation, _url(f"{base_url}/{request.resource_type}", query, cursor))
         for relation, cursor in pages
         if cursor is not None or relation == "self"
     ]
 
 
-def _url(request: SearchRequest, cursor: Cursor | None, base_url: str) -> str:
-    pairs = list(request.pairs)
+def _url(address: str, query: str, cursor: Cursor | None) -> str:
+    pairs = [query] if query else []
     if cursor is not None:
-        pairs.append(("_cursor", cursor.encode()))
-    query = urlencode(pairs, quote_via=quote, safe=":/,.|-_~")
-    return f"{base_url}/{request.resource_type}{'?' if query else ''}{query}"
+        pairs.append(f"_cursor={cursor.encode()}")
+    return f"{address}?{'&'.join(pairs)}" if pairs else address

@@ -66,13 +66,14 @@ def search_bundle(
     bundle_id: str,
     total: int,
     links: Sequence[tuple[str, str]],
-    entries: Iterable[bytes],
+    entries: Iterable[Sequence[bytes]],
     last_updated: str | None = None,
 ) -> bytes:
     """
-    The Bundle of a search: `links` are `(relation, url)`, each entry is whole; without any, `entry` is left out.
+    The Bundle of a search: `links` are `(relation, url)`; each of `entries` is pieces of whole entries, to be joined.
 
-    FHIR forbids empty arrays, and the published samples read `bundle.get("entry", [])`.
+    Without entries, `entry` is left out: FHIR forbids empty arrays, and the published samples read
+    `bundle.get("entry", [])`.
     """
     head: dict[str, Any] = {"resourceType": "Bundle", "id": bundle_id}
     if last_updated is not None:
@@ -81,8 +82,15 @@ def search_bundle(
     if links:
         head["link"] = [{"relation": relation, "url": url} for relation, url in links]
     start = msgspec.json.encode(head)[:-1]
-    joined = b",".join(entries)
-    return b"".join((start, b',"entry":[', joined, b"]}")) if joined else start + b"}"
+    # Joined once: a page can be several megabytes, and a copy of it costs more than finding what is on it.
+    pieces = [start, b',"entry":[']
+    for entry in entries:
+        pieces += entry
+        pieces.append(b",")
+    if len(pieces) == 2:
+        return start + b"}"
+    pieces[-1] = b"]}"
+    return b"".join(pieces)
 
 
 # --- outcomes --------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from ror import messages
 from ror import settings as settings_room
 from ror.errors import UsageError
 from ror.http.door import Door
+from ror.http.memory import keep_what_is_freed
 from ror.http.protocol import Protocol
 from ror.http.routes import VERSION
 from ror.observability import SHARED_FOLDER, Level, Log, adopt_library_logs
@@ -38,6 +39,7 @@ def create_app() -> Door:
     settings = settings_room.load(environment=os.environ)
     log = _log(settings)
     adopt_library_logs(log)
+    keep_what_is_freed()
     door = Door(settings, log, is_worker=True)
 
     def give_up(problem: Exception) -> None:
@@ -86,6 +88,7 @@ class _Server(uvicorn.Server):
 
 
 def _serve_here(settings: Settings, log: Log, listener: socket.socket) -> None:
+    keep_what_is_freed()
     door, url = Door(settings, log), _url(settings, listener)
     server = _Server(uvicorn_config(settings, door), door, lambda directory: _announce(log, directory, url))
     # uvicorn raises the signal again once it has stopped, to die of it; we have things left to say.
