@@ -17,26 +17,27 @@ from ror.search.parse import Include
 
 def included(search: Search, matches: BitMap, resource_type: str, rules: Sequence[Include]) -> BitMap:
     """The resources that the rules bring along with `matches`, which are of `resource_type`; never a match itself."""
-    reached: dict[str, BitMap] = {resource_type: BitMap(matches)}
+    brought: dict[Include, dict[str, BitMap]] = {rule: {} for rule in rules}
     followed = {rule: BitMap() for rule in rules}
-    brought = {rule: BitMap() for rule in rules}
+
+    def starts_of(rule: Include, start: str) -> BitMap:
+        # What a rule brought is counted as such even where another brought it first: so their order does not matter.
+        others = (by_type for other, by_type in brought.items() if rule.iterate or other != rule)
+        reached = [by_type[start] for by_type in others if start in by_type]
+        return BitMap.union(matches if start == resource_type else BitMap(), *reached)
+
     going_on = True
     while going_on:
         going_on = False
-        for rule in followed:
+        for rule, by_type in brought.items():
             for start, arrives in _legs(rule):
-                new_starts = reached.get(start, BitMap()) - followed[rule]
-                if not rule.iterate:
-                    new_starts -= brought[rule]
-                if not new_starts:
-                    continue
-                arrived = _follow(search, rule, start, arrives, new_starts) - reached.get(arrives, BitMap())
-                followed[rule] |= new_starts
-                if arrived:
-                    reached[arrives] = reached.get(arrives, BitMap()) | arrived
-                    brought[rule] |= arrived
-                    going_on = True
-    return BitMap.union(*reached.values()) - matches
+                fresh = starts_of(rule, start) - followed[rule]
+                if fresh:
+                    followed[rule] |= fresh
+                    known = by_type.get(arrives, BitMap())
+                    by_type[arrives] = known | _follow(search, rule, start, arrives, fresh)
+                    going_on |= len(by_type[arrives]) > len(known)
+    return BitMap.union(BitMap(), *(found for by_type in brought.values() for found in by_type.values())) - matches
 
 
 def _legs(rule: Include) -> list[tuple[str, str]]:
