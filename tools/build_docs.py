@@ -28,6 +28,7 @@ from ror.definitions import INCLUDES, RESOURCE_TYPES, SearchParameter, all_searc
 from ror.errors import RorError
 from ror.http import addresses, door, routes
 from ror.search import asked, criteria, parse
+from ror.search import filter as filter_language
 from ror.settings import SETTINGS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -68,6 +69,8 @@ def _note(parameter: SearchParameter) -> str:
         return "**not yet**"
     if parameter.name == "_has":
         return "see [reverse chains](#chains-and-reverse-chains)"
+    if parameter.name == criteria.FILTER:
+        return "see [filters](filter.md)"
     if not parameter.expression:
         return "**refused**: nothing to read"
     if parameter.record:
@@ -115,6 +118,8 @@ def limits() -> str:
         ("criteria in a request, and likewise inclusions", parse.MAX_CRITERIA),
         ("values in one comma list", asked.MAX_VALUES),
         ("links followed by one criterion, either way", criteria.MAX_HOPS),
+        ("comparisons in a filter", filter_language.MAX_COMPARISONS),
+        ("levels of parentheses in a filter", filter_language.MAX_LEVELS),
         ("reach of a search by position, in kilometres", asked.MAX_DISTANCE_KM),
         ("characters of a number", asked.MAX_DIGITS),
         ("parameters in a request, whatever they are", addresses.MAX_PARAMETERS),

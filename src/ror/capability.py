@@ -12,7 +12,7 @@ import msgspec
 
 from ror import messages
 from ror.definitions import INCLUDES, RESOURCE_PROFILE, RESOURCE_TYPES, SearchParameter, search_parameters
-from ror.search.criteria import NOT_YET
+from ror.search.criteria import FILTER, NOT_YET
 
 FHIR_VERSION: Final = "4.0.1"
 FORMATS: Final = ("application/fhir+json", "json")
@@ -90,7 +90,7 @@ def served_parameters(resource_type: str) -> tuple[SearchParameter, ...]:
     return tuple(
         one
         for one in search_parameters(resource_type).values()
-        if one.name not in NOT_YET and (one.expression or one.name == "_has")
+        if one.name not in NOT_YET and (one.expression or one.name in ("_has", FILTER))
     )
 
 

@@ -126,7 +126,7 @@ def _text(random: Random, name: str) -> Expression:
     if random.random() < 0.3:
         return TextIs(name, random.choice(worlds.NAMES), "exact")
     words = ("centre", "c", "hospital", "oeuvre", "e", "les t", fold(worlds.NAMES[1]))
-    return TextIs(name, random.choice(words), random.choice(("starts", "contains")))
+    return TextIs(name, random.choice(words), random.choice(("starts", "contains", "ends")))
 
 
 def _date(random: Random, name: str) -> Expression:

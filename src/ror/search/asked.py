@@ -8,7 +8,7 @@ on, and what the other criteria say, is the business of `criteria.py`.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, NamedTuple, cast, get_args
+from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 from ror.definitions import RESOURCE_TYPES, SearchParameter
 from ror.errors import InvalidRequest, NotSupported, TooCostly
@@ -66,11 +66,16 @@ _BOOLEAN_SYSTEM: Final = "terminology.hl7.org/CodeSystem/special-values"
 
 
 class Asked(NamedTuple):
-    """A parameter under the name the caller wrote, chains included, with its modifier."""
+    """
+    A parameter under the name the caller wrote, chains included, with its modifier.
+
+    The operators of `_filter` add a `prefix`, which values then do not have, and the modifier "ends" of strings.
+    """
 
     name: str
     parameter: SearchParameter
     modifier: str | None
+    prefix: Prefix | None = None
 
     def refused(self, key: str, value: str, **params: str | int) -> InvalidRequest:
         """The error `key` about a value."""
@@ -84,18 +89,30 @@ def asks(asked: Asked, text: str) -> Expression:
     Raises InvalidRequest for a value that cannot be read, TooCostly for a list of more than `MAX_VALUES`.
     Source: FHIR R4, search.html#ptypes; decisions 3, 4, 5 and 10.
     """
-    param = asked.parameter.name
     if asked.modifier == "missing":
-        if text not in ("true", "false"):
-            raise asked.refused("search.not-missing", text)
-        return Not(Present(param)) if text == "true" else Present(param)
+        return any_of(asked, [text])
     pieces = _sealed(asked, text).split(",")
     if len(pieces) > MAX_VALUES:
         raise TooCostly("search.too-many-values", name=asked.name, count=len(pieces), limit=MAX_VALUES)
     for piece in pieces:
         if not piece or piece.isspace():
             raise InvalidRequest("search.empty-value", name=asked.name)
-    leaves = tuple(_READERS[asked.parameter.type](asked, pieces))
+    return any_of(asked, pieces)
+
+
+def any_of(asked: Asked, values: Sequence[str]) -> Expression:
+    """
+    What must hold for one of `values` to do: not empty, already told apart, and their escapes undone or sealed.
+
+    Raises InvalidRequest for a value that cannot be read.
+    """
+    if asked.modifier == "missing":
+        (text,) = values
+        if text not in ("true", "false"):
+            raise asked.refused("search.not-missing", text)
+        present = Present(asked.parameter.name)
+        return Not(present) if text == "true" else present
+    leaves = tuple(_READERS[asked.parameter.type](asked, values))
     whole = leaves[0] if len(leaves) == 1 else Or(leaves)
     return Not(whole) if asked.modifier == "not" else whole
 
@@ -183,7 +200,10 @@ def _strings(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
         folded = fold(text)
         if not folded:
             raise InvalidRequest("search.empty-value", name=asked.name)
-        yield TextIs(param, folded, "contains" if asked.modifier == "contains" else "starts")
+        yield TextIs(param, folded, _HOW.get(asked.modifier, "starts"))
+
+
+_HOW: Final[Mapping[str | None, Literal["contains", "ends"]]] = {"contains": "contains", "ends": "ends"}
 
 
 def _dates(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
@@ -320,6 +340,8 @@ _READERS: Final[Mapping[str, Callable[[Asked, Sequence[str]], Iterator[Expressio
 
 def _prefixed(asked: Asked, text: str) -> tuple[Prefix, str]:
     """The prefix, `eq` when there is none, and what follows it."""
+    if asked.prefix is not None:
+        return asked.prefix, text
     if not text[:1].isalpha():
         return "eq", text
     prefix: Any = text[:2]

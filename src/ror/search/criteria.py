@@ -23,7 +23,6 @@ MAX_HOPS: Final = 5
 
 NOT_YET: Final = frozenset(
     {
-        "_filter",
         "_content",
         "_text",
         ":text",
@@ -33,6 +32,9 @@ NOT_YET: Final = frozenset(
     }
 )
 """Published or standard, and not available in this version: parameters, modifiers (with a colon), values."""
+
+FILTER: Final = "_filter"
+"""A search in a language of its own, on any type; see `filter.py`."""
 
 ABOVE: Final = "above"
 
@@ -185,6 +187,8 @@ def _parameter(resource_type: str, name: str) -> SearchParameter:
     """The parameter of a type that a criterion ends on or goes through."""
     if name in NOT_YET:
         raise _not_yet(name)
+    if name == FILTER:
+        raise NotSupported("filter.elsewhere")
     parameter = search_parameter(resource_type, name)
     # A published definition whose expression reads nothing would find nothing, without a word.
     if parameter is None or not parameter.expression:

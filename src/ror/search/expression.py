@@ -42,11 +42,11 @@ class TokenIs:
 
 @dataclass(frozen=True, slots=True)
 class TextIs:
-    """A string that starts with, contains or exactly is `text`; folded, except for `exact`."""
+    """A string that starts with, contains, ends with or exactly is `text`; folded, except for `exact`."""
 
     param: str
     text: str
-    how: Literal["starts", "contains", "exact"] = "starts"
+    how: Literal["starts", "contains", "ends", "exact"] = "starts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +285,8 @@ def _satisfies(leaf: ValueLeaf) -> Callable[[Value], bool]:
             return lambda value: isinstance(value, Text) and value.folded.startswith(text)
         case TextIs(_, text, "contains"):
             return lambda value: isinstance(value, Text) and text in value.folded
+        case TextIs(_, text, "ends"):
+            return lambda value: isinstance(value, Text) and value.folded.endswith(text)
         case TextIs(_, text, _):
             return lambda value: isinstance(value, Text) and value.exact == text
         case DateIs(_, prefix, first, last):

@@ -16,6 +16,7 @@ from ror.definitions import RESOURCE_TYPES, search_parameter, search_parameters
 from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly
 from ror.search.asked import asks, shown
 from ror.search.criteria import (
+    FILTER,
     NOT_YET,
     Asking,
     apart,
@@ -27,6 +28,7 @@ from ror.search.criteria import (
 )
 from ror.search.cursor import Cursor, decode
 from ror.search.expression import Expression
+from ror.search.filter import read_filter
 from ror.subsetting import Subset, elements_asked, summary_asked
 
 DEFAULT_COUNT: Final = 200
@@ -106,7 +108,7 @@ def parse(
 
     Raises InvalidRequest, NotSupported or TooCostly, naming the culprit. Source: decisions 1, 2, 11 and 25.
     """
-    reading = _Reading(resource_type, lenient)
+    reading = _Reading(resource_type, lenient, independent)
     for name, text in pairs:
         try:
             reading.take(name, text)
@@ -114,7 +116,7 @@ def parse(
             if not lenient or isinstance(reason, TooCostly) or name == "_cursor":
                 raise
             reading.ignored.append(reason)
-    return reading.request(independent)
+    return reading.request()
 
 
 @dataclass(slots=True)
@@ -123,6 +125,7 @@ class _Reading:
 
     resource_type: str
     lenient: bool
+    independent: bool
     criteria: list[Asking] = field(default_factory=list)
     # Sets that keep the order in which things were asked.
     includes: dict[Include, None] = field(default_factory=dict)
@@ -156,7 +159,7 @@ class _Reading:
         if self.criteria_seen > MAX_CRITERIA:
             raise TooCostly("search.too-many-criteria", limit=MAX_CRITERIA)
         read = _asking_again if len(text) <= _REMEMBERED_LENGTH else _asking
-        self.criteria.append(read(self.resource_type, name, text))
+        self.criteria.append(read(self.resource_type, name, text, self.independent))
         self.pairs.append((name, text))
 
     def _take_inclusion(self, name: str, text: str) -> None:
@@ -175,7 +178,7 @@ class _Reading:
         if applied is not None:
             self.pairs.append((name, applied))
 
-    def request(self, independent: bool) -> SearchRequest:
+    def request(self) -> SearchRequest:
         if self.cursor and len(self.cursor.keys) != len(self.sort):
             raise InvalidRequest("search.cursor")
         if self.subset and self.subset.summary == "text" and self.includes:
@@ -183,7 +186,7 @@ class _Reading:
             raise InvalidRequest("search.text-with-inclusions")
         return SearchRequest(
             resource_type=self.resource_type,
-            expression=apart(self.criteria) if independent else together(self.criteria),
+            expression=apart(self.criteria) if self.independent else together(self.criteria),
             sort=self.sort,
             count=self.count,
             asked_count=self.asked_count,
@@ -197,8 +200,10 @@ class _Reading:
         )
 
 
-def _asking(resource_type: str, name: str, text: str) -> Asking:
+def _asking(resource_type: str, name: str, text: str, independent: bool) -> Asking:
     """What one criterion asks, and where."""
+    if name == FILTER:
+        return (), None, read_filter(resource_type, text, independent=independent)
     _refuse_unknown_result_parameter(resource_type, name)
     found = criterion(resource_type, name)
     return found.hops, found.record, asks(found.asked, text)
@@ -216,9 +221,9 @@ def _refuse_unknown_result_parameter(resource_type: str, name: str) -> None:
     base = name.partition(":")[0].partition(".")[0]
     if base in _RESULT and base != name:
         raise NotSupported("search.unknown-modifier", name=base, modifier=shown(name[len(base) + 1 :]), known="-")
-    if base not in NOT_YET and base != "_has" and search_parameter(resource_type, base) is None:
+    if base not in NOT_YET and base not in ("_has", FILTER) and search_parameter(resource_type, base) is None:
         own = (one for one in search_parameters(resource_type) if one.startswith("_") and one not in NOT_YET)
-        known = closest(base, sorted({*own, *_RESULT, "_has", "_include", "_revinclude"} - {"_cursor"}))
+        known = closest(base, sorted({*own, *_RESULT, "_has", FILTER, "_include", "_revinclude"} - {"_cursor"}))
         raise NotSupported("search.unknown-parameter", type=resource_type, name=shown(name), known=known)
 
 

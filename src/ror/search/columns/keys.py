@@ -70,9 +70,11 @@ class KeyColumn(Column, Sequence[bytes]):
             case TextIs(_, text, "starts"):
                 return self.starting(text.encode())
             case TextIs(_, text, "contains"):
-                return self._containing(text.encode())
+                return self._holding(text.encode())
+            case TextIs(_, text, "ends"):
+                return self._holding(text.encode() + _SEPARATOR)
             case TextIs(_, text, "exact"):
-                return self._with_second_part(text)
+                return self._holding(_SEPARATOR + text.encode() + _BETWEEN_KEYS)
             case CanonicalIs(_, url, ""):
                 return self.starting(url.encode() + _SEPARATOR)
             case CanonicalIs(_, url, version):
@@ -129,14 +131,10 @@ class KeyColumn(Column, Sequence[bytes]):
     def _systems_json(self) -> bytes:
         return self.arrays["systems"].tobytes()
 
-    def _containing(self, part: bytes) -> BitMap:
-        # The second part of a key, the exact text, may hold `part` only where the folded first part does.
+    def _holding(self, part: bytes) -> BitMap:
+        """The slots of the keys that hold `part`, the byte after a key included."""
+        # The second part of a key, the exact text, may hold a folded text only where the folded first part does.
         found = [at.start() for at in re.finditer(re.escape(part), self._blob)]
-        return self._of_many_ranks(np.searchsorted(self.arrays["ends"], np.array(found, np.uint64), side="right"))
-
-    def _with_second_part(self, text: str) -> BitMap:
-        suffix = _SEPARATOR + text.encode() + _BETWEEN_KEYS
-        found = [at.start() for at in re.finditer(re.escape(suffix), self._blob)]
         return self._of_many_ranks(np.searchsorted(self.arrays["ends"], np.array(found, np.uint64), side="right"))
 
     def slots_by_key(self) -> list[tuple[str, list[int]]]:
