@@ -18,10 +18,15 @@ Node = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One invariant: its key in the standard, and whether a node respects it. Its text is `validation.<key>`."""
+    """
+    One invariant: its key in the standard, and whether a node respects it. Its text is `validation.<key>`.
+
+    It `is_of_shape` when it only asks which members a node has, not what they hold.
+    """
 
     key: str
     holds: Callable[[Node], bool]
+    is_of_shape: bool = False
 
 
 def _has(node: Node, name: str) -> bool:
@@ -70,21 +75,21 @@ def _link_ids_are_unique(questionnaire: Node) -> bool:
     return len(link_ids) == len(set(link_ids))
 
 
-_CODED_QUANTITY = (Rule("qty-3", _requires("code", "system")),)
+_CODED_QUANTITY = (Rule("qty-3", _requires("code", "system"), is_of_shape=True),)
 
 RULES: Final[dict[str, tuple[Rule, ...]]] = {
-    "Extension": (Rule("ext-1", _value_or_extensions),),
-    "ContactPoint": (Rule("cpt-2", _requires("value", "system")),),
+    "Extension": (Rule("ext-1", _value_or_extensions, is_of_shape=True),),
+    "ContactPoint": (Rule("cpt-2", _requires("value", "system"), is_of_shape=True),),
     "Period": (Rule("per-1", _ordered("start", "end")),),
     "Range": (Rule("rng-2", _low_before_high),),
-    "Attachment": (Rule("att-1", _requires("data", "contentType")),),
+    "Attachment": (Rule("att-1", _requires("data", "contentType"), is_of_shape=True),),
     "Quantity": _CODED_QUANTITY,
     "Age": _CODED_QUANTITY,
     "Count": _CODED_QUANTITY,
     "Distance": _CODED_QUANTITY,
     "Duration": _CODED_QUANTITY,
     "Organization": (
-        Rule("org-1", lambda node: _has(node, "name") or "identifier" in node),
+        Rule("org-1", lambda node: _has(node, "name") or "identifier" in node, is_of_shape=True),
         Rule("org-2", _never_home("address")),
         Rule("org-3", _never_home("telecom")),
     ),
