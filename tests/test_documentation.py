@@ -228,7 +228,6 @@ def sections() -> set[str]:
 
 
 SILENT = {
-    "http.stopping": "nothing says it any more; to be removed from the catalogue",
     "language.name": "for whoever shows a choice of languages",
 }
 """Texts that the code does not say, and why they are there all the same."""

@@ -25,7 +25,6 @@ IMPORTED_AS = {"prometheus-client": "prometheus_client"}
 """Distributions whose module has another name."""
 
 NEEDED_WITHOUT_IMPORT = {
-    "starlette": "nothing any more: the door is plain ASGI; to be dropped with the next change of dependencies",
     "httptools": "uvicorn's parser, on which `http/protocol.py` builds",
     "tzdata": "the time zones, where the system has none",
     "uvloop": "uvicorn's event loop, by name",

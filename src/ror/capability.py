@@ -90,7 +90,7 @@ def served_parameters(resource_type: str) -> tuple[SearchParameter, ...]:
     return tuple(
         one
         for one in search_parameters(resource_type).values()
-        if one.name not in NOT_YET and (one.expression or one.name in ("_has", FILTER))
+        if one.name not in NOT_YET and (one.reads or one.name in ("_has", FILTER))
     )
 
 

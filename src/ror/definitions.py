@@ -30,7 +30,10 @@ RESOURCE_TYPES: Final = (
 )
 """The resource types that are kept and searched, from the structure that carries an offer to the figures about it."""
 
-EVERYWHERE: Final = ("_id", "_lastUpdated", "_tag")
+CONTENT: Final = "_content"
+"""The parameter of full text, which reads whole resources."""
+
+EVERYWHERE: Final = ("_id", "_lastUpdated", "_tag", CONTENT)
 """Search parameters of every resource. Source: FHIR R4, search.html#all; the guide lists them for some types only."""
 
 # Loaded on first use, see `__getattr__` at the end of this module.
@@ -99,6 +102,11 @@ class SearchParameter:
     aliases: tuple[str, ...]
     description_fr: str
     description_en: str
+
+    @property
+    def reads(self) -> bool:
+        """Whether it reads anything of a resource: without that it would find nothing, without a word."""
+        return bool(self.expression) or self.name == CONTENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,22 +47,10 @@ class TooCostly(RorError):
     status, issue = 400, "too-costly"
 
 
-class Required(RorError):
-    """Something that must be sent is missing."""
-
-    status, issue = 400, "required"
-
-
 class Unauthenticated(RorError):
     """Nobody in particular is asking, and nobody in particular may see nothing."""
 
     status, issue = 401, "login"
-
-
-class Forbidden(RorError):
-    """The caller is known and may not do this."""
-
-    status, issue = 403, "forbidden"
 
 
 class NotFound(RorError):

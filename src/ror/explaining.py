@@ -14,37 +14,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pyroaring import BitMap
 
-from ror import messages, terminology
 from ror.access import Viewer
 from ror.bodies import Bodies
-from ror.definitions import RESOURCE_TYPES, all_search_parameters
+from ror.definitions import RESOURCE_TYPES
 from ror.errors import InvalidRequest, UsageError
 from ror.search.engine import Search, Step
-from ror.search.expression import (
-    And,
-    CanonicalIs,
-    Chain,
-    DateIs,
-    Everything,
-    Expression,
-    Has,
-    Near,
-    Not,
-    NumberIs,
-    Or,
-    Present,
-    QuantityIs,
-    ReferenceIs,
-    SameRecord,
-    TextIs,
-    TokenIs,
-    Upward,
-)
 from ror.search.inclusion import included
 from ror.search.index import Index
 from ror.search.ordering import page
 from ror.search.parse import parse
-from ror.search.values import EARLIEST, LATEST, instant_text
+from ror.search.telling import meaning
 from ror.searching import search
 
 LOCAL: Final = "http://localhost"
@@ -105,7 +84,7 @@ def explain(index: Index, bodies: Bodies, viewer: Viewer, url_or_path: str, lang
     stages.append(Stage("engine", watch.seconds, len(found)))
     nodes = tuple(_node(step, language) for step in trace)
     with _watched() as watch:
-        cut = page(view, found, resource_type, request.sort, 0 if request.summary else request.count, request.cursor)
+        cut = page(asking, found, resource_type, request.sort, 0 if request.summary else request.count, request.cursor)
     stages.append(Stage("page", watch.seconds, len(cut.rids)))
     with _watched() as watch:
         along = included(asking, BitMap(cut.rids), resource_type, request.includes)
@@ -167,77 +146,3 @@ def _watched() -> Iterator[_Watch]:
 def _node(step: Step, language: str) -> Node:
     meaning_here = meaning(step.expression, language)
     return Node(step.depth, meaning_here, step.resource_type, step.found, step.seconds)
-
-
-def meaning(expression: Expression, language: str) -> str:
-    """
-    What one node of a tree asks, without what is below it.
-
-    >>> meaning(TokenIs("active", "true"), "en")
-    'active has the code "true"'
-    """
-
-    def say(key: str, **params: object) -> str:
-        return messages.text(f"explain.{key}", language, **params)
-
-    match expression:
-        case Everything():
-            return say("everything")
-        case TokenIs(param, None, system):
-            return say("any-code", param=param, system=system)
-        case TokenIs(param, code, system):
-            label = _label(param, code or "", system)
-            return say("code", param=param, code=code, label=f" — {label}" if label else "")
-        case TextIs(param, text, how):
-            return say(f"text-{how}", param=param, text=text)
-        case DateIs(param, prefix, first, last):
-            between = f"[{_instant(first)}, {_instant(last)}]"
-            return say("compares", param=param, how=say(f"prefix-{prefix}"), value=between)
-        case NumberIs(param, prefix, value, _):
-            return say("compares", param=param, how=say(f"prefix-{prefix}"), value=value)
-        case QuantityIs(param, prefix, value, _, unit):
-            shown = f"{value} {unit.rpartition('|')[2]}" if unit else str(value)
-            return say("compares", param=param, how=say(f"prefix-{prefix}"), value=shown)
-        case ReferenceIs(param, target, identity):
-            return say("reference", param=param, target=f"{target}/{identity}" if target else identity)
-        case CanonicalIs(param, url, version):
-            return say("reference", param=param, target=f"{url}|{version}" if version else url)
-        case Near(param, latitude, longitude, distance_m):
-            return say("near", param=param, km=f"{distance_m / 1000:g}", latitude=latitude, longitude=longitude)
-        case Present(param):
-            return say("present", param=param)
-        case Not():
-            return say("not")
-        case And():
-            return say("and")
-        case Or():
-            return say("or")
-        case SameRecord(name, _):
-            return say("same-record", name=name)
-        case Chain(param, target, _):
-            return say("chain", param=param, target=target)
-        case Upward():
-            return say("upward")
-        case Has(source, param, _):
-            return say("has", source=source, param=param)
-
-
-def _label(param: str, code: str, system: str | None) -> str | None:
-    """What a code is called; looked for in the systems of the guide when the search names none."""
-    if system:
-        return terminology.display(f"https://{system}", code)
-    if param in _UNLABELLED:
-        return None
-    labels = {terminology.display(one.url, code) for one in terminology.code_systems()} - {None}
-    # Several systems may have the code, and the search means all of them: no label is better than the wrong one.
-    return labels.pop() if len(labels) == 1 else None
-
-
-_UNLABELLED: Final = frozenset(
-    {"_id", "_tag", "identifier"} | {one.name for one in all_search_parameters() if one.name.startswith("identifier")}
-)
-"""Token parameters whose values are not codes."""
-
-
-def _instant(microseconds: int) -> str:
-    return "…" if microseconds in (EARLIEST, LATEST) else instant_text(microseconds)

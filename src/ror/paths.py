@@ -66,6 +66,17 @@ def reached_type(path: Path, resource_type: str) -> str:
     return next((step.type for step in reversed(path) if isinstance(step, Member)), resource_type)
 
 
+@cache
+def reached_types(expression: str, resource_type: str) -> frozenset[str]:
+    """
+    The FHIR types of what an expression selects.
+
+    >>> reached_types("Location.type", "Location")
+    frozenset({'CodeableConcept'})
+    """
+    return frozenset(reached_type(path, resource_type) for path in paths(expression, resource_type))
+
+
 def _path(branch: str, resource_type: str) -> Path:
     head, _, rest = branch.partition(".")
     if head not in (resource_type, "Resource", "DomainResource"):

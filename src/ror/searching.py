@@ -15,11 +15,13 @@ from ror.access import Viewer
 from ror.bodies import Bodies
 from ror.search.cursor import Cursor
 from ror.search.engine import Search
-from ror.search.expression import And, Chain, Expression, Near, Or, SameRecord
+from ror.search.expression import And, Chain, Expression, Near, Or, SameRecord, seeks_words
 from ror.search.inclusion import included
 from ror.search.index import Index
 from ror.search.ordering import Page, page
 from ror.search.parse import SearchRequest
+from ror.search.relevance import relevance
+from ror.search.telling import told
 from ror.subsetting import Subset, subsetted
 
 
@@ -47,17 +49,21 @@ def search(
     if request.summary:
         cut = Page([], None, None)
     else:
-        cut = page(view, found, request.resource_type, request.sort, request.count, request.cursor)
+        cut = page(asking, found, request.resource_type, request.sort, request.count, request.cursor)
     along = included(asking, BitMap(cut.rids), request.resource_type, request.includes)
     distances = _distances(asking, request.expression, request.resource_type, along | BitMap(cut.rids))
     # `_elements` names elements of the type that is searched; a summary is one of any type.
     of_included = request.subset if request.subset and request.subset.summary else None
+    scores = _scores(asking, request, cut.rids)
     entries = [
-        *_entries("match", cut.rids, bodies, base_url, distances, request.subset),
-        *_entries("include", list(along), bodies, base_url, distances, of_included),
+        *_entries("match", cut.rids, bodies, base_url, distances, request.subset, scores),
+        *_entries("include", list(along), bodies, base_url, distances, of_included, {}),
     ]
     if request.ignored:
         entries.append((wire.outcome_entry(request.ignored, language),))
+    if request.explain:
+        sentences = told(asking, request.expression, request.resource_type, language)
+        entries.append((wire.information_entry(sentences),))
     body = wire.search_bundle(
         bundle_id=str(uuid.uuid4()), total=len(found), links=_links(request, cut, base_url), entries=entries
     )
@@ -76,18 +82,18 @@ def _entries(
     base_url: str,
     distances: Mapping[int, float],
     subset: Subset | None,
+    scores: Mapping[int, int],
 ) -> Iterator[Sequence[bytes]]:
-    """The pieces of the entries of these resources: all in one, or one by one where places have a distance to tell."""
+    """The pieces of the entries of these resources: all in one, or one by one where some have a distance or a score."""
     start = b'{"fullUrl":"%b/' % base_url.encode()
     end = wire.MATCH if mode == "match" else wire.INCLUDE
     addressed = bodies.addressed(rids)
     if subset:
         addressed = [_cut_down(one, subset) for one in addressed]
-    if distances:
+    if distances or scores:
         for rid, body in zip(rids, addressed, strict=True):
             if body:
-                ending = wire.ending_with_distance(mode, distances[rid]) if rid in distances else end
-                yield start, body, ending
+                yield start, body, wire.ending(mode, distances.get(rid), scores.get(rid))
         return
     present = [body for body in addressed if body] if b"" in addressed else addressed
     if present:
@@ -103,6 +109,14 @@ def _cut_down(addressed: bytes, subset: Subset) -> bytes:
     address, between, body = addressed.partition(b'","resource":')
     resource_type = address.partition(b"/")[0].decode()
     return b"".join((address, between, subsetted(body, resource_type, subset)))
+
+
+def _scores(asking: Search, request: SearchRequest, rids: Sequence[int]) -> dict[int, int]:
+    """How well each match shown says what full text asked, per mille; empty when nothing was asked in full text."""
+    if not rids or not seeks_words(request.expression):
+        return {}
+    shown = BitMap(rids)
+    return dict(zip(shown, relevance(asking, request.expression, request.resource_type, shown).tolist(), strict=True))
 
 
 def _distances(asking: Search, expression: Expression, resource_type: str, shown: BitMap) -> dict[int, float]:

@@ -126,7 +126,7 @@ def subsetted(body: bytes, resource_type: str, subset: Subset) -> bytes:
     """
     whole = _object.decode(body)
     kept = _kept(resource_type, subset)
-    left = {name: whole.pop(name) for name in ("resourceType", "id") if name in whole}
+    left: dict[str, msgspec.Raw] = {name: whole.pop(name) for name in ("resourceType", "id") if name in whole}
     left["meta"] = _tagged(whole.pop("meta", None))
     # `_status` is what there is to say about `status` besides its value.
     left |= {name: value for name, value in whole.items() if name.removeprefix("_") in kept}

@@ -164,6 +164,17 @@ def display(system: str, code: str) -> str | None:
     return (concept.display or concept.alt) if concept else None
 
 
+def labels(system: str, code: str) -> tuple[str, ...]:
+    """
+    Every French label of a code, full and short; empty for a code that is not known.
+
+    >>> labels("https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite", "03")
+    ('Psychiatrie (PSY)', 'PSY')
+    """
+    concept = _concept(system, code)
+    return tuple(one for one in (concept.display, concept.alt) if one) if concept else ()
+
+
 def is_obsolete(system: str, code: str, on: date) -> bool:
     """
     Whether a code had left use on a day; False for a code that is not known.

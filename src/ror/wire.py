@@ -40,25 +40,37 @@ def entry_prefix(base_url: str, resource_type: str, resource_id: str) -> bytes:
     return f'{{"fullUrl":"{base_url}/{resource_type}/{resource_id}","resource":'.encode()
 
 
-def ending_with_distance(mode: Literal["match", "include"], distance_m: float) -> bytes:
+def ending(mode: Literal["match", "include"], distance_m: float | None = None, score: int | None = None) -> bytes:
     """
-    What ends the entry of a place found by its position: `distance_m` metres away, said in km to the metre.
+    What ends an entry that has more to tell than its mode.
 
-    Source: search.md section 9; FHIR R4, extension location-distance.
+    A place found by its position is `distance_m` metres away, said in km to the metre; a match of full text has a
+    `score` per mille, said from 0 to 1. Source: search.md sections 8 and 9; FHIR R4, extension location-distance.
 
-    >>> ending_with_distance("match", 10_500.2)[-78:]
+    >>> ending("match", score=850)
+    b',"search":{"mode":"match","score":0.85}}'
+    >>> ending("match", 10_500.2)[-78:]
     b'"value":10.5,"unit":"km","system":"http://unitsofmeasure.org","code":"km"}}]}}'
     """
+    said = f',"score":{score / 1_000:g}' if score is not None else ""
+    if distance_m is None:
+        return f',"search":{{"mode":"{mode}"{said}}}}}'.encode()
     km = f"{distance_m / 1_000:.3f}".rstrip("0").rstrip(".")
     quantity = f'{{"value":{km},"unit":"km","system":"{UNITS}","code":"km"}}'
     return (
-        f',"search":{{"mode":"{mode}","extension":[{{"url":"{LOCATION_DISTANCE}","valueDistance":{quantity}}}]}}}}'
+        f',"search":{{"mode":"{mode}"{said},"extension":[{{"url":"{LOCATION_DISTANCE}","valueDistance":{quantity}}}]}}}}'
     ).encode()
 
 
 def outcome_entry(errors: Sequence[RorError], language: str, severity: Severity = "warning") -> bytes:
     """An entry that says what was left aside in answering; it counts neither as a match nor as an inclusion."""
     return b'{"resource":' + operation_outcome(errors, language, severity) + OUTCOME
+
+
+def information_entry(sentences: Iterable[str]) -> bytes:
+    """An entry that tells something about the answer, one issue for each sentence."""
+    issues = [Issue("information", "informational", sentence) for sentence in sentences]
+    return b'{"resource":' + outcome(issues) + OUTCOME
 
 
 def search_bundle(

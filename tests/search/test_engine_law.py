@@ -4,7 +4,8 @@ The law of search: the engine finds exactly what `matches` accepts.
 Deliberate breakages that these tests caught when they were written: forgetting `- part.dead` in a leaf, in a chain and
 in the sources of `_has`; comparing a period's first bound where its last one counts (`gt`, `eb`); answering
 `SameRecord` on resources instead of rows; losing the rows of a second limit of an equipment; resolving a
-reference by identifier whatever its system.
+reference by identifier whatever its system; losing the first of the labels that start as asked, or the second place
+that has an identifier of a type.
 """
 
 from collections.abc import Callable
@@ -17,8 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ror.access import Viewer
-from ror.definitions import search_parameters
+from ror.definitions import CONTENT, search_parameters
 from ror.geography import distance_m
+from ror.search.asked import modifiers_of
+from ror.search.beside import IDENTIFIER, OF_TYPE, TEXT, beside
 from ror.search.columns import great_circle_m
 from ror.search.engine import Search
 from ror.search.expression import (
@@ -30,6 +33,7 @@ from ror.search.expression import (
     Everything,
     Expression,
     Has,
+    LabelIs,
     Near,
     Not,
     NumberIs,
@@ -41,6 +45,7 @@ from ror.search.expression import (
     TextIs,
     TokenIs,
     Upward,
+    WordIs,
     matches,
 )
 from ror.search.values import covering, fold, normal_system, normal_unit
@@ -68,6 +73,7 @@ USED = {
         "price-validity-start-date",
         "partof",
         "_tag",
+        "_content",
     ],
     "HealthcareService": [
         "name",
@@ -79,6 +85,7 @@ USED = {
         "location",
         "_lastUpdated",
         "notavailable-closing-reopeningdate",
+        "_content",
     ],
     "Location": [
         "identifier",
@@ -93,6 +100,7 @@ USED = {
         "equipment-feature",
         "limit-value",
         "organization",
+        "_content",
     ],
     "PractitionerRole": [
         "identifier",
@@ -117,12 +125,22 @@ def _token(random: Random, name: str) -> Expression:
     systems = (None, None, *map(normal_system, worlds.SYSTEMS))
     if random.random() < 0.1:
         return TokenIs(name, None, random.choice(systems[2:4]))
-    return TokenIs(
-        name, random.choice((*worlds.CODES, *worlds.CODES, *worlds.IDS, "true", "active")), random.choice(systems)
-    )
+    return TokenIs(name, random.choice((*CODES_OF.get(name, worlds.CODES), "absent")), random.choice(systems))
+
+
+CODES_OF = {
+    "_id": worlds.IDS,
+    "_tag": worlds.IDS,
+    "drop-zone": ("true", "false"),
+    "status": ("active", "inactive"),
+}
+"""The codes of parameters that have other ones than most."""
 
 
 def _text(random: Random, name: str) -> Expression:
+    if name == CONTENT:
+        words = ("centre", "centres", "hospitaliere", "c", "ehp", "tilleul", "oeuvre", "clini", "code", "absent")
+        return WordIs(name, random.choice(words), random.random() < 0.5)
     if random.random() < 0.3:
         return TextIs(name, random.choice(worlds.NAMES), "exact")
     words = ("centre", "c", "hospital", "oeuvre", "e", "les t", fold(worlds.NAMES[1]))
@@ -164,11 +182,34 @@ MAKERS = {
 }
 
 
+def _called(random: Random, name: str) -> Expression:
+    text = random.choice([fold(one)[:6] for one in (*worlds.NAMES, *worlds.LABELS)] + ["sans", "s", "c"])
+    said = TextIs(beside(name, TEXT), text)
+    return said if name == "identifier" or random.random() < 0.3 else random.choice((LabelIs(name, text), said))
+
+
+def _typed(random: Random, name: str) -> Expression:
+    system = normal_system(random.choice(worlds.SYSTEMS))
+    kind = f"{system}|{random.choice(worlds.CODES) if random.random() < 0.7 else ''}"
+    return TokenIs(beside(name, OF_TYPE), random.choice(worlds.CODES), kind)
+
+
+BY_MODIFIER = {
+    TEXT: _called,
+    OF_TYPE: _typed,
+    IDENTIFIER: lambda random, name: _token(random, beside(name, IDENTIFIER)),
+}
+
+
 def leaf(random: Random, resource_type: str, name: str) -> Expression:
     """A criterion on a parameter, with a value that some resource may hold."""
     if random.random() < 0.08:
         return Present(name)
-    return MAKERS[search_parameters(resource_type)[name].type](random, name)
+    parameter = search_parameters(resource_type)[name]
+    modifiers = [one for one in BY_MODIFIER if one in modifiers_of(parameter)]
+    if modifiers and random.random() < 0.2:
+        return BY_MODIFIER[random.choice(modifiers)](random, name)
+    return MAKERS[parameter.type](random, name)
 
 
 def same_record(random: Random, resource_type: str) -> Expression:
@@ -229,6 +270,24 @@ def test_the_engine_finds_exactly_what_matches_accepts(seed):
 
         expected = [facts for facts in world.of_type(resource_type) if matches(asked, facts, world)]
         assert found == {world.rids[facts.type, facts.id] for facts in expected}, asked
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS)
+def test_every_criterion_and_every_modifier_alone_finds_exactly_what_matches_accepts(seed):
+    random = Random(seed)
+    world = worlds.SlowWorld(worlds.batches(random))
+    search = Search(world.view, Viewer(1))
+    for resource_type, name in ((kind, name) for kind, names in USED.items() for name in names):
+        parameter = search_parameters(resource_type)[name]
+        makers = [BY_MODIFIER[one] for one in modifiers_of(parameter) if one in BY_MODIFIER]
+        for make in [MAKERS[parameter.type], *makers] * 2:
+            asked = make(random, name)
+
+            found = set(search.of(asked, resource_type))
+
+            expected = [facts for facts in world.of_type(resource_type) if matches(asked, facts, world)]
+            assert found == {world.rids[facts.type, facts.id] for facts in expected}, asked
 
 
 def test_the_worlds_are_dense_enough_for_the_law_to_prove_something():

@@ -1,8 +1,8 @@
 """
 What is extracted is what FHIRPath selects, by an engine written by others, on examples and on generated resources.
 
-Deliberate breakages that these tests caught: following only the first of several repetitions; reading `name` without its
-aliases; skipping a concept's second coding.
+Deliberate breakages that these tests caught: following only the first of several repetitions; reading `name` without
+its aliases; skipping a concept's second coding.
 """
 
 from collections.abc import Iterator

@@ -346,6 +346,24 @@ def test_both_spellings_of_above_hold_on_one_ancestor():
     assert tree("Organization?type:above=355&identifier:above=7") == both
 
 
+def test_a_sort_key_may_stand_at_the_end_of_a_chain():
+    """UC5.S01."""
+    request = asked("HealthcareService?_sort=-organization.price-validity-start-date,organization.partof.name")
+
+    assert request.sort == (
+        SortKey("price-validity-start-date", True, (("organization", "Organization"),)),
+        SortKey("name", False, (("organization", "Organization"), ("partof", "Organization"))),
+    )
+
+
+@pytest.mark.parametrize("name", ["near", "near-insee-code"])
+def test_a_sort_by_distance_is_from_the_points_of_the_criterion(name):
+    request = asked(f"HealthcareService?location.near=48.8|2.3|5&location.near=1|1|1&_sort=location.{name}&specialty=1")
+
+    points = (Near("near", 48.8, 2.3, 5_000.0), Near("near", 1.0, 1.0, 1_000.0))
+    assert request.sort == (SortKey("near", False, (("location", "Location"),), points),)
+
+
 def test_a_commune_stands_for_its_reference_point():
     """Decision 8: the same as `near` around the point of the commune; a district of Paris has its own."""
     nantes, paris_12 = commune("44109"), commune("75112")
@@ -575,7 +593,7 @@ def test_a_misprint_of_the_guide_is_understood_under_lenient_handling_only(reque
 def test_lenient_handling_ignores_what_it_cannot_understand_and_says_so():
     request = asked(
         "HealthcareService?specialty=1&foo=2&_lastUpdated=never&_revinclude=Organization:healthcareservice"
-        "&name:sounds=a&_sort=-organization.price-validity-start-date&_count=x&_count=5",
+        "&name:sounds=a&_sort=-organization.partof&_count=x&_count=5",
         lenient=True,
     )
 
@@ -586,7 +604,7 @@ def test_lenient_handling_ignores_what_it_cannot_understand_and_says_so():
         "search.not-a-date",
         "search.not-a-link",
         "search.unknown-modifier",
-        "search.not-yet",
+        "search.unsortable",
         "search.count",
     ]
 
@@ -602,7 +620,9 @@ def test_lenient_handling_does_not_lift_a_limit_nor_restart_a_page_link():
 
 REFUSED = [
     # Not in this version.
-    ("HealthcareService?location._content=cardio", NotSupported, "_content"),
+    ("HealthcareService?location._content=!?", InvalidRequest, '"!?"'),
+    ("HealthcareService?_content:contains=cardio", NotSupported, '":contains"'),
+    ("HealthcareService?_content=", InvalidRequest, "_content"),
     ("Location?_text=a", NotSupported, "_text"),
     ("Location?near-insee-code=00000|15|km", InvalidRequest, '"00000"'),
     ("Location?near-insee-code=44162", InvalidRequest, "44162"),
@@ -614,11 +634,19 @@ REFUSED = [
     ("HealthcareService?location.type:above=X", NotSupported, '":above"'),
     ("HealthcareService?location:above.type=X", NotSupported, '"above"'),
     ("HealthcareService?name:above=X", NotSupported, '":above"'),
-    ("Location?type:text=a", NotSupported, ":text"),
-    ("Location?identifier:of-type=a|b|c", NotSupported, ":of-type"),
-    ("Task?focus:identifier=a", NotSupported, ":identifier"),
-    ("Location?_sort=_score", NotSupported, "_sort=_score"),
-    ("HealthcareService?_sort=-organization.price-validity-start-date", NotSupported, "organization.price-validity"),
+    ("Location?status:text=a", NotSupported, ":text"),
+    ("Location?type:of-type=a|b|c", NotSupported, ":of-type"),
+    ("Location?type:text=%CC%81", InvalidRequest, '"type:text": empty'),
+    ("Location?identifier:of-type=a|b", InvalidRequest, "system|code|value"),
+    ("Location?identifier:of-type=|b|c", InvalidRequest, "system|code|value"),
+    ("Task?focus:identifier=a|b|c", InvalidRequest, "a|b|c"),
+    ("MeasureReport?measure:identifier=a", NotSupported, ":identifier"),
+    ("Location?_sort=_score", InvalidRequest, "_content"),
+    ("Location?_content=a&_sort=organization._score", NotSupported, '"_score"'),
+    ("HealthcareService?_sort=organization.partof", NotSupported, '"partof"'),
+    ("HealthcareService?_sort=location.near", InvalidRequest, "location.near"),
+    ("HealthcareService?_sort=_has:PractitionerRole:service:_id", NotSupported, "_has"),
+    ("HealthcareService?_sort=organization:above.name", NotSupported, "organization:above.name"),
     # Names.
     ("Location?capacity=1", NotSupported, "Try: nb-capacity."),
     ("Location?foo=1", NotSupported, '"foo"'),
@@ -704,7 +732,8 @@ REFUSED = [
     ("Location?_sort=_id&_sort=status", InvalidRequest, "_sort"),
     ("Location?_sort=status,-status", InvalidRequest, "status"),
     ("Location?_sort=organization", NotSupported, '"organization"'),
-    ("Location?_sort=near", NotSupported, '"near"'),
+    ("Location?_sort=near", InvalidRequest, "_sort=near"),
+    ("Organization?_sort=near", NotSupported, '"near"'),
     ("Location?_sort=", NotSupported, '""'),
     ("Location?_sort=lastUpdated", NotSupported, "Try: _lastUpdated."),
     ("Location?_summary=maybe", InvalidRequest, "maybe"),

@@ -17,7 +17,10 @@ from ror.search.values import Canonical, LogicalReference, Reference, Token, Val
 from ror.store.contract import IndexRow
 
 ROR = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/"
-SYSTEMS = ("https://mos.esante.gouv.fr/a", "http://mos.esante.gouv.fr/b", "")
+ACTIVITIES = "https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite"
+"""A real nomenclature: its codes 01 and 02 have labels."""
+LABELS = ("Médecine, Chirurgie, Obstétrique (MCO)", "SMR")
+SYSTEMS = ("https://mos.esante.gouv.fr/a", ACTIVITIES.replace("https:", "http:"), "")
 CODES = ("01", "02")
 NAMES = ("Centre hospitalier", "centre Hospitalier de l’Œuvre", "Clinique", "Cœur", "é", "EHPAD  Les Tilleuls")
 DATES = ("2024", "2024-02", "2024-02-29", "2024-02-29T10:00:00+01:00", "2024-02-29T10:00:00.500Z", "2025-07-01")
@@ -33,11 +36,15 @@ Part = Callable[[Random], Any]
 
 def _coding(random: Random) -> dict[str, Any]:
     system = random.choice(SYSTEMS)
-    return {"code": random.choice(CODES), **({"system": system} if system else {})}
+    found = {"code": random.choice(CODES), **({"system": system} if system else {})}
+    if random.random() < 0.4:
+        found["display"] = random.choice((*NAMES, *LABELS))
+    return found
 
 
 def _concept(random: Random) -> dict[str, Any]:
-    return {"text": "sans code"} if random.random() < 0.1 else {"coding": _some(_coding, 2)(random)}
+    text = {"text": random.choice(("sans code", *NAMES, *LABELS))} if random.random() < 0.2 else {}
+    return text if text and random.random() < 0.5 else {"coding": _some(_coding, 2)(random), **text}
 
 
 def _some(part: Part, most: int) -> Part:
@@ -111,7 +118,8 @@ def _reference(resource_type: str) -> Part:
 
 def _identifier(random: Random) -> dict[str, Any]:
     coding = _coding(random)
-    return {"value": coding["code"], **({"system": coding["system"]} if "system" in coding else {})}
+    found = {"value": coding["code"], **({"system": coding["system"]} if "system" in coding else {})}
+    return {**found, "type": _concept(random)} if random.random() < 0.6 else found
 
 
 def _period(random: Random) -> dict[str, Any]:

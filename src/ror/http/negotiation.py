@@ -108,16 +108,21 @@ def coding_for(accept_encoding: str | None) -> Coding:
 
 
 class Preferences(NamedTuple):
-    """How a search treats what it does not understand, and criteria on repeated records."""
+    """How a search treats what it does not understand and criteria on repeated records; whether it explains itself."""
 
     lenient: bool
     independent: bool
+    explain: bool = False
 
     @property
     def applied(self) -> str:
         """The value of Preference-Applied; empty when nothing was asked that changes the answer."""
-        names = (("lenient", self.lenient), ("independent-criteria", self.independent))
-        return ", ".join(f"handling={name}" for name, asked in names if asked)
+        names = (
+            ("handling=lenient", self.lenient),
+            ("handling=independent-criteria", self.independent),
+            ("ror-explain", self.explain),
+        )
+        return ", ".join(name for name, asked in names if asked)
 
 
 @lru_cache(maxsize=256)
@@ -126,14 +131,17 @@ def preferences(prefer: str | None) -> Preferences:
     What the Prefer headers ask. Strict wins over lenient; an unknown preference is ignored, as RFC 7240 wants.
 
     >>> preferences('respond-async, handling="lenient"; x=1, Handling=independent-criteria')
-    Preferences(lenient=True, independent=True)
+    Preferences(lenient=True, independent=True, explain=False)
     """
     handling = set()
+    explain = False
     for part in (prefer or "").split(","):
         name, _, value = part.partition(";")[0].partition("=")
         if name.strip().lower() == "handling":
             handling.add(value.strip().strip('"').lower())
-    return Preferences("lenient" in handling and "strict" not in handling, "independent-criteria" in handling)
+        explain = explain or name.strip().lower() == "ror-explain"
+    lenient = "lenient" in handling and "strict" not in handling
+    return Preferences(lenient, "independent-criteria" in handling, explain)
 
 
 # --- freshness -------------------------------------------------------------------------------------------------------

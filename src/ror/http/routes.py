@@ -7,6 +7,7 @@ CapabilityStatement lists the interactions of this very table.
 
 import hashlib
 import re
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Final
@@ -70,6 +71,8 @@ def _search(service: Service, call: Call) -> Reply:
     viewer = _viewer(service)
     wanted = negotiation.preferences(call.header(b"prefer"))
     request = parse(call.segments[0], call.pairs, lenient=wanted.lenient, independent=wanted.independent)
+    if wanted.explain:
+        request = replace(request, explain=True)
     directory = service.directory
     answer = searching.search(directory.index, directory.bodies, viewer, request, call.base_url, call.language)
     applied: tuple[Header, ...] = ((b"preference-applied", wanted.applied.encode()),) if wanted.applied else ()

@@ -10,13 +10,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
-from ror.definitions import RESOURCE_TYPES, SearchParameter
+from ror.definitions import CONTENT, RESOURCE_TYPES, SearchParameter
 from ror.errors import InvalidRequest, NotSupported, TooCostly
 from ror.geography import commune
+from ror.paths import reached_types
+from ror.search.beside import CONVERSIONS, IDENTIFIER, OF_TYPE, TEXT, beside
 from ror.search.expression import (
+    And,
     CanonicalIs,
     DateIs,
     Expression,
+    LabelIs,
     Near,
     Not,
     NumberIs,
@@ -27,8 +31,10 @@ from ror.search.expression import (
     ReferenceIs,
     TextIs,
     TokenIs,
+    WordIs,
 )
 from ror.search.values import covering, fold, half_step, normal_system, normal_unit
+from ror.search.words import SMALL_WORDS, words_of
 
 MAX_VALUES: Final = 1_000
 """Values in one comma list (decision 25)."""
@@ -37,15 +43,19 @@ MAX_DIGITS: Final = 50
 """Characters of a number, and the largest power of ten, either way: beyond, arithmetic is an attack."""
 
 MODIFIERS: Final[Mapping[str, tuple[str, ...]]] = {
-    "token": ("not", "missing"),
+    "token": ("not", "missing", TEXT, OF_TYPE),
     "string": ("exact", "contains", "missing"),
     "date": ("missing",),
     "number": ("missing",),
     "quantity": ("missing",),
-    "reference": ("missing",),
+    "reference": ("missing", IDENTIFIER),
     "special": ("missing",),
 }
-"""What may follow the colon, by type of parameter; a reference also takes the type of its target."""
+"""
+What may follow the colon, by type of parameter; a reference also takes the type of its target.
+
+`:text`, `:of-type` and `:identifier` only do where the parameter reads something that has these, see `CONVERSIONS`.
+"""
 
 PREFIXES: Final = cast(tuple[Prefix, ...], get_args(Prefix))
 
@@ -60,6 +70,9 @@ MAX_DISTANCE_KM: Final = 1_000
 
 POSITION: Final = "near"
 """The parameter that holds where a place is, whichever way a search asks."""
+
+NOMENCLATURES: Final = "mos.esante.gouv.fr/NOS/"
+"""How the normal form of the systems of codes begins; identifiers have none of these, but their types do."""
 
 _METRES: Final = {"km": 1_000, "m": 1}
 _BOOLEAN_SYSTEM: Final = "terminology.hl7.org/CodeSystem/special-values"
@@ -110,9 +123,11 @@ def any_of(asked: Asked, values: Sequence[str]) -> Expression:
         (text,) = values
         if text not in ("true", "false"):
             raise asked.refused("search.not-missing", text)
-        present = Present(asked.parameter.name)
+        present = Present(POSITION if asked.parameter.name in _SPECIAL else asked.parameter.name)
         return Not(present) if text == "true" else present
-    leaves = tuple(_READERS[asked.parameter.type](asked, values))
+    by_type = _words if asked.parameter.name == CONTENT else _READERS[asked.parameter.type]
+    read = _BY_MODIFIER.get(asked.modifier, by_type)
+    leaves = tuple(read(asked, values))
     whole = leaves[0] if len(leaves) == 1 else Or(leaves)
     return Not(whole) if asked.modifier == "not" else whole
 
@@ -165,6 +180,7 @@ def _as_written(text: str) -> str:
 def _tokens(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
     """`code`, `system|code`, `|code`, `system|`; a system holds for the bare codes that follow it (decision 3)."""
     parameter = asked.parameter
+    param = beside(parameter.name, IDENTIFIER) if asked.modifier == IDENTIFIER else parameter.name
     given: str | None = None
     for piece in pieces:
         before, *after = piece.split("|")
@@ -183,11 +199,35 @@ def _tokens(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
             if code not in ("true", "false") or system not in (None, _BOOLEAN_SYSTEM):
                 raise asked.refused("search.not-a-boolean", piece)
             system = None
-        yield TokenIs(parameter.name, code or None, system)
+        yield TokenIs(param, code or None, system)
+        if code and system and system.startswith(NOMENCLATURES) and "Identifier" in elements_read(parameter):
+            # The guide names places by the system of their identifier's type (search.md 4.4).
+            yield TokenIs(beside(param, OF_TYPE), code, f"{system}|")
 
 
 def _is_boolean(parameter: SearchParameter) -> bool:
     return (parameter.expression or "").endswith(".as(boolean)")
+
+
+def _texts(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """What codes are called, by the nomenclatures or in the data, starts with the text. Source: FHIR R4, `:text`."""
+    for piece in pieces:
+        folded = fold(_opened(piece))
+        if not folded:
+            raise InvalidRequest("search.empty-value", name=asked.name)
+        if "Identifier" not in elements_read(asked.parameter):
+            yield LabelIs(asked.parameter.name, folded)
+        yield TextIs(beside(asked.parameter.name, TEXT), folded)
+
+
+def _of_types(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """`system|code|value`: the system and the code of the type of an identifier, and its value."""
+    for piece in pieces:
+        parts = [_opened(part).strip() for part in piece.split("|")]
+        if len(parts) != 3 or not all(parts):
+            raise asked.refused("search.not-of-type", piece)
+        system, code, value = parts
+        yield TokenIs(beside(asked.parameter.name, OF_TYPE), value, f"{normal_system(system)}|{code}")
 
 
 def _strings(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
@@ -204,6 +244,24 @@ def _strings(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
 
 
 _HOW: Final[Mapping[str | None, Literal["contains", "ends"]]] = {"contains": "contains", "ends": "ends"}
+
+
+def _words(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """Words that must all be found, in any order; the last one typed may go on (decision 9). Quotes change nothing."""
+    count = 0
+    for piece in pieces:
+        typed = words_of(_opened(piece))
+        if not typed:
+            raise asked.refused("search.no-word", piece)
+        count += len(typed)
+        if count > MAX_VALUES:
+            raise TooCostly("search.too-many-values", name=asked.name, count=count, limit=MAX_VALUES)
+        kept = [(word, at) for at, word in enumerate(typed, start=1) if word not in SMALL_WORDS]
+        leaves = tuple(
+            WordIs(asked.parameter.name, word, prefix=at == len(typed))
+            for word, at in kept or [(word, at) for at, word in enumerate(typed, start=1)]
+        )
+        yield leaves[0] if len(leaves) == 1 else And(leaves)
 
 
 def _dates(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
@@ -338,6 +396,14 @@ _READERS: Final[Mapping[str, Callable[[Asked, Sequence[str]], Iterator[Expressio
 # --- prefixes and numbers --------------------------------------------------------------------------------------------
 
 
+_BY_MODIFIER: Final[Mapping[str | None, Callable[[Asked, Sequence[str]], Iterator[Expression]]]] = {
+    TEXT: _texts,
+    OF_TYPE: _of_types,
+    IDENTIFIER: _tokens,
+}
+"""The modifiers that ask something else than the type of the parameter would say."""
+
+
 def _prefixed(asked: Asked, text: str) -> tuple[Prefix, str]:
     """The prefix, `eq` when there is none, and what follows it."""
     if asked.prefix is not None:
@@ -378,4 +444,14 @@ _NOT_A: Final = {
 
 def modifiers_of(parameter: SearchParameter) -> tuple[str, ...]:
     """Every modifier that a parameter takes, types of its targets included, in the order of `RESOURCE_TYPES`."""
-    return MODIFIERS[parameter.type] + tuple(name for name in RESOURCE_TYPES if name in parameter.targets)
+    if parameter.name == CONTENT:
+        # Words are found whole or by how they begin: an exact text or a part of one is another question.
+        return ("missing",)
+    offered = {modifier for element in elements_read(parameter) for modifier in CONVERSIONS.get(element, ())}
+    taken = tuple(one for one in MODIFIERS[parameter.type] if one in offered or one not in _BY_MODIFIER)
+    return taken + tuple(name for name in RESOURCE_TYPES if name in parameter.targets)
+
+
+def elements_read(parameter: SearchParameter) -> frozenset[str]:
+    """The FHIR types of the elements that a parameter reads."""
+    return reached_types(parameter.expression, parameter.resource_type) if parameter.expression else frozenset()

@@ -23,12 +23,7 @@ MAX_HOPS: Final = 5
 
 NOT_YET: Final = frozenset(
     {
-        "_content",
         "_text",
-        ":text",
-        ":of-type",
-        ":identifier",
-        "_sort=_score",
     }
 )
 """Published or standard, and not available in this version: parameters, modifiers (with a colon), values."""
@@ -144,8 +139,6 @@ def _first_step(here: str, name: str) -> tuple[Hop | None, str, str | None]:
 
 def _hop(parameter: SearchParameter, target: str | None) -> Hop:
     """The hop of `param.` or `param:Target.`."""
-    if target is not None and f":{target}" in NOT_YET:
-        raise _not_yet(f"{parameter.name}:{target}")
     if parameter.type != "reference":
         raise InvalidRequest(
             "search.not-chainable",
@@ -191,7 +184,7 @@ def _parameter(resource_type: str, name: str) -> SearchParameter:
         raise NotSupported("filter.elsewhere")
     parameter = search_parameter(resource_type, name)
     # A published definition whose expression reads nothing would find nothing, without a word.
-    if parameter is None or not parameter.expression:
+    if parameter is None or not parameter.reads:
         raise NotSupported(
             "search.unknown-parameter", type=resource_type, name=shown(name), known=_suggestion(resource_type, name)
         )
@@ -201,8 +194,6 @@ def _parameter(resource_type: str, name: str) -> SearchParameter:
 def _check_modifier(parameter: SearchParameter, modifier: str | None) -> None:
     if modifier is None:
         return
-    if f":{modifier}" in NOT_YET:
-        raise _not_yet(f"{parameter.name}:{modifier}")
     allowed = modifiers_of(parameter)
     if modifier not in allowed:
         raise NotSupported(
@@ -269,7 +260,7 @@ def closest(name: str, known: Iterable[str], shown_as: str = "{}") -> str:
 
 def _suggestion(resource_type: str, name: str) -> str:
     """What to try instead of an unknown parameter: its new name, a link that leads to it, a near name."""
-    served = {one.name for one in search_parameters(resource_type).values() if one.expression}
+    served = {one.name for one in search_parameters(resource_type).values() if one.reads}
     if FORMER_NAMES.get(name) in served:
         return FORMER_NAMES[name]
     return next(_through_a_link(resource_type, name), None) or closest(name, sorted(served | {"_has"}))
@@ -288,7 +279,7 @@ def _through_a_link(resource_type: str, name: str) -> Iterator[str]:
 
 def _serves(resource_type: str, name: str) -> bool:
     parameter = search_parameter(resource_type, name)
-    return parameter is not None and bool(parameter.expression) and name not in NOT_YET
+    return parameter is not None and parameter.reads and name not in NOT_YET
 
 
 # --- together --------------------------------------------------------------------------------------------------------

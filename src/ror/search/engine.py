@@ -91,7 +91,7 @@ class Search:
             case Has(source, param, inner):
                 return self.pointed_at(source, param, resource_type, self.of(inner, source))
             case Upward(inner):
-                return self._below(resource_type, self.of(inner, resource_type))
+                return self.below(resource_type, self.of(inner, resource_type))
             case ReferenceIs():
                 return self.of(as_chains(expression, resource_type), resource_type)
             case CanonicalIs(param):
@@ -125,7 +125,7 @@ class Search:
             found = found | (rids_of(part.segment, resource_type, name, slots) - part.dead)
         return found
 
-    def _below(self, resource_type: str, tops: BitMap) -> BitMap:
+    def below(self, resource_type: str, tops: BitMap) -> BitMap:
         """The resources of `tops` and everything under them."""
         found = fresh = tops
         while fresh:

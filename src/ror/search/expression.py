@@ -13,6 +13,7 @@ from typing import Final, Literal, Protocol
 
 from ror.definitions import search_parameter, search_parameters
 from ror.geography import distance_m
+from ror.search.beside import parameter_of
 from ror.search.values import (
     Canonical,
     Period,
@@ -21,7 +22,10 @@ from ror.search.values import (
     Text,
     Token,
     Value,
+    Words,
+    labels,
 )
+from ror.search.words import stem
 
 Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
 
@@ -47,6 +51,23 @@ class TextIs:
     param: str
     text: str
     how: Literal["starts", "contains", "ends", "exact"] = "starts"
+
+
+@dataclass(frozen=True, slots=True)
+class WordIs:
+    """A word of the same stem as `word`, which is folded, or with `prefix` one that starts with it (decision 9)."""
+
+    param: str
+    word: str
+    prefix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LabelIs:
+    """A code that the nomenclatures call something that starts with `text`, which is folded."""
+
+    param: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +191,7 @@ class Upward:
 UPWARD: Final = {"Organization": "partof"}
 """The reference that leads to what stands above a resource, for the types that have a hierarchy."""
 
-ValueLeaf = TokenIs | TextIs | DateIs | NumberIs | QuantityIs | CanonicalIs | Near | Present
+ValueLeaf = TokenIs | LabelIs | TextIs | WordIs | DateIs | NumberIs | QuantityIs | CanonicalIs | Near | Present
 Leaf = ValueLeaf | ReferenceIs
 Expression = Everything | Leaf | Not | And | Or | SameRecord | Chain | Has | Upward
 
@@ -234,6 +255,19 @@ def matches(expression: Expression, facts: Facts, world: World, row: int | None 
             return any(satisfies(value) for value, at in facts.entries.get(leaf.param, ()) if row is None or at == row)
 
 
+def seeks_words(expression: Expression) -> bool:
+    """Whether a match can say more or less well what is asked: words are asked for, and not their absence."""
+    match expression:
+        case WordIs():
+            return True
+        case And(parts) | Or(parts):
+            return any(seeks_words(part) for part in parts)
+        case SameRecord(_, inner) | Chain(_, _, inner) | Has(_, _, inner) | Upward(inner):
+            return seeks_words(inner)
+        case _:
+            return False
+
+
 def as_chains(reference: ReferenceIs, resource_type: str) -> Expression:
     """What a reference criterion asks, in terms of chains: the `_id` of each type it may point to."""
     parameter = search_parameter(resource_type, reference.param)
@@ -260,7 +294,7 @@ def _rows_of(record: str, facts: Facts) -> range:
     rows = [
         row
         for param, values in facts.entries.items()
-        if param in parameters and parameters[param].record == record
+        if (found := parameters.get(parameter_of(param))) and found.record == record
         for _, row in values
     ]
     return range(max(rows, default=-1) + 1)
@@ -289,6 +323,12 @@ def _satisfies(leaf: ValueLeaf) -> Callable[[Value], bool]:
             return lambda value: isinstance(value, Text) and value.folded.endswith(text)
         case TextIs(_, text, _):
             return lambda value: isinstance(value, Text) and value.exact == text
+        case WordIs(_, asked_word, begun):
+            return lambda value: (
+                isinstance(value, Words) and any(word_agrees(word, asked_word, begun) for word in value.words)
+            )
+        case LabelIs(_, text):
+            return lambda value: isinstance(value, Token) and any(one.startswith(text) for one in labels(*value))
         case DateIs(_, prefix, first, last):
             return lambda value: isinstance(value, Period) and date_compares(prefix, value, Period(first, last))
         case NumberIs(_, prefix, asked, half):
@@ -308,6 +348,11 @@ def _satisfies(leaf: ValueLeaf) -> Callable[[Value], bool]:
             )
         case Present():
             return lambda value: True
+
+
+def word_agrees(indexed: str, asked: str, prefix: bool) -> bool:
+    """Whether an indexed word is the one asked: of the same stem, or, when it may go on, starting with it."""
+    return stem(indexed) == stem(asked) or (prefix and indexed.startswith(asked))
 
 
 def date_compares(prefix: Prefix, value: Period, asked: Period) -> bool:

@@ -15,8 +15,10 @@ from typing import Any, Final
 
 import msgspec
 
-from ror.definitions import RECORDS, RESOURCE_TYPES, search_parameters
+from ror.definitions import CONTENT, RECORDS, RESOURCE_TYPES, search_parameters
 from ror.paths import Member, Only, Path, paths, reached_type
+from ror.search.beside import CONVERSIONS, beside, parameter_of
+from ror.search.content import words_in
 from ror.search.values import (
     Canonical,
     LogicalReference,
@@ -26,7 +28,9 @@ from ror.search.values import (
     Reference,
     Text,
     Token,
+    TypedIdentifier,
     Value,
+    Words,
     covering,
     covering_between,
     fold,
@@ -37,7 +41,7 @@ from ror.search.values import (
 Entries = dict[str, list[tuple[Value, int]]]
 """By parameter, each value with the row of its record; the row is 0 outside records."""
 
-SCHEMA: Final = "1"
+SCHEMA: Final = "2"
 """Changes whenever the same resource would give other entries; a directory indexed under another one is reindexed."""
 
 ABSENT_CODE: Final = ""
@@ -76,6 +80,9 @@ def extract(resource: Mapping[str, Any]) -> Entries:
     """
     entries: Entries = {}
     _walk(_tree(resource["resourceType"]), resource, entries, (0,), {})
+    found = words_in(resource)
+    if found:
+        entries[CONTENT] = [(words, 0) for words in found]
     return entries
 
 
@@ -111,10 +118,13 @@ def _walk(node: Node, value: Any, entries: Entries, rows: tuple[int, ...], count
 def _convert(node: Node, value: Any, entries: Entries, rows: tuple[int, ...]) -> None:
     """Collects what `value` itself gives the parameters that end here."""
     for param, convert in node.leaves:
+        converted = convert(value)
+        if not converted:
+            continue
         found = entries.get(param)
         if found is None:
             found = entries[param] = []
-        for one in convert(value):
+        for one in converted:
             for row in rows:
                 found.append((one, row))
 
@@ -149,8 +159,11 @@ def _tree(resource_type: str) -> Node:
         if not parameter.expression or parameter.name == "near-insee-code":
             continue
         for path in paths(parameter.expression, resource_type):
-            convert = _converter(parameter.name, parameter.type, reached_type(path, resource_type))
-            _at(root, path).leaves.append((parameter.name, convert))
+            reached = reached_type(path, resource_type)
+            leaves = _at(root, path).leaves
+            leaves.append((parameter.name, _converter(parameter.name, parameter.type, reached)))
+            more = CONVERSIONS.get(reached, {})
+            leaves += [(beside(parameter.name, modifier), convert) for modifier, convert in more.items()]
     for record in RECORDS.values():
         if record.resource_type == resource_type:
             whole, *parts = (paths(expression, resource_type)[0] for expression in record.roots)
@@ -310,7 +323,7 @@ def pack(resource_type: str, entries: Entries) -> tuple[bytes, tuple[tuple[str, 
     packed: Packed = {}
     parameters = search_parameters(resource_type)
     for param, values in entries.items():
-        parameter = parameters.get(param)
+        parameter = parameters.get(parameter_of(param))
         if parameter is not None and parameter.record:
             packed[param] = [(_key(value, links), row) for value, row in values]
         else:
@@ -327,6 +340,7 @@ def _key(value: Value, links: dict[Reference, int]) -> Any:
 
 _KEYS: Final[Mapping[type, Callable[[Any], Any]]] = {
     Token: SEPARATOR.join,
+    TypedIdentifier: lambda value: value.fingerprint,
     Text: SEPARATOR.join,
     Canonical: SEPARATOR.join,
     LogicalReference: SEPARATOR.join,
@@ -334,6 +348,7 @@ _KEYS: Final[Mapping[type, Callable[[Any], Any]]] = {
     Quantity: lambda value: (value.unit, str(value.value)),
     Period: tuple,
     Position: tuple,
+    Words: lambda value: f"{value.part}{SEPARATOR}{' '.join(value.words)}",
 }
 """The key of each kind of value; a literal reference has a place among the links instead."""
 

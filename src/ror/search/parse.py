@@ -8,17 +8,18 @@ shape the answer (`_count`, `_sort`, `_include`…) and puts the whole together.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, Literal, cast
 
-from ror.definitions import RESOURCE_TYPES, search_parameter, search_parameters
+from ror.definitions import CONTENT, RESOURCE_TYPES, search_parameter, search_parameters
 from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly
-from ror.search.asked import asks, shown
+from ror.search.asked import POSITION, asks, shown
 from ror.search.criteria import (
     FILTER,
     NOT_YET,
     Asking,
+    Hop,
     apart,
     closest,
     criterion,
@@ -27,7 +28,7 @@ from ror.search.criteria import (
     together,
 )
 from ror.search.cursor import Cursor, decode
-from ror.search.expression import Expression
+from ror.search.expression import Expression, Near, Or, seeks_words
 from ror.search.filter import read_filter
 from ror.subsetting import Subset, elements_asked, summary_asked
 
@@ -46,6 +47,12 @@ SORTABLE: Final = frozenset({"token", "string", "date", "number", "quantity"})
 ALWAYS_SORTABLE: Final = frozenset({"_id", "_lastUpdated"})
 """Every resource has these two, whether or not its type can be searched by them."""
 
+EXPLAIN: Final = "__explain"
+"""Asks for an answer that says how it was understood; ours, with two underscores as no standard parameter has."""
+
+SCORE: Final = "_score"
+"""What full-text matches are sorted by: the best first, or the least with a minus."""
+
 MISPRINTS: Final = {"__include": "_include", "_revincluded": "_revinclude"}
 """Misspelled in published requests (UC3.S02, S06, S09, S12); understood under lenient handling only (decision 1)."""
 
@@ -54,10 +61,19 @@ Total = Literal["accurate", "none", "estimate"]
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """A parameter to order by; an item without value comes last."""
+    """
+    A parameter to order by; an item without value comes last.
+
+    `hops` are the `(param, type)` of the references that lead to the resource it is on. By position, `near` are the
+    points to be near to, those of the criterion of the same name; an item counts from the nearest. By score, `words` is
+    what the matches were asked to say.
+    """
 
     param: str
     descending: bool
+    hops: tuple[tuple[str, str], ...] = ()
+    near: tuple[Near, ...] = ()
+    words: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +110,8 @@ class SearchRequest:
     total: Total | None
     ignored: tuple[RorError, ...]
     pairs: tuple[tuple[str, str], ...]
+    explain: bool = False
+    """Whether the answer says how the search was understood."""
 
 
 def parse(
@@ -139,6 +157,7 @@ class _Reading:
     total: Total | None = None
     ignored: list[RorError] = field(default_factory=list)
     pairs: list[tuple[str, str]] = field(default_factory=list)
+    explain: bool = False
     criteria_seen: int = 0
     inclusions_seen: int = 0
 
@@ -184,10 +203,11 @@ class _Reading:
         if self.subset and self.subset.summary == "text" and self.includes:
             # Source: FHIR R4, search.html#summary.
             raise InvalidRequest("search.text-with-inclusions")
+        expression = apart(self.criteria) if self.independent else together(self.criteria)
         return SearchRequest(
             resource_type=self.resource_type,
-            expression=apart(self.criteria) if self.independent else together(self.criteria),
-            sort=self.sort,
+            expression=expression,
+            sort=tuple(self._completed(key, expression) for key in self.sort),
             count=self.count,
             asked_count=self.asked_count,
             cursor=self.cursor,
@@ -197,7 +217,32 @@ class _Reading:
             total=self.total,
             ignored=tuple(self.ignored),
             pairs=tuple(self.pairs),
+            explain=self.explain,
         )
+
+    def _completed(self, key: SortKey, expression: Expression) -> SortKey:
+        """A sort key with what it takes from the criteria."""
+        if key.param == POSITION:
+            return self._with_points(key)
+        if key.param != SCORE:
+            return key
+        if not seeks_words(expression):
+            raise InvalidRequest("search.sort-without-words", name=SCORE, criterion=CONTENT)
+        return replace(key, words=expression)
+
+    def _with_points(self, key: SortKey) -> SortKey:
+        """A sort by distance, with the points of the criterion that it is the distance to."""
+        points = [
+            point
+            for hops, _, asked in self.criteria
+            if tuple((hop.param, hop.type) for hop in hops if isinstance(hop, Hop)) == key.hops
+            for point in (asked.parts if isinstance(asked, Or) else (asked,))
+            if isinstance(point, Near)
+        ]
+        if not points:
+            name = ".".join([*(param for param, _ in key.hops), key.param])
+            raise InvalidRequest("search.sort-without-point", name=name)
+        return replace(key, near=tuple(points))
 
 
 def _asking(resource_type: str, name: str, text: str, independent: bool) -> Asking:
@@ -283,32 +328,49 @@ _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def _sort(reading: _Reading, text: str) -> str:
-    keys: dict[str, SortKey] = {}
+    keys: dict[tuple[tuple[tuple[str, str], ...], str], SortKey] = {}
     for part in text.split(","):
-        key = SortKey(_sortable(reading.resource_type, part.strip().removeprefix("-")), part.strip().startswith("-"))
-        if key.param in keys:
-            raise InvalidRequest("search.sort-twice", name=key.param)
-        keys[key.param] = key
+        name = part.strip().removeprefix("-")
+        hops, param = _sortable(reading.resource_type, name)
+        if (hops, param) in keys:
+            raise InvalidRequest("search.sort-twice", name=shown(name))
+        # The best score comes first: that is what anyone who sorts by it wants.
+        keys[hops, param] = SortKey(param, part.strip().startswith("-") != (param == SCORE), hops)
     reading.sort = tuple(keys.values())
     return text
 
 
-def _sortable(resource_type: str, name: str) -> str:
-    """The parameter to sort by, under its own name."""
-    if f"_sort={name}" in NOT_YET or "." in name:
+def _sortable(resource_type: str, name: str) -> tuple[tuple[tuple[str, str], ...], str]:
+    """The references to follow and the parameter to sort by, under its own name. Chains are those of UC5.S01."""
+    if f"_sort={name}" in NOT_YET:
         raise NotSupported("search.not-yet", what=f"_sort={shown(name)}")
-    parameter = search_parameter(resource_type, name)
-    own_name = parameter.name if parameter else name
-    known = _sortable_names(resource_type)
+    if name == SCORE:
+        return (), SCORE
+    chain, _, last = name.rpartition(".")
+    hops: tuple[tuple[str, str], ...] = ()
+    if chain:
+        steps = criterion(resource_type, f"{chain}._id").hops
+        if not all(isinstance(step, Hop) and not step.reverse for step in steps):
+            raise NotSupported("search.unsortable", type=resource_type, name=shown(name), known="-")
+        hops = tuple((step.param, step.type) for step in steps if isinstance(step, Hop))
+    here = hops[-1][1] if hops else resource_type
+    parameter = search_parameter(here, last)
+    own_name = parameter.name if parameter else last
+    known = _sortable_names(here)
     if own_name not in known:
-        raise NotSupported("search.unsortable", type=resource_type, name=shown(name), known=closest(name, known))
-    return own_name
+        raise NotSupported("search.unsortable", type=here, name=shown(last), known=closest(last, known))
+    return hops, POSITION if own_name in _BY_DISTANCE else own_name
 
 
 @lru_cache(maxsize=len(RESOURCE_TYPES))
 def _sortable_names(resource_type: str) -> tuple[str, ...]:
     ordered = {one.name for one in search_parameters(resource_type).values() if one.type in SORTABLE and one.expression}
-    return tuple(sorted((ordered | ALWAYS_SORTABLE) - NOT_YET))
+    distance = _BY_DISTANCE.intersection(search_parameters(resource_type))
+    return tuple(sorted((ordered | distance | ALWAYS_SORTABLE) - NOT_YET))
+
+
+_BY_DISTANCE: Final = frozenset({"near", "near-insee-code"})
+"""Sorting by these is sorting by distance, whichever way the point was given."""
 
 
 def _summary(reading: _Reading, text: str) -> str:
@@ -341,6 +403,13 @@ def _cursor(reading: _Reading, text: str) -> None:
     reading.cursor = decode(text)
 
 
+def _explain(reading: _Reading, text: str) -> str:
+    if text not in ("true", "false"):
+        raise InvalidRequest("search.one-of", name=EXPLAIN, value=shown(text), known="true, false")
+    reading.explain = text == "true"
+    return text
+
+
 def _kept(_: _Reading, text: str) -> str:
     """The door answers for it; the self link repeats it."""
     return text
@@ -353,6 +422,7 @@ _RESULT: Final[Mapping[str, Callable[[_Reading, str], str | None]]] = {
     "_elements": _elements,
     "_total": _total,
     "_cursor": _cursor,
+    EXPLAIN: _explain,
     "_format": _kept,
     "_pretty": _kept,
 }

@@ -18,18 +18,21 @@ import msgspec
 import numpy as np
 from pyroaring import BitMap
 
-from ror.definitions import RECORDS, RESOURCE_TYPES, search_parameters
+from ror.definitions import CONTENT, RECORDS, RESOURCE_TYPES, search_parameters
 from ror.errors import Unavailable
 from ror.search import bitmaps
+from ror.search.beside import KINDS, beside, parameter_of
 from ror.search.columns import (
     COLUMN_KINDS,
     Array,
     Column,
+    FingerprintColumn,
     KeyColumn,
     LinkColumn,
     NumberColumn,
     PeriodColumn,
     PositionColumn,
+    WordGathering,
 )
 from ror.search.extract import CANONICAL_PARAMETER, CANONICAL_TYPES, Packed, unpack
 from ror.store.contract import IndexRow
@@ -71,6 +74,7 @@ _COLUMN_OF_TYPE: Final[Mapping[str, type[Column]]] = {
     "quantity": NumberColumn,
     "reference": LinkColumn,
     "special": PositionColumn,
+    "fingerprint": FingerprintColumn,
 }
 
 
@@ -87,6 +91,7 @@ class _Gathering:
 
     def __init__(self) -> None:
         self._entries: dict[ColumnName, list[tuple[Any, int]]] = {}
+        self._words: dict[str, WordGathering] = {}
         self._owners: dict[ColumnName, list[int]] = {}
         self._types: dict[str, list[int]] = {name: [] for name in RESOURCE_TYPES}
         self._members: list[int] = []
@@ -101,7 +106,9 @@ class _Gathering:
         first_rows: dict[str, int] = {}
         for param, keys in unpack(row.entries).items():
             kind, record = kinds[param]
-            if record:
+            if kind == "words":
+                self._words.setdefault(row.type, WordGathering()).add(keys, row.rid)
+            elif record:
                 self._add_records(row, param, record, keys, first_rows, kind)
             elif kind == "reference":
                 self._add_references(row, param, keys)
@@ -136,7 +143,9 @@ class _Gathering:
     def segment(self) -> Segment:
         members = BitMap(self._members)
         size = (members.max() + 1) if members else 0
-        columns = {}
+        columns: dict[ColumnName, Column] = {
+            (resource_type, CONTENT): words.column(size) for resource_type, words in self._words.items()
+        }
         for (resource_type, param), entries in self._entries.items():
             kind, record = self._kinds[resource_type].get(param, ("token", None))
             slots = len(self._owners[resource_type, record]) if record else size
@@ -154,6 +163,9 @@ def _parameter_kinds(resource_type: str) -> dict[str, tuple[str, str | None]]:
     kinds: dict[str, tuple[str, str | None]] = {
         name: (parameter.type, parameter.record) for name, parameter in search_parameters(resource_type).items()
     }
+    kinds[CONTENT] = ("words", None)
+    for name, (_, record) in tuple(kinds.items()):
+        kinds |= {beside(name, modifier): (kind, record) for modifier, kind in KINDS.items()}
     if resource_type in CANONICAL_TYPES:
         kinds[CANONICAL_PARAMETER] = ("uri", None)
     return kinds
@@ -286,7 +298,7 @@ def load(path: Path) -> tuple[Segment, dict[str, str]] | None:
 
 def record_of(resource_type: str, param: str) -> str | None:
     """The repeated record that a parameter reads, None when its slots are the resources themselves."""
-    parameter = search_parameters(resource_type).get(param)
+    parameter = search_parameters(resource_type).get(parameter_of(param))
     return parameter.record if parameter else None
 
 

@@ -31,10 +31,9 @@ def dictionary_id(content: bytes) -> int:
     return zstandard.ZstdCompressionDict(content).dict_id()
 
 
-@cache
 def shipped_codec() -> "Codec":
     """Compresses with the shipped dictionary, without any database."""
-    return Codec(shipped_dictionary(), lambda _: None)
+    return codec_of(shipped_dictionary())
 
 
 def compress_body(body: bytes) -> bytes:
@@ -46,6 +45,12 @@ def compress_body(body: bytes) -> bytes:
     True
     """
     return shipped_codec().compress(body)
+
+
+@cache
+def codec_of(dictionary: bytes) -> "Codec":
+    """Compresses with one dictionary, and knows no other; made once for each process."""
+    return Codec(dictionary, lambda _: None)
 
 
 class Codec:

@@ -7,10 +7,10 @@ process is its `rid`, a small integer allotted once per `(type, id)` and never r
 referred to already has one, so that a reference never has to be resolved twice.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,22 @@ class Draft:
     """The `(type, id)` of each literal reference, in the order in which `entries` counts them."""
     digest: bytes
     """Identifies the content: the same digest means nothing changed."""
+
+
+class Packed(NamedTuple):
+    """
+    A draft as a store will write it, made by its `packer`; what `body` and `entries` hold is the store's business.
+
+    A plain tuple, because imports make these by the thousand in other processes.
+    """
+
+    type: str
+    id: str
+    last_updated: int
+    body: bytes
+    entries: bytes
+    links: tuple[tuple[str, str], ...]
+    digest: bytes
 
 
 class Outcome(Enum):
@@ -125,7 +141,14 @@ class Store(Protocol):
     def url(self) -> str:
         """What `open_store` opens this directory with, from another process too."""
 
-    def put(self, drafts: Sequence[Draft], author: str) -> list[Outcome]:
+    def packer(self) -> Callable[[Draft], Packed]:
+        """
+        What makes drafts ready to be written by this store, and may be sent to another process to do it there.
+
+        `put` does the same for those that come as they are.
+        """
+
+    def put(self, drafts: Sequence[Draft | Packed], author: str) -> list[Outcome]:
         """
         Keep drafts, all or none, durable on return; what became of each, in the same order.
 

@@ -13,17 +13,17 @@ import threading
 import time
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 from ror.errors import Unavailable
 from ror.store import sqlite_file
-from ror.store.compression import Codec, CorruptFrame, dictionary_id, shipped_dictionary
-from ror.store.contract import Change, Dangling, Draft, IndexRow, Job, Outcome, Stored, VersionRow
+from ror.store.compression import Codec, CorruptFrame, codec_of, dictionary_id, shipped_dictionary
+from ror.store.contract import Change, Dangling, Draft, IndexRow, Job, Outcome, Packed, Stored, VersionRow
 from ror.store.group_commit import GroupCommit
 
 Key = tuple[int, str]
@@ -70,7 +70,9 @@ class SqliteStore:
         self._connection = sqlite_file.open_writer(path)
         try:
             with sqlite_file.translating(path, opening=True):
-                self._codec = Codec(_own_dictionary(self._connection), self._find_dictionary)
+                dictionary = _own_dictionary(self._connection)
+                self._pack = partial(_packed, dictionary)
+                self._codec = Codec(dictionary, self._find_dictionary)
                 self._watcher = sqlite_file.open_reader(path)
         except BaseException:
             self._connection.close()
@@ -83,11 +85,13 @@ class SqliteStore:
 
     # Writing
 
-    def put(self, drafts: Sequence[Draft], author: str) -> list[Outcome]:
+    def packer(self) -> Callable[[Draft], Packed]:
+        return self._pack
+
+    def put(self, drafts: Sequence[Draft | Packed], author: str) -> list[Outcome]:
         if not drafts:
             return []
-        compress = self._codec.compress
-        packed = [_Packed(draft, compress(draft.body), compress(draft.entries)) for draft in drafts]
+        packed = [draft if isinstance(draft, Packed) else self._pack(draft) for draft in drafts]
         return self._writer.run(lambda connection: _keep(connection, self._known, packed, author), len(packed))
 
     def delete(self, resource_type: str, resource_id: str, author: str) -> bool:
@@ -371,13 +375,11 @@ class SqliteStore:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    """A draft and its frames."""
-
-    draft: Draft
-    body: bytes
-    entries: bytes
+def _packed(dictionary: bytes, draft: Draft) -> Packed:
+    """A draft with the frames of its body and entries; sent to other processes with the dictionary."""
+    compress = codec_of(dictionary).compress
+    body, entries = compress(draft.body), compress(draft.entries)
+    return Packed(draft.type, draft.id, draft.last_updated, body, entries, draft.links, draft.digest)
 
 
 class _Known:
@@ -439,9 +441,9 @@ class _Known:
             self._recent, self._older = {}, self._recent
 
 
-def _keep(connection: sqlite3.Connection, known: _Known, packed: Sequence[_Packed], author: str) -> list[Outcome]:
+def _keep(connection: sqlite3.Connection, known: _Known, packed: Sequence[Packed], author: str) -> list[Outcome]:
     """What became of each draft, in the transaction under way."""
-    keys = [(known.code(connection, each.draft.type), each.draft.id) for each in packed]
+    keys = [(known.code(connection, each.type), each.id) for each in packed]
     outcomes: dict[int, Outcome] = {}
     for positions in _rounds(keys):
         batch = {keys[position]: packed[position] for position in positions}
@@ -467,17 +469,13 @@ def _rounds(keys: Sequence[Key]) -> list[list[int]]:
 
 
 def _keep_distinct(
-    connection: sqlite3.Connection, known: _Known, batch: dict[Key, _Packed], author: str
+    connection: sqlite3.Connection, known: _Known, batch: dict[Key, Packed], author: str
 ) -> list[Outcome]:
     """What became of each draft of a batch of distinct resources."""
     rids = known.rids(connection, batch)
     current = _current(connection, rids.values())
-    changed = {
-        key: each for key, each in batch.items() if key not in rids or current[rids[key]][1] != each.draft.digest
-    }
-    links = [
-        [(known.code(connection, name), link_id) for name, link_id in each.draft.links] for each in changed.values()
-    ]
+    changed = {key: each for key, each in batch.items() if key not in rids or current[rids[key]][1] != each.digest}
+    links = [[(known.code(connection, name), link_id) for name, link_id in each.links] for each in changed.values()]
     rids |= known.rids(connection, {key for keys in links for key in keys if key not in rids and key not in changed})
     # New resources before what they refer to, so that their rows fill the pages in order.
     rids |= known.allot(connection, [key for key in changed if key not in rids])
@@ -489,9 +487,9 @@ def _keep_distinct(
     updates: list[tuple[object, ...]] = []
     changes: list[tuple[int, int]] = []
     for (key, each), keys in zip(changed.items(), links, strict=True):
-        rid, draft, targets = rids[key], each.draft, _pack([rids[link] for link in keys])
+        rid, targets = rids[key], _pack([rids[link] for link in keys])
         version = current[rid][0] + 1 if rid in current else 1
-        values = (version, draft.last_updated, now, author, draft.digest, targets, each.entries, each.body)
+        values = (version, each.last_updated, now, author, each.digest, targets, each.entries, each.body)
         if rid in current:
             updates.append((*values, rid))
         else:

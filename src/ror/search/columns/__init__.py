@@ -3,15 +3,26 @@
 from collections.abc import Mapping
 from typing import Final
 
-from ror.search.columns.column import Array, Arrays, Column, Slots
+from ror.search.columns.column import Array, Arrays, Column, Slots, first_per_slot
+from ror.search.columns.fingerprints import FingerprintColumn
 from ror.search.columns.keys import KeyColumn
 from ror.search.columns.links import LinkColumn
 from ror.search.columns.numbers import NumberColumn
 from ror.search.columns.periods import PeriodColumn
 from ror.search.columns.positions import PositionColumn, great_circle_m
+from ror.search.columns.words import WordColumn, WordGathering
 
 COLUMN_KINDS: Final[Mapping[str, type[Column]]] = {
-    column.kind: column for column in (KeyColumn, PeriodColumn, NumberColumn, LinkColumn, PositionColumn)
+    column.kind: column
+    for column in (
+        KeyColumn,
+        PeriodColumn,
+        NumberColumn,
+        LinkColumn,
+        PositionColumn,
+        WordColumn,
+        FingerprintColumn,
+    )
 }
 
 __all__ = [
@@ -19,11 +30,15 @@ __all__ = [
     "Array",
     "Arrays",
     "Column",
+    "FingerprintColumn",
     "KeyColumn",
     "LinkColumn",
     "NumberColumn",
     "PeriodColumn",
     "PositionColumn",
     "Slots",
+    "WordColumn",
+    "WordGathering",
+    "first_per_slot",
     "great_circle_m",
 ]

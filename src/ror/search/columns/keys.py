@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -12,8 +13,9 @@ from pyroaring import BitMap
 
 from ror.search import bitmaps
 from ror.search.columns.column import NOTHING, Array, Column, Slots, counts, first_per_slot, starts, without_repetition
-from ror.search.expression import CanonicalIs, Present, TextIs, TokenIs, ValueLeaf
+from ror.search.expression import CanonicalIs, LabelIs, Present, TextIs, TokenIs, ValueLeaf
 from ror.search.extract import SEPARATOR
+from ror.search.values import labels
 
 _SEPARATOR: Final = SEPARATOR.encode()
 _BETWEEN_KEYS: Final = b"\xff"
@@ -67,6 +69,8 @@ class KeyColumn(Column, Sequence[bytes]):
                 return self.starting(code.encode() + _SEPARATOR)
             case TokenIs(_, str(code), str(system)):
                 return self.exactly(f"{code}{SEPARATOR}{system}".encode())
+            case LabelIs(_, text):
+                return self._labelled(text)
             case TextIs(_, text, "starts"):
                 return self.starting(text.encode())
             case TextIs(_, text, "contains"):
@@ -136,6 +140,18 @@ class KeyColumn(Column, Sequence[bytes]):
         # The second part of a key, the exact text, may hold a folded text only where the folded first part does.
         found = [at.start() for at in re.finditer(re.escape(part), self._blob)]
         return self._of_many_ranks(np.searchsorted(self.arrays["ends"], np.array(found, np.uint64), side="right"))
+
+    def _labelled(self, start: str) -> BitMap:
+        """The slots of the codes that have a label that starts so."""
+        first = bisect_left(self._labels, start, key=itemgetter(0))
+        after = bisect_left(self._labels, f"{start}\U0010ffff", lo=first, key=itemgetter(0))
+        return self._of_many_ranks(np.array([rank for _, rank in self._labels[first:after]], np.int64))
+
+    @cached_property
+    def _labels(self) -> list[tuple[str, int]]:
+        """The labels of the codes in order, each with the rank of its code."""
+        codes = ((self[rank].decode().split(SEPARATOR), rank) for rank in range(len(self)))
+        return sorted((label, rank) for (code, system), rank in codes for label in labels(code, system))
 
     def slots_by_key(self) -> list[tuple[str, list[int]]]:
         """Every key with its slots; for columns known to be small."""

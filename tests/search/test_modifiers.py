@@ -1,0 +1,111 @@
+"""What `:text`, `:of-type` and `:identifier` find: one row per rule, asked of the engine on a handful of resources."""
+
+import pytest
+
+from ror.access import Viewer
+from ror.search.engine import Search
+from ror.search.parse import parse
+from tests.search.test_parse import asked
+from tests.search.worlds import ACTIVITIES, SlowWorld
+
+LOCAL = "https://example.org/local"
+TYPES = (
+    "https://mos.esante.gouv.fr/NOS/JDV_J236-TypologieIdentifiantLieu-ROR/FHIR/JDV-J236-TypologieIdentifiantLieu-ROR"
+)
+
+
+def offer(identity: str, *codings: dict[str, str], text: str | None = None) -> dict[str, object]:
+    concept = {"coding": list(codings)} if codings else {}
+    return {
+        "resourceType": "HealthcareService",
+        "id": identity,
+        "specialty": [{**concept, **({"text": text} if text else {})}],
+    }
+
+
+def place(identity: str, *identifiers: dict[str, object]) -> dict[str, object]:
+    return {"resourceType": "Location", "id": identity, "identifier": list(identifiers)}
+
+
+def typed(code: str, **more: str) -> dict[str, object]:
+    return {"type": {"coding": [{"system": TYPES, "code": code}], **({"text": "Clé"} if code == "26" else {})}, **more}
+
+
+def bed(code: str, display: str, count: int) -> dict[str, object]:
+    url = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/ror-location-supported-capacity"
+    kind = {"coding": [{"system": LOCAL, "code": code, "display": display}]}
+    parts = [{"url": "capacityType", "valueCodeableConcept": kind}, {"url": "nbCapacity", "valueInteger": count}]
+    return {"url": url, "extension": parts}
+
+
+WORLD = SlowWorld(
+    [
+        [
+            offer("labelled", {"system": ACTIVITIES, "code": "02"}),
+            offer("displayed", {"system": LOCAL, "code": "x", "display": "Soins publics"}),
+            offer("renamed", {"system": ACTIVITIES, "code": "01", "display": "Soins de l’enfant"}),
+            offer("uncoded", text="Soins au travail"),
+            offer("other", {"system": ACTIVITIES, "code": "01"}, {"system": LOCAL, "code": "02"}),
+            place("pair", typed("25", value="A"), typed("26", value="B")),
+            place("swapped", typed("26", value="A"), typed("25", value="B")),
+            place("owned", typed("25", value="A", system=LOCAL)),
+            place("untyped", {"value": "A"}, {"value": "A", "system": LOCAL}),
+            {**place("beds"), "extension": [bed("1", "Lit de jour", 0), bed("2", "Lit de nuit", 3)]},
+            {
+                "resourceType": "Task",
+                "id": "named",
+                "focus": {"type": "Location", "identifier": {"system": LOCAL, "value": "A"}},
+            },
+            {"resourceType": "Task", "id": "pointed", "focus": {"reference": "Location/A"}},
+        ]
+    ]
+)
+
+FOUND = [
+    (
+        "decision: labels of the nomenclatures, displays and texts, from their start, folded",
+        "HealthcareService?specialty:text=SOINS",
+        {"labelled", "displayed", "renamed", "uncoded"},
+    ),
+    (
+        "a display that differs does not hide the label",
+        "HealthcareService?specialty:text=médecine",
+        {"renamed", "other"},
+    ),
+    ("a part that is not the start is not found", "HealthcareService?specialty:text=publics", set()),
+    ("any of several", "HealthcareService?specialty:text=soins au,SOINS pub", {"uncoded", "displayed"}),
+    ("FHIR R4: the text of the type of an identifier", "Location?identifier:text=clé", {"pair", "swapped"}),
+    ("decision 2: one record, none", "Location?capacity-type:text=lit de jour&nb-capacity=gt0", set()),
+    ("decision 2: one record", "Location?capacity-type:text=lit de nuit&nb-capacity=gt0", {"beds"}),
+    ("through a chain", "Location?_has:HealthcareService:location:specialty:text=santé", set()),
+    ("FHIR R4: value and type of one identifier", f"Location?identifier:of-type={TYPES}|25|A", {"pair", "owned"}),
+    ("FHIR R4: of another type", f"Location?identifier:of-type={TYPES}|26|A", {"swapped"}),
+    ("FHIR R4: no identifier has both", f"Location?identifier:of-type={TYPES}|27|A", set()),
+    (
+        "search.md 4.4: the system of the type stands for a missing one",
+        f"Location?identifier={TYPES}|A",
+        {"pair", "swapped"},
+    ),
+    ("the system of an identifier is its own", f"Location?identifier={LOCAL}|A", {"owned", "untyped"}),
+    ("FHIR R4: the identifier in a reference", f"Task?focus:identifier={LOCAL}|A", {"named"}),
+    ("FHIR R4: in any system", "Task?focus:identifier=A", {"named"}),
+    ("FHIR R4: any of a system", f"Task?focus:identifier={LOCAL}|", {"named"}),
+    ("FHIR R4: in no system", "Task?focus:identifier=|A", set()),
+]
+
+
+@pytest.mark.parametrize(("request_", "expected"), [pytest.param(*row[1:], id=row[0]) for row in FOUND])
+def test_a_modifier_finds(request_, expected):
+    request = asked(request_)
+
+    found = Search(WORLD.view, Viewer(1)).of(request.expression, request.resource_type)
+
+    assert {identity for _, identity in WORLD.names_of(found)} == expected
+
+
+def test_the_filter_language_knows_nothing_of_them_and_lists_do():
+    both = parse("Location", [("identifier:of-type", f"{TYPES}|25|A,{TYPES}|26|B")]).expression
+
+    found = Search(WORLD.view, Viewer(1)).of(both, "Location")
+
+    assert {identity for _, identity in WORLD.names_of(found)} == {"pair", "owned"}
