@@ -108,6 +108,8 @@ def _of_workload(
     yield Figure(f"{name} 99th percentile", found.p99_ms, "ms", 2)
     yield Figure(f"{name} the ceiling sends the same", found.ceiling_rate, "requests/s")
     yield Figure(f"{name} ratio to the ceiling", found.ratio, "", 2, workload.aim)
+    yield Figure(f"{name} processor time of an answer", found.cpu_ms, "ms", 3)
+    yield Figure(f"{name} of which sending, as the ceiling", found.ceiling_cpu_ms, "ms", 3)
     yield Figure(f"{name} different requests", len(recorded.answers))
     yield Figure(f"{name} mean answer", recorded.mean_bytes / 1_000, "kB", 1)
     yield Figure(f"{name} mean resources in an answer", recorded.mean_resources, "", 0)

@@ -2,7 +2,8 @@
 One server against the other: the same requests to the real one and to the ceiling, in rounds that alternate.
 
 Whatever else the machine does weighs on both. A rate is the median of the rounds; the ratio is the median of the ratios
-of each round of the server to the round of the ceiling just after it; latencies are those of all rounds together.
+of each round of the server to the round of the ceiling just after it; latencies are those of all rounds together. The
+processor time of an answer is told too: it hardly depends on what else the machine does.
 """
 
 import multiprocessing
@@ -30,8 +31,11 @@ class Compared:
     ratio: float
     p50_ms: float
     p99_ms: float
+    cpu_ms: float
+    ceiling_cpu_ms: float
+    """Processor time that an answer takes the server and the ceiling, in the process and in the kernel for it."""
     ceiling_busy: float
-    """The share of one core that the ceiling used: near 1, the load generator was fast enough."""
+    """The share of one core that the ceiling used: well below 1, the machine or the load generator held it back."""
 
 
 class Client:
@@ -58,17 +62,18 @@ def compare(asking: Client, server: Running, ceiling: Running, targets: Sequence
     rounds = max(MIN_ROUNDS, round(seconds / ROUND_S))
     each_s = seconds / rounds
     served, sent = list[client.Round](), list[client.Round]()
-    busy_s = 0.0
+    served_cpu_s = sent_cpu_s = 0.0
     for number in range(-_WARM_UP_ROUNDS, rounds):
         # Each round begins elsewhere, so that all the targets are asked for, by both alike.
         first = max(number, 0) * len(targets) // rounds
+        before = server.cpu_s(), ceiling.cpu_s()
         from_server = asking.round(server.port, targets, first, each_s)
-        before = ceiling.cpu_s()
         from_ceiling = asking.round(ceiling.port, targets, first, each_s)
         if number >= 0:
             served.append(from_server)
             sent.append(from_ceiling)
-            busy_s += ceiling.cpu_s() - before
+            served_cpu_s += server.cpu_s() - before[0]
+            sent_cpu_s += ceiling.cpu_s() - before[1]
     latencies = sorted(one for each in served for one in each.latencies_ns)
     return Compared(
         rate=_median_rate(served),
@@ -76,7 +81,9 @@ def compare(asking: Client, server: Running, ceiling: Running, targets: Sequence
         ratio=median(one.rate / other.rate for one, other in zip(served, sent, strict=True)),
         p50_ms=_quantile(latencies, 0.50) / 1e6,
         p99_ms=_quantile(latencies, 0.99) / 1e6,
-        ceiling_busy=busy_s / sum(one.seconds for one in sent),
+        cpu_ms=served_cpu_s / len(latencies) * 1e3,
+        ceiling_cpu_ms=sent_cpu_s / sum(len(one.latencies_ns) for one in sent) * 1e3,
+        ceiling_busy=sent_cpu_s / sum(one.seconds for one in sent),
     )
 
 

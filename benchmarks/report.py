@@ -65,10 +65,10 @@ class Results:
 
     @property
     def conditions(self) -> str:
-        """What was measured, where and when."""
+        """What was measured, where and when, and how busy the machine was over the last five minutes."""
         return (
             f"{self.resources:,} generated resources ({self.size}), {self.seconds:g} s per workload; {machine()}; "
-            f"{datetime.now(UTC):%Y-%m-%d}"
+            f"{datetime.now(UTC):%Y-%m-%d}, load average {os.getloadavg()[1]:.1f}"
         )
 
 
