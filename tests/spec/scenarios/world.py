@@ -68,7 +68,7 @@ def organization(
     part_of: str | None = None,
     identifier: str | None = None,
     kind: tuple[str, str] | None = None,
-    prices: list[Resource] | None = None,
+    extensions: list[Resource] | None = None,
     updated: str = OLD,
 ) -> Resource:
     content = {
@@ -76,7 +76,7 @@ def organization(
         "identifier": [{"system": FINESS, "value": identifier}] if identifier else None,
         "type": [concept(*kind)] if kind else None,
         "partOf": {"reference": f"Organization/{part_of}"} if part_of else None,
-        "extension": prices,
+        "extension": extensions,
     }
     return resource("Organization", resource_id, region, updated, content)
 
@@ -139,8 +139,8 @@ def organizations() -> Iterator[Resource]:
         kind=(ESTABLISHMENT, "101"),
         updated="2023-05-05T08:00:00Z",
     )
-    yield organization("eg-macon", "Résidence de la Saône", "27", kind=(ESTABLISHMENT, "500"), prices=MACON_PRICES)
-    yield organization("eg-vannes", "Résidence du Golfe", "53", kind=(ESTABLISHMENT, "500"), prices=VANNES_PRICES)
+    yield organization("eg-macon", "Résidence de la Saône", "27", kind=(ESTABLISHMENT, "500"), extensions=MACON_PRICES)
+    yield organization("eg-vannes", "Résidence du Golfe", "53", kind=(ESTABLISHMENT, "500"), extensions=VANNES_PRICES)
     yield organization("eg-cabinets", "Cabinets réunis", "24")
 
 
