@@ -1,8 +1,18 @@
-"""The cache of bodies: what it gives is what the store holds, and it stays within its size."""
+"""
+The cache of bodies: what it gives is what the store holds, and it stays within its size.
+
+Deliberate breakages that these tests caught: keeping what was read before a change came; forgetting to count all the
+bytes of what leaves.
+"""
+
+import threading
 
 import pytest
 
 from ror.bodies import Bodies
+from ror.store import open_store
+from ror.store.contract import Store
+from tests.conftest import keep
 
 BODY = b'{"resourceType":"Location","id":"%d","name":"%s"}'
 
@@ -103,3 +113,76 @@ def test_what_changed_while_it_was_read_is_not_kept(shelf):
     bodies.addressed([1])
 
     assert bodies.size == 0
+
+
+# --- on a real store -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = open_store(f"sqlite:///{tmp_path}/ror.db")
+    keep(opened, [organization(number) for number in range(20)])
+    yield opened
+    opened.close()
+
+
+def organization(number: int, name: str = "Premier") -> dict[str, object]:
+    return {"resourceType": "Organization", "id": f"o{number}", "name": f"{name} {number}"}
+
+
+def rids(store: Store, *numbers: int) -> list[int]:
+    found = [store.rid("Organization", f"o{number}") for number in numbers]
+    assert None not in found
+    return [rid for rid in found if rid is not None]
+
+
+def addressed(number: int, name: str = "Premier") -> bytes:
+    body = f'{{"resourceType":"Organization","id":"o{number}","name":"{name} {number}"}}'
+    return f'Organization/o{number}","resource":{body}'.encode()
+
+
+def test_what_is_absent_or_deleted_is_empty_and_is_not_remembered(store):
+    bodies = Bodies(store, 1_000_000)
+    (rid,) = rids(store, 5)
+    store.delete("Organization", "o5", "test")
+
+    assert bodies.addressed([rid, 9_999]) == [b"", b""]
+
+    keep(store, [organization(5, "Revenu")])
+    assert bodies.addressed([rid]) == [addressed(5, "Revenu")]
+
+
+def test_everything_forgotten_leaves_nothing(store):
+    bodies = Bodies(store, 1_000_000)
+    everything = rids(store, *range(20))
+    bodies.addressed(everything)
+    assert bodies.size > 0
+
+    bodies.forget(everything)
+
+    assert bodies.size == 0
+
+
+def test_several_threads_read_while_bodies_change(store):
+    bodies = Bodies(store, 3_000)
+    asked = rids(store, *range(20))
+    problems: list[object] = []
+
+    def read() -> None:
+        for _ in range(100):
+            for number, one in enumerate(bodies.addressed(asked)):
+                if not one.startswith(f'Organization/o{number}","resource":{{'.encode()):
+                    problems.append(one)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for turn in range(20):
+        keep(store, [organization(turn, f"Tour {turn}")])
+        bodies.forget(asked[turn : turn + 1])
+    for reader in readers:
+        reader.join()
+
+    assert not problems
+    assert bodies.addressed(asked) == [addressed(number, f"Tour {number}") for number in range(20)]
+    assert bodies.size <= 3_000

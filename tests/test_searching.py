@@ -1,0 +1,165 @@
+"""A search from its pairs to its bundle, on a real directory in this process: totals, entries, links, distances."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from ror.access import Viewer
+from ror.runtime import Directory
+from ror.search.parse import parse
+from ror.searching import search
+from tests.conftest import keep
+
+BASE = "https://ror.test/fhir"
+PLACES = {"here": (48.85, 2.35), "close": (48.86, 2.35), "far": (45.0, 2.35)}
+
+
+def location(identity: str, **content: Any) -> dict[str, Any]:
+    latitude, longitude = PLACES[identity]
+    return {"resourceType": "Location", "id": identity, "position": {"latitude": latitude, "longitude": longitude}}
+
+
+def offer(identity: str, *places: str) -> dict[str, Any]:
+    located = [{"reference": f"Location/{place}"} for place in places]
+    return {"resourceType": "HealthcareService", "id": identity, "name": f"Offre {identity}", "location": located}
+
+
+@pytest.fixture
+def ror(directory) -> Directory:
+    return directory([*map(location, PLACES), offer("a", "here", "far"), offer("b", "far"), offer("c", "close")])
+
+
+def asked(ror: Directory, url: str, *, lenient: bool = False) -> dict[str, Any]:
+    """The bundle of `Type?query`, or of a link."""
+    parts = urlsplit(url)
+    request = parse(parts.path.rsplit("/", 1)[-1], parse_qsl(parts.query), lenient=lenient)
+    return json.loads(search(ror.index, ror.bodies, Viewer(1), request, BASE, "en").body)
+
+
+def entries(bundle: dict[str, Any], mode: str) -> list[str]:
+    return [one["resource"]["id"] for one in bundle.get("entry", ()) if one["search"]["mode"] == mode]
+
+
+def links(bundle: dict[str, Any]) -> dict[str, str]:
+    return {link["relation"]: link["url"] for link in bundle["link"]}
+
+
+def test_a_bundle_says_how_many_match_and_where_each_is(ror):
+    bundle = asked(ror, "HealthcareService")
+
+    assert (bundle["resourceType"], bundle["type"], bundle["total"]) == ("Bundle", "searchset", 3)
+    assert [one["fullUrl"] for one in bundle["entry"]] == [f"{BASE}/HealthcareService/{one}" for one in "abc"]
+    assert bundle["entry"][0]["resource"] == offer("a", "here", "far")
+
+
+def test_nothing_found_is_a_bundle_without_entries(ror):
+    bundle = asked(ror, "HealthcareService?name=absent")
+
+    assert bundle["total"] == 0
+    assert "entry" not in bundle
+    assert links(bundle) == {"self": f"{BASE}/HealthcareService?name=absent"}
+
+
+def test_pages_are_linked_and_their_total_counts_every_match(ror):
+    first = asked(ror, "HealthcareService?_count=2")
+    second = asked(ror, links(first)["next"])
+
+    assert (entries(first, "match"), entries(second, "match")) == (["a", "b"], ["c"])
+    assert first["total"] == second["total"] == 3
+    assert set(links(first)) == {"self", "next"}
+    assert set(links(second)) == {"self", "previous"}
+    assert entries(asked(ror, links(second)["previous"]), "match") == ["a", "b"]
+    assert asked(ror, links(second)["self"])["entry"] == second["entry"]
+
+
+@pytest.mark.parametrize("query", ["_count=0", "_summary=count"])
+def test_a_count_alone_has_no_entries_and_no_pages(ror, query):
+    bundle = asked(ror, f"HealthcareService?{query}&_include=HealthcareService:location")
+
+    assert bundle["total"] == 3
+    assert "entry" not in bundle
+    assert set(links(bundle)) == {"self"}
+
+
+def test_what_comes_along_is_for_the_matches_of_the_page(ror):
+    bundle = asked(ror, "HealthcareService?_count=1&_sort=-name&_include=HealthcareService:location")
+
+    assert entries(bundle, "match") == ["c"]
+    assert entries(bundle, "include") == ["close"]
+    assert bundle["total"] == 3
+
+
+def distances(bundle: dict[str, Any]) -> dict[str, float]:
+    """By place, the distance told, in km."""
+    found = {}
+    for one in bundle.get("entry", ()):
+        for extension in one["search"].get("extension", ()):
+            assert extension["url"] == "http://hl7.org/fhir/StructureDefinition/location-distance"
+            assert extension["valueDistance"]["unit"] == "km"
+            found[one["resource"]["id"]] = extension["valueDistance"]["value"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        pytest.param("Location?near=48.85|2.35|5|km", {"here": 0.0, "close": 1.112}, id="on the places that match"),
+        pytest.param(
+            "HealthcareService?location.near=48.85|2.35|5|km&_include=HealthcareService:location",
+            {"here": 0.0, "close": 1.112},
+            id="on the places included, of those within reach",
+        ),
+        pytest.param("HealthcareService?location.near=48.85|2.35|5|km", {}, id="nowhere without the places"),
+        pytest.param("Location?_id=here", {}, id="nowhere without a position asked"),
+        pytest.param(
+            "Location?near=48.85|2.35|5|km,45.0|2.35|5|km",
+            {"here": 0.0, "close": 1.112, "far": 0.0},
+            id="from the nearest of several points",
+        ),
+    ],
+)
+def test_a_search_by_position_tells_how_far(ror, url, expected):
+    assert distances(asked(ror, url)) == pytest.approx(expected, abs=0.01)
+
+
+def test_what_was_ignored_is_said_in_an_entry(ror):
+    bundle = asked(ror, "HealthcareService?unknown=1&name=offre", lenient=True)
+
+    (told,) = (one for one in bundle["entry"] if one["search"]["mode"] == "outcome")
+    assert bundle["total"] == 3
+    assert told["resource"]["resourceType"] == "OperationOutcome"
+    assert "unknown" in told["resource"]["issue"][0]["diagnostics"]
+    assert "unknown" not in links(bundle)["self"]
+
+
+def test_the_self_link_says_what_was_applied(ror):
+    bundle = asked(ror, "HealthcareService?_count=5000&name=Œuvre%20d’été")
+
+    assert "_count=1000" in links(bundle)["self"]
+    assert dict(parse_qsl(urlsplit(links(bundle)["self"]).query))["name"] == "Œuvre d’été"
+
+
+def test_a_body_that_went_away_between_the_index_and_the_store_is_left_out(ror):
+    view = ror.index.view
+    keep(ror.store, [{"resourceType": "HealthcareService", "id": "b", "deleted": True}])
+    ror.bodies.forget(range(100))
+
+    class Old:
+        """The index as it was just before the deletion."""
+
+    Old.view = view  # type: ignore[attr-defined]
+    request = parse("HealthcareService", [])
+    body = json.loads(search(Old(), ror.bodies, Viewer(1), request, BASE, "en").body)  # type: ignore[arg-type]
+
+    assert entries(body, "match") == ["a", "c"]
+
+
+def test_what_changes_is_found_by_what_it_holds_now(ror):
+    assert asked(ror, "HealthcareService?location=close")["total"] == 1
+    keep(ror.store, [offer("c", "far")])
+    ror.refresh()
+
+    assert asked(ror, "HealthcareService?location=close")["total"] == 0
+    assert entries(asked(ror, "HealthcareService?location=far"), "match") == ["a", "b", "c"]
