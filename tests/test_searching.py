@@ -1,4 +1,9 @@
-"""A search from its pairs to its bundle, on a real directory in this process: totals, entries, links, distances."""
+"""
+A search from its pairs to its bundle, on a real directory in this process: totals, entries, links, distances.
+
+Deliberate breakages that these tests caught: telling the distance from the last of several points; including for every
+match instead of those of the page.
+"""
 
 import json
 from typing import Any

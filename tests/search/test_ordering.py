@@ -1,7 +1,7 @@
 """
 Orders as tables, and cursors that do not belong; that pages visit everything once is in test_paging_law.
 
-Deliberate breakages that these tests caught: a cursor of another order taken for this one's; upper case before lower.
+A deliberate breakage that these tests caught: a cursor of another order taken for this one's.
 """
 
 from random import Random
