@@ -8,6 +8,7 @@ identifier is kept as a fingerprint.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from ror.search.values import Text, Token, TypedIdentifier, Value, fold, labels, normal_system
@@ -45,7 +46,14 @@ def parameter_of(entries_name: str) -> str:
 
 def _texts_of_coding(value: Any) -> Sequence[Value]:
     display = value.get("display")
-    return [Text(fold(display), display)] if display and fold(display) not in _labels_of(value) else ()
+    return _unlisted_label(display, value.get("code", ""), value.get("system", "")) if display else ()
+
+
+@lru_cache(maxsize=16384)
+def _unlisted_label(display: str, code: str, system: str) -> tuple[Text, ...]:
+    """The display of a code as a text, when the nomenclatures do not call it so already."""
+    folded = fold(display)
+    return () if folded in labels(code, normal_system(system)) else (Text(folded, display),)
 
 
 def _texts_of_concept(value: Any) -> Sequence[Value]:

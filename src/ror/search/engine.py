@@ -113,7 +113,7 @@ class Search:
     def _leaf(self, leaf: ValueLeaf, name: tuple[str, str], record: str | None) -> BitMap:
         found = BitMap()
         for part, column in self.view.columns(name):
-            slots = column.select(leaf)
+            slots = column.answer(leaf)
             rids = rids_of(part.segment, name[0], record, slots) if record else slots
             found = found | (rids - part.dead if part.dead else rids)
         return found
@@ -199,7 +199,7 @@ def _rows(part: Part, record: str, inner: Expression, resource_type: str) -> Bit
                 raise TypeError(f"{node} is not about the rows of {record}")
             case leaf:
                 column = part.segment.columns.get((resource_type, leaf.param))
-                return column.select(leaf) if column else BitMap()
+                return column.answer(leaf) if column else BitMap()
 
     def every() -> BitMap:
         owners = part.segment.owners.get((resource_type, record))

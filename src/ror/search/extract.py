@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -197,15 +197,21 @@ def _converter(param: str, search_type: str, fhir_type: str) -> Convert:
     return _CONVERSIONS[search_type, fhir_type]
 
 
+@lru_cache(maxsize=16384)
+def _token(code: str, system: str) -> Token:
+    """A code of a nomenclature: the same few thousand come all the time."""
+    return Token(code, normal_system(system))
+
+
 def _coding(value: Any) -> Sequence[Value]:
-    return (Token(value.get("code", ABSENT_CODE), normal_system(value.get("system", ""))),)
+    return (_token(value.get("code", ABSENT_CODE), value.get("system", "")),)
 
 
 def _codeable_concept(value: Any) -> Sequence[Value]:
     codings = value.get("coding")
     if not codings:
-        return (Token(ABSENT_CODE, ""),)
-    return [Token(one.get("code", ABSENT_CODE), normal_system(one.get("system", ""))) for one in codings]
+        return (_token(ABSENT_CODE, ""),)
+    return [_token(one.get("code", ABSENT_CODE), one.get("system", "")) for one in codings]
 
 
 def _identifier(value: Any) -> Sequence[Value]:

@@ -25,6 +25,9 @@ Slots = npt.NDArray[np.uint32]
 
 NOTHING: Final = BitMap()
 
+ANSWERS_REMEMBERED: Final = 16
+"""Leaves that a column remembers the answer of; each may weigh as much as a bit for every slot."""
+
 
 class Column(ABC):
     """
@@ -38,6 +41,17 @@ class Column(ABC):
     def __init__(self, arrays: Arrays, size: int) -> None:
         self.arrays = arrays
         self.size = size
+        self._answers: dict[ValueLeaf, BitMap] = {}
+
+    def answer(self, leaf: ValueLeaf) -> BitMap:
+        """What `select` finds, remembered for the leaves asked lately: a column never changes. Not to be changed."""
+        found = self._answers.get(leaf)
+        if found is None:
+            found = self.select(leaf)
+            if len(self._answers) >= ANSWERS_REMEMBERED:
+                self._answers.clear()
+            self._answers[leaf] = found
+        return found
 
     @abstractmethod
     def select(self, leaf: ValueLeaf) -> BitMap:
