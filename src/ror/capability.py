@@ -12,6 +12,7 @@ import msgspec
 
 from ror import messages
 from ror.definitions import INCLUDES, RESOURCE_PROFILE, RESOURCE_TYPES, SearchParameter, search_parameters
+from ror.search.asked import modifiers_of
 from ror.search.criteria import FILTER, NOT_YET
 
 FHIR_VERSION: Final = "4.0.1"
@@ -148,6 +149,8 @@ def _criterion(parameter: SearchParameter, language: str) -> dict[str, str]:
     told = parameter.description_fr if language == "fr" else parameter.description_en
     if parameter.record is not None:
         told = f"{told}. {messages.text('capability.same-record', language)}"
+    modifiers = ", ".join(f":{one}" for one in modifiers_of(parameter) if one not in RESOURCE_TYPES)
+    told = f"{told.removesuffix('.')}. {messages.text('capability.modifiers', language, known=modifiers)}"
     return {
         "name": parameter.name,
         "definition": parameter.canonical,

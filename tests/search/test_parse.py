@@ -21,6 +21,7 @@ from ror.search.expression import (
     DateIs,
     Everything,
     Has,
+    LabelIs,
     Near,
     Not,
     NumberIs,
@@ -121,6 +122,28 @@ LEAVES = [
         "FHIR R4 :not of a list: none of them",
         "Location?status:not=active,inactive",
         Not(Or((TokenIs("status", "active"), TokenIs("status", "inactive")))),
+    ),
+    (
+        "FHIR R4 :text: of the nomenclatures or of the data",
+        "HealthcareService?specialty:text=  Cœur",
+        Or((LabelIs("specialty", "coeur"), TextIs("specialty:text", "coeur"))),
+    ),
+    ("FHIR R4 :text of an identifier", "Location?identifier:text=Clé", TextIs("identifier:text", "cle")),
+    (
+        "FHIR R4 :of-type",
+        r"Location?identifier:of-type=https://a.example|25|x\|y",
+        TokenIs("identifier:of-type", "x|y", "a.example|25"),
+    ),
+    ("FHIR R4 :identifier", "Task?focus:identifier=http://a|1", TokenIs("focus:identifier", "1", "a")),
+    (
+        "search.md 4.4: a place by the system of its identifier's type",
+        f"Location?identifier={NOS}X|1",
+        Or(
+            (
+                TokenIs("identifier", "1", "mos.esante.gouv.fr/NOS/X"),
+                TokenIs("identifier:of-type", "1", "mos.esante.gouv.fr/NOS/X|"),
+            )
+        ),
     ),
     ("FHIR R4 :missing=true", "Location?near:missing=true", Not(Present("near"))),
     ("FHIR R4 :missing=false", "HealthcareService?location:missing=false", Present("location")),
@@ -794,7 +817,22 @@ def _refusal(request: str) -> RorError:
 # --- laws ------------------------------------------------------------------------------------------------------------
 
 RESULT = ["_count", "_sort", "_include", "_include:iterate", "_revinclude", "_summary", "_total", "_cursor", "_format"]
-MODIFIERS = ["", "", "", ":not", ":missing", ":exact", ":contains", ":above", ":Location", ":x", "."]
+MODIFIERS = [
+    "",
+    "",
+    "",
+    ":not",
+    ":missing",
+    ":exact",
+    ":contains",
+    ":text",
+    ":of-type",
+    ":identifier",
+    ":above",
+    ":Location",
+    ":x",
+    ".",
+]
 GOOD = [
     "true",
     "a|b,c",
