@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from ror import searching
 from ror.access import Viewer
 from ror.definitions import RESOURCE_TYPES, type_definition, type_names
+from ror.errors import TooCostly
 from ror.runtime import Directory
 from ror.search import content
 from ror.search.content import words_in
@@ -280,6 +281,13 @@ def test_every_type_has_full_text(resource_type):
     assert asked == Or(
         (WordIs("_content", "a", True), And((WordIs("_content", "b"), WordIs("_content", "c", prefix=True))))
     )
+
+
+def test_a_question_of_a_thousand_words_is_enough():
+    assert parse("Location", [("_content", "mot " * 1000)]).expression
+
+    with pytest.raises(TooCostly):
+        parse("Location", [("_content", "mot " * 600 + "," + "mot " * 401)])
 
 
 def test_a_deleted_or_changed_resource_is_no_longer_found(directory):

@@ -34,7 +34,7 @@ from ror.search.expression import (
     WordIs,
 )
 from ror.search.values import covering, fold, half_step, normal_system, normal_unit
-from ror.search.words import SMALL_WORDS, words_of
+from ror.search.words import words_asked
 
 MAX_VALUES: Final = 1_000
 """Values in one comma list (decision 25)."""
@@ -248,20 +248,14 @@ _HOW: Final[Mapping[str | None, Literal["contains", "ends"]]] = {"contains": "co
 
 def _words(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
     """Words that must all be found, in any order; the last one typed may go on (decision 9). Quotes change nothing."""
-    count = 0
-    for piece in pieces:
-        typed = words_of(_opened(piece))
-        if not typed:
+    asked_words = [words_asked(_opened(piece)) for piece in pieces]
+    if (count := sum(map(len, asked_words))) > MAX_VALUES:
+        raise TooCostly("search.too-many-values", name=asked.name, count=count, limit=MAX_VALUES)
+    for piece, words in zip(pieces, asked_words, strict=True):
+        if not words:
             raise asked.refused("search.no-word", piece)
-        count += len(typed)
-        if count > MAX_VALUES:
-            raise TooCostly("search.too-many-values", name=asked.name, count=count, limit=MAX_VALUES)
-        kept = [(word, at) for at, word in enumerate(typed, start=1) if word not in SMALL_WORDS]
-        leaves = tuple(
-            WordIs(asked.parameter.name, word, prefix=at == len(typed))
-            for word, at in kept or [(word, at) for at, word in enumerate(typed, start=1)]
-        )
-        yield leaves[0] if len(leaves) == 1 else And(leaves)
+        first, *others = (WordIs(asked.parameter.name, word, prefix) for word, prefix in words)
+        yield And((first, *others)) if others else first
 
 
 def _dates(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
@@ -445,8 +439,7 @@ _NOT_A: Final = {
 def modifiers_of(parameter: SearchParameter) -> tuple[str, ...]:
     """Every modifier that a parameter takes, types of its targets included, in the order of `RESOURCE_TYPES`."""
     if parameter.name == CONTENT:
-        # Words are found whole or by how they begin: an exact text or a part of one is another question.
-        return ("missing",)
+        return ("missing",)  # a word is found whole or by how it begins: its middle is another question
     offered = {modifier for element in elements_read(parameter) for modifier in CONVERSIONS.get(element, ())}
     taken = tuple(one for one in MODIFIERS[parameter.type] if one in offered or one not in _BY_MODIFIER)
     return taken + tuple(name for name in RESOURCE_TYPES if name in parameter.targets)

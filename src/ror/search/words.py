@@ -86,6 +86,18 @@ def _words_of(text: str) -> tuple[str, ...]:
 _cached_words: Final = lru_cache(maxsize=65536)(_words_of)
 
 
+def words_asked(text: str) -> list[tuple[str, bool]]:
+    """
+    The words to look for when someone types a text, each with whether it may go on: the last one typed may.
+
+    >>> words_asked("Centre de cardio")
+    [('centre', False), ('cardio', True)]
+    """
+    typed = words_of(text)
+    words = [(word, at == len(typed)) for at, word in enumerate(typed, start=1)]
+    return [one for one in words if one[0] not in SMALL_WORDS] or words
+
+
 # --- stems -----------------------------------------------------------------------------------------------------------
 
 _BEFORE_STEMMING: Final = (
