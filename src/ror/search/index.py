@@ -122,13 +122,13 @@ class Index:
             self.view = self._caught_up(view)
 
     def refresh(self) -> None:
-        """Bring the view up to the last commit, whoever made it."""
-        signal = self.store.change_signal()
-        if signal == self._signal:
-            return
+        """Bring the view up to the last commit, whoever made it; on return it is there, whoever else was doing so."""
         with self._lock:
-            self._signal = signal
-            self._catch_up()
+            signal = self.store.change_signal()
+            if signal != self._signal:
+                self._catch_up()
+                # Only now: what a failed reading missed is read by the next call.
+                self._signal = signal
 
     def follow(self) -> None:
         """Keep refreshing from a thread of its own, and have snapshots renewed, until `close`."""
