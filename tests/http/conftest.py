@@ -128,8 +128,8 @@ def request(target: str, method: str = "GET", body: bytes = b"", **headers: str)
 def read_answer(connection: socket.socket, is_head: bool = False) -> Answer | None:
     """The first answer on a connection."""
     received = b""
-    while b"\r\n\r\n" not in received or received.startswith(b"HTTP/1.1 100"):
-        received = received.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
+    # Leave to go on and the answer may come in one piece.
+    while b"\r\n\r\n" not in (received := received.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")):
         try:
             piece = connection.recv(65_536)
         except ConnectionResetError:
