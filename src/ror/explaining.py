@@ -19,11 +19,12 @@ from ror.bodies import Bodies
 from ror.definitions import RESOURCE_TYPES
 from ror.errors import InvalidRequest, UsageError
 from ror.search.engine import Search, Step
+from ror.search.expression import SameRecord
 from ror.search.inclusion import included
 from ror.search.index import Index
 from ror.search.ordering import page
 from ror.search.parse import parse
-from ror.search.telling import meaning
+from ror.search.telling import in_words, meaning
 from ror.searching import search
 
 LOCAL: Final = "http://localhost"
@@ -32,12 +33,13 @@ LOCAL: Final = "http://localhost"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node of the tree: what it means, what it found among resources of its type, and how long that took in all."""
+    """A node of the tree: what it means, what it found, how many index entries that took and how long in all."""
 
     depth: int
     meaning: str
     resource_type: str
     found: int
+    touched: int
     seconds: float
 
 
@@ -144,5 +146,7 @@ def _watched() -> Iterator[_Watch]:
 
 
 def _node(step: Step, language: str) -> Node:
-    meaning_here = meaning(step.expression, language)
-    return Node(step.depth, meaning_here, step.resource_type, step.found, step.seconds)
+    # The criteria on one record are answered at once, hence shown with it.
+    say = in_words if isinstance(step.expression, SameRecord) else meaning
+    meaning_here = say(step.expression, language)
+    return Node(step.depth, meaning_here, step.resource_type, step.found, step.touched, step.seconds)

@@ -91,6 +91,7 @@ def _tree(found: Explanation) -> Tree:
             type=node.resource_type,
             meaning=node.meaning,
             found=say.number(node.found),
+            touched=say.number(node.touched),
             milliseconds=say.number(node.seconds * 1000, 3),
         )
         del branches[node.depth + 1 :]

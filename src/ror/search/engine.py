@@ -50,6 +50,8 @@ class Step:
     expression: Expression
     resource_type: str
     found: int
+    touched: int
+    """Entries of the index that were read for it: values that satisfy a leaf, references that were followed."""
     seconds: float
 
 
@@ -60,18 +62,21 @@ class Search:
     view: View
     viewer: Viewer
     trace: list[Step] | None = None
+    touched: int = field(default=0, init=False)
+    """Entries of the index that were read so far."""
     _depth: int = field(default=0, init=False)
 
     def of(self, expression: Expression, resource_type: str) -> BitMap:
         """The resources of a type that satisfy an expression. Do not change the set that is returned."""
         if self.trace is None:
             return self._of(expression, resource_type)
-        start, place = time.perf_counter(), len(self.trace)
+        start, place, before = time.perf_counter(), len(self.trace), self.touched
         self._depth += 1
         found = self._of(expression, resource_type)
         self._depth -= 1
         seconds = time.perf_counter() - start
-        self.trace.insert(place, Step(self._depth, expression, resource_type, len(found), seconds))
+        touched = self.touched - before
+        self.trace.insert(place, Step(self._depth, expression, resource_type, len(found), touched, seconds))
         return found
 
     def _of(self, expression: Expression, resource_type: str) -> BitMap:
@@ -114,6 +119,7 @@ class Search:
         found = BitMap()
         for part, column in self.view.columns(name):
             slots = column.answer(leaf)
+            self.touched += len(slots)
             rids = rids_of(part.segment, name[0], record, slots) if record else slots
             found = found | (rids - part.dead if part.dead else rids)
         return found
@@ -122,6 +128,7 @@ class Search:
         found = BitMap()
         for part in self.view.parts:
             slots = _rows(part, name, inner, resource_type)
+            self.touched += len(slots)
             found = found | (rids_of(part.segment, resource_type, name, slots) - part.dead)
         return found
 
@@ -140,7 +147,9 @@ class Search:
         found = BitMap()
         for part, column in self.view.columns((resource_type, param)):
             assert isinstance(column, LinkColumn)
-            found = found | (column.sources(targets) - part.dead)
+            sources = column.sources(targets)
+            self.touched += len(sources)
+            found = found | (sources - part.dead)
         for slots, rids in self._logical_links(resource_type, param, target):
             pointing = [slot for slot, rid in zip(slots.tolist(), rids.tolist(), strict=True) if rid in targets]
             found = found | BitMap(pointing)
@@ -151,7 +160,9 @@ class Search:
         found = BitMap()
         for part, column in self.view.columns((source, param)):
             assert isinstance(column, LinkColumn)
-            found = found | bitmaps.of_any(column.targets(sources - part.dead), self.view.size)
+            rids_pointed_at = column.targets(sources - part.dead)
+            self.touched += len(rids_pointed_at)
+            found = found | bitmaps.of_any(rids_pointed_at, self.view.size)
         for slots, rids in self._logical_links(source, param, target):
             pairs = zip(slots.tolist(), rids.tolist(), strict=True)
             found = found | BitMap([rid for slot, rid in pairs if slot in sources])
