@@ -8,18 +8,18 @@ the decoder does not tell, and one that does is several times slower.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from ror.definitions import RESOURCE_TYPES
-from ror.search.extract import extract, pack
+from ror.search import extract
 from ror.search.values import covering, instant_text
-from ror.store.contract import Draft
+from ror.store.contract import Draft, Packed
 from ror.validation import Issue, conforms, validate
 
 _DIGEST_BYTES: Final = 16
@@ -66,15 +66,29 @@ def prepare(given: bytes | Mapping[str, Any], now: int) -> Draft | Refusal:
         # Bodies are found by their first two members when they are joined into bundles.
         resource = {"resourceType": given["resourceType"], "id": given["id"], "meta": meta}
         resource.update((name, value) for name, value in given.items() if name not in resource)
-        entries, links = pack(resource["resourceType"], extract(resource))
+        entries, links = extract.pack(resource["resourceType"], extract.extract(resource))
     except (ValueError, ArithmeticError) as problem:
         return _refused("value", resource_path(given), "import.not-indexable", problem=str(problem))
     return Draft(given["resourceType"], given["id"], last_updated, _encode(resource), entries, links, digest)
 
 
-def prepare_all(given: Sequence[bytes | Refusal], now: int) -> list[Draft | Refusal]:
-    """What becomes of each document, in the same order; what was refused before stays so."""
-    return [one if isinstance(one, Refusal) else prepare(one, now) for one in given]
+class Prepared(NamedTuple):
+    """What became of a batch: what is ready to be written, in order, and the refusals by their place in the batch."""
+
+    ready: list[Packed]
+    refused: dict[int, Refusal]
+
+
+def prepare_all(given: Sequence[bytes | Refusal], now: int, pack: Callable[[Draft], Packed]) -> Prepared:
+    """What becomes of each document, packed for a store; what was refused before stays so."""
+    prepared = Prepared([], {})
+    for place, one in enumerate(given):
+        outcome = one if isinstance(one, Refusal) else prepare(one, now)
+        if isinstance(outcome, Refusal):
+            prepared.refused[place] = outcome
+        else:
+            prepared.ready.append(pack(outcome))
+    return prepared
 
 
 def resource_path(resource: object) -> str:

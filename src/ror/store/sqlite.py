@@ -475,7 +475,8 @@ def _keep_distinct(
     rids = known.rids(connection, batch)
     current = _current(connection, rids.values())
     changed = {key: each for key, each in batch.items() if key not in rids or current[rids[key]][1] != each.digest}
-    links = [[(known.code(connection, name), link_id) for name, link_id in each.links] for each in changed.values()]
+    codes = {name: known.code(connection, name) for each in changed.values() for name, _ in each.links}
+    links = [[(codes[name], link_id) for name, link_id in each.links] for each in changed.values()]
     rids |= known.rids(connection, {key for keys in links for key in keys if key not in rids and key not in changed})
     # New resources before what they refer to, so that their rows fill the pages in order.
     rids |= known.allot(connection, [key for key in changed if key not in rids])
