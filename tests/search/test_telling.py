@@ -46,3 +46,8 @@ def test_the_criterion_that_removes_the_last_ones_is_named():
     *_, last = told(search, asked.expression, "Location", "en")
 
     assert last.startswith('Nothing is found because of criterion 2 (address-city starts with "nowhere"): without it,')
+
+
+@pytest.mark.parametrize("date", ["gt0001", "le9999", "0001-01-01"])
+def test_a_date_at_the_end_of_the_calendar_is_told(date):
+    assert "…" in in_words(parse("Location", [("_lastUpdated", date)]).expression, "fr")

@@ -159,4 +159,10 @@ _UNLABELLED: Final = frozenset(
 
 
 def _instant(microseconds: int) -> str:
-    return "…" if microseconds in (EARLIEST, LATEST) else instant_text(microseconds)
+    if microseconds in (EARLIEST, LATEST):
+        return "…"
+    try:
+        return instant_text(microseconds)
+    except OverflowError:
+        # Year 1 in Paris begins before year 1 in UTC: no date says when.
+        return "…"
