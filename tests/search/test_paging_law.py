@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ror.access import Viewer
@@ -241,6 +241,7 @@ def self_link(bundle: dict[str, Any]) -> str:
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32))
+@example(seed=2124)  # the last resource that had the sorted text is deleted between two pages
 def test_each_match_that_stays_is_visited_once_while_others_are_written(new_world, seed):
     random = Random(seed)
     world = new_world(random)

@@ -40,6 +40,8 @@ class Ranking:
     def __init__(self, search: Search, resource_type: str, key: SortKey, rids: Array, start: Key) -> None:
         self._descending = key.descending
         self._keys: Sequence[Any] | None = None
+        self._lost_texts = False
+        """Whether keys are texts of which none is left: every match then ranks last, after any cursor."""
         target = key.hops[-1][1] if key.hops else resource_type
         if key.words is not None:
             owners = rids
@@ -67,6 +69,8 @@ class Ranking:
         listed = [piece for piece in pieces if piece.keys is not None and len(piece.owners)]
         if listed:
             self._keys = _ranked_together(listed, start)
+        else:
+            self._lost_texts = all(piece.keys is not None for piece in pieces)
         if not pieces:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         owners = np.concatenate([piece.owners for piece in pieces])
@@ -78,6 +82,8 @@ class Ranking:
         if start is None:
             return LAST
         if isinstance(start, str):
+            if self._lost_texts:
+                return 0
             if not isinstance(self._keys, _Merged):
                 raise InvalidRequest("search.cursor")
             rank = self._keys.rank(_from_text(start, self._keys))
