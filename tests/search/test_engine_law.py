@@ -5,7 +5,7 @@ Deliberate breakages that these tests caught when they were written: forgetting 
 in the sources of `_has`; comparing a period's first bound where its last one counts (`gt`, `eb`); answering
 `SameRecord` on resources instead of rows; losing the rows of a second limit of an equipment; resolving a
 reference by identifier whatever its system; losing the first of the labels that start as asked, or the second place
-that has an identifier of a type.
+that has an identifier of a type; taking a reference to nothing for a value.
 """
 
 from collections.abc import Callable

@@ -57,7 +57,14 @@ WORLD = SlowWorld(
                 "focus": {"type": "Location", "identifier": {"system": LOCAL, "value": "A"}},
             },
             {"resourceType": "Task", "id": "pointed", "focus": {"reference": "Location/A"}},
-        ]
+            {"resourceType": "Task", "id": "led", "focus": {"reference": "Location/pair"}},
+            {"resourceType": "Task", "id": "orphan", "focus": {"reference": "Location/demolished"}},
+            {"resourceType": "Task", "id": "misnamed", "focus": {"identifier": {"system": LOCAL, "value": "B"}}},
+            {"resourceType": "Task", "id": "bare"},
+            place("demolished"),
+            {"resourceType": "MeasureReport", "id": "of-another", "measure": "https://example.org/elsewhere"},
+        ],
+        [{**place("demolished"), "deleted": True}],
     ]
 )
 
@@ -89,8 +96,16 @@ FOUND = [
     ("the system of an identifier is its own", f"Location?identifier={LOCAL}|A", {"owned", "untyped"}),
     ("FHIR R4: the identifier in a reference", f"Task?focus:identifier={LOCAL}|A", {"named"}),
     ("FHIR R4: in any system", "Task?focus:identifier=A", {"named"}),
-    ("FHIR R4: any of a system", f"Task?focus:identifier={LOCAL}|", {"named"}),
+    ("FHIR R4: any of a system", f"Task?focus:identifier={LOCAL}|", {"named", "misnamed"}),
     ("FHIR R4: in no system", "Task?focus:identifier=|A", set()),
+    ("decision 14: a reference that leads somewhere is a value", "Task?focus:missing=false", {"named", "led"}),
+    (
+        "decision 14: one to nothing, or to what was deleted, is none",
+        "Task?focus:missing=true",
+        {"pointed", "orphan", "misnamed", "bare"},
+    ),
+    ("decision 14: in the filter language too", "Task?_filter=focus pr true", {"named", "led"}),
+    ("a canonical URL is a value wherever it leads", "MeasureReport?measure:missing=false", {"of-another"}),
 ]
 
 

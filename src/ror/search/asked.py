@@ -16,6 +16,7 @@ from ror.geography import commune
 from ror.paths import reached_types
 from ror.search.beside import CONVERSIONS, IDENTIFIER, OF_TYPE, TEXT, beside
 from ror.search.expression import (
+    CANONICAL,
     And,
     CanonicalIs,
     DateIs,
@@ -58,9 +59,6 @@ What may follow the colon, by type of parameter; a reference also takes the type
 """
 
 PREFIXES: Final = cast(tuple[Prefix, ...], get_args(Prefix))
-
-CANONICAL: Final = frozenset({("MeasureReport", "measure")})
-"""The reference parameters whose element holds a canonical URL, as `(type, name)`."""
 
 AGES: Final = frozenset({"age-range-low", "age-range-high"})
 """Quantities in years when no unit is asked, as they are when none is written (decision 10)."""

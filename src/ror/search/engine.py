@@ -19,6 +19,7 @@ from ror.access import Viewer
 from ror.search import bitmaps
 from ror.search.columns import Array, Column, KeyColumn, LinkColumn, PositionColumn
 from ror.search.expression import (
+    CANONICAL,
     UPWARD,
     And,
     CanonicalIs,
@@ -36,6 +37,7 @@ from ror.search.expression import (
     Upward,
     ValueLeaf,
     as_chains,
+    leads_to_resources,
 )
 from ror.search.extract import CANONICAL_PARAMETER, SEPARATOR
 from ror.search.index import Part, View
@@ -99,11 +101,12 @@ class Search:
                 return self.below(resource_type, self.of(inner, resource_type))
             case ReferenceIs():
                 return self.of(as_chains(expression, resource_type), resource_type)
+            case Present(param) if leads_to_resources(resource_type, param):
+                return self.of(as_chains(expression, resource_type), resource_type)
             case CanonicalIs(param):
                 return self._leaf(expression, (resource_type, param + LOGICAL), None)
-            case Present(param):
-                named = self._leaf(expression, (resource_type, param + LOGICAL), None)
-                return named | self._leaf(expression, (resource_type, param), record_of(resource_type, param))
+            case Present(param) if (resource_type, param) in CANONICAL:
+                return self._leaf(expression, (resource_type, param + LOGICAL), None)
             case leaf:
                 return self._leaf(leaf, (resource_type, leaf.param), record_of(resource_type, leaf.param))
 

@@ -135,7 +135,11 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """At least one value, that this viewer may see (decision 14)."""
+    """
+    At least one value, that this viewer may see (decision 14).
+
+    A reference is a value only where it leads: one to something hidden or absent is none.
+    """
 
     param: str
 
@@ -250,6 +254,8 @@ def matches(expression: Expression, facts: Facts, world: World, row: int | None 
             return any(matches(inner, above, world) for above in _upwards(facts, world))
         case ReferenceIs():
             return matches(as_chains(expression, facts.type), facts, world)
+        case Present(param) if leads_to_resources(facts.type, param):
+            return matches(as_chains(expression, facts.type), facts, world)
         case leaf:
             satisfies = _satisfies(leaf)
             return any(satisfies(value) for value, at in facts.entries.get(leaf.param, ()) if row is None or at == row)
@@ -268,11 +274,25 @@ def seeks_words(expression: Expression) -> bool:
             return False
 
 
-def as_chains(reference: ReferenceIs, resource_type: str) -> Expression:
-    """What a reference criterion asks, in terms of chains: the `_id` of each type it may point to."""
-    parameter = search_parameter(resource_type, reference.param)
-    targets = (reference.type,) if reference.type else parameter.targets if parameter else ()
-    return Or(tuple(Chain(reference.param, target, TokenIs("_id", reference.id)) for target in targets))
+CANONICAL: Final = frozenset({("MeasureReport", "measure")})
+"""The reference parameters whose element holds a canonical URL, as `(type, name)`."""
+
+
+def leads_to_resources(resource_type: str, param: str) -> bool:
+    """Whether the values of a parameter count by what they lead to; a canonical URL is a value of its own."""
+    parameter = search_parameter(resource_type, param)
+    return parameter is not None and parameter.type == "reference" and (resource_type, param) not in CANONICAL
+
+
+def as_chains(asked: ReferenceIs | Present, resource_type: str) -> Expression:
+    """What a criterion on a reference asks, in terms of chains to each type it may point to: that `_id`, or any."""
+    parameter = search_parameter(resource_type, asked.param)
+    targets = parameter.targets if parameter else ()
+    inner: Expression = Everything()
+    if isinstance(asked, ReferenceIs):
+        targets = (asked.type,) if asked.type else targets
+        inner = TokenIs("_id", asked.id)
+    return Or(tuple(Chain(asked.param, target, inner) for target in targets))
 
 
 def _upwards(facts: Facts, world: World) -> Iterable[Facts]:

@@ -7,7 +7,7 @@ from pyroaring import BitMap
 
 from ror.search import bitmaps
 from ror.search.columns.column import NOTHING, Array, Column, Slots, without_repetition
-from ror.search.expression import Present, ValueLeaf
+from ror.search.expression import ValueLeaf
 
 
 class LinkColumn(Column):
@@ -37,8 +37,6 @@ class LinkColumn(Column):
         )
 
     def select(self, leaf: ValueLeaf) -> BitMap:
-        if isinstance(leaf, Present):
-            return self.present
         raise TypeError(f"a link column cannot answer {leaf}")
 
     def sources(self, targets: BitMap) -> BitMap:
