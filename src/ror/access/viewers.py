@@ -16,10 +16,24 @@ SEES_EVERYTHING: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
+class Perimeter:
+    """
+    What a client is held to beside its profile; an empty set holds it to nothing.
+
+    `regions` are codes of source regions (`meta.tag`), `fields` codes of fields of activity (`HealthcareService.type`).
+    """
+
+    regions: frozenset[str] = frozenset()
+    fields: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Viewer:
-    """Someone who reads: an access profile, 0 to 5."""
+    """Someone who reads: an access profile, 0 to 5, perhaps held to a perimeter, perhaps a known client."""
 
     profile: int
+    perimeter: Perimeter | None = None
+    client_id: str | None = None
 
     @property
     def mask(self) -> int:
