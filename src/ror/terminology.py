@@ -148,6 +148,19 @@ def value_sets() -> Iterable[ValueSet]:
     return _tables().value_sets.values()
 
 
+def drawn_on(url: str, code: str | None = None) -> tuple[str, ...]:
+    """
+    The code systems that a value set takes a code from, or any code when it is None; none when it is not loaded.
+
+    >>> drawn_on("https://mos.esante.gouv.fr/NOS/JDV_J55-CategorieEG-ROR/FHIR/JDV-J55-CategorieEG-ROR", "SA05")
+    ('https://mos.esante.gouv.fr/NOS/TRE_R02-SecteurActivite/FHIR/TRE-R02-SecteurActivite',)
+    """
+    found = value_set(url)
+    if found is None:
+        return ()
+    return tuple(system for system, codes in found.includes.items() if code is None or codes is None or code in codes)
+
+
 def association(name: str) -> Association | None:
     """The association of this name, for example `ASS_X09-DepartementOM-RegionOM`; None when it is not loaded."""
     return _tables().associations.get(name)

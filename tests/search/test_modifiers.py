@@ -12,6 +12,13 @@ LOCAL = "https://example.org/local"
 TYPES = (
     "https://mos.esante.gouv.fr/NOS/JDV_J236-TypologieIdentifiantLieu-ROR/FHIR/JDV-J236-TypologieIdentifiantLieu-ROR"
 )
+NOS = "https://mos.esante.gouv.fr/NOS"
+HELD = f"{NOS}/TRE_R354-TypeIdentifiantRessourceOperationnelle/FHIR/TRE-R354-TypeIdentifiantRessourceOperationnelle"
+"""The nomenclature from which the set of values `TYPES` takes the types of the identifiers of places."""
+KINDS = f"{NOS}/JDV_J55-CategorieEG-ROR/FHIR/JDV-J55-CategorieEG-ROR"
+SECTORS = f"{NOS}/TRE_R02-SecteurActivite/FHIR/TRE-R02-SecteurActivite"
+CATEGORIES = f"{NOS}/TRE_R66-CategorieEtablissement/FHIR/TRE-R66-CategorieEtablissement"
+"""A set of values over two nomenclatures: SA05 is a code of the first alone."""
 
 
 def offer(identity: str, *codings: dict[str, str], text: str | None = None) -> dict[str, object]:
@@ -49,6 +56,18 @@ WORLD = SlowWorld(
             place("pair", typed("25", value="A"), typed("26", value="B")),
             place("swapped", typed("26", value="A"), typed("25", value="B")),
             place("owned", typed("25", value="A", system=LOCAL)),
+            place("classed", {"value": "C", "type": {"coding": [{"system": HELD, "code": "25"}]}}),
+            place("classed-apart", {"value": "C", "type": {"coding": [{"system": LOCAL, "code": "25"}]}}),
+            {
+                "resourceType": "Organization",
+                "id": "sector",
+                "type": [{"coding": [{"system": SECTORS, "code": "SA05"}]}],
+            },
+            {
+                "resourceType": "Organization",
+                "id": "stray",
+                "type": [{"coding": [{"system": CATEGORIES, "code": "SA05"}]}],
+            },
             place("untyped", {"value": "A"}, {"value": "A", "system": LOCAL}),
             {**place("beds"), "extension": [bed("1", "Lit de jour", 0), bed("2", "Lit de nuit", 3)]},
             {
@@ -93,6 +112,16 @@ FOUND = [
         f"Location?identifier={TYPES}|A",
         {"pair", "swapped"},
     ),
+    (
+        "search.md 4.4: a set of values stands for the systems it draws on",
+        f"Location?identifier={TYPES}|C",
+        {"classed"},
+    ),
+    ("a set of values as the system of a type", f"Location?identifier:of-type={TYPES}|25|C", {"classed"}),
+    ("a code that the set takes from elsewhere", f"Location?identifier:of-type={TYPES}|35|C", set()),
+    ("a set of values as the system of a code", f"Organization?type={KINDS}|SA05", {"sector"}),
+    ("a set of values, negated", f"Organization?type:not={KINDS}|SA05", {"stray"}),
+    ("a set of values in a filter", f"Organization?_filter=type eq {KINDS}|SA05", {"sector"}),
     ("the system of an identifier is its own", f"Location?identifier={LOCAL}|A", {"owned", "untyped"}),
     ("FHIR R4: the identifier in a reference", f"Task?focus:identifier={LOCAL}|A", {"named"}),
     ("FHIR R4: in any system", "Task?focus:identifier=A", {"named"}),

@@ -8,8 +8,10 @@ on, and what the other criteria say, is the business of `criteria.py`.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
+from ror import terminology
 from ror.definitions import CONTENT, RESOURCE_TYPES, SearchParameter
 from ror.errors import InvalidRequest, NotSupported, TooCostly
 from ror.geography import commune
@@ -198,9 +200,20 @@ def _tokens(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
                 raise asked.refused("search.not-a-boolean", piece)
             system = None
         yield TokenIs(param, code or None, system)
-        if code and system and system.startswith(NOMENCLATURES) and "Identifier" in elements_read(parameter):
+        if not code or not system or not system.startswith(NOMENCLATURES):
+            continue
+        if "Identifier" in elements_read(parameter):
             # The guide names places by the system of their identifier's type (search.md 4.4).
-            yield TokenIs(beside(param, OF_TYPE), code, f"{system}|")
+            for one in (system, *_drawn_on(system, None)):
+                yield TokenIs(beside(param, OF_TYPE), code, f"{one}|")
+        else:
+            yield from (TokenIs(param, code, one) for one in _drawn_on(system, code))
+
+
+@lru_cache(maxsize=1024)
+def _drawn_on(system: str, code: str | None) -> tuple[str, ...]:
+    """The systems, in normal form, that a set of values takes a code from, where its address stands for a system."""
+    return tuple(map(normal_system, terminology.drawn_on(f"https://{system}", code)))
 
 
 def _is_boolean(parameter: SearchParameter) -> bool:
@@ -224,8 +237,10 @@ def _of_types(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
         parts = [_opened(part).strip() for part in piece.split("|")]
         if len(parts) != 3 or not all(parts):
             raise asked.refused("search.not-of-type", piece)
-        system, code, value = parts
-        yield TokenIs(beside(asked.parameter.name, OF_TYPE), value, f"{normal_system(system)}|{code}")
+        written, code, value = parts
+        system = normal_system(written)
+        for one in (system, *_drawn_on(system, code)):
+            yield TokenIs(beside(asked.parameter.name, OF_TYPE), value, f"{one}|{code}")
 
 
 def _strings(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
