@@ -3,41 +3,43 @@
 """
 
 import argparse
+import multiprocessing
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from rich.console import Console
 
-from benchmarks import ceiling, measuring, processes, report, workloads
-from benchmarks.directory import Directory, Loaded
+from benchmarks import ceiling, engine, measuring, paging, processes, recording, report
+from benchmarks.directory import Directory
+from benchmarks.measuring import Side
+from benchmarks.recording import Recorded
 from benchmarks.report import Aim, Figure
-from benchmarks.workloads import Recorded, Seen
+from benchmarks.seen import Seen
+from benchmarks.workloads import WORKLOADS, Workload
 from ror.generating import Size
 
 PAGE: Final = processes.ROOT / "docs" / "performance.md"
-MB: Final = 1e6
+STARTS: Final = 3
+SLOWER: Final = 1.15
+"""What an answer under another profile may cost, against the same under the first one."""
+PARTS: Final = ("load", "W10", *WORKLOADS)
 
 
 @dataclass(frozen=True, slots=True)
-class Workload:
-    """A line of the table of workloads: what it is, its requests, which of them are kept once answered, its aim."""
+class Run:
+    """What is measured, and on what: the directory, the profiles, the seconds for each workload and side."""
 
-    told: str
-    targets: Callable[[Seen, int], list[str]]
-    aim: Aim
-    keep: Callable[[Recorded], Recorded] = lambda recorded: recorded
-
-
-WORKLOADS: Final = {
-    "W1": Workload("read by id", workloads.reads, Aim(0.35)),
-    "W2": Workload("token search, page of 50", workloads.searches, Aim(0.35)),
-    "W3": Workload("page of 200 offers with everything around", workloads.offers, Aim(0.5), workloads.fullest),
-}
-MEASURES: Final = ("load", "start", *WORKLOADS)
+    directory: Directory
+    seen: Seen
+    profiles: Sequence[int]
+    seconds: float
+    telling: Console
 
 
 def main() -> None:
@@ -46,83 +48,176 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ror-benchmarks-") as temporary:
         folder = asked.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        results = measure(Directory(folder, Size(asked.size), asked.seed), asked.seconds, asked.only)
+        directory = Directory(folder, Size(asked.size), asked.seed)
+        results = measure(directory, asked.profiles, asked.seconds, asked.only)
     report.show(results)
     # Some figures must not take the place of all.
-    page = asked.output or (PAGE if set(asked.only) == set(MEASURES) else None)
+    page = asked.output or (PAGE if set(asked.only) == set(PARTS) else None)
     if page is not None:
         report.write(results, page)
 
 
-def measure(directory: Directory, seconds: float, only: Sequence[str]) -> report.Results:
-    """The figures of one run: those that `only` names."""
+def measure(directory: Directory, profiles: Sequence[int], seconds: float, only: Sequence[str]) -> report.Results:
+    """The figures of one run: those of the parts that `only` names."""
     telling = Console(stderr=True)
     telling.print(f"generating {directory.size}…")
     directory.generate()
     figures: list[Figure] = []
     if "load" in only or not directory.is_loaded:
         telling.print("loading…")
-        loaded = directory.load()
-        figures += _of_loading(loaded) if "load" in only else ()
-    seen = Seen.in_file(directory.file)
-    telling.print("starting the server…")
+        loading = list(_of_loading(directory))
+        figures += loading if "load" in only else ()
+    run = Run(directory, Seen.in_file(directory.file), profiles, seconds, telling)
+    if "W10" in only:
+        figures += _of_disk(run)
+        figures += _of_starting(run)
+    telling.print("timing the engine…")
+    figures += _of_engine(run, [name for name in WORKLOADS if name in only and WORKLOADS[name].is_search])
+    figures += _of_serving(run, only)
+    told = {name: workload.told for name, workload in WORKLOADS.items()}
+    conditions = report.conditions(directory.size, run.seen.resources, seconds)
+    return report.Results(directory.size, run.seen.resources, conditions, told, figures)
+
+
+# --- before anything is served ---------------------------------------------------------------------------------------
+
+
+def _of_loading(directory: Directory) -> Iterator[Figure]:
+    loaded = directory.load()
+    yield Figure("load rate", loaded.resources / loaded.load_s, "resources/s", aim=Aim(8_000), is_cost=True)
+    yield Figure("first index, made from the store", loaded.index_s, "s", 2, is_cost=True)
+
+
+def _of_disk(run: Run) -> Iterator[Figure]:
+    each = run.seen.resources
+    total = run.directory.bytes_on_disk() / each
+    yield Figure("disk per resource", total, "bytes", aim=_at_most(1_500), is_cost=True)
+    for name, size in run.directory.parts().items():
+        yield Figure(name, size / each, "bytes", of="disk")
+
+
+def _of_starting(run: Run) -> Iterator[Figure]:
+    """Starts with the files of the directory out of the system's memory, then with them in it."""
+    for name, is_cold in (("cold", True), ("warm", False)):
+        run.telling.print(f"starting, {name}…")
+        seconds = []
+        for _ in range(STARTS):
+            if is_cold:
+                processes.forget(run.directory.files)
+            with processes.server(run.directory.database, run.directory.folder, run.profiles[0]) as server:
+                seconds.append(server.ready_after_s)
+        yield Figure(f"process start to ready, {name}", median(seconds), "s", 2, _at_most(1.0), is_cost=True)
+
+
+def _of_engine(run: Run, names: Sequence[str]) -> Iterator[Figure]:
+    targets = {name: WORKLOADS[name].targets(run.seen, run.directory.seed) for name in names}
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
+        timed = fresh.submit(engine.times, run.directory.database, run.profiles[0], targets).result()
+    for name, of_one in timed.items():
+        aim = WORKLOADS[name].engine_p99_ms
+        for told, times, aimed in (("", of_one.later, aim), (", first time asked", of_one.first, None)):
+            for share, share_told in ((0.5, "median"), (0.99, "99th percentile")):
+                value = measuring.quantile(times, share) / 1e6
+                bound = aimed if share > 0.5 else None
+                yield Figure(f"engine, {share_told}{told}", value, "ms", 2, bound, of=name, is_cost=True)
+        yield Figure("engine, different requests", len(targets[name]), of=name)
+        run.telling.print(f"{name} slowest in the engine: {of_one.slowest}", soft_wrap=True)
+
+
+# --- served ----------------------------------------------------------------------------------------------------------
+
+
+def _of_serving(run: Run, only: Sequence[str]) -> Iterator[Figure]:
+    """One server for each profile, all of the time; what is measured is measured on all of them in turn."""
     with ExitStack() as stack:
-        server = stack.enter_context(processes.server(directory.database, directory.folder))
-        figures += _of_starting(server) if "start" in only else ()
+        servers = [
+            stack.enter_context(processes.server(run.directory.database, run.directory.folder, profile))
+            for profile in run.profiles
+        ]
         asking = stack.enter_context(measuring.open_client())
+        if "W10" in only:
+            yield Figure("index ready, of which", float(servers[0].said["ready_in_s"]), "s", 3, is_cost=True)
+            yield from _of_memory("memory when ready", servers[0])
         for name in (one for one in WORKLOADS if one in only):
-            telling.print(f"measuring {name}…")
-            figures += _of_workload(name, seen, server, directory, asking, seconds)
-        figures += _memory_after(server) if "start" in only else ()
-    return report.Results(directory.size, sum(map(len, seen.by_type.values())), seconds, figures)
-
-
-# --- figures ---------------------------------------------------------------------------------------------------------
-
-
-def _of_loading(loaded: Loaded) -> Iterator[Figure]:
-    yield Figure("load rate", loaded.resources / loaded.load_s, "resources/s", aim=Aim(8_000))
-    yield Figure("disk per resource", loaded.database_bytes / loaded.resources, "bytes")
-    yield Figure("first index, made from the store", loaded.index_s, "s", 2)
-
-
-def _of_starting(server: processes.Running) -> Iterator[Figure]:
-    yield Figure("process start to ready", server.ready_after_s, "s", 2)
-    yield Figure("index ready, of which", float(server.said["ready_in_s"]), "s", 3, Aim(1.0, at_least=False))
-    yield from _memory("memory when ready", server)
+            run.telling.print(f"measuring {name}…")
+            yield from _of_workload(name, run, servers, asking)
+        if "W10" in only:
+            run.telling.print("measuring W10…")
+            yield from _of_paging(run, servers[0], asking)
+            yield from _of_memory("memory after the workloads", servers[0], _at_most(400))
 
 
 def _of_workload(
-    name: str, seen: Seen, server: processes.Running, directory: Directory, asking: measuring.Client, seconds: float
+    name: str, run: Run, servers: Sequence[processes.Running], asking: measuring.Client
 ) -> Iterator[Figure]:
     workload = WORKLOADS[name]
-    recorded = workload.keep(workloads.record(server.port, workload.targets(seen, directory.seed)))
-    workloads.check(recorded)
-    answers = directory.folder / f"{name}.answers"
-    ceiling.save(recorded.answers, answers)
-    with processes.ceiling(answers, directory.folder) as top:
-        found = measuring.compare(asking, server, top, recorded.targets, seconds)
+    recorded = _recorded(workload, run, servers)
+    targets = recorded[0].targets
+    answers = run.directory.folder / f"{name}.answers"
+    ceiling.save(recorded[0].answers, answers)
+    with processes.ceiling(answers, run.directory.folder) as sending:
+        sides, top = [Side(server, targets) for server in servers], Side(sending, targets)
+        measuring.in_turn(asking, [*sides, top], run.seconds)
     answers.unlink()
-    yield Figure(f"{name} {workload.told}", found.rate, "requests/s")
-    yield Figure(f"{name} median", found.p50_ms, "ms", 2)
-    yield Figure(f"{name} 99th percentile", found.p99_ms, "ms", 2)
-    yield Figure(f"{name} the ceiling sends the same", found.ceiling_rate, "requests/s")
-    yield Figure(f"{name} ratio to the ceiling", found.ratio, "", 2, workload.aim)
-    yield Figure(f"{name} processor time of an answer", found.cpu_ms, "ms", 3)
-    yield Figure(f"{name} of which sending, as the ceiling", found.ceiling_cpu_ms, "ms", 3)
-    yield Figure(f"{name} different requests", len(recorded.answers))
-    yield Figure(f"{name} mean answer", recorded.mean_bytes / 1_000, "kB", 1)
-    yield Figure(f"{name} mean resources in an answer", recorded.mean_resources, "", 0)
-    yield Figure(f"{name} ceiling, share of a core used", 100 * found.ceiling_busy, "%")
+    first, *others = sides
+    alone = Side(servers[0], targets)
+    measuring.in_turn(asking, [alone], run.seconds, connections=1)
+    aim = workload.one_connection_p50_ms
+    p50 = alone.latency_ms(0.5)
+    yield Figure("median, one connection", p50, "ms", 2, aim, of=name, is_cost=True)
+    yield Figure("99th percentile, one connection", alone.latency_ms(0.99), "ms", 2, of=name, is_cost=True)
+    yield Figure("rate", first.rate, "/s", of=name, is_cost=True)
+    yield Figure("median", first.latency_ms(0.5), "ms", 2, of=name)
+    yield Figure("99th percentile", first.latency_ms(0.99), "ms", 2, of=name)
+    yield Figure("the ceiling sends the same", top.rate, "/s", of=name)
+    yield Figure("ratio to the ceiling", first.ratio_to(top), "", 2, workload.ratio, of=name)
+    yield Figure("processor time of an answer", first.cpu_ms, "ms", 3, of=name, is_cost=True)
+    yield Figure("of which sending, as the ceiling", top.cpu_ms, "ms", 3, of=name)
+    yield Figure("different requests", len(targets), of=name)
+    yield Figure("mean answer", recorded[0].mean_bytes / 1_000, "kB", 1, of=name)
+    yield Figure("mean resources in an answer", recorded[0].mean_resources, of=name)
+    yield Figure("ceiling, share of a core used", 100 * top.busy, "%", of=name)
+    for profile, side, answered in zip(run.profiles[1:], others, recorded[1:], strict=True):
+        slower = first.ratio_to(side)
+        against = f"profile {profile} against {run.profiles[0]}"
+        yield Figure(f"{against}, time of an answer", slower, "", 2, _at_most(SLOWER), of=name)
+        yield Figure(f"{against}, processor time", side.cpu_ms / first.cpu_ms, "", 2, of=name)
+        yield Figure(f"{against}, bytes of an answer", answered.mean_bytes / recorded[0].mean_bytes, "", 2, of=name)
 
 
-def _memory_after(server: processes.Running) -> Iterator[Figure]:
-    yield from _memory("memory after the workloads", server)
+def _recorded(workload: Workload, run: Run, servers: Sequence[processes.Running]) -> list[Recorded]:
+    """What each server answers to the requests that all of them can answer; the first one to all that were chosen."""
+    candidates = workload.targets(run.seen, run.directory.seed)[: workload.candidates]
+    first = workload.keep(recording.record(servers[0].port, candidates), workload.served)
+    others = [recording.record(server.port, first.targets, may_be_hidden=True) for server in servers[1:]]
+    recording.check(first)
+    common = [one for one in first.targets if all(one in other.answers for other in others)]
+    return [one.only(common) for one in (first, *others)]
 
 
-def _memory(name: str, server: processes.Running) -> Iterable[Figure]:
-    used = server.memory_mb()
-    return () if used is None else (Figure(name, used, "MB"),)
+def _of_paging(run: Run, server: processes.Running, asking: measuring.Client) -> Iterator[Figure]:
+    """Exact totals, and a deep page against the first one, over one connection."""
+    alone = Side(server, paging.totals(run.seen, run.directory.seed))
+    measuring.in_turn(asking, [alone], run.seconds, connections=1)
+    yield Figure("exact total of a code, median", alone.latency_ms(0.5), "ms", 2, is_cost=True)
+    yield Figure("exact total of a code, 99th percentile", alone.latency_ms(0.99), "ms", 2, is_cost=True)
+    for order, name in paging.ORDERS.items():
+        found = paging.pages(server.port, run.seen, order)
+        first, deep = Side(server, found.first), Side(server, found.deep)
+        measuring.in_turn(asking, [first, deep], run.seconds, connections=1)
+        yield Figure(f"{name} against page 1", first.ratio_to(deep), "", 2, _at_most(1.1))
+        yield Figure(f"{name}, median", deep.latency_ms(0.5), "ms", 2, is_cost=True)
+
+
+def _of_memory(name: str, server: processes.Running, aim: Aim | None = None) -> Iterator[Figure]:
+    used, own = server.memory_mb(), server.memory_mb("RssAnon")
+    if used is not None and own is not None:
+        yield Figure(name, used, "MB", 0, aim, is_cost=True)
+        yield Figure(f"{name}, without mapped files", own, "MB", is_cost=True)
+
+
+def _at_most(bound: float) -> Aim:
+    return Aim(bound, at_least=False)
 
 
 # --- the command line ------------------------------------------------------------------------------------------------
@@ -133,8 +228,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--size", choices=[size.value for size in Size], default="medium", help="of the directory")
     parser.add_argument("--seed", type=int, default=1, help="another one gives another directory")
     parser.add_argument("--seconds", type=_positive, default=5.0, help="for each workload, on each side")
+    parser.add_argument("--profiles", type=_profiles, default=(1,), help="access profiles, in turn: the first, others")
     parser.add_argument("--output", type=Path, help=f"a Markdown page; {PAGE.name} when everything is measured")
-    parser.add_argument("--only", type=_measures, default=MEASURES, help=f"among {','.join(MEASURES)}")
+    parser.add_argument("--only", type=_parts, default=PARTS, help=f"among {','.join(PARTS)}")
     parser.add_argument("--folder", type=Path, help="where the directory is kept for the next run")
     return parser.parse_args()
 
@@ -146,11 +242,19 @@ def _positive(text: str) -> float:
     return value
 
 
-def _measures(text: str) -> tuple[str, ...]:
+def _profiles(text: str) -> tuple[int, ...]:
+    numbers = tuple(text.split(","))
+    for number in numbers:
+        if number not in ("0", "1", "2", "3", "4", "5"):
+            raise argparse.ArgumentTypeError(f'"{number}" is not an access profile, 0 to 5')
+    return tuple(map(int, numbers))
+
+
+def _parts(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
     for name in names:
-        if name not in MEASURES:
-            raise argparse.ArgumentTypeError(f'"{name}" cannot be measured; try {", ".join(MEASURES)}')
+        if name not in PARTS:
+            raise argparse.ArgumentTypeError(f'"{name}" cannot be measured; try {", ".join(PARTS)}')
     return names
 
 

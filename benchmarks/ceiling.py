@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uvicorn
 
-from benchmarks.workloads import Answer
+from benchmarks.recording import Answer
 from ror.http.door import Door, Receive, Scope, Send
 from ror.http.serving import uvicorn_config
 from ror.observability import Log, adopt_library_logs

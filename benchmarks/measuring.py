@@ -1,16 +1,16 @@
 """
-One server against the other: the same requests to the real one and to the ceiling, in rounds that alternate.
+Several sides in turn: a server and its ceiling, one profile and another, the first page and a deep one.
 
-Whatever else the machine does weighs on both. A rate is the median of the rounds; the ratio is the median of the ratios
-of each round of the server to the round of the ceiling just after it; latencies are those of all rounds together. The
+Whatever else the machine does weighs on all of them alike. A rate is the median of the rounds; what is said of one side
+against another is the median over the rounds, each beside the next; latencies are those of all rounds together. The
 processor time of an answer is told too: it hardly depends on what else the machine does.
 """
 
 import multiprocessing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
@@ -22,20 +22,37 @@ MIN_ROUNDS: Final = 3
 _WARM_UP_ROUNDS: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A server beside its ceiling: rates in answers per second, latencies in milliseconds."""
+@dataclass(slots=True)
+class Side:
+    """A server and what it is asked, then the rounds it answered, and the processor time that they took it."""
 
-    rate: float
-    ceiling_rate: float
-    ratio: float
-    p50_ms: float
-    p99_ms: float
-    cpu_ms: float
-    ceiling_cpu_ms: float
-    """Processor time that an answer takes the server and the ceiling, in the process and in the kernel for it."""
-    ceiling_busy: float
-    """The share of one core that the ceiling used: well below 1, the machine or the load generator held it back."""
+    server: Running
+    targets: Sequence[str]
+    rounds: list[client.Round] = field(default_factory=list)
+    cpu_s: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Answers per second."""
+        return median(one.rate for one in self.rounds)
+
+    @property
+    def cpu_ms(self) -> float:
+        """Processor time that an answer takes, in the process and in the kernel for it."""
+        return self.cpu_s / sum(len(one.latencies_ns) for one in self.rounds) * 1e3
+
+    @property
+    def busy(self) -> float:
+        """The share of one core that was used: well below 1, the machine or the load generator held the side back."""
+        return self.cpu_s / sum(one.seconds for one in self.rounds)
+
+    def latency_ms(self, share: float) -> float:
+        """What this share of the answers took at most."""
+        return quantile([one for each in self.rounds for one in each.latencies_ns], share) / 1e6
+
+    def ratio_to(self, other: "Side") -> float:
+        """The rate of this side divided by that of the other one, round by round."""
+        return median(one.rate / beside.rate for one, beside in zip(self.rounds, other.rounds, strict=True))
 
 
 class Client:
@@ -44,9 +61,9 @@ class Client:
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self._pool = pool
 
-    def round(self, port: int, targets: Sequence[str], first: int, seconds: float) -> client.Round:
+    def round(self, port: int, targets: Sequence[str], first: int, seconds: float, connections: int) -> client.Round:
         """What one round saw."""
-        done: Future[client.Round] = self._pool.submit(client.run, port, targets, first, seconds)
+        done: Future[client.Round] = self._pool.submit(client.run, port, targets, first, seconds, connections)
         return done.result()
 
 
@@ -57,39 +74,21 @@ def open_client() -> Iterator[Client]:
         yield Client(pool)
 
 
-def compare(asking: Client, server: Running, ceiling: Running, targets: Sequence[str], seconds: float) -> Compared:
-    """Ask both for the targets, `seconds` each in all, after rounds that are not counted."""
+def in_turn(asking: Client, sides: Sequence[Side], seconds: float, connections: int = client.CONNECTIONS) -> None:
+    """Ask each side for its targets, `seconds` each in all, after rounds that are not counted."""
     rounds = max(MIN_ROUNDS, round(seconds / ROUND_S))
-    each_s = seconds / rounds
-    served, sent = list[client.Round](), list[client.Round]()
-    served_cpu_s = sent_cpu_s = 0.0
     for number in range(-_WARM_UP_ROUNDS, rounds):
-        # Each round begins elsewhere, so that all the targets are asked for, by both alike.
-        first = max(number, 0) * len(targets) // rounds
-        before = server.cpu_s(), ceiling.cpu_s()
-        from_server = asking.round(server.port, targets, first, each_s)
-        from_ceiling = asking.round(ceiling.port, targets, first, each_s)
-        if number >= 0:
-            served.append(from_server)
-            sent.append(from_ceiling)
-            served_cpu_s += server.cpu_s() - before[0]
-            sent_cpu_s += ceiling.cpu_s() - before[1]
-    latencies = sorted(one for each in served for one in each.latencies_ns)
-    return Compared(
-        rate=_median_rate(served),
-        ceiling_rate=_median_rate(sent),
-        ratio=median(one.rate / other.rate for one, other in zip(served, sent, strict=True)),
-        p50_ms=_quantile(latencies, 0.50) / 1e6,
-        p99_ms=_quantile(latencies, 0.99) / 1e6,
-        cpu_ms=served_cpu_s / len(latencies) * 1e3,
-        ceiling_cpu_ms=sent_cpu_s / sum(len(one.latencies_ns) for one in sent) * 1e3,
-        ceiling_busy=sent_cpu_s / sum(one.seconds for one in sent),
-    )
+        for side in sides:
+            # Each round begins elsewhere, so that all the targets are asked for, by all sides alike.
+            first = max(number, 0) * len(side.targets) // rounds
+            before = side.server.cpu_s()
+            taken = asking.round(side.server.port, side.targets, first, seconds / rounds, connections)
+            if number >= 0:
+                side.rounds.append(taken)
+                side.cpu_s += side.server.cpu_s() - before
 
 
-def _median_rate(rounds: Iterable[client.Round]) -> float:
-    return median(one.rate for one in rounds)
-
-
-def _quantile(ranked: Sequence[int], share: float) -> int:
+def quantile(values: Sequence[int], share: float) -> int:
+    """The value that this share of them do not exceed."""
+    ranked = sorted(values)
     return ranked[min(len(ranked) - 1, int(len(ranked) * share))]

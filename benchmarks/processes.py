@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ class Running:
     said: Mapping[str, Any]
 
     def memory_mb(self, kind: str = "VmRSS") -> float | None:
-        """Resident memory now, or another line of Linux's status of the process; None elsewhere."""
+        """Resident memory now, files that are mapped included, or another line of Linux's status; None elsewhere."""
         status = Path(f"/proc/{self.pid}/status")
         if not status.exists():
             return None
@@ -46,11 +46,30 @@ class Running:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def server(database: str, folder: Path) -> AbstractContextManager[Running]:
-    """`ror serve` on a database, with its default settings but for the access log, which the ceiling does not write."""
-    options = {"database": database, "port": "0", "anonymous-profile": "1", "log-format": "json", "access-log": "false"}
+def server(database: str, folder: Path, profile: int) -> AbstractContextManager[Running]:
+    """
+    `ror serve` on a database under an access profile.
+
+    The settings are the default ones but for the access log, which the ceiling does not write.
+    """
+    options = {
+        "database": database,
+        "port": "0",
+        "anonymous-profile": str(profile),
+        "log-format": "json",
+        "access-log": "false",
+    }
     command = [sys.executable, "-m", "ror", "serve"]
-    return _started([*command, *(f"--{name}={value}" for name, value in options.items())], folder / "server.log")
+    arguments = [*command, *(f"--{name}={value}" for name, value in options.items())]
+    return _started(arguments, folder / f"server-{profile}.log")
+
+
+def forget(files: Iterable[Path]) -> None:
+    """Have the system drop these files from its memory, so that the next one to read them waits for the disk."""
+    for path in files:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def ceiling(answers: Path, folder: Path) -> AbstractContextManager[Running]:

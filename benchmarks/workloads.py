@@ -1,31 +1,33 @@
 """
-Which requests are sent: reads by id, token searches, pages of offers with everything around them.
+Which requests are sent: reads by id, token searches, pages of offers, links and lists, free beds nearby.
 
-The requests are chosen from what was generated, the same ones for the same size and seed. Each is asked once of the
-real server and checked before anything is timed, and what came is what the ceiling sends.
+The requests are chosen from what was generated, the same ones for the same size and seed. Each workload gives as many
+as its engine time is measured on; the first of them, or those with the fullest pages, are also sent to the server.
 """
 
-import http.client
-import json
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain, zip_longest
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 from urllib.parse import quote
 
-import msgspec
+from benchmarks.recording import Recorded, first, fullest
+from benchmarks.report import Aim
+from benchmarks.seen import Seen
 
 BASE: Final = "/ws-diffusion-fhir"
 READS: Final = 2_500
 SEARCHES: Final = 80
 SEARCH_COUNT: Final = 50
+RARER: Final = 600
+"""Requests by less common codes, which the engine is timed on besides those that are served."""
 OFFER_FILTERS: Final = 50
 OFFERS: Final = 200
-_CANDIDATES: Final = 100
-"""Filters that are tried for W3: those whose page is fullest are kept."""
+LISTED: Final = 11
+"""Values of a list in a filter, as in the longest published one."""
+EACH: Final = 60
+"""Requests of each form of W4 and W5, where the directory has so many."""
 
 INCLUDES: Final = "&".join(
     (
@@ -37,102 +39,6 @@ INCLUDES: Final = "&".join(
     )
 )
 
-
-class Answer(NamedTuple):
-    """An answer of the real server as recorded, but for the headers that uvicorn writes itself."""
-
-    headers: Sequence[tuple[bytes, bytes]]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """The requests of a workload and their answers, in the order they are sent."""
-
-    answers: dict[str, Answer]
-
-    @property
-    def targets(self) -> list[str]:
-        """What is asked, each with path and query."""
-        return list(self.answers)
-
-    @property
-    def mean_bytes(self) -> float:
-        """Bytes of a body, on average."""
-        return sum(len(one.body) for one in self.answers.values()) / len(self.answers)
-
-    @property
-    def mean_resources(self) -> float:
-        """Resources of an answer, on average."""
-        return sum(_resources(one.body) for one in self.answers.values()) / len(self.answers)
-
-
-# --- what was generated ----------------------------------------------------------------------------------------------
-
-
-class _Coding(msgspec.Struct):
-    code: str = ""
-    system: str = ""
-
-
-class _Concept(msgspec.Struct):
-    coding: list[_Coding] = []
-
-
-class _Extension(msgspec.Struct):
-    url: str
-    valueCodeableConcept: _Concept | None = None  # noqa: N815 named as in FHIR
-
-
-class _Meta(msgspec.Struct):
-    tag: list[_Coding] = []
-
-
-class _Resource(msgspec.Struct):
-    resourceType: str  # noqa: N815 named as in FHIR
-    id: str
-    meta: _Meta
-    type: Any = None
-    category: Any = None
-    specialty: list[_Concept] = []
-    characteristic: list[_Concept] = []
-    extension: list[_Extension] = []
-
-
-def _codings(value: Any) -> Iterator[_Coding]:
-    """The codings of a member that is a concept, many, or something else in other types of resource."""
-    concepts = value if isinstance(value, list) else [value] if isinstance(value, dict) else []
-    for concept in concepts:
-        found = concept if isinstance(concept, _Concept) else msgspec.convert(concept, _Concept)
-        yield from found.coding
-
-
-def _commune(resource: _Resource) -> Iterator[_Coding]:
-    for one in resource.extension:
-        if one.url.endswith("/ror-location-commune-cog") and one.valueCodeableConcept:
-            yield from one.valueCodeableConcept.coding
-
-
-_Codes = Callable[[_Resource], Iterable[_Coding]]
-_TAG: Final[_Codes] = lambda resource: resource.meta.tag  # noqa: E731 a row of the table, shared
-_TYPE: Final[_Codes] = lambda resource: _codings(resource.type)  # noqa: E731
-
-TOKENS: Final[dict[tuple[str, str], _Codes]] = {
-    ("HealthcareService", "specialty"): lambda resource: _codings(resource.specialty),
-    ("HealthcareService", "service-type"): _TYPE,
-    ("HealthcareService", "service-category"): lambda resource: _codings(resource.category),
-    ("HealthcareService", "characteristic"): lambda resource: _codings(resource.characteristic),
-    ("HealthcareService", "_tag"): _TAG,
-    ("Location", "type"): _TYPE,
-    ("Location", "commune-cog"): _commune,
-    ("Location", "_tag"): _TAG,
-    ("Organization", "type"): _TYPE,
-    ("Organization", "_tag"): _TAG,
-    ("Practitioner", "_tag"): _TAG,
-    ("PractitionerRole", "_tag"): _TAG,
-}
-"""The token parameters that are searched by, and where their codes are in a resource."""
-
 OFFER_PARAMETERS: Final = (
     ("specialty", "HealthcareService", "specialty"),
     ("service-type", "HealthcareService", "service-type"),
@@ -142,61 +48,58 @@ OFFER_PARAMETERS: Final = (
     ("location.commune-cog", "Location", "commune-cog"),
     ("organization.type", "Organization", "type"),
 )
-"""What offers are filtered by: the parameter, possibly chained, and the row of `TOKENS` that its codes come from."""
+"""What offers are filtered by: the parameter, possibly chained, and the codes it is given (a key of `seen.TOKENS`)."""
+
+FREE_BED: Final = (
+    "location.capacity-type=01&location.capacity-status=02&location.temporality-capacity=01&location.nb-capacity=gt0"
+)
 
 
-@dataclass(slots=True)
-class Seen:
-    """What there is to ask for in a generated directory."""
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """
+    A line of the table of workloads: what it is, its requests, how many are sent to the server, and what is aimed at.
 
-    by_type: dict[str, list[str]] = field(default_factory=dict)
-    codes: dict[tuple[str, str], Counter[tuple[str, str]]] = field(default_factory=dict)
-    """How often each `(system, code)` is used, by type and parameter."""
+    The first `candidates` are asked of the server before `keep` keeps `served` of them; the engine is timed on all
+    requests, where they are searches.
+    """
 
-    @classmethod
-    def in_file(cls, path: Path) -> "Seen":
-        """What an NDJSON file holds."""
-        seen, decode = cls(), msgspec.json.Decoder(_Resource).decode
-        parameters: dict[str, list[tuple[Counter[tuple[str, str]], _Codes]]] = {}
-        for key, codes in TOKENS.items():
-            seen.codes[key] = Counter()
-            parameters.setdefault(key[0], []).append((seen.codes[key], codes))
-        with path.open("rb") as lines:
-            for line in lines:
-                resource = decode(line)
-                seen.by_type.setdefault(resource.resourceType, []).append(resource.id)
-                for counter, codes in parameters.get(resource.resourceType, ()):
-                    counter.update({(one.system, one.code) for one in codes(resource) if one.code})
-        return seen
-
-    def commonest(self, key: tuple[str, str]) -> list[str]:
-        """The codes of a parameter, the most used first, written alone and with their system in turn."""
-        ranked = sorted(self.codes[key].items(), key=lambda item: (-item[1], item[0]))
-        written = (code if number % 2 else f"{system}|{code}" for number, ((system, code), _) in enumerate(ranked))
-        return list(map(quote, written))
+    told: str
+    targets: Callable[[Seen, int], list[str]]
+    served: int
+    candidates: int
+    keep: Callable[[Recorded, int], Recorded] = first
+    is_search: bool = True
+    ratio: Aim | None = None
+    one_connection_p50_ms: Aim | None = None
+    engine_p99_ms: Aim | None = None
 
 
-# --- the three workloads ---------------------------------------------------------------------------------------------
+def _at_most(bound: float) -> Aim:
+    return Aim(bound, at_least=False)
+
+
+# --- the requests ----------------------------------------------------------------------------------------------------
 
 
 def reads(seen: Seen, seed: int) -> list[str]:
-    """W1: one resource by its id; every type is there, the rest as frequent as it is in the directory."""
+    """One resource by its id; every type is there, the rest as frequent as it is in the directory."""
     shuffled = {name: _shuffled((f"{name}/{one}" for one in ids), seed) for name, ids in seen.by_type.items()}
-    first = [targets[0] for targets in shuffled.values()]
+    one_each = [targets[0] for targets in shuffled.values()]
     others = _shuffled(chain.from_iterable(targets[1:] for targets in shuffled.values()), seed)
-    return [f"{BASE}/{one}" for one in _shuffled([*first, *others[: READS - len(first)]], seed)]
+    return [f"{BASE}/{one}" for one in _shuffled([*one_each, *others[: READS - len(one_each)]], seed)]
 
 
 def searches(seen: Seen, seed: int) -> list[str]:
-    """W2: the first 50 resources that have a code."""
+    """The first 50 resources that have a code; the codes most used come first."""
     by_parameter = [
-        [f"{BASE}/{key[0]}?{key[1]}={code}&_count={SEARCH_COUNT}" for code in seen.commonest(key)] for key in TOKENS
+        [_search(name, param, code) for code in seen.commonest((name, param))] for name, param in seen.codes
     ]
-    return _shuffled(_in_turn(by_parameter)[:SEARCHES], seed)
+    return _by_rank(by_parameter, SEARCHES, RARER, seed)
 
 
 def offers(seen: Seen, seed: int) -> list[str]:
-    """W3, more than are kept: the first 200 offers of a kind, with structures, places and professionals."""
+    """The first 200 offers of a kind, with structures, places and professionals; the codes most used come first."""
     by_parameter = [
         [
             f"{BASE}/HealthcareService?{name}={code}&_count={OFFERS}&{INCLUDES}"
@@ -204,7 +107,84 @@ def offers(seen: Seen, seed: int) -> list[str]:
         ]
         for name, type_, param in OFFER_PARAMETERS
     ]
-    return _shuffled(_in_turn(by_parameter)[:_CANDIDATES], seed)
+    return _by_rank(by_parameter, 2 * OFFER_FILTERS, RARER, seed)
+
+
+def links(seen: Seen, seed: int) -> list[str]:
+    """The first 50 resources found through others, or by a list of 11 values: every form as often as the others."""
+    forms = [_shuffled(form, seed)[:EACH] for form in (*_chains(seen), *_above(seen), *_has(seen), *_filters(seen))]
+    return _shuffled(_in_turn(forms), seed)
+
+
+def free_beds(seen: Seen, seed: int) -> list[str]:
+    """The first 50 offers of an activity with a free bed within 20 or 100 km, the nearest first, with their places."""
+    # From a place that has one, so that there is always something to find.
+    places = _shuffled({_around(*one): None for one in seen.free_beds}, seed)[: EACH * 4]
+    return [
+        f"{BASE}/HealthcareService?{place}|{'20' if number % 2 else '100'}|km&{FREE_BED}&_sort=location.near"
+        f"&_count={SEARCH_COUNT}&_include=HealthcareService:location"
+        for number, place in enumerate(places)
+    ]
+
+
+def _around(specialty: str, latitude: float, longitude: float) -> str:
+    return f"specialty={quote(specialty)}&location.near={latitude}|{longitude}"
+
+
+def _search(resource_type: str, criterion: str, value: str) -> str:
+    return f"{BASE}/{resource_type}?{criterion}={value}&_count={SEARCH_COUNT}"
+
+
+def _chains(seen: Seen) -> Iterator[list[str]]:
+    types, activities = seen.commonest(("Organization", "type")), seen.commonest(("HealthcareService", "specialty"))
+    communes = seen.commonest(("Location", "commune-cog"))
+    yield [_search("HealthcareService", "organization.type", one) for one in types]
+    yield [_search("HealthcareService", "organization.partof.type", one) for one in types]
+    yield [_search("HealthcareService", "location.commune-cog", one) for one in communes]
+    yield [_search("PractitionerRole", "service.specialty", one) for one in activities]
+    yield [_search("PractitionerRole", "service.location.commune-cog", one) for one in communes]
+
+
+def _above(seen: Seen) -> Iterator[list[str]]:
+    types, activities = seen.commonest(("Organization", "type")), seen.commonest(("HealthcareService", "specialty"))
+    yield [_search("HealthcareService", "organization.type:above", one) for one in types]
+    yield [
+        _search("HealthcareService", "organization:above.identifier", one) for one in seen.identifiers["Organization"]
+    ]
+    yield [
+        _search("HealthcareService", "organization.type:above", f"{one}&specialty={other}")
+        for one, other in zip(types * len(activities), activities * len(types), strict=True)
+    ]
+
+
+def _has(seen: Seen) -> Iterator[list[str]]:
+    activities, people = seen.commonest(("HealthcareService", "specialty")), seen.identifiers["Practitioner"]
+    yield [_search("HealthcareService", "_has:PractitionerRole:service:practitioner.identifier", one) for one in people]
+    yield [_search("Location", "_has:HealthcareService:location:specialty", one) for one in activities]
+    yield [_search("Organization", "_has:HealthcareService:organization:specialty", one) for one in activities]
+
+
+def _filters(seen: Seen) -> Iterator[list[str]]:
+    activities, types = seen.commonest(("HealthcareService", "specialty")), seen.commonest(("Organization", "type"))
+    communes, people = seen.commonest(("Location", "commune-cog")), seen.identifiers["Practitioner"]
+    for resource_type, path, values in (
+        ("HealthcareService", "specialty", activities),
+        ("HealthcareService", "location.commune-cog", communes),
+        ("HealthcareService", "organization.type:above", types),
+        ("Practitioner", "identifier", people),
+    ):
+        # Neighbours in the ranking make a list, so that some lists are of common values and others of rare ones.
+        listed = (values[start : start + LISTED] for start in range(len(values) - LISTED + 1))
+        yield [
+            _search(resource_type, "_filter", quote(f"({path} eq ") + quote(" or ").join(one) + ")") for one in listed
+        ]
+
+
+def _by_rank(lists: Sequence[Sequence[str]], common: int, rarer: int, seed: int) -> list[str]:
+    """The commonest of the lists, then rarer ones, so many of both, each shuffled."""
+    # A code that two systems have is written alone twice.
+    ranked = list(dict.fromkeys(_in_turn(lists)))
+    return [*_shuffled(ranked[:common], seed), *_shuffled(ranked[common : common + rarer], seed)]
 
 
 def _in_turn(lists: Sequence[Sequence[str]]) -> list[str]:
@@ -217,60 +197,35 @@ def _shuffled(targets: Iterable[str], seed: int) -> list[str]:
     return sorted(targets, key=lambda target: (zlib.crc32(f"{seed} {target}".encode()), target))
 
 
-# --- recording and checking ------------------------------------------------------------------------------------------
+# --- the table -------------------------------------------------------------------------------------------------------
 
-
-class WrongAnswer(Exception):
-    """The server does not answer what it is being measured on."""
-
-
-def record(port: int, targets: Iterable[str]) -> Recorded:
-    """The answer of the server to each target. Raises WrongAnswer when one is refused."""
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    found = {}
-    for target in targets:
-        connection.request("GET", target)
-        response = connection.getresponse()
-        body = response.read()
-        if response.status != 200:
-            raise WrongAnswer(f"{target} gives {response.status}: {body[:500]!r}")
-        headers = [(name.lower(), value) for name, value in response.getheaders()]
-        kept = tuple((name.encode(), value.encode()) for name, value in headers if name not in _WRITTEN_BY_UVICORN)
-        found[target] = Answer(kept, body)
-    connection.close()
-    return Recorded(found)
-
-
-def fullest(recorded: Recorded) -> Recorded:
-    """The pages of offers that hold most matches, in the order of sending: full ones, when there are enough."""
-    matches = {target: one.body.count(b'"mode":"match"') for target, one in recorded.answers.items()}
-    kept = set(sorted(matches, key=lambda target: -matches[target])[:OFFER_FILTERS])
-    return Recorded({target: one for target, one in recorded.answers.items() if target in kept})
-
-
-_WRITTEN_BY_UVICORN: Final = frozenset({"date", "connection", "transfer-encoding"})
-
-
-def check(recorded: Recorded) -> None:
-    """Nothing, when each answer is what was asked for and has something in it. Raises WrongAnswer otherwise."""
-    for target, answer in recorded.answers.items():
-        _check(target, answer.body)
-
-
-def _check(target: str, body: bytes) -> None:
-    path, _, query = target.removeprefix(BASE + "/").partition("?")
-    content = json.loads(body)
-    if not query:
-        if f"{content['resourceType']}/{content['id']}" != path:
-            raise WrongAnswer(f"{target} gives {content['resourceType']}/{content['id']}")
-        return
-    matches = [one["resource"] for one in content.get("entry", ()) if one["search"]["mode"] == "match"]
-    wanted = int(query.partition("_count=")[2].partition("&")[0])
-    if content["resourceType"] != "Bundle" or content["total"] < 1:
-        raise WrongAnswer(f"{target} finds nothing")
-    if len(matches) != min(wanted, content["total"]) or {one["resourceType"] for one in matches} != {path}:
-        raise WrongAnswer(f"{target} gives {len(matches)} matches of {content['total']}")
-
-
-def _resources(body: bytes) -> int:
-    return max(1, body.count(b'"search":{"mode":"'))
+WORKLOADS: Final = {
+    "W1": Workload("read by id", reads, served=READS, candidates=READS, is_search=False, ratio=Aim(0.35)),
+    "W2": Workload(
+        "token search, page of 50",
+        searches,
+        served=SEARCHES,
+        candidates=SEARCHES,
+        ratio=Aim(0.35),
+        engine_p99_ms=_at_most(5),
+    ),
+    "W3": Workload(
+        "page of 200 offers with everything around",
+        offers,
+        served=OFFER_FILTERS,
+        candidates=2 * OFFER_FILTERS,
+        keep=fullest,
+        ratio=Aim(0.5),
+        one_connection_p50_ms=_at_most(8),
+    ),
+    "W4": Workload(
+        "chain, `:above`, `_has`, filter of 11 values", links, served=150, candidates=300, engine_p99_ms=_at_most(5)
+    ),
+    "W5": Workload(
+        "free beds of an activity within 20 and 100 km, nearest first",
+        free_beds,
+        served=80,
+        candidates=80,
+        engine_p99_ms=_at_most(20),
+    ),
+}

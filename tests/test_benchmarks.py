@@ -4,23 +4,39 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
+from benchmarks import report
+from benchmarks.report import Aim, Figure, Results
+from benchmarks.seen import Seen
+from benchmarks.workloads import WORKLOADS
+
+from ror.generating import generate
+from ror.search.parse import parse
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """The page written by one short run on a small directory, over a former one."""
+    """The page written by one short run on a small directory, over a former one; profile 1 is its own control."""
     written = tmp_path_factory.mktemp("benchmarks") / "performance.md"
     written.write_text(
         "# Performance\n\nWords.\n\n<!-- measured: small -->\nold\n<!-- end of small -->\n\nMore words.\n"
     )
-    command = [sys.executable, "-m", "benchmarks", "--size", "small", "--seconds", "0.3", "--output", str(written)]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-m", "benchmarks", "--size", "small", "--seconds", "0.3", "--profiles", "1,1"]
+    told = subprocess.run([*command, "--output", str(written)], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert told.returncode == 0, told.stderr
     return written.read_text()
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """What there is to ask for in a small directory."""
+    file = tmp_path_factory.mktemp("seen") / "small.ndjson"
+    file.write_bytes(b"\n".join(generate("small")))
+    return Seen.in_file(file)
 
 
 @pytest.mark.parametrize(
@@ -28,12 +44,16 @@ def page(tmp_path_factory):
     [
         "load rate",
         "disk per resource",
-        "index ready, of which",
-        *(
-            f"{name} {what}"
-            for name in ("W1", "W2", "W3")
-            for what in ("median", "99th percentile", "ratio to the ceiling")
-        ),
+        "table resource",
+        "index, keys",
+        "process start to ready, cold",
+        "memory after the workloads",
+        "exact total of a code, median",
+        "page 50 against page 1",
+        "page 50 by date against page 1",
+        *(f"{name} engine, 99th percentile" for name in ("W2", "W4", "W5")),
+        "W3 median, one connection",
+        *(f"{name} profile 1 against 1, time of an answer" for name in WORKLOADS),
     ],
 )
 def test_a_run_gives_every_figure(page, figure):
@@ -43,17 +63,84 @@ def test_a_run_gives_every_figure(page, figure):
     assert float(row[1].replace(",", "")) > 0
 
 
+@pytest.mark.parametrize("figure", ["median, one connection", "99th percentile", "ratio to the ceiling", "mean answer"])
+def test_a_run_gives_every_figure_of_every_workload(page, figure):
+    row = re.search(rf"\| {figure} \| (.*) \|\n", page)
+
+    assert row
+    assert len(row[1].split(" | ")) == len(WORKLOADS)
+    assert all(float(re.sub(r"[^0-9.]", "", cell)) > 0 for cell in row[1].split(" | "))
+
+
 def test_a_run_replaces_the_former_figures_and_nothing_else(page):
-    assert "old" not in page
+    assert "\nold\n" not in page
     assert page.startswith("# Performance\n\nWords.\n\n<!-- measured: small -->")
     assert page.endswith("<!-- end of small -->\n\nMore words.\n")
 
 
-def test_what_cannot_be_measured_is_refused_by_name():
-    command = [sys.executable, "-m", "benchmarks", "--only", "W9"]
+@pytest.mark.parametrize(
+    "sought",
+    ["Chain(", "Upward(", "Has(", "Near(", "SameRecord(name='capacity'"],
+)
+def test_the_requests_ask_for_what_they_are_there_for(seen, sought):
+    trees = [str(parse(*_asked(target)).expression) for name in ("W4", "W5") for target in _targets(name, seen)]
 
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert sum(sought in tree for tree in trees) > 20
+
+
+def test_a_filter_lists_eleven_values(seen):
+    lists = [target for target in _targets("W4", seen) if "_filter=" in target]
+
+    assert lists
+    assert all(dict(_asked(target)[1])["_filter"].count(" or ") == 10 for target in lists)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_requests_are_the_same_for_the_same_seed_and_all_different(seen, name):
+    targets = _targets(name, seen)
+
+    assert targets == _targets(name, seen)
+    assert len(set(targets)) == len(targets) >= 100
+
+
+def test_growth_is_told_between_the_sizes_that_are_known(tmp_path):
+    page = tmp_path / "performance.md"
+
+    report.write(_results("medium", 100, 2.0), page)
+    before = page.read_text()
+    report.write(_results("national", 1_000, 3.0), page)
+
+    assert "grows" not in before
+    assert "| resources | 100 | 1,000 | × 10.0 |" in page.read_text()
+    assert "| W2 engine | 2.0 ms | 3.0 ms | × 1.50 |" in page.read_text()
+    assert "| W2 engine | 3.0 ms | ≤ 2.5 ms | NO |" in page.read_text()
+    assert "| W2 engine | 2.0 ms | ≤ 2.5 ms | yes |" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "culprit", "known"),
+    [
+        pytest.param(["--only", "W9"], '"W9"', "load, W10, W1, W2, W3, W4, W5", id="a part"),
+        pytest.param(["--profiles", "1,6"], '"6"', "0 to 5", id="a profile"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_by_name(options, culprit, known):
+    told = subprocess.run([sys.executable, "-m", "benchmarks", *options], cwd=ROOT, capture_output=True, text=True)
 
     assert told.returncode == 2
-    assert '"W9"' in told.stderr
-    assert "load, start, W1, W2, W3" in told.stderr
+    assert culprit in told.stderr
+    assert known in told.stderr
+
+
+def _targets(name: str, seen: Seen) -> list[str]:
+    return WORKLOADS[name].targets(seen, 1)
+
+
+def _asked(target: str) -> tuple[str, list[tuple[str, str]]]:
+    path, _, query = target.partition("?")
+    return path.rpartition("/")[2], parse_qsl(query)
+
+
+def _results(size: str, resources: int, engine_ms: float) -> Results:
+    figure = Figure("engine", engine_ms, "ms", 1, Aim(2.5, at_least=False), of="W2", is_cost=True)
+    return Results(size, resources, "somewhere", {"W2": "token search"}, [figure])
