@@ -112,7 +112,7 @@ def _of_starting(run: Run) -> Iterator[Figure]:
 def _of_engine(run: Run, names: Sequence[str]) -> Iterator[Figure]:
     targets = {name: WORKLOADS[name].targets(run.seen, run.directory.seed) for name in names}
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
-        timed = fresh.submit(engine.times, run.directory.database, run.profiles[0], targets).result()
+        timed = fresh.submit(engine.times, run.directory.database, run.profiles, targets).result()
     for name, of_one in timed.items():
         aim = WORKLOADS[name].engine_p99_ms
         for told, times, aimed in (("", of_one.later, aim), (", first time asked", of_one.first, None)):
@@ -121,6 +121,8 @@ def _of_engine(run: Run, names: Sequence[str]) -> Iterator[Figure]:
                 bound = aimed if share > 0.5 else None
                 yield Figure(f"engine, {share_told}{told}", value, "ms", 2, bound, of=name, is_cost=True)
         yield Figure("engine, different requests", len(targets[name]), of=name)
+        for profile, slower in zip(run.profiles[1:], of_one.against, strict=True):
+            yield Figure(f"profile {profile} against {run.profiles[0]}, engine", slower, "", 2, of=name)
         run.telling.print(f"{name} slowest in the engine: {of_one.slowest}", soft_wrap=True)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
 
-from ror.access import Viewer
+from ror.access import Viewer, anonymous_viewer
 from ror.runtime import Directory, open_directory
 from ror.search.engine import Search
 from ror.search.ordering import page
@@ -32,25 +32,38 @@ class Timed:
     later: Sequence[int]
     slowest: str
     """The request that took longest in turn."""
+    against: Sequence[float]
+    """The time of them all under each other profile, as a multiple of that under the first one."""
 
 
-def times(database: str, profile: int, targets: Mapping[str, Sequence[str]]) -> dict[str, Timed]:
-    """The times of the requests of each workload, under an access profile; meant to run in a fresh process."""
-    directory = open_directory(Settings(database=database, anonymous_profile=profile))
+def times(database: str, profiles: Sequence[int], targets: Mapping[str, Sequence[str]]) -> dict[str, Timed]:
+    """The times of the requests of each workload, under the first profile; meant to run in a fresh process."""
+    settings = [Settings(database=database, anonymous_profile=profile) for profile in profiles]
+    viewers = [viewer for one in settings if (viewer := anonymous_viewer(one.anonymous_profile))]
+    directory = open_directory(settings[0])
     try:
-        return {name: _timed(directory, Viewer(profile), of_one) for name, of_one in targets.items()}
+        return {name: _timed(directory, viewers, of_one) for name, of_one in targets.items()}
     finally:
         directory.close()
 
 
-def _timed(directory: Directory, viewer: Viewer, targets: Sequence[str]) -> Timed:
+def _timed(directory: Directory, viewers: Sequence[Viewer], targets: Sequence[str]) -> Timed:
     requests = [parse(*_asked(target)) for target in targets]
     # What was left by reading and parsing is not collected on the time of a search.
     gc.collect()
-    first = [_time_of(directory, viewer, request) for request in requests]
-    later = [[_time_of(directory, viewer, request) for request in requests] for _ in range(PASSES)]
+    passes = [
+        [[_time_of(directory, viewer, request) for request in requests] for viewer in viewers]
+        for _ in range(1 + PASSES)
+    ]
+    first, *later = (each[0] for each in passes)
     typical = [sorted(of_one)[PASSES // 2] for of_one in zip(*later, strict=True)]
-    return Timed(first, [one for each in later for one in each], targets[typical.index(max(typical))])
+    whole = [sum(sum(each[number]) for each in passes[1:]) for number in range(len(viewers))]
+    return Timed(
+        first,
+        [one for each in later for one in each],
+        targets[typical.index(max(typical))],
+        [other / whole[0] for other in whole[1:]],
+    )
 
 
 def _time_of(directory: Directory, viewer: Viewer, request: SearchRequest) -> int:
