@@ -2,7 +2,7 @@
 A search from its pairs to its bundle, on a real directory in this process: totals, entries, links, distances.
 
 Deliberate breakages that these tests caught: telling the distance from the last of several points; including for every
-match instead of those of the page.
+match instead of those of the page; keeping silent about inclusions that stay behind.
 """
 
 import json
@@ -36,11 +36,11 @@ def ror(directory) -> Directory:
     return directory([*map(location, PLACES), offer("a", "here", "far"), offer("b", "far"), offer("c", "close")])
 
 
-def asked(ror: Directory, url: str, *, lenient: bool = False) -> dict[str, Any]:
+def asked(ror: Directory, url: str, *, lenient: bool = False, max_included: int | None = None) -> dict[str, Any]:
     """The bundle of `Type?query`, or of a link."""
     parts = urlsplit(url)
     request = parse(parts.path.rsplit("/", 1)[-1], parse_qsl(parts.query), lenient=lenient)
-    return json.loads(search(ror.index, ror.bodies, Viewer(1), request, BASE, "en").body)
+    return json.loads(search(ror.index, ror.bodies, Viewer(1), request, BASE, "en", max_included).body)
 
 
 def entries(bundle: dict[str, Any], mode: str) -> list[str]:
@@ -94,6 +94,27 @@ def test_what_comes_along_is_for_the_matches_of_the_page(ror):
     assert entries(bundle, "match") == ["c"]
     assert entries(bundle, "include") == ["close"]
     assert bundle["total"] == 3
+
+
+def outcomes(bundle: dict[str, Any]) -> list[str]:
+    """What the entries that are neither matches nor inclusions say."""
+    told = (one["resource"] for one in bundle["entry"] if one["search"]["mode"] == "outcome")
+    return [issue["diagnostics"] for one in told for issue in one["issue"]]
+
+
+def test_a_page_that_would_bring_too_much_says_what_stays_behind(ror):
+    url = "HealthcareService?_include=HealthcareService:location"
+    whole = asked(ror, url, max_included=3)
+    assert (entries(whole, "include"), outcomes(whole)) == (["here", "close", "far"], [])
+
+    cut = asked(ror, url, max_included=2)
+
+    assert (entries(cut, "match"), cut["total"]) == (["a", "b", "c"], 3)
+    assert len(entries(cut, "include")) == 2
+    (told,) = outcomes(cut)
+    assert "at most 2 included resources" in told and "1 Location are missing" in told and "Location?" in told
+    smaller = [asked(ror, f"{url}&_count=1&_sort={order}name", max_included=2) for order in ("", "-")]
+    assert {one for page in smaller for one in entries(page, "include")} == {"here", "close", "far"}
 
 
 def distances(bundle: dict[str, Any]) -> dict[str, float]:

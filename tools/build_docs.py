@@ -29,7 +29,7 @@ from ror.errors import RorError
 from ror.http import addresses, door, routes
 from ror.search import asked, criteria, parse
 from ror.search import filter as filter_language
-from ror.settings import SETTINGS
+from ror.settings import SETTINGS, Settings
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 TABLE: Final = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -115,6 +115,7 @@ def limits() -> str:
     rows = (
         ("matches on a page, when `_count` says nothing", parse.DEFAULT_COUNT),
         ("matches on a page at most; a larger `_count` is reduced, and the self link says so", parse.MAX_COUNT),
+        ("resources that come along with a page; the answer says what stays behind", Settings().max_included),
         ("criteria in a request, and likewise inclusions", parse.MAX_CRITERIA),
         ("values in one comma list", asked.MAX_VALUES),
         ("links followed by one criterion, either way", criteria.MAX_HOPS),

@@ -20,7 +20,7 @@ from ror.definitions import RESOURCE_TYPES
 from ror.errors import InvalidRequest, UsageError
 from ror.search.engine import Search, Step
 from ror.search.expression import SameRecord
-from ror.search.inclusion import included
+from ror.search.inclusion import included, within
 from ror.search.index import Index
 from ror.search.ordering import page
 from ror.search.parse import parse
@@ -67,7 +67,9 @@ class Explanation:
     size: int
 
 
-def explain(index: Index, bodies: Bodies, viewer: Viewer, url_or_path: str, language: str) -> Explanation:
+def explain(
+    index: Index, bodies: Bodies, viewer: Viewer, url_or_path: str, language: str, max_included: int
+) -> Explanation:
     """
     What becomes of a search, given as a URL, a path or `Type?criteria`.
 
@@ -89,13 +91,14 @@ def explain(index: Index, bodies: Bodies, viewer: Viewer, url_or_path: str, lang
         cut = page(asking, found, resource_type, request.sort, 0 if request.summary else request.count, request.cursor)
     stages.append(Stage("page", watch.seconds, len(cut.rids)))
     with _watched() as watch:
-        along = included(asking, BitMap(cut.rids), resource_type, request.includes)
+        brought = included(asking, BitMap(cut.rids), resource_type, request.includes)
+        along, _ = within(asking, brought, max_included)
     stages.append(Stage("includes", watch.seconds, len(along)))
     with _watched() as watch:
         read = bodies.addressed([*cut.rids, *along])
     stages.append(Stage("bodies", watch.seconds, len(read), sum(map(len, read))))
     with _watched() as watch:
-        answer = search(index, bodies, viewer, request, LOCAL, language)
+        answer = search(index, bodies, viewer, request, LOCAL, language, max_included)
     # Everything above once more, now that the bodies are at hand: what the next one to ask will wait for.
     stages.append(Stage("answer", watch.seconds, answer.matches + answer.included, len(answer.body)))
     return Explanation(

@@ -13,10 +13,11 @@ from pyroaring import BitMap
 from ror import wire
 from ror.access import Viewer
 from ror.bodies import Bodies
+from ror.errors import TooCostly
 from ror.search.cursor import Cursor
 from ror.search.engine import Search
 from ror.search.expression import And, Chain, Expression, Near, Or, SameRecord, seeks_words
-from ror.search.inclusion import included
+from ror.search.inclusion import included, within
 from ror.search.index import Index
 from ror.search.ordering import Page, page
 from ror.search.parse import SearchRequest
@@ -36,10 +37,19 @@ class Answer:
 
 
 def search(
-    index: Index, bodies: Bodies, viewer: Viewer, request: SearchRequest, base_url: str, language: str
+    index: Index,
+    bodies: Bodies,
+    viewer: Viewer,
+    request: SearchRequest,
+    base_url: str,
+    language: str,
+    max_included: int | None = None,
 ) -> Answer:
     """
     The answer to a search, as one viewer may see it; links and addresses start with `base_url`, without final slash.
+
+    At most `max_included` resources come along with the page (None: as many as there are); what stays behind is told in
+    an entry of its own.
 
     Raises InvalidRequest when its page link was made for another search.
     """
@@ -50,7 +60,8 @@ def search(
         cut = Page([], None, None)
     else:
         cut = page(asking, found, request.resource_type, request.sort, request.count, request.cursor)
-    along = included(asking, BitMap(cut.rids), request.resource_type, request.includes)
+    brought = included(asking, BitMap(cut.rids), request.resource_type, request.includes)
+    along, behind = (brought, {}) if max_included is None else within(asking, brought, max_included)
     distances = _distances(asking, request.expression, request.resource_type, along | BitMap(cut.rids))
     # `_elements` names elements of the type that is searched; a summary is one of any type.
     of_included = request.subset if request.subset and request.subset.summary else None
@@ -59,6 +70,8 @@ def search(
         *_entries("match", cut.rids, bodies, base_url, distances, request.subset, scores),
         *_entries("include", list(along), bodies, base_url, distances, of_included, {}),
     ]
+    if behind:
+        entries.append((wire.outcome_entry([_left_behind(behind, len(along))], language),))
     if request.ignored:
         entries.append((wire.outcome_entry(request.ignored, language),))
     if request.explain:
@@ -100,6 +113,13 @@ def _entries(
         pieces = [end + b"," + start] * (2 * len(present) + 1)
         pieces[0], pieces[1::2], pieces[-1] = start, present, end
         yield pieces
+
+
+def _left_behind(behind: Mapping[str, int], along: int) -> TooCostly:
+    """What is told of a page that would bring more than the `along` that it may: how many of each type stay behind."""
+    counts = ", ".join(f"{number} {name}" for name, number in behind.items())
+    most = max(behind, key=behind.__getitem__)
+    return TooCostly("explain.inclusions-left-out", left_out=counts, limit=along, example=most)
 
 
 def _cut_down(addressed: bytes, subset: Subset) -> bytes:

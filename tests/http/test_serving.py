@@ -95,6 +95,22 @@ def test_what_another_process_writes_is_seen_at_once(database: str, tmp_path):
     assert (before, after) == (0, 400)
 
 
+def test_the_operator_decides_how_much_a_page_brings_along(database: str):
+    running = start(database, ROR_MAX_INCLUDED="3", ROR_ANONYMOUS_PROFILE="1")
+    try:
+        path = "/fhir/Organization?_revinclude=Location:organization"
+        bundles = {language: running.get(path, accept_language=language).json for language in ("fr", "en")}
+    finally:
+        stop(running)
+
+    for language, said in (("fr", "il manque 397 Location"), ("en", "397 Location are missing")):
+        modes = [one["search"]["mode"] for one in bundles[language]["entry"]]
+        assert modes == ["match", "include", "include", "include", "outcome"]
+        (issue,) = bundles[language]["entry"][-1]["resource"]["issue"]
+        assert (issue["severity"], issue["code"]) == ("warning", "too-costly")
+        assert said in issue["diagnostics"]
+
+
 @pytest.fixture(scope="module")
 def workers(database: str):
     running = start(database, ROR_WORKERS="2", ROR_ANONYMOUS_PROFILE="1")

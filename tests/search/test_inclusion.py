@@ -3,7 +3,8 @@ What comes along with matches: decision 13 and search.md section 4.1, as a table
 
 Deliberate breakages that these tests caught: following a rule only from the matches; a rule without `:iterate` that
 follows what it brought; crediting a resource to the first rule that brings it, which makes the order of rules matter;
-keeping what is dangling or deleted; a match that comes a second time.
+keeping what is dangling or deleted; a match that comes a second time; giving each type an equal share of a limit, used
+or not; counting what stays behind from the limit and not from what came.
 """
 
 from collections.abc import Iterator
@@ -17,9 +18,10 @@ from hypothesis import strategies as st
 from pyroaring import BitMap
 
 from ror.access import Viewer
+from ror.definitions import RESOURCE_TYPES
 from ror.search.engine import Search
 from ror.search.expression import Everything
-from ror.search.inclusion import included
+from ror.search.inclusion import included, within
 from ror.search.parse import parse
 from tests.search.worlds import SlowWorld
 
@@ -313,3 +315,27 @@ def test_a_page_of_everything_brings_nothing_that_it_has_already(world):
     rules = parse("Organization", [("_include:iterate", "Organization:partof")]).includes
 
     assert not included(search, everything, "Organization", rules)
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_a_limit_is_used_up_and_takes_from_the_types_of_which_there_is_most(seed):
+    random = Random(seed)
+    world = SlowWorld([random_directory(random)])
+    search = Search(world.view, Viewer(1))
+    there = [world.rids[name] for name in world.facts]
+    brought = BitMap(random.sample(there, random.randint(1, len(there))))
+    most = random.randint(1, len(brought) + 1)
+
+    kept, behind = within(search, brought, most)
+
+    assert kept <= brought
+    assert len(kept) == min(most, len(brought))
+    by_type = {name: brought & search.view.of_type(name) for name in RESOURCE_TYPES}
+    assert behind == {name: len(some - kept) for name, some in by_type.items() if some - kept}
+    for name in behind:
+        assert max(len(some & kept) for some in by_type.values()) <= len(by_type[name] & kept) + 1
+        assert max(by_type[name] & kept, default=0) < min(by_type[name] - kept)

@@ -69,7 +69,8 @@ def explanation(settings: Settings, url: str, machine: bool) -> None:
     with _opened(settings) as (store, index):
         bodies = Bodies(store, settings.body_cache_mb * MEGABYTE)
         # Whoever can read the database file can see everything in it.
-        found = explain_search(index, bodies, Viewer(SEES_EVERYTHING), url, say.language)
+        viewer = Viewer(SEES_EVERYTHING)
+        found = explain_search(index, bodies, viewer, url, say.language, settings.max_included)
     if machine:
         answer(json.dumps(asdict(found), ensure_ascii=False))
         return

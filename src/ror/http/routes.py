@@ -74,7 +74,15 @@ def _search(service: Service, call: Call) -> Reply:
     if wanted.explain:
         request = replace(request, explain=True)
     directory = service.directory
-    answer = searching.search(directory.index, directory.bodies, viewer, request, call.base_url, call.language)
+    answer = searching.search(
+        directory.index,
+        directory.bodies,
+        viewer,
+        request,
+        call.base_url,
+        call.language,
+        directory.settings.max_included,
+    )
     applied: tuple[Header, ...] = ((b"preference-applied", wanted.applied.encode()),) if wanted.applied else ()
     return Reply(200, answer.body, applied, total=answer.total)
 

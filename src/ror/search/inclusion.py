@@ -3,14 +3,15 @@ What comes along with the matches of a page: `_include` and `_revinclude`, as th
 
 An inclusion applies to the matches, to what other inclusions brought, and, with `:iterate`, again to what it brought
 itself, until nothing is new (decision 13; search.md section 4.1). The order in which a client writes its inclusions
-makes no difference. Each resource comes once; what is hidden or absent does not come.
+makes no difference. Each resource comes once; what is hidden or absent does not come, and what is more than a page may
+bring is told and not brought.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pyroaring import BitMap
 
-from ror.definitions import search_parameter
+from ror.definitions import RESOURCE_TYPES, search_parameter
 from ror.search.engine import Search
 from ror.search.parse import Include
 
@@ -52,3 +53,22 @@ def _follow(search: Search, rule: Include, start: str, arrives: str, starts: Bit
     if rule.reverse:
         return search.pointing_at(rule.source, rule.param, start, starts)
     return search.pointed_at(rule.source, rule.param, arrives, starts)
+
+
+def within(search: Search, brought: BitMap, most: int) -> tuple[BitMap, Mapping[str, int]]:
+    """
+    What comes along when at most `most` resources may, and how many of each type then stay behind.
+
+    The types that come in small numbers come whole, so that a page with very many roles keeps its places; the others
+    share what is left, each with those of the lowest rids.
+    """
+    if len(brought) <= most:
+        return brought, {}
+    by_type = {name: brought & search.view.of_type(name) for name in RESOURCE_TYPES}
+    kept, behind = BitMap(), {}
+    for place, (name, some) in enumerate(sorted(by_type.items(), key=lambda one: len(one[1]))):
+        share = some[: (most - len(kept)) // (len(by_type) - place)]
+        kept |= share
+        if len(share) < len(some):
+            behind[name] = len(some) - len(share)
+    return kept, behind
