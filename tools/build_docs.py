@@ -29,6 +29,7 @@ from ror.errors import RorError
 from ror.http import addresses, door, routes
 from ror.search import asked, criteria, parse
 from ror.search import filter as filter_language
+from ror.search.modifiers import MODIFIERS
 from ror.settings import SETTINGS, Settings
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -84,7 +85,7 @@ def modifiers() -> str:
     """The modifiers and prefixes of each type of parameter."""
     prefixed = ("date", "number", "quantity")
     rows = []
-    for name, known in asked.MODIFIERS.items():
+    for name, known in MODIFIERS.items():
         more = ("[Type]",) if name == "reference" else ()
         prefixes = code(*asked.PREFIXES) if name in prefixed else "-"
         rows.append((name, code(*(f":{one}" for one in (*known, *more))), prefixes))

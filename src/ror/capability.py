@@ -12,8 +12,8 @@ import msgspec
 
 from ror import messages
 from ror.definitions import INCLUDES, RESOURCE_PROFILE, RESOURCE_TYPES, SearchParameter, search_parameters
-from ror.search.asked import modifiers_of
 from ror.search.criteria import FILTER, NOT_YET
+from ror.search.modifiers import modifiers_of
 
 FHIR_VERSION: Final = "4.0.1"
 FORMATS: Final = ("application/fhir+json", "json")

@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from ror.access import Viewer
 from ror.definitions import CONTENT, search_parameters
 from ror.geography import distance_m
-from ror.search.asked import modifiers_of
 from ror.search.beside import IDENTIFIER, OF_TYPE, TEXT, beside
 from ror.search.columns import great_circle_m
 from ror.search.engine import Search
@@ -48,6 +47,7 @@ from ror.search.expression import (
     WordIs,
     matches,
 )
+from ror.search.modifiers import modifiers_of
 from ror.search.values import covering, fold, normal_system, normal_unit
 from tests.search import worlds
 

@@ -21,9 +21,10 @@ from ror.access import Viewer
 from ror.definitions import RESOURCE_TYPES, SearchParameter, search_parameters
 from ror.errors import RorError
 from ror.runtime import Directory, open_directory
-from ror.search.asked import MODIFIERS, PREFIXES
+from ror.search.asked import PREFIXES
 from ror.search.expression import matches
 from ror.search.filter import OPERATORS
+from ror.search.modifiers import MODIFIERS
 from ror.search.parse import parse
 from ror.searching import search
 from ror.settings import Settings

@@ -12,11 +12,10 @@ from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 from ror import terminology
-from ror.definitions import CONTENT, RESOURCE_TYPES, SearchParameter
+from ror.definitions import CONTENT, SearchParameter
 from ror.errors import InvalidRequest, NotSupported, TooCostly
 from ror.geography import commune
-from ror.paths import reached_types
-from ror.search.beside import CONVERSIONS, IDENTIFIER, OF_TYPE, TEXT, beside
+from ror.search.beside import IDENTIFIER, OF_TYPE, TEXT, beside
 from ror.search.expression import (
     CANONICAL,
     And,
@@ -36,6 +35,7 @@ from ror.search.expression import (
     TokenIs,
     WordIs,
 )
+from ror.search.modifiers import elements_read
 from ror.search.values import covering, fold, half_step, normal_system, normal_unit
 from ror.search.words import words_asked
 
@@ -44,21 +44,6 @@ MAX_VALUES: Final = 1_000
 
 MAX_DIGITS: Final = 50
 """Characters of a number, and the largest power of ten, either way: beyond, arithmetic is an attack."""
-
-MODIFIERS: Final[Mapping[str, tuple[str, ...]]] = {
-    "token": ("not", "missing", TEXT, OF_TYPE),
-    "string": ("exact", "contains", "missing"),
-    "date": ("missing",),
-    "number": ("missing",),
-    "quantity": ("missing",),
-    "reference": ("missing", IDENTIFIER),
-    "special": ("missing",),
-}
-"""
-What may follow the colon, by type of parameter; a reference also takes the type of its target.
-
-`:text`, `:of-type` and `:identifier` only do where the parameter reads something that has these, see `CONVERSIONS`.
-"""
 
 PREFIXES: Final = cast(tuple[Prefix, ...], get_args(Prefix))
 
@@ -447,17 +432,3 @@ _NOT_A: Final = {
     "quantity": "search.not-a-quantity",
     "special": "search.not-a-position",
 }
-
-
-def modifiers_of(parameter: SearchParameter) -> tuple[str, ...]:
-    """Every modifier that a parameter takes, types of its targets included, in the order of `RESOURCE_TYPES`."""
-    if parameter.name == CONTENT:
-        return ("missing",)  # a word is found whole or by how it begins: its middle is another question
-    offered = {modifier for element in elements_read(parameter) for modifier in CONVERSIONS.get(element, ())}
-    taken = tuple(one for one in MODIFIERS[parameter.type] if one in offered or one not in _BY_MODIFIER)
-    return taken + tuple(name for name in RESOURCE_TYPES if name in parameter.targets)
-
-
-def elements_read(parameter: SearchParameter) -> frozenset[str]:
-    """The FHIR types of the elements that a parameter reads."""
-    return reached_types(parameter.expression, parameter.resource_type) if parameter.expression else frozenset()

@@ -15,8 +15,9 @@ from typing import Final
 
 from ror.definitions import RESOURCE_TYPES, SearchParameter, search_parameter, search_parameters
 from ror.errors import InvalidRequest, NotSupported, TooCostly
-from ror.search.asked import Asked, modifiers_of, shown
+from ror.search.asked import Asked, shown
 from ror.search.expression import UPWARD, And, Chain, Everything, Expression, Has, SameRecord, Upward
+from ror.search.modifiers import modifiers_of
 
 MAX_HOPS: Final = 5
 """Links followed by one criterion, either way (decision 25)."""

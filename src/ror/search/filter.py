@@ -15,9 +15,10 @@ from typing import Final, NamedTuple, cast
 from ror import messages
 from ror.definitions import SearchParameter
 from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly
-from ror.search.asked import PREFIXES, Asked, any_of, modifiers_of, shown
+from ror.search.asked import PREFIXES, Asked, any_of, shown
 from ror.search.criteria import FILTER, Asking, Criterion, apart, criterion, together
 from ror.search.expression import Expression, Not, Or, Prefix
+from ror.search.modifiers import modifiers_of
 
 MAX_COMPARISONS: Final = 1_000
 """Comparisons in one filter, each repeated value counting for one (decision 25)."""
