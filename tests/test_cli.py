@@ -14,7 +14,8 @@ import pytest
 from ror import messages
 from ror.settings import SETTINGS
 
-COMMANDS = ("demo", "serve", "import", "generate", "explain", "stats", "reindex")
+COMMANDS = ("demo", "serve", "import", "generate", "explain", "stats", "reindex", "client")
+CLIENT_COMMANDS = ("add", "list", "show", "suspend", "resume", "revoke", "rotate-secret", "grant-establishments")
 
 
 def ror(*arguments, language="en", folder=None, given=None, **environment):
@@ -49,12 +50,12 @@ def directory(tmp_path_factory):
 
 
 @pytest.mark.parametrize("language", messages.LANGUAGES)
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *(f"client {name}" for name in CLIENT_COMMANDS)])
 def test_every_command_has_help_in_both_languages(command, language, tmp_path):
-    done = ror(command, "--help", language=language, folder=tmp_path)
+    done = ror(*command.split(), "--help", language=language, folder=tmp_path)
 
     assert done.returncode == 0
-    assert messages.text(f"cli.{command}", language) in " ".join(done.stdout.split())
+    assert messages.text(f"cli.{command.replace(' ', '-')}", language) in " ".join(done.stdout.split())
     assert messages.text("cli.help-option", language) in done.stdout
 
 

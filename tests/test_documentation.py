@@ -6,6 +6,7 @@ import shlex
 import string
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,16 @@ def test_every_command_is_documented():
 
 @cache
 def commands() -> dict[str, Any]:
-    group: Any = typer.main.get_command(app)
-    return dict(group.commands)
+    return dict(_typed("", typer.main.get_command(app)))
+
+
+def _typed(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
+    """Every command of a group and of the groups in it, with what is typed after `ror`."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _typed(f"{prefix}{name} ", command)
+        else:
+            yield prefix + name, command
 
 
 def typed_lines() -> list[Any]:
@@ -125,10 +134,11 @@ def test_what_a_page_says_to_type_exists(line):
 
 def assert_command_exists(arguments: list[str]) -> None:
     """The command takes these options, each with a value unless it is a flag, and as many arguments as it wants."""
-    name, *given = arguments
+    depth = 1 if arguments[0] in commands() else 2
+    name, given = " ".join(arguments[:depth]), arguments[depth:]
     context = commands()[name].make_context(name, given)
 
-    assert context.command.name == name
+    assert context.command is commands()[name]
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.fr.md"])

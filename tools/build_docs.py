@@ -209,8 +209,16 @@ def _default(value: object) -> str:
 
 def commands() -> str:
     """Every command, its arguments and its options."""
-    group: Any = typer.main.get_command(app)
-    return "\n\n".join(_command(name, command) for name, command in group.commands.items())
+    return "\n\n".join(_command(name, command) for name, command in _typed("", typer.main.get_command(app)))
+
+
+def _typed(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
+    """Every command of a group and of the groups in it, with what is typed after `ror`."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _typed(f"{prefix}{name} ", command)
+        else:
+            yield prefix + name, command
 
 
 def _command(name: str, command: Any) -> str:

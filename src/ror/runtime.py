@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from ror import terminology
 from ror.bodies import Bodies
+from ror.registry import Registry
 from ror.search.index import Index
 from ror.settings import Settings
 from ror.store import open_store
@@ -23,11 +24,13 @@ class Directory:
     store: Store
     index: Index
     bodies: Bodies
+    registry: Registry
     ready_in_s: float
 
     def refresh(self) -> None:
         """See at once what has been written, here or by another process."""
         self.index.refresh()
+        self.registry.refresh()
 
     def close(self) -> None:
         """Stop following changes and let go of the files; what was acknowledged is kept."""
@@ -47,14 +50,16 @@ def open_directory(settings: Settings) -> Directory:
     try:
         bodies = Bodies(store, settings.body_cache_mb * 1_000_000)
         index = Index(store, snapshot_folder(settings.database), changed=bodies.forget)
+        registry = Registry(store)
         start = time.perf_counter()
         index.open()
         ready_in_s = time.perf_counter() - start
+        registry.refresh()
         index.follow()
     except BaseException:
         store.close()
         raise
-    return Directory(settings, store, index, bodies, ready_in_s)
+    return Directory(settings, store, index, bodies, registry, ready_in_s)
 
 
 def snapshot_folder(database: str) -> Path:

@@ -160,6 +160,7 @@ class Settings:
     """How long a client may take to send the head of a request, then its body."""
     stop_timeout_s: int = _setting(30, _whole_number(0, 3_600))
     terminology_file: str | None = _setting(None, _existing_file)
+    user_profiles_file: str | None = _setting(None, _existing_file)
 
     @property
     def mounts(self) -> tuple[str, ...]:

@@ -3,14 +3,15 @@ What can be typed: every command with its arguments and options. What they do is
 """
 
 import inspect
-import os
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from ror.cli import client_commands
+from ror.cli.options import ConfigFile, Database, Machine, settings
 from ror.cli.speaking import SpokenCommand, SpokenGroup, answer, say
-from ror.settings import SETTINGS, Settings
+from ror.settings import SETTINGS
 
 app: Final = typer.Typer(
     name="ror",
@@ -21,18 +22,8 @@ app: Final = typer.Typer(
     rich_markup_mode="rich",
 )
 
-Database = Annotated[str | None, typer.Option("--database", metavar="URL", help=say("setting.database"))]
-ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help=say("cli.config"))]
-Machine = Annotated[bool, typer.Option("--json", help=say("cli.json"))]
 SizeName = Annotated[str, typer.Option("--size", metavar="SIZE", help=say("cli.size"))]
 Seed = Annotated[int, typer.Option("--seed", min=0, help=say("cli.seed"))]
-
-
-def settings(config: Path | None = None, **options: object) -> Settings:
-    """The settings of this command: its options, then the environment, then the file."""
-    from ror.settings import load
-
-    return load(options, os.environ, config)
 
 
 def _show_version(asked: bool) -> None:
@@ -147,3 +138,6 @@ def reindex(database: Database = None, config: ConfigFile = None) -> None:
     from ror.cli import showing
 
     showing.reindexed(settings(config, database=database))
+
+
+app.add_typer(client_commands.app, name="client")

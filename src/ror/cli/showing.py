@@ -39,7 +39,7 @@ def _opened(settings: Settings) -> Iterator[tuple[Store, Index]]:
     """The store and its index, current at this moment."""
     if settings.terminology_file:
         terminology.load(Path(settings.terminology_file))
-    store = _existing_store(settings.database)
+    store = existing_store(settings.database)
     try:
         index = Index(store, runtime.snapshot_folder(settings.database))
         index.open()
@@ -48,7 +48,7 @@ def _opened(settings: Settings) -> Iterator[tuple[Store, Index]]:
         store.close()
 
 
-def _existing_store(database: str) -> Store:
+def existing_store(database: str) -> Store:
     """The store of a directory that is there: looking at one that is not must not make it."""
     path = Path(unquote(urlsplit(database).path.removeprefix("/")))
     if urlsplit(database).scheme == "sqlite" and not path.exists():
@@ -56,7 +56,7 @@ def _existing_store(database: str) -> Store:
     return open_store(database)
 
 
-def _console() -> Console:
+def console() -> Console:
     """The terminal; what is not one has no width to fold lines at."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else UNFOLDED)
 
@@ -74,11 +74,11 @@ def explanation(settings: Settings, url: str, machine: bool) -> None:
     if machine:
         answer(json.dumps(asdict(found), ensure_ascii=False))
         return
-    console = _console()
-    console.print(_tree(found))
-    console.print(_stages(found))
+    terminal = console()
+    terminal.print(_tree(found))
+    terminal.print(_stages(found))
     total, pages, size = (say.number(number) for number in (found.total, found.pages, found.size))
-    console.print(say("explain.summary", total=total, pages=pages, size=size))
+    terminal.print(say("explain.summary", total=total, pages=pages, size=size))
 
 
 def _tree(found: Explanation) -> Tree:
@@ -121,9 +121,9 @@ def statistics(settings: Settings, machine: bool) -> None:
     if machine:
         answer(json.dumps(facts, ensure_ascii=False))
         return
-    console = _console()
-    console.print(_counts(facts))
-    console.print(_sizes(facts))
+    terminal = console()
+    terminal.print(_counts(facts))
+    terminal.print(_sizes(facts))
 
 
 def _facts(store: Store, index: Index) -> dict[str, object]:
@@ -207,7 +207,7 @@ def _each(size: object, count: object) -> str:
 def reindexed(settings: Settings) -> None:
     """Write a fresh index snapshot from the resources alone; a running server goes on with the one it has."""
     folder, start = runtime.snapshot_folder(settings.database), time.monotonic()
-    store = _existing_store(settings.database)
+    store = existing_store(settings.database)
     try:
         shutil.rmtree(folder, ignore_errors=True)
         index = Index(store, folder)

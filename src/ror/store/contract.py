@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from ror.clients import Act, Client
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -128,6 +130,29 @@ class Job:
     heartbeat_at: int | None
 
 
+class ClientStore(Protocol):
+    """
+    The clients of a directory and what was done to each; safe to call from several threads, like the store it is of.
+    """
+
+    def change(self, act: Act, change: Callable[[Client | None], Client]) -> Client:
+        """
+        Do `act`, durable on return: keep what `change` makes of the client as it stands, None when there is none.
+
+        `change` sees what every earlier act left, and what it raises comes out with nothing done. Returns the client
+        with its number.
+        """
+
+    def all(self) -> list[Client]:
+        """Every client, the revoked included, by number."""
+
+    def acts(self, client_id: str) -> list[Act]:
+        """What was done to a client, the latest last."""
+
+    def last_act(self) -> int:
+        """A number that grows with each act; 0 before the first."""
+
+
 class Store(Protocol):
     """
     The directory on disk.
@@ -140,6 +165,10 @@ class Store(Protocol):
     @property
     def url(self) -> str:
         """What `open_store` opens this directory with, from another process too."""
+
+    @property
+    def clients(self) -> ClientStore:
+        """Those who may call."""
 
     def packer(self) -> Callable[[Draft], Packed]:
         """

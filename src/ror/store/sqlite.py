@@ -25,6 +25,7 @@ from ror.store import sqlite_file
 from ror.store.compression import Codec, CorruptFrame, codec_of, dictionary_id, shipped_dictionary
 from ror.store.contract import Change, Dangling, Draft, IndexRow, Job, Outcome, Packed, Stored, VersionRow
 from ror.store.group_commit import GroupCommit
+from ror.store.sqlite_clients import SqliteClients
 
 Key = tuple[int, str]
 """The code of a resource type, and an id."""
@@ -78,10 +79,15 @@ class SqliteStore:
             self._connection.close()
             raise
         self._writer = GroupCommit(self._connection, "BEGIN IMMEDIATE", self._told, self._known.forget)
+        self._clients = SqliteClients(self._writer.run, self._all)
 
     @property
     def url(self) -> str:
         return f"sqlite:///{quote(str(self._path.absolute()))}"
+
+    @property
+    def clients(self) -> SqliteClients:
+        return self._clients
 
     # Writing
 

@@ -1,0 +1,21 @@
+"""What many commands take: a database, a file of settings, an answer for programs, a signature."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ror.cli.speaking import say
+from ror.settings import Settings, load
+
+Database = Annotated[str | None, typer.Option("--database", metavar="URL", help=say("setting.database"))]
+ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help=say("cli.config"))]
+Machine = Annotated[bool, typer.Option("--json", help=say("cli.json"))]
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help=say("cli.by"))]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help=say("cli.reason"))]
+
+
+def settings(config: Path | None = None, **options: object) -> Settings:
+    """The settings of this command: its options, then the environment, then the file."""
+    return load(options, os.environ, config)
