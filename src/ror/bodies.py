@@ -1,5 +1,5 @@
 """
-The bodies that are asked for most, ready to be joined into a bundle.
+The bodies that are asked for most, ready to go out in a bundle.
 
 A store keeps bodies compressed; a page of 200 offers with everything around them needs about 900. Those read lately are
 kept as they will go out, preceded by their address: `Location/12","resource":{…}`. What changes is forgotten at once.

@@ -100,7 +100,7 @@ def explain(
     with _watched() as watch:
         answer = search(index, bodies, viewer, request, LOCAL, language, max_included)
     # Everything above once more, now that the bodies are at hand: what the next one to ask will wait for.
-    stages.append(Stage("answer", watch.seconds, answer.matches + answer.included, len(answer.body)))
+    stages.append(Stage("answer", watch.seconds, answer.matches + answer.included, len(answer.pieces)))
     return Explanation(
         resource_type=resource_type,
         pairs=request.pairs,
@@ -109,7 +109,7 @@ def explain(
         stages=tuple(stages),
         total=answer.total,
         pages=0 if request.summary or not request.count else -(-answer.total // request.count),
-        size=len(answer.body),
+        size=len(answer.pieces),
     )
 
 

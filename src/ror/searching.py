@@ -24,16 +24,22 @@ from ror.search.parse import SearchRequest
 from ror.search.relevance import relevance
 from ror.search.telling import told
 from ror.subsetting import Subset, subsetted
+from ror.wire import Pieces
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The bundle as it goes out, and what is in it; `total` counts every match, `matches` those of this page."""
 
-    body: bytes
+    pieces: Pieces
     total: int
     matches: int
     included: int
+
+    @property
+    def body(self) -> bytes:
+        """The bundle in one piece, for whoever reads it instead of sending it."""
+        return bytes(self.pieces)
 
 
 def search(
@@ -71,16 +77,16 @@ def search(
         *_entries("include", list(along), bodies, base_url, distances, of_included, {}),
     ]
     if behind:
-        entries.append((wire.outcome_entry([_left_behind(behind, len(along))], language),))
+        entries.append(wire.outcome_entry([_left_behind(behind, len(along))], language))
     if request.ignored:
-        entries.append((wire.outcome_entry(request.ignored, language),))
+        entries.append(wire.outcome_entry(request.ignored, language))
     if request.explain:
         sentences = told(asking, request.expression, request.resource_type, language)
-        entries.append((wire.information_entry(sentences),))
-    body = wire.search_bundle(
+        entries.append(wire.information_entry(sentences))
+    pieces = wire.search_bundle(
         bundle_id=str(uuid.uuid4()), total=len(found), links=_links(request, cut, base_url), entries=entries
     )
-    return Answer(body, len(found), len(cut.rids), len(along))
+    return Answer(pieces, len(found), len(cut.rids), len(along))
 
 
 # --- entries ---------------------------------------------------------------------------------------------------------
@@ -96,8 +102,8 @@ def _entries(
     distances: Mapping[int, float],
     subset: Subset | None,
     scores: Mapping[int, int],
-) -> Iterator[Sequence[bytes]]:
-    """The pieces of the entries of these resources: all in one, or one by one where some have a distance or a score."""
+) -> Iterator[Pieces]:
+    """The entries of these resources: all in one, or one by one where some have a distance or a score."""
     start = b'{"fullUrl":"%b/' % base_url.encode()
     end = wire.MATCH if mode == "match" else wire.INCLUDE
     addressed = bodies.addressed(rids)
@@ -106,13 +112,13 @@ def _entries(
     if distances or scores:
         for rid, body in zip(rids, addressed, strict=True):
             if body:
-                yield start, body, wire.ending(mode, distances.get(rid), scores.get(rid))
+                yield Pieces.of(start, body, wire.ending(mode, distances.get(rid), scores.get(rid)))
         return
     present = [body for body in addressed if body] if b"" in addressed else addressed
     if present:
         pieces = [end + b"," + start] * (2 * len(present) + 1)
         pieces[0], pieces[1::2], pieces[-1] = start, present, end
-        yield pieces
+        yield Pieces.of(*pieces)
 
 
 def _left_behind(behind: Mapping[str, int], along: int) -> TooCostly:

@@ -1,11 +1,13 @@
 """
 What goes over the wire, as bytes: search bundles, operation outcomes, pretty printing.
 
-Bodies are already the exact JSON that goes out, so a bundle is made by joining; nothing here parses a resource, reads a
-clock or knows HTTP. What callers give as ids and URLs is already checked: it goes out as it is.
+Bodies are already the exact JSON that goes out, so a bundle is what stands between them; nothing here parses a resource,
+reads a clock or knows HTTP. What callers give as ids and URLs is already checked: it goes out as it is.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -25,6 +27,37 @@ MAX_DIAGNOSTICS: Final = 4_000
 """Characters of a text sent back: a caller's value is repeated to be recognised, not to be returned whole."""
 
 Severity = Literal["fatal", "error", "warning", "information"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """
+    Bytes that go out one piece after the other, and need not be put together for that; `size` is that of all of them.
+
+    A page can be several megabytes: a copy of it costs more than finding what is on it.
+
+    >>> bytes(Pieces.of(b"ab", b"c")), len(Pieces.of(b"ab", b"c"))
+    (b'abc', 3)
+    """
+
+    parts: Sequence[bytes]
+    size: int
+
+    @classmethod
+    def of(cls, *parts: bytes) -> "Pieces":
+        """These pieces."""
+        return cls(parts, sum(map(len, parts)))
+
+    @classmethod
+    def all_of(cls, several: Sequence["Pieces"]) -> "Pieces":
+        """One after the other."""
+        return cls(list(chain.from_iterable(one.parts for one in several)), sum(one.size for one in several))
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self.parts)
 
 
 # --- bundles ---------------------------------------------------------------------------------------------------------
@@ -62,15 +95,15 @@ def ending(mode: Literal["match", "include"], distance_m: float | None = None, s
     ).encode()
 
 
-def outcome_entry(errors: Sequence[RorError], language: str, severity: Severity = "warning") -> bytes:
+def outcome_entry(errors: Sequence[RorError], language: str, severity: Severity = "warning") -> Pieces:
     """An entry that says what was left aside in answering; it counts neither as a match nor as an inclusion."""
-    return b'{"resource":' + operation_outcome(errors, language, severity) + OUTCOME
+    return Pieces.of(b'{"resource":', operation_outcome(errors, language, severity), OUTCOME)
 
 
-def information_entry(sentences: Iterable[str]) -> bytes:
+def information_entry(sentences: Iterable[str]) -> Pieces:
     """An entry that tells something about the answer, one issue for each sentence."""
     issues = [Issue("information", "informational", sentence) for sentence in sentences]
-    return b'{"resource":' + outcome(issues) + OUTCOME
+    return Pieces.of(b'{"resource":', outcome(issues), OUTCOME)
 
 
 def search_bundle(
@@ -78,11 +111,11 @@ def search_bundle(
     bundle_id: str,
     total: int,
     links: Sequence[tuple[str, str]],
-    entries: Iterable[Sequence[bytes]],
+    entries: Sequence[Pieces],
     last_updated: str | None = None,
-) -> bytes:
+) -> Pieces:
     """
-    The Bundle of a search: `links` are `(relation, url)`; each of `entries` is pieces of whole entries, to be joined.
+    The Bundle of a search: `links` are `(relation, url)`; each of `entries` is one entry, or several with their commas.
 
     Without entries, `entry` is left out: FHIR forbids empty arrays, and the published samples read
     `bundle.get("entry", [])`.
@@ -94,15 +127,13 @@ def search_bundle(
     if links:
         head["link"] = [{"relation": relation, "url": url} for relation, url in links]
     start = msgspec.json.encode(head)[:-1]
-    # Joined once: a page can be several megabytes, and a copy of it costs more than finding what is on it.
-    pieces = [start, b',"entry":[']
+    if not entries:
+        return Pieces.of(start, b"}")
+    whole = [Pieces.of(start, b',"entry":[')]
     for entry in entries:
-        pieces += entry
-        pieces.append(b",")
-    if len(pieces) == 2:
-        return start + b"}"
-    pieces[-1] = b"]}"
-    return b"".join(pieces)
+        whole += entry, Pieces.of(b",")
+    whole[-1] = Pieces.of(b"]}")
+    return Pieces.all_of(whole)
 
 
 # --- outcomes --------------------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 import gzip
 import json
 import re
+import socket
+import time
 
 import pytest
 import zstandard
@@ -11,7 +13,7 @@ from ror.capability import RESULT_PARAMETERS, served_parameters
 from ror.definitions import INCLUDES, RESOURCE_TYPES
 from ror.http.routes import OFFERED
 from ror.search.parse import parse
-from tests.http.conftest import Server, request, resources, start, stop
+from tests.http.conftest import Server, read_answer, request, resources, start, stop
 
 PLACE = "/fhir/Location/l1"
 JSON = "application/fhir+json; charset=utf-8"
@@ -209,6 +211,23 @@ def test_a_large_answer_is_compressed_as_the_client_likes(server: Server, asked,
     assert answer.headers.get("content-encoding") == given
     decode = {"gzip": gzip.decompress, "zstd": zstandard.decompress, None: bytes}[given]
     assert len(json.loads(decode(answer.body))["entry"]) == 400
+
+
+def test_a_client_that_reads_slowly_gets_every_byte_in_order(server: Server):
+    asked = request("/fhir/Location?_count=400")
+    with socket.socket() as connection:
+        # The system takes a few kilobytes of each page; the rest waits for the client.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.settimeout(10)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(asked + asked)
+        time.sleep(0.2)
+        first, second = read_answer(connection), read_answer(connection)
+
+    assert first is not None and second is not None
+    expected = [f"http://ror.test/fhir/Location/l{number}" for number in range(400)]
+    assert [one["fullUrl"] for one in first.json["entry"]] == expected
+    assert first.json["entry"] == second.json["entry"]
 
 
 def test_a_small_answer_is_not_compressed(server: Server):

@@ -181,7 +181,7 @@ class Door:
             told = messages.text("http.internal", language, request_id=request_id)
             reply = Reply(500, wire.outcome([wire.Issue("fatal", "exception", told)]))
         if pretty and reply.body:
-            reply.body = wire.pretty(reply.body)
+            reply.body = wire.pretty(bytes(reply.body))
         return name, reply
 
     def _route(self, scope: Scope, headers: Headers) -> tuple[str, Route, tuple[str, ...]]:
@@ -259,7 +259,7 @@ class Door:
         if len(body) >= WORTH_IT:
             coding = negotiation.coding_for(_text(headers, b"accept-encoding"))
             if coding != "identity":
-                body = await coded(body, coding)
+                body = await coded(bytes(body), coding)
         head = self.head(reply, request_id)
         if reply.status not in _WITHOUT_BODY:
             head.append((b"content-length", b"%d" % len(body)))

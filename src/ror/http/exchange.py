@@ -9,6 +9,7 @@ from ror.errors import Unavailable
 from ror.observability import Log, Metrics
 from ror.runtime import Directory
 from ror.settings import Settings
+from ror.wire import Pieces
 
 Header = tuple[bytes, bytes]
 
@@ -57,7 +58,7 @@ class Reply:
     """An answer before it is coded for the way; `total` is for the log."""
 
     status: int
-    body: bytes = b""
+    body: bytes | Pieces = b""
     headers: Sequence[Header] = ()
     content_type: bytes = FHIR_CONTENT_TYPE
     total: int | None = None

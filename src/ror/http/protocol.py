@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ror.errors import AddressTooLong, InvalidRequest, RorError
 from ror.http.door import Door, HeadersTooLarge, RequestTooSlow
+from ror.wire import Pieces
 
 MAX_HEADERS: Final = 64 * 1_024
 """Bytes of the headers of one request, names and values."""
@@ -26,6 +27,27 @@ PARSER_MAX_URL: Final = 65_535
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]+) (.*[^ ]) (HTTP/1\.[01])", re.DOTALL)
 _AS_THEY_ARE: Final = "".join(map(chr, range(0x21, 0x7F))) + "\x00\x01\t\x7f"
 """What is left in an address: all but spaces and bytes beyond ASCII. Control characters stay, to be refused."""
+
+
+class _Gathering:
+    """
+    A transport that also writes what is in pieces, all of them in one call to the system and without a copy.
+
+    uvicorn hands a body over as it gets it, having asked for nothing but its length.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes | Pieces) -> None:
+        """Send this."""
+        if isinstance(data, Pieces):
+            self._transport.writelines(data.parts)
+        else:
+            self._transport.write(data)
 
 
 class Protocol(HttpToolsProtocol):
@@ -47,7 +69,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for a first request, but not for ever."""
-        super().connection_made(transport)
+        super().connection_made(_Gathering(transport))  # type: ignore[arg-type]
         self._timer = self.loop.call_later(self._limit_s, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -121,7 +143,7 @@ class Protocol(HttpToolsProtocol):
             reply, headers = self._door.refused(error, self.headers or ())
             own = ((b"content-length", b"%d" % len(reply.body)), (b"connection", b"close"))
             lines = [b"%b: %b\r\n" % one for one in (*self.server_state.default_headers, *headers, *own)]
-            self.transport.write(b"".join((STATUS_LINE[reply.status], *lines, b"\r\n", reply.body)))
+            self.transport.write(b"".join((STATUS_LINE[reply.status], *lines, b"\r\n", bytes(reply.body))))
         self.transport.close()
 
     def _stop_timer(self) -> None:

@@ -84,7 +84,7 @@ def _search(service: Service, call: Call) -> Reply:
         directory.settings.max_included,
     )
     applied: tuple[Header, ...] = ((b"preference-applied", wanted.applied.encode()),) if wanted.applied else ()
-    return Reply(200, answer.body, applied, total=answer.total)
+    return Reply(200, answer.pieces, applied, total=answer.total)
 
 
 def _welcome(service: Service, call: Call) -> Reply:
