@@ -1,7 +1,7 @@
 """
 What goes over the wire, as bytes: search bundles, operation outcomes, pretty printing.
 
-Bodies are already the exact JSON that goes out, so a bundle is what stands between them; nothing here parses a resource,
+Bodies are already the exact JSON that goes out, so a bundle is what stands between them; nothing here parses one,
 reads a clock or knows HTTP. What callers give as ids and URLs is already checked: it goes out as it is.
 """
 
