@@ -1,0 +1,1 @@
+"""What is written of a call, how is it chained and signed, and does a chain hold?"""

@@ -1,0 +1,190 @@
+"""
+What is written: the records of an audit trail, as they are before they are chained.
+
+A record is a JSON object that says its `kind`. Calls, imports and acts are what the trail is for; the others tell the
+life of the file that holds them. What may be personal in a call was hashed before it came here (`sensitive.py`).
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+DAY_LENGTH: Final = len("2026-01-31")
+LAST_DAY: Final = "9999-12-31"
+
+
+class Certificate(msgspec.Struct, frozen=True):
+    """The certificate that a client proved to hold when it was given its token."""
+
+    serial: str
+    subject: str
+
+
+class Announced(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the four `Ror-*` headers of a call said."""
+
+    user_profile: str | None = None
+    user_profile_system: str | None = None
+    role: str | None = None
+    role_system: str | None = None
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """Anything that is written; `at` is an instant, see `instant`."""
+
+    at: str
+
+    @property
+    def day(self) -> str:
+        """The day of the instant, UTC."""
+        return self.at[:DAY_LENGTH]
+
+
+# --- what happened to the directory ----------------------------------------------------------------------------------
+
+
+class Call(Record, frozen=True, kw_only=True, tag="call", gc=False):
+    """
+    A call over HTTP, once it is answered.
+
+    `client` is None for a caller without a token, `profile` None for one who is nobody. `route` is the address as the
+    route table names it, `query` the parameters in order. `total` counts every match, `matches` and `included` the
+    resources that went out, `withheld` those that the policy took away. `policy` is the version that was applied.
+    """
+
+    request_id: str
+    client: str | None
+    certificate: Certificate | None = None
+    profile: int | None = None
+    announced: Announced | None = None
+    method: str
+    route: str
+    interaction: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    status: int
+    total: int | None = None
+    matches: int = 0
+    included: int = 0
+    withheld: int = 0
+    policy: str | None = None
+    duration_us: int
+
+
+class ImportBegun(Record, frozen=True, kw_only=True, tag="import-begun"):
+    """Somebody is about to import files; `run` is found again in the record of its end."""
+
+    run: str
+    author: str
+    by: str
+    files: tuple[str, ...]
+
+
+class ImportEnded(Record, frozen=True, kw_only=True, tag="import-ended"):
+    """An import is over; the counts are those of what is durable, `problem` is what stopped it."""
+
+    run: str
+    created: int
+    updated: int
+    unchanged: int
+    refused: int
+    interrupted: bool = False
+    problem: str | None = None
+
+
+class Act(Record, frozen=True, kw_only=True, tag="act"):
+    """An act of management: `action` was done to `subject`."""
+
+    action: str
+    subject: str
+    by: str
+    reason: str = ""
+    details: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+# --- the life of a chain ---------------------------------------------------------------------------------------------
+
+
+class FileHead(msgspec.Struct, frozen=True):
+    """The last line of a file that is known: how many lines there are, and the hash of the last."""
+
+    file: str
+    lines: int
+    head: str
+
+
+class DigestNamed(msgspec.Struct, frozen=True):
+    """The signed digest of a day, by the SHA-256 of its bytes."""
+
+    day: str
+    sha256: str
+
+
+class Opened(Record, frozen=True, kw_only=True, tag="opened"):
+    """
+    The first line of a file: who writes it, and what stood in the folder before it.
+
+    `before` is the file of this folder that was opened last, `former` the one that the same process wrote before,
+    `digest` the newest digest, `key` the fingerprint of the key that signs digests.
+    """
+
+    file: str
+    process: int
+    host: str
+    version: str
+    key: str
+    before: FileHead | None = None
+    former: FileHead | None = None
+    digest: DigestNamed | None = None
+
+
+class Lost(Record, frozen=True, kw_only=True, tag="lost"):
+    """Records that could not be kept while the trail could not be written."""
+
+    count: int
+
+
+class Closed(Record, frozen=True, kw_only=True, tag="closed"):
+    """The last line of a file whose process came to its end, or to the end of the day."""
+
+
+class Sealed(Record, frozen=True, kw_only=True, tag="sealed"):
+    """
+    The last line of a file whose process was killed, written by another one.
+
+    `torn_bytes` of a line that was never whole stand before it, of which `torn_sha256` is the SHA-256.
+    """
+
+    by: int
+    torn_bytes: int = 0
+    torn_sha256: str | None = None
+
+
+Kept = Call | ImportBegun | ImportEnded | Act | Opened | Lost | Closed | Sealed
+
+encode: Final = msgspec.json.Encoder().encode
+"""The JSON of a record."""
+decode: Final = msgspec.json.Decoder(Kept).decode
+"""The record that a line holds. Raises msgspec.MsgspecError when it holds none."""
+
+
+# --- instants --------------------------------------------------------------------------------------------------------
+
+
+def instant(nanoseconds: int) -> str:
+    """
+    The instant of these nanoseconds since the epoch, UTC, to the millisecond.
+
+    >>> instant(1_700_000_000_123_999_999)
+    '2023-11-14T22:13:20.123Z'
+    """
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{_second(seconds)}.{rest // 1_000_000:03d}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

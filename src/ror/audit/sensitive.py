@@ -1,0 +1,135 @@
+"""
+What of a request may be read in the audit trail, and what is hashed.
+
+A value that could name somebody is replaced by a keyed hash: without the key of the trail it says nothing, with it one
+can ask who searched for a given name. The table is `knowledge/audit_parameters.toml`. It lists what may be read: what
+nobody foresaw is hashed. A readable value must also look like a code, a date, a number or the id of a resource; what
+else a person typed there is hashed too.
+"""
+
+import base64
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, lru_cache
+from hashlib import blake2b
+from importlib.resources import files
+from typing import Final, Literal
+
+from ror.errors import RorError
+from ror.search.criteria import FILTER, criterion
+from ror.search.filter import NOT_OFFERED, OPERATORS
+from ror.search.values import fold
+
+MARK: Final = "#"
+"""What a hashed value begins with; no readable one does."""
+
+KEY_BYTES: Final = 32
+_HASH_BYTES: Final = 12
+
+Treatment = Literal["readable", "hashed", "system"]
+"""`system` lets what stands before a bar be read: the system of an identifier, not its value."""
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9:/._|+*-]{0,200}", re.ASCII)
+_LONG_NUMBER: Final = re.compile(r"\+?[0-9]{9,}", re.ASCII)
+"""A telephone, the number of a professional or of a structure, wherever it is typed."""
+_PLAIN_PATH: Final = re.compile(r"/[A-Za-z0-9/._$-]{0,400}", re.ASCII)
+
+_COMMA: Final = re.compile(r"(?<!\\),")
+_COMMA_OR_BAR: Final = re.compile(r"(?<!\\)([,|])")
+_FILTER_PIECE: Final = re.compile(r'(\s+|[()]|"[^"\\]*(?:\\.[^"\\]*)*"?|[^\s()"]+)', re.DOTALL)
+_FILTER_WORDS: Final = frozenset(
+    {"and", "or", "not", "=", "true", "false", *NOT_OFFERED, *(one for each in OPERATORS.values() for one in each)}
+)
+
+
+class Veil:
+    """Hashes what must not be read, with the key of one trail."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._kept = lru_cache(maxsize=4096)(self._pair)
+
+    def hashed(self, value: str) -> str:
+        """The hash of a text; texts that a search takes for the same have the same."""
+        found = blake2b(fold(value).encode(), key=self._key, digest_size=_HASH_BYTES).digest()
+        return MARK + base64.urlsafe_b64encode(found).decode("ascii")
+
+    def pairs(self, resource_type: str | None, pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """The parameters of a request on a resource type, as they may be written; in order."""
+        return tuple([self._kept(resource_type, name, value) for name, value in pairs])
+
+    def path(self, path: str) -> str:
+        """The path of a request, hashed when it is none of ours."""
+        return path if _PLAIN_PATH.fullmatch(path) else self.hashed(path)
+
+    def announced(self, value: str | None) -> str | None:
+        """The value of a header that should be a code."""
+        return value if value is None or _looks_like_a_code(value) else self.hashed(value)
+
+    def _pair(self, resource_type: str | None, name: str, value: str) -> tuple[str, str]:
+        if name == FILTER and resource_type is not None:
+            return name, "".join(self._filter(resource_type, value))
+        treatment = treatment_of(resource_type, name)
+        if treatment is None:
+            return self.hashed(name), self.hashed(value)
+        return name, self._listed(value, treatment)
+
+    def _listed(self, text: str, treatment: Treatment) -> str:
+        """Each value of a comma list for itself, and in a value each part between bars."""
+        if treatment == "hashed":
+            return ",".join([self.hashed(one) for one in _COMMA.split(text)])
+        pieces = _COMMA_OR_BAR.split(text)
+        for at in range(0, len(pieces), 2):
+            is_open = treatment == "readable" or pieces[at + 1 : at + 2] == ["|"]
+            if not (is_open and _looks_like_a_code(pieces[at])):
+                pieces[at] = self.hashed(pieces[at])
+        return "".join(pieces)
+
+    def _filter(self, resource_type: str, text: str) -> Iterator[str]:
+        """The pieces of a filter: its words and the names it knows as they are, its values by the name before them."""
+        treatment: Treatment = "hashed"
+        for piece in _FILTER_PIECE.findall(text):
+            if piece.isspace() or piece in "()" or piece.lower() in _FILTER_WORDS:
+                yield piece
+            elif piece.startswith('"'):
+                yield self._listed(piece.strip('"'), treatment).join('""')
+            elif (found := treatment_of(resource_type, piece)) is not None:
+                treatment = found
+                yield piece
+            else:
+                yield self._listed(piece, treatment)
+
+
+def _looks_like_a_code(text: str) -> bool:
+    return bool(_PLAIN.fullmatch(text)) and not _LONG_NUMBER.fullmatch(text)
+
+
+@lru_cache(maxsize=4096)
+def treatment_of(resource_type: str | None, name: str) -> Treatment | None:
+    """
+    What may be written of the values of a parameter; None for a name that is not known.
+
+    >>> treatment_of("HealthcareService", "specialty"), treatment_of("PractitionerRole", "practitioner.identifier")
+    ('readable', 'hashed')
+    """
+    tables = treatments()
+    if name in tables["answering"]:
+        return tables["answering"][name]
+    if resource_type is None:
+        return None
+    try:
+        asked = criterion(resource_type, name).asked
+    except RorError:
+        return None
+    by_modifier = tables["modifiers"].get(asked.modifier or "")
+    by_name = tables["parameters"].get(asked.parameter.name)
+    return by_modifier or by_name or tables["types"][asked.parameter.type]
+
+
+@cache
+def treatments() -> Mapping[str, Mapping[str, Treatment]]:
+    """The tables of what may be read: by `types`, `parameters`, `modifiers` and `answering`."""
+    text = files("ror.knowledge").joinpath("audit_parameters.toml").read_text(encoding="utf-8")
+    found: dict[str, dict[str, Treatment]] = tomllib.loads(text)
+    return found
