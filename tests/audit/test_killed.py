@@ -1,0 +1,172 @@
+"""Several processes write one trail, and die as processes do: what they leave is whole, and says how they ended."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ror.audit.records import Call, Sealed, decode, instant
+from ror.trail.chain_file import texts
+from ror.trail.folder import Folder
+from ror.trail.reading import Wanted, find
+from ror.trail.verifying import verify
+from ror.trail.writing import FLUSH_S, Journal
+
+WRITER = """
+import os, signal, sys, time
+from pathlib import Path
+from ror.audit.records import Call, instant
+from ror.trail.folder import Folder
+from ror.trail.writing import Journal
+
+name, pause_s, ending = sys.argv[2], float(sys.argv[3]), sys.argv[4]
+folder = Folder(Path(sys.argv[1]))
+folder.make()
+journal = Journal(folder)
+journal.open()
+for number in range(2_000 if ending != "never" else 10_000_000):
+    facts = dict(request_id=f"{name}-{number}", client=None, method="GET", route="[type]/[id]", interaction="read")
+    journal.write(Call(at=instant(time.time_ns()), path="/fhir/Location/l1", status=200, duration_us=1, **facts))
+    print(number, time.monotonic(), flush=True)
+    time.sleep(pause_s)
+if ending == "closed":
+    journal.close()
+if ending == "killed":
+    journal.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""A process that answers calls, and says which and when; it ends with or without closing, is killed, or never ends."""
+
+TODAY = instant(time.time_ns())[:10]
+
+
+def writer(folder: Folder, name: str, pause_s: float = 0.0, ending: str = "closed") -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-c", WRITER, str(folder.path), name, str(pause_s), ending]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
+def request_ids(folder: Folder) -> list[str]:
+    return [one.record.request_id for one in find(folder, Wanted()) if isinstance(one.record, Call)]
+
+
+def what(folder: Folder) -> list[str]:
+    return [one.what for one in verify(folder, TODAY).findings]
+
+
+def killed_while_writing(folder: Folder) -> list[tuple[int, float]]:
+    """What a process said that it answered, and when, before it was killed."""
+    # Slow enough for a pipe to hold what it says.
+    process = writer(folder, "a", pause_s=0.001, ending="never")
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(random.Random(time.time_ns()).uniform(1.2, 1.8))
+    process.send_signal(signal.SIGKILL)
+    said, _ = process.communicate()
+    pairs = (line.split() for line in said[: said.rindex(b"\n")].splitlines())
+    return [(int(number), float(at)) for number, at in pairs]
+
+
+def file_of_a_killed_process(folder: Folder) -> Path:
+    """The file of a process that was killed when all its lines were on disk."""
+    writer(folder, "a", ending="killed").communicate()
+    [file] = folder.files()
+    return folder.path / file
+
+
+def sealed_by_another_process(folder: Folder) -> list[Sealed]:
+    one = Journal(folder)
+    one.open()
+    one.close()
+    records = [decode(text) for file in folder.files() for text in texts(folder.path / file) if b'"sealed"' in text]
+    return [record for record in records if isinstance(record, Sealed)]
+
+
+def test_several_processes_write_one_trail_at_the_same_time(folder):
+    processes = [writer(folder, name) for name in "abc"]
+    for process in processes:
+        process.communicate()
+
+    assert what(folder) == []
+    assert sorted(request_ids(folder)) == sorted(f"{name}-{number}" for name in "abc" for number in range(2_000))
+
+
+@pytest.mark.parametrize("ending", ["closed", "left open"])
+def test_a_process_that_ends_by_itself_has_written_everything_and_says_so(folder, ending):
+    writer(folder, "a", ending=ending).communicate()
+
+    assert what(folder) == []
+    assert request_ids(folder) == [f"a-{number}" for number in range(2_000)]
+
+
+def test_a_process_that_is_killed_loses_at_most_its_last_second(folder):
+    said = killed_while_writing(folder)
+    died_at = said[-1][1]
+
+    assert what(folder) == ["unfinished"]
+    [seal] = sealed_by_another_process(folder)
+
+    assert what(folder) == ["torn" if seal.torn_bytes else "killed"]
+    kept = {int(one.partition("-")[2]) for one in request_ids(folder)}
+    assert kept == set(range(len(kept)))
+    missing = [at for number, at in said if number not in kept]
+    assert died_at - min(missing, default=died_at) <= 2 * FLUSH_S
+    assert len(kept) > 100
+
+
+@pytest.mark.parametrize("lost", [1, 2, 50, 150])
+def test_a_line_that_was_torn_is_told_and_sealed_by_the_next_process(folder, lost):
+    path = file_of_a_killed_process(folder)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rindex(b"\n", 0, -1) + 1 + lost])
+    assert set(what(folder)) == {"not-a-line", "unfinished"}
+
+    [seal] = sealed_by_another_process(folder)
+
+    assert seal.torn_bytes == lost
+    assert what(folder) == ["torn"]
+
+
+def test_a_line_that_lacks_nothing_but_its_break_is_not_torn(folder):
+    path = file_of_a_killed_process(folder)
+    path.write_bytes(path.read_bytes().removesuffix(b"\n"))
+
+    [seal] = sealed_by_another_process(folder)
+
+    assert seal.torn_bytes == 0
+    assert what(folder) == ["killed"]
+    assert len(request_ids(folder)) == 2_000
+
+
+@pytest.mark.parametrize("left", [0, 10])
+def test_a_process_killed_before_its_first_line_was_whole_is_told(folder, left):
+    path = file_of_a_killed_process(folder)
+    path.write_bytes(path.read_bytes()[:left])
+
+    [seal] = sealed_by_another_process(folder)
+
+    assert seal.torn_bytes == left
+    assert what(folder) == ["torn" if left else "killed"]
+
+
+def test_a_file_whose_writer_lives_is_left_alone(folder):
+    process = writer(folder, "a", pause_s=0.01, ending="never")
+    assert process.stdout is not None
+    process.stdout.readline()
+
+    assert sealed_by_another_process(folder) == []
+    assert what(folder) == ["in-use"]
+    process.kill()
+    process.communicate()
+
+
+def test_a_line_changed_in_the_middle_of_an_unsealed_file_is_not_taken_for_a_torn_one(folder: Folder):
+    path = file_of_a_killed_process(folder)
+    path.write_bytes(path.read_bytes().replace(b'"a-3"', b'"a-X"'))
+
+    sealed_by_another_process(folder)
+
+    assert sorted(what(folder))[0] == "changed"
