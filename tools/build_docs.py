@@ -66,12 +66,12 @@ def _parameters_of(resource_type: str) -> str:
 
 def _note(parameter: SearchParameter) -> str:
     """What sets a parameter apart: that it is not served, its record or its targets."""
-    if parameter.name in criteria.NOT_YET:
-        return "**not yet**"
     if parameter.name == "_has":
         return "see [reverse chains](#chains-and-reverse-chains)"
     if parameter.name == criteria.FILTER:
         return "see [filters](filter.md)"
+    if parameter.name in definitions.FULL_TEXT:
+        return "see [full text](#full-text)"
     if not parameter.expression:
         return "**refused**: nothing to read"
     if parameter.record:
@@ -128,19 +128,6 @@ def limits() -> str:
         ("kilobytes of all the parameters of a request", addresses.MAX_BYTES // 1_024),
     )
     return table(("limit", "value"), ((name, f"{value:,}") for name, value in rows))
-
-
-def not_yet() -> str:
-    """What is published or standard and refused by name."""
-    kinds: dict[str, Callable[[str], bool]] = {
-        "parameters": lambda name: "=" not in name and not name.startswith(":"),
-        "modifiers": lambda name: name.startswith(":"),
-        "values": lambda name: "=" in name,
-    }
-    return table(
-        ("", "refused by name"),
-        ((kind, code(*sorted(filter(fits, criteria.NOT_YET)))) for kind, fits in kinds.items()),
-    )
 
 
 def former_names() -> str:
@@ -247,7 +234,6 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "records": records,
     "inclusions": inclusions,
     "limits": limits,
-    "not-yet": not_yet,
     "former-names": former_names,
     "corrections": corrections,
     "routes": route_table,

@@ -169,6 +169,22 @@ ALIASES = {("Organization", "price-amount-value"): ["amount-value"]}
 # The expression of a native parameter that the list leaves empty.
 NATIVE_EXPRESSIONS = {("Location", "near"): "Location.position"}
 
+# What FHIR R4 defines for every resource, the guide does not list, and is served all the same.
+STANDARD: tuple[dict[str, Any], ...] = (
+    {
+        "resource": "Resource",
+        "name": "_text",
+        "type": "string",
+        "canonical": "http://hl7.org/fhir/SearchParameter/DomainResource-text",
+        "custom": False,
+        "maturity": "implied",
+        "description": {
+            "fr": "Texte libre cherché dans le texte de la ressource, ou dans ce qu'il dirait si elle n'en a pas",
+            "en": "Free text in the narrative of the resource, or in what it would say where there is none",
+        },
+    },
+)
+
 # name -> description in French and English; a row of one resource type wins over the row of the name alone.
 SHARED_DESCRIPTIONS: dict[str, tuple[str, str]] = {
     "_filter": ("Expression booléenne sur les critères de la ressource", "Boolean expression over the parameters"),
@@ -394,7 +410,11 @@ def render(parameters: list[dict[str, Any]]) -> str:
         for parameter in parameters
     )
     records = ",\n".join(f"  {line(name)}: {line(record)}" for name, record in RECORDS.items())
-    return f'{{\n"provenance": {line(PROVENANCE)},\n"records": {{\n{records}\n}},\n"parameters": [\n{rows}\n]\n}}\n'
+    standard = ",\n".join(f"  {line(parameter)}" for parameter in STANDARD)
+    return (
+        f'{{\n"provenance": {line(PROVENANCE)},\n"records": {{\n{records}\n}},\n'
+        f'"standard": [\n{standard}\n],\n"parameters": [\n{rows}\n]\n}}\n'
+    )
 
 
 if __name__ == "__main__":

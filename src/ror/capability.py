@@ -12,7 +12,7 @@ import msgspec
 
 from ror import messages
 from ror.definitions import INCLUDES, RESOURCE_PROFILE, RESOURCE_TYPES, SearchParameter, search_parameters
-from ror.search.criteria import FILTER, NOT_YET
+from ror.search.criteria import FILTER
 from ror.search.modifiers import modifiers_of
 
 FHIR_VERSION: Final = "4.0.1"
@@ -87,12 +87,8 @@ def capability_statement(
 
 
 def served_parameters(resource_type: str) -> tuple[SearchParameter, ...]:
-    """The criteria that can be asked of a type today: not those that read nothing, nor those announced for later."""
-    return tuple(
-        one
-        for one in search_parameters(resource_type).values()
-        if one.name not in NOT_YET and (one.reads or one.name in ("_has", FILTER))
-    )
+    """The criteria that can be asked of a type: not those that read nothing."""
+    return tuple(one for one in search_parameters(resource_type).values() if one.reads or one.name in ("_has", FILTER))
 
 
 def includes_of(resource_type: str) -> tuple[str, ...]:

@@ -31,9 +31,11 @@ RESOURCE_TYPES: Final = (
 """The resource types that are kept and searched, from the structure that carries an offer to the figures about it."""
 
 CONTENT: Final = "_content"
-"""The parameter of full text, which reads whole resources."""
+NARRATIVE: Final = "_text"
+FULL_TEXT: Final = (CONTENT, NARRATIVE)
+"""The parameters that look for words: in whole resources, and in the text that a resource says itself with."""
 
-EVERYWHERE: Final = ("_id", "_lastUpdated", "_tag", CONTENT)
+EVERYWHERE: Final = ("_id", "_lastUpdated", "_tag", *FULL_TEXT)
 """Search parameters of every resource. Source: FHIR R4, search.html#all; the guide lists them for some types only."""
 
 # Loaded on first use, see `__getattr__` at the end of this module.
@@ -106,7 +108,7 @@ class SearchParameter:
     @property
     def reads(self) -> bool:
         """Whether it reads anything of a resource: without that it would find nothing, without a word."""
-        return bool(self.expression) or self.name == CONTENT
+        return bool(self.expression) or self.name in FULL_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +268,7 @@ def search_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
     """
     listed = {one.name: one for one in all_search_parameters() if one.resource_type == resource_type}
     if listed:
-        for one in all_search_parameters():
+        for one in (*all_search_parameters(), *_standard_parameters()):
             if one.name in EVERYWHERE and one.name not in listed:
                 listed[one.name] = replace(one, resource_type=resource_type, maturity="implied")
     return MappingProxyType(listed)
@@ -286,24 +288,31 @@ def search_parameter(resource_type: str, name: str) -> SearchParameter | None:
 @cache
 def all_search_parameters() -> tuple[SearchParameter, ...]:
     """Every search parameter that the guide lists, in the order of `RESOURCE_TYPES`."""
-    return tuple(
-        SearchParameter(
-            resource_type=row["resource"],
-            name=row["name"],
-            type=row["type"],
-            expression=row.get("expression"),
-            published=row.get("published"),
-            correction=row.get("correction"),
-            targets=tuple(row.get("targets", ())),
-            record=row.get("record"),
-            canonical=row["canonical"],
-            custom=row["custom"],
-            maturity=row["maturity"],
-            aliases=tuple(row.get("aliases", ())),
-            description_fr=row["description"]["fr"],
-            description_en=row["description"]["en"],
-        )
-        for row in _tables("search_parameters.json")["parameters"]
+    return tuple(map(_parameter, _tables("search_parameters.json")["parameters"]))
+
+
+@cache
+def _standard_parameters() -> tuple[SearchParameter, ...]:
+    """Those that FHIR R4 defines for every resource and the guide does not list."""
+    return tuple(map(_parameter, _tables("search_parameters.json")["standard"]))
+
+
+def _parameter(row: dict[str, Any]) -> SearchParameter:
+    return SearchParameter(
+        resource_type=row["resource"],
+        name=row["name"],
+        type=row["type"],
+        expression=row.get("expression"),
+        published=row.get("published"),
+        correction=row.get("correction"),
+        targets=tuple(row.get("targets", ())),
+        record=row.get("record"),
+        canonical=row["canonical"],
+        custom=row["custom"],
+        maturity=row["maturity"],
+        aliases=tuple(row.get("aliases", ())),
+        description_fr=row["description"]["fr"],
+        description_en=row["description"]["en"],
     )
 
 

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ror.access import Viewer
-from ror.definitions import CONTENT, search_parameters
+from ror.definitions import FULL_TEXT, search_parameters
 from ror.geography import distance_m
 from ror.search.beside import IDENTIFIER, OF_TYPE, TEXT, beside
 from ror.search.columns import great_circle_m
@@ -74,6 +74,7 @@ USED = {
         "partof",
         "_tag",
         "_content",
+        "_text",
     ],
     "HealthcareService": [
         "name",
@@ -101,6 +102,7 @@ USED = {
         "limit-value",
         "organization",
         "_content",
+        "_text",
     ],
     "PractitionerRole": [
         "identifier",
@@ -138,7 +140,7 @@ CODES_OF = {
 
 
 def _text(random: Random, name: str) -> Expression:
-    if name == CONTENT:
+    if name in FULL_TEXT:
         words = ("centre", "centres", "hospitaliere", "c", "ehp", "tilleul", "oeuvre", "clini", "code", "absent")
         return WordIs(name, random.choice(words), random.random() < 0.5)
     if random.random() < 0.3:

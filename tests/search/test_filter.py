@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ror.access import Viewer
 from ror.definitions import RESOURCE_TYPES
 from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly
-from ror.search.criteria import MAX_HOPS, NOT_YET
+from ror.search.criteria import MAX_HOPS
 from ror.search.engine import Search
 from ror.search.expression import (
     And,
@@ -151,7 +151,6 @@ def test_a_published_filter_has_its_meaning(resource_type, text, expected):
     assert read_filter(resource_type, text) == expected
 
 
-@pytest.mark.skipif("_content" in NOT_YET, reason="free text is not available yet")
 @pytest.mark.parametrize("text", ["(_content=cardio or location._content=cardio)", "_content co cardio"])
 def test_a_filter_on_free_text_is_understood(text):
     """UC6.S02."""

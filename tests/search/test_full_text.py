@@ -2,7 +2,8 @@
 Full text: what is a word, where words are read, which come first.
 
 Deliberate breakages that these tests caught when they were written: a prefix accepted on every word, the feminine that
-loses its accents, words of a telephone number, a label only read when it was sent, the score of a dead version.
+loses its accents, words of a telephone number, a label only read when it was sent, the score of a dead version; what is
+outside the narrative of a resource that has one, or a resource without narrative that `_text` never finds.
 """
 
 import json
@@ -21,9 +22,9 @@ from ror.definitions import RESOURCE_TYPES, type_definition, type_names
 from ror.errors import TooCostly
 from ror.runtime import Directory
 from ror.search import content
-from ror.search.content import words_in
+from ror.search.content import words_in, words_said
 from ror.search.engine import Search
-from ror.search.expression import And, Or, WordIs, matches, seeks_words
+from ror.search.expression import And, Not, Or, Present, WordIs, matches, seeks_words
 from ror.search.parse import parse
 from ror.search.relevance import BEST, relevance
 from ror.search.words import MAX_WORD_LENGTH, stem, words_of
@@ -146,6 +147,14 @@ def test_the_label_of_a_code_is_found_though_the_resource_does_not_carry_it():
     assert "cardiologie" in _all_words(resource)
 
 
+def test_the_words_said_are_those_of_the_narrative_alone():
+    narrative = {"status": "generated", "div": "<div><b>Le m&#111;t</b> juste</div>"}
+    resource = {"resourceType": "Location", "id": "1", "name": "Aile ouest", "text": narrative}
+
+    assert words_said(resource) == [("", ("le", "mot", "juste"))]
+    assert words_said({"resourceType": "Location", "id": "1", "name": "Aile ouest"}) == []
+
+
 def test_a_word_of_the_name_counts_as_such_wherever_else_it_stands():
     resource = {"resourceType": "Location", "id": "1", "name": "Aile ouest", "description": "Dans l'aile"}
 
@@ -211,6 +220,13 @@ PLACES = [
         "location": [{"reference": "Location/l1"}, {"reference": "Location/l2"}],
     },
     {"resourceType": "PractitionerRole", "id": "p1", "healthcareService": [{"reference": "HealthcareService/h1"}]},
+    {
+        "resourceType": "Practitioner",
+        "id": "told",
+        "text": {"status": "additional", "div": "<div>Parle le breton</div>"},
+        "name": [{"family": "Le Goff"}],
+    },
+    {"resourceType": "Practitioner", "id": "untold", "name": [{"family": "Breton"}]},
 ]
 
 
@@ -268,6 +284,15 @@ def scores(one: Directory, request: str) -> dict[str, float]:
             "HealthcareService?_filter=(_content=rochelle or location._content=rochelle)", ["h1", "h3"], id="UC6.S02"
         ),
         pytest.param("HealthcareService?_filter=not(_content eq cardiologie)", ["h3"], id="negated"),
+        pytest.param("Practitioner?_content=breton", ["told", "untold"], id="_content reads narratives too"),
+        pytest.param("Practitioner?_text=parler bretons", ["told"], id="FHIR R4: _text reads the narrative"),
+        pytest.param("Practitioner?_text=goff", [], id="FHIR R4: and nothing else of who has one"),
+        pytest.param("Practitioner?_text=breton", ["told", "untold"], id="who has none is read whole"),
+        pytest.param("Practitioner?_text:missing=true", ["untold"], id="who has none"),
+        pytest.param("HealthcareService?_text=cardio", ["h1", "h2", "h3"], id="_text on offers"),
+        pytest.param("HealthcareService?location._text=rochelle", ["h1", "h3"], id="_text behind a link"),
+        pytest.param("Practitioner?_filter=not(_text co breton or _text eq goff)", [], id="_text in a filter"),
+        pytest.param("HealthcareService?_filter=_text=rochelle or location._text=rochelle", ["h1", "h3"], id="both"),
     ],
 )
 def test_full_text_finds(places, request_, ids):
@@ -277,10 +302,12 @@ def test_full_text_finds(places, request_, ids):
 @pytest.mark.parametrize("resource_type", RESOURCE_TYPES)
 def test_every_type_has_full_text(resource_type):
     asked = parse(resource_type, [("_content", "a,b c")]).expression
+    said = parse(resource_type, [("_text", "a")]).expression
 
     assert asked == Or(
         (WordIs("_content", "a", True), And((WordIs("_content", "b"), WordIs("_content", "c", prefix=True))))
     )
+    assert said == Or((WordIs("_text", "a", True), And((Not(Present("_text")), WordIs("_content", "a", True)))))
 
 
 def test_a_question_of_a_thousand_words_is_enough():
@@ -313,6 +340,7 @@ def test_a_deleted_or_changed_resource_is_no_longer_found(directory):
         pytest.param("HealthcareService?_content=cardio", {"h1": 0.8, "h2": 0.4, "h3": 0.5}, id="word before prefix"),
         pytest.param("Organization?_content=centre oeu", {"o1": 0.9}, id="the mean of the words"),
         pytest.param("Organization?_content=ehpad,absent", {"o2": 1}, id="the best of a choice"),
+        pytest.param("Practitioner?_text=breton", {"told": 0.5, "untold": 1}, id="the narrative, or a name"),
         pytest.param("HealthcareService?location._content=urgences", {"h1": 0.5, "h2": 0.25, "h3": 0.5}, id="a link"),
         pytest.param(
             "HealthcareService?_content=cardiologie&location._content=urgences", {"h1": 0.75, "h2": 0.375}, id="both"

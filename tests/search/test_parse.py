@@ -642,11 +642,12 @@ def test_lenient_handling_does_not_lift_a_limit_nor_restart_a_page_link():
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 REFUSED = [
-    # Not in this version.
+    # Full text.
     ("HealthcareService?location._content=!?", InvalidRequest, '"!?"'),
     ("HealthcareService?_content:contains=cardio", NotSupported, '":contains"'),
     ("HealthcareService?_content=", InvalidRequest, "_content"),
-    ("Location?_text=a", NotSupported, "_text"),
+    ("Location?_text=!?", InvalidRequest, '"!?"'),
+    ("Location?_text:exact=a", NotSupported, '":exact"'),
     ("Location?near-insee-code=00000|15|km", InvalidRequest, '"00000"'),
     ("Location?near-insee-code=44162", InvalidRequest, "44162"),
     ("Location?near-insee-code=44162||km", InvalidRequest, "44162||km"),

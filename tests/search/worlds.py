@@ -127,6 +127,10 @@ def _period(random: Random) -> dict[str, Any]:
     return {name: at for name, at in bounds.items() if random.random() < 0.7}
 
 
+def _narrative(random: Random) -> dict[str, Any]:
+    return {"status": "generated", "div": f"<div><p>{random.choice(NAMES)}</p></div>"}
+
+
 SHAPES: dict[str, dict[str, Part]] = {
     "Organization": {
         "identifier": _some(_identifier, 2),
@@ -134,6 +138,7 @@ SHAPES: dict[str, dict[str, Part]] = {
         "alias": _some(_one_of(*NAMES), 2),
         "type": _some(_concept, 2),
         "partOf": _reference("Organization"),
+        "text": _narrative,
         "extension": lambda random: [_drop_zone(random), *_some(PRICE, 2)(random)],
     },
     "HealthcareService": {
@@ -151,6 +156,7 @@ SHAPES: dict[str, dict[str, Part]] = {
         "address": lambda random: {"city": random.choice(NAMES)},
         "position": lambda random: {"latitude": random.choice(LATITUDES), "longitude": random.choice(LONGITUDES)},
         "managingOrganization": _reference("Organization"),
+        "text": _narrative,
         "extension": lambda random: [*_some(CAPACITY, 3)(random), *_some(EQUIPMENT, 2)(random)],
     },
     "PractitionerRole": {

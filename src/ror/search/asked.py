@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 from ror import terminology
-from ror.definitions import CONTENT, SearchParameter
+from ror.definitions import CONTENT, FULL_TEXT, NARRATIVE, SearchParameter
 from ror.errors import InvalidRequest, NotSupported, TooCostly
 from ror.geography import commune
 from ror.search.beside import IDENTIFIER, OF_TYPE, TEXT, beside
@@ -110,7 +110,7 @@ def any_of(asked: Asked, values: Sequence[str]) -> Expression:
             raise asked.refused("search.not-missing", text)
         present = Present(POSITION if asked.parameter.name in _SPECIAL else asked.parameter.name)
         return Not(present) if text == "true" else present
-    by_type = _words if asked.parameter.name == CONTENT else _READERS[asked.parameter.type]
+    by_type = _words if asked.parameter.name in FULL_TEXT else _READERS[asked.parameter.type]
     read = _BY_MODIFIER.get(asked.modifier, by_type)
     leaves = tuple(read(asked, values))
     whole = leaves[0] if len(leaves) == 1 else Or(leaves)
@@ -252,8 +252,11 @@ def _words(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
     for piece, words in zip(pieces, asked_words, strict=True):
         if not words:
             raise asked.refused("search.no-word", piece)
-        first, *others = (WordIs(asked.parameter.name, word, prefix) for word, prefix in words)
-        yield And((first, *others)) if others else first
+        said = [WordIs(asked.parameter.name, word, prefix) for word, prefix in words]
+        yield And(tuple(said)) if len(said) > 1 else said[0]
+        if asked.parameter.name == NARRATIVE:
+            # A resource that has no narrative is read as the one it would have (docs, decision 16).
+            yield And((Not(Present(NARRATIVE)), *(WordIs(CONTENT, word, prefix) for word, prefix in words)))
 
 
 def _dates(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:

@@ -109,6 +109,14 @@ def words_in(resource: Mapping[str, Any]) -> list[Words]:
     return [Words(part, tuple(words)) for part, words in ((NAME, named), (REST, others)) if words]
 
 
+def words_said(resource: Mapping[str, Any]) -> list[Words]:
+    """The words of the narrative of a valid resource; no part when it has none."""
+    found: _Found = {}
+    if narrative := resource.get("text"):
+        _gather("text", narrative, found)
+    return [Words(REST, tuple(found))] if found else []
+
+
 def _gather(member: str, value: Any, found: _Found) -> None:
     """Adds the words of a member of a resource, and of all that is below it."""
     kind = value.__class__

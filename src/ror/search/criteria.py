@@ -22,13 +22,6 @@ from ror.search.modifiers import modifiers_of
 MAX_HOPS: Final = 5
 """Links followed by one criterion, either way (decision 25)."""
 
-NOT_YET: Final = frozenset(
-    {
-        "_text",
-    }
-)
-"""Published or standard, and not available in this version: parameters, modifiers (with a colon), values."""
-
 FILTER: Final = "_filter"
 """A search in a language of its own, on any type; see `filter.py`."""
 
@@ -179,8 +172,6 @@ def _reverse_hop(here: str, name: str) -> tuple[Hop, str]:
 
 def _parameter(resource_type: str, name: str) -> SearchParameter:
     """The parameter of a type that a criterion ends on or goes through."""
-    if name in NOT_YET:
-        raise _not_yet(name)
     if name == FILTER:
         raise NotSupported("filter.elsewhere")
     parameter = search_parameter(resource_type, name)
@@ -203,10 +194,6 @@ def _check_modifier(parameter: SearchParameter, modifier: str | None) -> None:
             modifier=shown(modifier),
             known=closest(modifier, allowed, shown_as=":{}"),
         )
-
-
-def _not_yet(what: str) -> NotSupported:
-    return NotSupported("search.not-yet", what=what)
 
 
 def known_type(name: str) -> str:
@@ -280,7 +267,7 @@ def _through_a_link(resource_type: str, name: str) -> Iterator[str]:
 
 def _serves(resource_type: str, name: str) -> bool:
     parameter = search_parameter(resource_type, name)
-    return parameter is not None and parameter.reads and name not in NOT_YET
+    return parameter is not None and parameter.reads
 
 
 # --- together --------------------------------------------------------------------------------------------------------

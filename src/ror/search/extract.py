@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import msgspec
 
-from ror.definitions import CONTENT, RECORDS, RESOURCE_TYPES, search_parameters
+from ror.definitions import CONTENT, NARRATIVE, RECORDS, RESOURCE_TYPES, search_parameters
 from ror.paths import Member, Only, Path, paths, reached_type
 from ror.search.beside import CONVERSIONS, beside, parameter_of
-from ror.search.content import words_in
+from ror.search.content import words_in, words_said
 from ror.search.values import (
     Canonical,
     LogicalReference,
@@ -41,7 +41,7 @@ from ror.search.values import (
 Entries = dict[str, list[tuple[Value, int]]]
 """By parameter, each value with the row of its record; the row is 0 outside records."""
 
-SCHEMA: Final = "3"
+SCHEMA: Final = "4"
 """Changes whenever the same resource would give other entries; a directory indexed under another one is reindexed."""
 
 ABSENT_CODE: Final = ""
@@ -80,9 +80,9 @@ def extract(resource: Mapping[str, Any]) -> Entries:
     """
     entries: Entries = {}
     _walk(_tree(resource["resourceType"]), resource, entries, (0,), {})
-    found = words_in(resource)
-    if found:
-        entries[CONTENT] = [(words, 0) for words in found]
+    for param, found in ((CONTENT, words_in(resource)), (NARRATIVE, words_said(resource))):
+        if found:
+            entries[param] = [(words, 0) for words in found]
     return entries
 
 

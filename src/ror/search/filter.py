@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, cast
 
 from ror import messages
-from ror.definitions import SearchParameter
+from ror.definitions import FULL_TEXT, SearchParameter
 from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly
 from ror.search.asked import PREFIXES, Asked, any_of, shown
 from ror.search.criteria import FILTER, Asking, Criterion, apart, criterion, together
@@ -42,9 +42,6 @@ NOT_OFFERED: Final = ("po", "ss", "sb", "in", "re")
 
 _KNOWN: Final = tuple(dict.fromkeys(name for names in OPERATORS.values() for name in names))
 _PREFIXED: Final = ("date", "number", "quantity")
-_WORDS: Final = ("_content", "_text")
-"""Parameters of words, for which "equals" and "contains" are the same."""
-
 _AS_MODIFIER: Final = {"co": "contains", "ew": "ends"}
 _KEYWORDS: Final = ("and", "or", "not")
 _OPPOSITE: Final = {"true": "false", "false": "true"}
@@ -349,7 +346,7 @@ def _operators_of(asked: Asked) -> tuple[str, ...]:
     parameter: SearchParameter = asked.parameter
     if asked.modifier is not None:
         return ("eq",)
-    if parameter.name in _WORDS:
+    if parameter.name in FULL_TEXT:
         return ("eq", "co")
     accepted = OPERATORS[parameter.type]
     return accepted if "missing" in modifiers_of(parameter) else tuple(one for one in accepted if one != "pr")
@@ -364,6 +361,6 @@ def _with_operator(asked: Asked, operator: str) -> tuple[Asked, bool]:
         return asked, False
     if asked.parameter.type in _PREFIXED and asked.modifier is None:
         return asked._replace(prefix=cast(Prefix, operator)), False
-    if asked.parameter.type == "string" and asked.parameter.name not in _WORDS and operator in _AS_MODIFIER:
+    if asked.parameter.type == "string" and asked.parameter.name not in FULL_TEXT and operator in _AS_MODIFIER:
         return asked._replace(modifier=_AS_MODIFIER[operator]), False
     return asked, operator == "ne"

@@ -8,7 +8,7 @@ the parameter reads an element that has it.
 from collections.abc import Mapping
 from typing import Final
 
-from ror.definitions import CONTENT, RESOURCE_TYPES, SearchParameter
+from ror.definitions import FULL_TEXT, RESOURCE_TYPES, SearchParameter
 from ror.paths import reached_types
 from ror.search.beside import CONVERSIONS, IDENTIFIER, OF_TYPE, TEXT
 
@@ -28,7 +28,7 @@ _BESIDE: Final = frozenset({TEXT, OF_TYPE, IDENTIFIER})
 
 def modifiers_of(parameter: SearchParameter) -> tuple[str, ...]:
     """Every modifier that a parameter takes, types of its targets included, in the order of `RESOURCE_TYPES`."""
-    if parameter.name == CONTENT:
+    if parameter.name in FULL_TEXT:
         return ("missing",)  # a word is found whole or by how it begins: its middle is another question
     offered = {modifier for element in elements_read(parameter) for modifier in CONVERSIONS.get(element, ())}
     taken = tuple(one for one in MODIFIERS[parameter.type] if one in offered or one not in _BESIDE)

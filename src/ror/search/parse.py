@@ -17,7 +17,6 @@ from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly
 from ror.search.asked import POSITION, asks, shown
 from ror.search.criteria import (
     FILTER,
-    NOT_YET,
     Asking,
     Hop,
     apart,
@@ -266,8 +265,8 @@ def _refuse_unknown_result_parameter(resource_type: str, name: str) -> None:
     base = name.partition(":")[0].partition(".")[0]
     if base in _RESULT and base != name:
         raise NotSupported("search.unknown-modifier", name=base, modifier=shown(name[len(base) + 1 :]), known="-")
-    if base not in NOT_YET and base not in ("_has", FILTER) and search_parameter(resource_type, base) is None:
-        own = (one for one in search_parameters(resource_type) if one.startswith("_") and one not in NOT_YET)
+    if base not in ("_has", FILTER) and search_parameter(resource_type, base) is None:
+        own = (one for one in search_parameters(resource_type) if one.startswith("_"))
         known = closest(base, sorted({*own, *_RESULT, "_has", FILTER, "_include", "_revinclude"} - {"_cursor"}))
         raise NotSupported("search.unknown-parameter", type=resource_type, name=shown(name), known=known)
 
@@ -342,8 +341,6 @@ def _sort(reading: _Reading, text: str) -> str:
 
 def _sortable(resource_type: str, name: str) -> tuple[tuple[tuple[str, str], ...], str]:
     """The references to follow and the parameter to sort by, under its own name. Chains are those of UC5.S01."""
-    if f"_sort={name}" in NOT_YET:
-        raise NotSupported("search.not-yet", what=f"_sort={shown(name)}")
     if name == SCORE:
         return (), SCORE
     chain, _, last = name.rpartition(".")
@@ -366,7 +363,7 @@ def _sortable(resource_type: str, name: str) -> tuple[tuple[tuple[str, str], ...
 def _sortable_names(resource_type: str) -> tuple[str, ...]:
     ordered = {one.name for one in search_parameters(resource_type).values() if one.type in SORTABLE and one.expression}
     distance = _BY_DISTANCE.intersection(search_parameters(resource_type))
-    return tuple(sorted((ordered | distance | ALWAYS_SORTABLE) - NOT_YET))
+    return tuple(sorted(ordered | distance | ALWAYS_SORTABLE))
 
 
 _BY_DISTANCE: Final = frozenset({"near", "near-insee-code"})

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from pyroaring import BitMap
 
-from ror.definitions import CONTENT, RECORDS, RESOURCE_TYPES, search_parameters
+from ror.definitions import FULL_TEXT, RECORDS, RESOURCE_TYPES, search_parameters
 from ror.errors import Unavailable
 from ror.search import bitmaps
 from ror.search.beside import KINDS, beside, parameter_of
@@ -91,7 +91,7 @@ class _Gathering:
 
     def __init__(self) -> None:
         self._entries: dict[ColumnName, list[tuple[Any, int]]] = {}
-        self._words: dict[str, WordGathering] = {}
+        self._words: dict[ColumnName, WordGathering] = {}
         self._owners: dict[ColumnName, list[int]] = {}
         self._types: dict[str, list[int]] = {name: [] for name in RESOURCE_TYPES}
         self._members: list[int] = []
@@ -107,7 +107,7 @@ class _Gathering:
         for param, keys in unpack(row.entries).items():
             kind, record = kinds[param]
             if kind == "words":
-                self._words.setdefault(row.type, WordGathering()).add(keys, row.rid)
+                self._words.setdefault((row.type, param), WordGathering()).add(keys, row.rid)
             elif record:
                 self._add_records(row, param, record, keys, first_rows, kind)
             elif kind == "reference":
@@ -143,9 +143,7 @@ class _Gathering:
     def segment(self) -> Segment:
         members = BitMap(self._members)
         size = (members.max() + 1) if members else 0
-        columns: dict[ColumnName, Column] = {
-            (resource_type, CONTENT): words.column(size) for resource_type, words in self._words.items()
-        }
+        columns: dict[ColumnName, Column] = {name: words.column(size) for name, words in self._words.items()}
         for (resource_type, param), entries in self._entries.items():
             kind, record = self._kinds[resource_type].get(param, ("token", None))
             slots = len(self._owners[resource_type, record]) if record else size
@@ -163,7 +161,7 @@ def _parameter_kinds(resource_type: str) -> dict[str, tuple[str, str | None]]:
     kinds: dict[str, tuple[str, str | None]] = {
         name: (parameter.type, parameter.record) for name, parameter in search_parameters(resource_type).items()
     }
-    kinds[CONTENT] = ("words", None)
+    kinds |= dict.fromkeys(FULL_TEXT, ("words", None))
     for name, (_, record) in tuple(kinds.items()):
         kinds |= {beside(name, modifier): (kind, record) for modifier, kind in KINDS.items()}
     if resource_type in CANONICAL_TYPES:
