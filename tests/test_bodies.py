@@ -2,11 +2,13 @@
 The cache of bodies: what it gives is what the store holds, and it stays within its size.
 
 Deliberate breakages that these tests caught: keeping what was read before a change came; forgetting to count all the
-bytes of what leaves.
+bytes of what leaves; letting go of what was asked for again as soon as of the rest.
 """
 
+import random
 import threading
 
+import numpy as np
 import pytest
 
 from ror.bodies import Bodies
@@ -38,8 +40,16 @@ def room_for(count):
     return count * 1_200
 
 
+def asked(bodies: Bodies, rids: list[int]) -> list[bytes]:
+    """The bodies of these rids, all of which are there."""
+    found = bodies.addressed(np.array(rids, np.uint32))
+    assert found.rids.tolist() == rids
+    assert found.size == sum(map(len, found.bodies))
+    return list(found.bodies)
+
+
 def test_a_body_comes_after_its_address(shelf):
-    (found,) = Bodies(shelf, room_for(10)).addressed([7])
+    (found,) = asked(Bodies(shelf, room_for(10)), [7])
 
     assert found == b'Location/7","resource":' + shelf.held[7]
 
@@ -47,56 +57,73 @@ def test_a_body_comes_after_its_address(shelf):
 def test_a_body_is_read_once(shelf):
     bodies = Bodies(shelf, room_for(10))
 
-    first = bodies.addressed([1, 2, 3])
-    again = bodies.addressed([3, 2, 4, 1])
+    first = asked(bodies, [1, 2, 3])
+    again = asked(bodies, [3, 2, 4, 1])
 
     assert shelf.read == [1, 2, 3, 4]
-    assert again == [first[2], first[1], bodies.addressed([4])[0], first[0]]
+    assert again == [first[2], first[1], asked(bodies, [4])[0], first[0]]
     assert (bodies.hits, bodies.misses) == (4, 4)
 
 
-def test_what_is_no_longer_there_is_empty(shelf):
+def test_what_is_no_longer_there_is_left_out(shelf):
     bodies = Bodies(shelf, room_for(10))
 
-    assert bodies.addressed([1, 1_000])[1] == b""
-    assert bodies.addressed([1_000, 1])[0] == b""
+    for rids in ([1, 1_000], [1_000, 1], [1_000], []):
+        found = bodies.addressed(np.array(rids, np.uint32))
+        assert found.rids.tolist() == [rid for rid in rids if rid == 1]
+        assert [len(body) for body in found.bodies] == [found.size] * len(found.rids)
 
 
 def test_the_cache_stays_within_its_size(shelf):
     bodies = Bodies(shelf, room_for(10))
 
     for rid in range(100):
-        bodies.addressed([rid])
+        asked(bodies, [rid])
 
-    assert 0 < bodies.size <= room_for(10)
+        assert bodies.size <= room_for(10)
+    assert bodies.size > room_for(8), "no more leave than have to"
 
 
 def test_what_is_asked_for_again_and_again_stays(shelf):
     bodies = Bodies(shelf, room_for(10))
 
     for rid in range(1, 100):
-        bodies.addressed([0, rid])
+        asked(bodies, [0, rid])
 
     assert shelf.read.count(0) == 1
+
+
+def test_whatever_is_asked_and_changes_the_bytes_kept_are_counted(shelf):
+    bodies, chance = Bodies(shelf, room_for(10)), random.Random(1)
+
+    for turn in range(500):
+        some = chance.sample(range(100), 5)
+        assert asked(bodies, some) == [b'Location/%d","resource":%b' % (rid, shelf.held[rid]) for rid in some]
+        shelf.held[some[0]] = BODY % (some[0], b"y" * (turn % 7 + 1_000))
+        bodies.forget(some[:2])
+        assert bodies.size <= room_for(10)
+    bodies.forget(range(100))
+
+    assert bodies.size == 0
 
 
 @pytest.mark.parametrize("room", [0, 500], ids=["no room at all", "no room for one"])
 def test_without_room_everything_is_read_again(shelf, room):
     bodies = Bodies(shelf, room)
 
-    assert bodies.addressed([1, 2]) == bodies.addressed([1, 2])
+    assert asked(bodies, [1, 2]) == asked(bodies, [1, 2])
     assert shelf.read == [1, 2, 1, 2]
     assert bodies.size == 0
 
 
 def test_what_changed_is_read_again(shelf):
     bodies = Bodies(shelf, room_for(10))
-    bodies.addressed([1, 2])
+    asked(bodies, [1, 2])
     shelf.held[1] = BODY % (1, b"new")
 
     bodies.forget([1])
 
-    assert b"new" in bodies.addressed([1, 2])[0]
+    assert b"new" in asked(bodies, [1, 2])[0]
     assert shelf.read == [1, 2, 1]
 
 
@@ -110,7 +137,7 @@ def test_what_changed_while_it_was_read_is_not_kept(shelf):
         return found
 
     shelf.bodies = read_while_changing
-    bodies.addressed([1])
+    asked(bodies, [1])
 
     assert bodies.size == 0
 
@@ -141,21 +168,21 @@ def addressed(number: int, name: str = "Premier") -> bytes:
     return f'Organization/o{number}","resource":{body}'.encode()
 
 
-def test_what_is_absent_or_deleted_is_empty_and_is_not_remembered(store):
+def test_what_is_absent_or_deleted_is_left_out_and_is_not_remembered(store):
     bodies = Bodies(store, 1_000_000)
     (rid,) = rids(store, 5)
     store.delete("Organization", "o5", "test")
 
-    assert bodies.addressed([rid, 9_999]) == [b"", b""]
+    assert bodies.addressed(np.array([rid, 9_999], np.uint32))[1:] == ([], 0)
 
     keep(store, [organization(5, "Revenu")])
-    assert bodies.addressed([rid]) == [addressed(5, "Revenu")]
+    assert asked(bodies, [rid]) == [addressed(5, "Revenu")]
 
 
 def test_everything_forgotten_leaves_nothing(store):
     bodies = Bodies(store, 1_000_000)
     everything = rids(store, *range(20))
-    bodies.addressed(everything)
+    asked(bodies, everything)
     assert bodies.size > 0
 
     bodies.forget(everything)
@@ -165,12 +192,12 @@ def test_everything_forgotten_leaves_nothing(store):
 
 def test_several_threads_read_while_bodies_change(store):
     bodies = Bodies(store, 3_000)
-    asked = rids(store, *range(20))
+    everyone = rids(store, *range(20))
     problems: list[object] = []
 
     def read() -> None:
         for _ in range(100):
-            for number, one in enumerate(bodies.addressed(asked)):
+            for number, one in enumerate(asked(bodies, everyone)):
                 if not one.startswith(f'Organization/o{number}","resource":{{'.encode()):
                     problems.append(one)
 
@@ -179,10 +206,10 @@ def test_several_threads_read_while_bodies_change(store):
         reader.start()
     for turn in range(20):
         keep(store, [organization(turn, f"Tour {turn}")])
-        bodies.forget(asked[turn : turn + 1])
+        bodies.forget(everyone[turn : turn + 1])
     for reader in readers:
         reader.join()
 
     assert not problems
-    assert bodies.addressed(asked) == [addressed(number, f"Tour {number}") for number in range(20)]
+    assert asked(bodies, everyone) == [addressed(number, f"Tour {number}") for number in range(20)]
     assert bodies.size <= 3_000

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+import numpy as np
 from pyroaring import BitMap
 
 from ror.access import Viewer
@@ -95,8 +96,8 @@ def explain(
         along, _ = within(asking, brought, max_included)
     stages.append(Stage("includes", watch.seconds, len(along)))
     with _watched() as watch:
-        read = bodies.addressed([*cut.rids, *along])
-    stages.append(Stage("bodies", watch.seconds, len(read), sum(map(len, read))))
+        read = bodies.addressed(np.array([*cut.rids, *along], np.uint32))
+    stages.append(Stage("bodies", watch.seconds, len(read.bodies), read.size))
     with _watched() as watch:
         answer = search(index, bodies, viewer, request, LOCAL, language, max_included)
     # Everything above once more, now that the bodies are at hand: what the next one to ask will wait for.

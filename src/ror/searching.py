@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlencode
 
+import numpy as np
 from pyroaring import BitMap
 
 from ror import wire
 from ror.access import Viewer
 from ror.bodies import Bodies
 from ror.errors import TooCostly
+from ror.search import bitmaps
+from ror.search.bitmaps import Numbers
 from ror.search.cursor import Cursor
 from ror.search.engine import Search
 from ror.search.expression import And, Chain, Expression, Near, Or, SameRecord, seeks_words
@@ -73,8 +76,8 @@ def search(
     of_included = request.subset if request.subset and request.subset.summary else None
     scores = _scores(asking, request, cut.rids)
     entries = [
-        *_entries("match", cut.rids, bodies, base_url, distances, request.subset, scores),
-        *_entries("include", list(along), bodies, base_url, distances, of_included, {}),
+        *_entries("match", np.array(cut.rids, np.uint32), bodies, base_url, distances, request.subset, scores),
+        *_entries("include", bitmaps.numbers_of(along), bodies, base_url, distances, of_included, {}),
     ]
     if behind:
         entries.append(wire.outcome_entry([_left_behind(behind, len(along))], language))
@@ -96,7 +99,7 @@ Mode = Literal["match", "include"]
 
 def _entries(
     mode: Mode,
-    rids: Sequence[int],
+    rids: Numbers,
     bodies: Bodies,
     base_url: str,
     distances: Mapping[int, float],
@@ -105,20 +108,17 @@ def _entries(
 ) -> Iterator[Pieces]:
     """The entries of these resources: all in one, or one by one where some have a distance or a score."""
     start = b'{"fullUrl":"%b/' % base_url.encode()
-    end = wire.MATCH if mode == "match" else wire.INCLUDE
-    addressed = bodies.addressed(rids)
-    if subset:
-        addressed = [_cut_down(one, subset) for one in addressed]
-    if distances or scores:
-        for rid, body in zip(rids, addressed, strict=True):
-            if body:
-                yield Pieces.of(start, body, wire.ending(mode, distances.get(rid), scores.get(rid)))
-        return
-    present = [body for body in addressed if body] if b"" in addressed else addressed
-    if present:
-        pieces = [end + b"," + start] * (2 * len(present) + 1)
-        pieces[0], pieces[1::2], pieces[-1] = start, present, end
-        yield Pieces.of(*pieces)
+    end = wire.ending(mode)
+    there = bodies.addressed(rids)
+    if subset or distances or scores:
+        for rid, body in zip(there.rids.tolist(), there.bodies, strict=True):
+            cut_down = _cut_down(body, subset) if subset else body
+            yield Pieces.of(start, cut_down, wire.ending(mode, distances.get(rid), scores.get(rid)))
+    elif there.bodies:
+        between = end + b"," + start
+        pieces = [between] * (2 * len(there.bodies) + 1)
+        pieces[0], pieces[1::2], pieces[-1] = start, there.bodies, end
+        yield Pieces(pieces, there.size + len(there.bodies) * len(between) - len(b","))
 
 
 def _left_behind(behind: Mapping[str, int], along: int) -> TooCostly:
@@ -130,8 +130,6 @@ def _left_behind(behind: Mapping[str, int], along: int) -> TooCostly:
 
 def _cut_down(addressed: bytes, subset: Subset) -> bytes:
     """What the subset leaves of a body, after the same address."""
-    if not addressed:
-        return addressed
     address, between, body = addressed.partition(b'","resource":')
     resource_type = address.partition(b"/")[0].decode()
     return b"".join((address, between, subsetted(body, resource_type, subset)))

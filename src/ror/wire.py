@@ -18,10 +18,8 @@ from ror.errors import RorError
 LOCATION_DISTANCE: Final = "http://hl7.org/fhir/StructureDefinition/location-distance"
 UNITS: Final = "http://unitsofmeasure.org"
 
-MATCH: Final = b',"search":{"mode":"match"}}'
-INCLUDE: Final = b',"search":{"mode":"include"}}'
 OUTCOME: Final = b',"search":{"mode":"outcome"}}'
-"""What ends an entry, after the resource."""
+"""What ends an entry that says something of the answer."""
 
 MAX_DIAGNOSTICS: Final = 4_000
 """Characters of a text sent back: a caller's value is repeated to be recognised, not to be returned whole."""
@@ -63,19 +61,9 @@ class Pieces:
 # --- bundles ---------------------------------------------------------------------------------------------------------
 
 
-def entry_prefix(base_url: str, resource_type: str, resource_id: str) -> bytes:
-    """
-    What begins an entry, before the resource.
-
-    >>> entry_prefix("http://ror/fhir", "Location", "1")
-    b'{"fullUrl":"http://ror/fhir/Location/1","resource":'
-    """
-    return f'{{"fullUrl":"{base_url}/{resource_type}/{resource_id}","resource":'.encode()
-
-
 def ending(mode: Literal["match", "include"], distance_m: float | None = None, score: int | None = None) -> bytes:
     """
-    What ends an entry that has more to tell than its mode.
+    What ends an entry, after the resource.
 
     A place found by its position is `distance_m` metres away, said in km to the metre; a match of full text has a
     `score` per mille, said from 0 to 1. Source: search.md sections 8 and 9; FHIR R4, extension location-distance.
