@@ -79,7 +79,6 @@ def test_the_cache_stays_within_its_size(shelf):
 
     for rid in range(100):
         asked(bodies, [rid])
-
         assert bodies.size <= room_for(10)
     assert bodies.size > room_for(8), "no more leave than have to"
 

@@ -208,6 +208,15 @@ def test_links_lead_both_ways(how_many, size):
     assert set(column.sources(BitMap([size + 70_000]))) == set()
 
 
+def test_links_that_each_lead_elsewhere_are_followed_both_ways():
+    given = [(3 * slot + 1, 2 * slot) for slot in range(1_000)]
+    column = LinkColumn.of(given, 3_000)
+
+    for some in ([0], [4, 5, 10], [1_998], [2_998], [2_999], [5_000]):
+        assert set(column.sources(BitMap(some))) == {slot for target, slot in given if target in some}
+        assert column.targets(BitMap(some)).tolist() == [target for target, slot in given if slot in some]
+
+
 # --- orders ----------------------------------------------------------------------------------------------------------
 
 

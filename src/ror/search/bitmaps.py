@@ -45,7 +45,7 @@ def of_sorted(numbers: Numbers) -> BitMap:
 def of_any(numbers: Numbers, size: int) -> BitMap:
     """The set of numbers in any order, with repetitions; all are less than `size`."""
     if len(numbers) <= _FEW:
-        return _of_few(numbers)
+        return _of_few(np.sort(numbers))
     mask = np.zeros(size, dtype=np.bool_)
     mask[numbers] = True
     return of_mask(mask)
@@ -69,6 +69,7 @@ def mask_of(bitmap: BitMap, size: int) -> Mask:
 
 
 def _of_few(numbers: Numbers) -> BitMap:
+    # In any order as well, but adding numbers that ascend is three times faster.
     few = array("I")
     few.frombytes(np.ascontiguousarray(numbers, dtype=np.uint32).tobytes())
     return BitMap(few)

@@ -7,7 +7,10 @@ makes no difference. Each resource comes once; what is hidden or absent does not
 bring is told and not brought.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 
 from pyroaring import BitMap
 
@@ -18,41 +21,53 @@ from ror.search.parse import Include
 
 def included(search: Search, matches: BitMap, resource_type: str, rules: Sequence[Include]) -> BitMap:
     """The resources that the rules bring along with `matches`, which are of `resource_type`; never a match itself."""
-    brought: dict[Include, dict[str, BitMap]] = {rule: {} for rule in rules}
-    followed = {rule: BitMap() for rule in rules}
-
-    def starts_of(rule: Include, start: str) -> BitMap:
-        # What a rule brought is counted as such even where another brought it first: so their order does not matter.
-        others = (by_type for other, by_type in brought.items() if rule.iterate or other != rule)
-        reached = [by_type[start] for by_type in others if start in by_type]
-        return BitMap.union(matches if start == resource_type else BitMap(), *reached)
-
-    going_on = True
-    while going_on:
-        going_on = False
-        for rule, by_type in brought.items():
-            for start, arrives in _legs(rule):
-                fresh = starts_of(rule, start) - followed[rule]
-                if fresh:
-                    followed[rule] |= fresh
-                    known = by_type.get(arrives, BitMap())
-                    by_type[arrives] = known | _follow(search, rule, start, arrives, fresh)
-                    going_on |= len(by_type[arrives]) > len(known)
-    return BitMap.union(BitMap(), *(found for by_type in brought.values() for found in by_type.values())) - matches
+    legs = [leg for rule in dict.fromkeys(rules) for leg in _legs(rule)]
+    followed = {leg: BitMap() for leg in legs}
+    brought = BitMap()
+    # What came, of which type, and which rule brought it.
+    came: deque[tuple[BitMap, str, Include | None]] = deque([(matches, resource_type, None)])
+    while came:
+        some, some_type, by = came.popleft()
+        for leg in legs:
+            if leg.start != some_type or (leg.rule is by and not by.iterate):
+                continue
+            fresh = some - followed[leg]
+            if fresh:
+                followed[leg] |= fresh
+                # Counted as this rule's even where another brought it first: so the order of rules does not matter.
+                found = _follow(search, leg, fresh)
+                brought |= found
+                came.append((found, leg.arrives, leg.rule))
+    return brought - matches
 
 
-def _legs(rule: Include) -> list[tuple[str, str]]:
-    """The types that a rule goes from and to."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Leg:
+    """
+    A way that a rule goes, from one type to another; several for a reference that may be to several types.
+
+    There is one for each rule and way, so that two are told apart without being compared.
+    """
+
+    rule: Include
+    start: str
+    arrives: str
+
+
+@cache
+def _legs(rule: Include) -> tuple[_Leg, ...]:
     parameter = search_parameter(rule.source, rule.param)
     assert parameter is not None
     targets = (rule.target,) if rule.target else parameter.targets
-    return [(target, rule.source) if rule.reverse else (rule.source, target) for target in targets]
-
-
-def _follow(search: Search, rule: Include, start: str, arrives: str, starts: BitMap) -> BitMap:
     if rule.reverse:
-        return search.pointing_at(rule.source, rule.param, start, starts)
-    return search.pointed_at(rule.source, rule.param, arrives, starts)
+        return tuple(_Leg(rule, target, rule.source) for target in targets)
+    return tuple(_Leg(rule, rule.source, target) for target in targets)
+
+
+def _follow(search: Search, leg: _Leg, starts: BitMap) -> BitMap:
+    if leg.rule.reverse:
+        return search.pointing_at(leg.rule.source, leg.rule.param, leg.start, starts)
+    return search.pointed_at(leg.rule.source, leg.rule.param, leg.arrives, starts)
 
 
 def within(search: Search, brought: BitMap, most: int) -> tuple[BitMap, Mapping[str, int]]:

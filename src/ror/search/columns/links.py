@@ -1,6 +1,7 @@
 """References: columns that lead from slots to rids and back."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from pyroaring import BitMap
@@ -44,7 +45,8 @@ class LinkColumn(Column):
         if not targets:
             return NOTHING
         if len(targets) * 16 < len(self.arrays["targets"]):
-            return bitmaps.of_any(_gathered(self.arrays["targets"], self.arrays["slots"], targets), self.size)
+            found = _gathered(self.arrays["targets"], self.arrays["slots"], targets, self._targets_are_distinct)
+            return bitmaps.of_any(found, self.size)
         mask = np.zeros(max(targets.max(), int(self.arrays["targets"].max(initial=0))) + 1, dtype=np.bool_)
         mask[bitmaps.numbers_of(targets)] = True
         return bitmaps.of_any(self.arrays["slots"][mask[self.arrays["targets"]]], self.size)
@@ -54,7 +56,8 @@ class LinkColumn(Column):
         if not slots:
             return np.zeros(0, dtype=np.uint32)
         if len(slots) * 16 < len(self.arrays["forward_slots"]):
-            return _gathered(self.arrays["forward_slots"], self.arrays["forward_targets"], slots)
+            slots_and_targets = self.arrays["forward_slots"], self.arrays["forward_targets"]
+            return _gathered(*slots_and_targets, slots, self._slots_are_distinct)
         mask = np.zeros(max(slots.max() + 1, self.size), dtype=np.bool_)
         mask[bitmaps.numbers_of(slots)] = True
         return self.arrays["forward_targets"][mask[self.arrays["forward_slots"]]]
@@ -62,13 +65,29 @@ class LinkColumn(Column):
     def sort_keys(self, descending: bool) -> tuple[Slots, Array]:
         raise TypeError("references are not sorted by")
 
+    @cached_property
+    def _targets_are_distinct(self) -> bool:
+        return _are_distinct(self.arrays["targets"])
 
-def _gathered(ordered: Array, values: Array, wanted: BitMap) -> Slots:
-    """The `values` that stand beside any of `wanted` in `ordered`, which ascends."""
+    @cached_property
+    def _slots_are_distinct(self) -> bool:
+        return _are_distinct(self.arrays["forward_slots"])
+
+
+def _are_distinct(ordered: Array) -> bool:
+    """Whether no number comes twice in an array that ascends."""
+    return bool((ordered[1:] != ordered[:-1]).all())
+
+
+def _gathered(ordered: Array, values: Array, wanted: BitMap, are_distinct: bool) -> Slots:
+    """The `values` that stand beside any of `wanted` in `ordered`, which ascends, perhaps without repetition."""
     numbers = bitmaps.numbers_of(wanted)
-    first = np.searchsorted(ordered, numbers, side="left")
-    counts = np.searchsorted(ordered, numbers, side="right") - first
+    first = ordered.searchsorted(numbers)
+    if are_distinct:
+        alone: Slots = values[first[ordered.take(first, mode="clip") == numbers]]
+        return alone
+    counts = ordered.searchsorted(numbers, side="right") - first
     # Positions first[0], first[0]+1, … for each run, without a Python loop.
-    offsets = np.repeat(first - np.concatenate(([0], np.cumsum(counts)[:-1])), counts)
-    gathered: Slots = values[offsets + np.arange(counts.sum())]
+    ends = np.cumsum(counts)
+    gathered: Slots = values[np.arange(ends[-1]) + np.repeat(first - (ends - counts), counts)]
     return gathered
