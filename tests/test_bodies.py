@@ -10,12 +10,18 @@ import threading
 
 import numpy as np
 import pytest
+from pyroaring import BitMap
 
+from ror.access import SEES_EVERYTHING
+from ror.access.policy import ALL_PROFILES
 from ror.bodies import Bodies
 from ror.store import open_store
-from ror.store.contract import Store
+from ror.store.contract import Kept, Store
 from tests.conftest import keep
 
+PROFILE = 1 << SEES_EVERYTHING
+NOTHING = BitMap()
+SEEN_BY_ALL = bytes((0, ALL_PROFILES))
 BODY = b'{"resourceType":"Location","id":"%d","name":"%s"}'
 
 
@@ -28,7 +34,7 @@ class Shelf:
 
     def bodies(self, rids):
         self.read += rids
-        return [self.held.get(rid, b"") for rid in rids]
+        return [Kept(self.held[rid], SEEN_BY_ALL, b"") if rid in self.held else None for rid in rids]
 
 
 @pytest.fixture
@@ -42,7 +48,7 @@ def room_for(count):
 
 def asked(bodies: Bodies, rids: list[int]) -> list[bytes]:
     """The bodies of these rids, all of which are there."""
-    found = bodies.addressed(np.array(rids, np.uint32))
+    found = bodies.addressed(np.array(rids, np.uint32), PROFILE, NOTHING)
     assert found.rids.tolist() == rids
     assert found.size == sum(map(len, found.bodies))
     return list(found.bodies)
@@ -69,7 +75,7 @@ def test_what_is_no_longer_there_is_left_out(shelf):
     bodies = Bodies(shelf, room_for(10))
 
     for rids in ([1, 1_000], [1_000, 1], [1_000], []):
-        found = bodies.addressed(np.array(rids, np.uint32))
+        found = bodies.addressed(np.array(rids, np.uint32), PROFILE, NOTHING)
         assert found.rids.tolist() == [rid for rid in rids if rid == 1]
         assert [len(body) for body in found.bodies] == [found.size] * len(found.rids)
 
@@ -172,7 +178,7 @@ def test_what_is_absent_or_deleted_is_left_out_and_is_not_remembered(store):
     (rid,) = rids(store, 5)
     store.delete("Organization", "o5", "test")
 
-    assert bodies.addressed(np.array([rid, 9_999], np.uint32))[1:] == ([], 0)
+    assert bodies.addressed(np.array([rid, 9_999], np.uint32), PROFILE, NOTHING)[1:] == ([], 0)
 
     keep(store, [organization(5, "Revenu")])
     assert asked(bodies, [rid]) == [addressed(5, "Revenu")]

@@ -175,6 +175,10 @@ def test_a_body_that_went_away_between_the_index_and_the_store_is_left_out(ror):
     class Old:
         """The index as it was just before the deletion."""
 
+        @staticmethod
+        def see_masks():
+            pass
+
     Old.view = view  # type: ignore[attr-defined]
     request = parse("HealthcareService", [])
     body = json.loads(search(Old(), ror.bodies, Viewer(1), request, BASE, "en").body)  # type: ignore[arg-type]

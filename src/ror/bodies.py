@@ -3,6 +3,10 @@ The bodies that are asked for most, ready to go out in a bundle.
 
 A store keeps bodies compressed; a page of 200 offers with everything around them needs 1,500. Those read lately are
 kept as they will go out, preceded by their address: `Location/12","resource":{…}`. What changes is forgotten at once.
+
+A body goes out as its viewer may see it. Whole bodies are kept once, for all who see the whole; a body that is cut is
+kept for each profile that it was cut for. Whoever asks says which are (`search.index` knows), and the masks that come
+with a body from the store have the last word.
 """
 
 import threading
@@ -11,9 +15,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pyroaring import BitMap
 
+from ror.access.cutting import cut, hidden_codes, may_see
+from ror.search import bitmaps
 from ror.search.bitmaps import Numbers
-from ror.store.contract import Store
+from ror.store.contract import Kept, Store
 
 _OVERHEAD: Final = 56
 """Bytes that keeping one body costs besides the body."""
@@ -23,6 +30,9 @@ _WHEN_ASKED_AGAIN: Final = 2
 """How many times a body is spared when room is needed."""
 
 _SWEPT_AT_ONCE: Final = 4_096
+
+_WHOLE: Final = 0
+"""The shelf of whole bodies; the others are named by the bit of a profile."""
 
 Places = npt.NDArray[np.intp]
 
@@ -39,22 +49,13 @@ class Bodies:
     """
     Reads bodies through a cache of at most `capacity` bytes; those that nobody asked for lately make room.
 
-    What is known of a rid stands at its place in a few arrays: a page is looked up, measured and marked as asked for by
-    as many operations, instead of one for each of its thousand bodies. When room is needed a hand goes round the places
-    ("clock"): it spares a body as many times as the body has marks, taking one each time.
-
     Safe to use from several threads.
     """
 
     def __init__(self, store: Store, capacity: int) -> None:
         self._store = store
         self._capacity = capacity
-        self._bodies: npt.NDArray[Any] = np.empty(0, object)
-        self._sizes = np.zeros(0, np.uint32)
-        """Bytes of each body that is kept; 0 where there is none."""
-        self._marks = np.zeros(0, np.uint8)
-        self._hand = 0
-        self._size = 0
+        self._shelves = {_WHOLE: _Shelf()}
         self._generation = 0
         self._lock = threading.Lock()
         self.hits = 0
@@ -63,72 +64,123 @@ class Bodies:
     @property
     def size(self) -> int:
         """Bytes kept."""
-        return self._size
+        return sum(shelf.size for shelf in self._shelves.values())
 
-    def addressed(self, rids: Numbers) -> Addressed:
-        """The bodies of distinct rids, in this order, without those that are no longer there."""
+    def addressed(self, rids: Numbers, profile: int, altered: BitMap) -> Addressed:
+        """
+        The bodies of distinct rids, in this order, without those that are not there, or no longer for this profile.
+
+        `profile` is its bit, `altered` the resources of which it sees some parts only.
+        """
         if not len(rids):
             return Addressed(rids, [], 0)
-        places = rids.astype(np.intp)
-        with self._lock:
-            self._make_places(int(rids.max()) + 1)
-            generation = self._generation
-            sizes = self._sizes[places]
-            found: list[bytes] = self._bodies[places].tolist()
-            self._marks[places] = _WHEN_ASKED_AGAIN
-        kept = int(np.count_nonzero(sizes))
-        self.hits += kept
-        if kept == len(rids):
-            return Addressed(rids, found, int(sizes.sum()))
-        self.misses += len(rids) - kept
-        missing = np.flatnonzero(sizes == 0)
-        for at, body in zip(missing.tolist(), self._read(rids[missing], generation), strict=True):
-            found[at], sizes[at] = body, len(body)
-        if sizes.all():
-            return Addressed(rids, found, int(sizes.sum()))
-        return Addressed(rids[sizes > 0], [body for body in found if body], int(sizes.sum()))
+        some_cut = altered & bitmaps.of_any(rids, int(rids.max()) + 1) if altered else altered
+        if not some_cut:
+            found, sizes = self._looked_up(_WHOLE, rids, profile)
+        else:
+            found, sizes = np.empty(len(rids), object), np.zeros(len(rids), np.uint32)
+            is_cut = np.isin(rids, bitmaps.numbers_of(some_cut))
+            for shelf, chosen in ((_WHOLE, ~is_cut), (profile, is_cut)):
+                found[chosen], sizes[chosen] = self._looked_up(shelf, rids[chosen], profile)
+        if not sizes.all():
+            there = sizes > 0
+            rids, found = rids[there], found[there]
+        return Addressed(rids, found.tolist(), int(sizes.sum()))
 
     def forget(self, rids: Iterable[int]) -> None:
         """Let go of bodies that changed."""
         changed = np.fromiter(rids, np.intp)
         with self._lock:
             self._generation += 1
-            self._drop(changed[changed < len(self._sizes)])
+            for shelf in self._shelves.values():
+                shelf.drop(changed)
 
-    def _read(self, rids: Numbers, generation: int) -> list[bytes]:
-        """The bodies of rids from the store, empty where there is none; they are kept from now on."""
-        read = list(map(_addressed, self._store.bodies(rids.tolist())))
+    def _looked_up(self, name: int, rids: Numbers, profile: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint32]]:
+        """The bodies of rids and their sizes, empty and 0 where there is none: from a shelf, or from the store."""
+        if not len(rids):
+            return np.empty(0, object), np.zeros(0, np.uint32)
+        with self._lock:
+            shelf = self._shelves.setdefault(name, _Shelf())
+            generation = self._generation
+            found, sizes = shelf.look_up(rids)
+        missing = np.flatnonzero(sizes == 0)
+        self.hits += len(rids) - len(missing)
+        self.misses += len(missing)
+        if len(missing):
+            read = self._read(shelf, name != _WHOLE, rids[missing], profile, generation)
+            found[missing] = read
+            sizes[missing] = [len(body) for body in read]
+        return found, sizes
+
+    def _read(self, shelf: "_Shelf", is_cut: bool, rids: Numbers, profile: int, generation: int) -> list[bytes]:
+        """The bodies of rids from the store, empty where there is none; they are on the shelf from now on."""
+        kept = self._store.bodies(rids.tolist())
+        read = [_addressed(_as_seen(one, profile)) for one in kept]
         with self._lock:
             # What was read before something changed may be old already.
             if generation == self._generation:
-                for rid, body in zip(rids.tolist(), read, strict=True):
-                    self._keep(rid, body)
+                for rid, one, body in zip(rids.tolist(), kept, read, strict=True):
+                    # It may have other masks by now than whoever asked knew: then it belongs on another shelf.
+                    if one is not None and bool(hidden_codes(one.shades, profile)) == is_cut:
+                        shelf.keep(rid, body)
                 self._make_room()
         return read
 
-    def _keep(self, rid: int, body: bytes) -> None:
+    def _make_room(self) -> None:
+        """Let go of what was not asked for lately, from the largest shelf, until the rest is within the capacity."""
+        while (excess := self.size - self._capacity) > 0:
+            max(self._shelves.values(), key=lambda shelf: shelf.size).sweep(excess)
+
+
+class _Shelf:
+    """
+    Bodies at the places of their rids.
+
+    What is known of a rid stands at its place in a few arrays: a page is looked up, measured and marked as asked for by
+    as many operations, instead of one for each of its thousand bodies. When room is needed a hand goes round the places
+    ("clock"): it spares a body as many times as the body has marks, taking one each time.
+    """
+
+    def __init__(self) -> None:
+        self._bodies: npt.NDArray[Any] = np.empty(0, object)
+        self._sizes = np.zeros(0, np.uint32)
+        """Bytes of each body that is kept; 0 where there is none."""
+        self._marks = np.zeros(0, np.uint8)
+        self._hand = 0
+        self.size = 0
+
+    def look_up(self, rids: Numbers) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint32]]:
+        """The bodies of rids and their sizes, 0 for what is not here."""
+        places = rids.astype(np.intp)
+        self._make_places(int(places.max()) + 1)
+        self._marks[places] = _WHEN_ASKED_AGAIN
+        return self._bodies[places], self._sizes[places]
+
+    def keep(self, rid: int, body: bytes) -> None:
+        """Put a body at its place, unless there is none, or one already."""
         if body and not self._sizes[rid]:
             self._bodies[rid], self._sizes[rid], self._marks[rid] = body, len(body), _WHEN_KEPT
-            self._size += len(body) + _OVERHEAD
+            self.size += len(body) + _OVERHEAD
 
-    def _drop(self, places: Places) -> None:
+    def drop(self, places: Places) -> None:
+        """Let go of what is at these places."""
+        places = places[places < len(self._sizes)]
         kept = places[self._sizes[places] > 0]
-        self._size -= int(self._sizes[kept].sum()) + _OVERHEAD * len(kept)
+        self.size -= int(self._sizes[kept].sum()) + _OVERHEAD * len(kept)
         self._bodies[kept], self._sizes[kept] = None, 0
 
-    def _make_room(self) -> None:
-        """Move the hand on until what is kept is within the capacity."""
-        while (excess := self._size - self._capacity) > 0:
-            start, end = self._hand, min(self._hand + _SWEPT_AT_ONCE, len(self._sizes))
-            leaving = start + np.flatnonzero((self._sizes[start:end] > 0) & (self._marks[start:end] == 0))
-            freed = np.cumsum(self._sizes[leaving].astype(np.int64) + _OVERHEAD)
-            enough = int(np.searchsorted(freed, excess)) + 1
-            if enough < len(leaving):
-                leaving = leaving[:enough]
-                end = int(leaving[-1]) + 1
-            self._drop(leaving)
-            self._marks[start:end] -= self._marks[start:end] > 0
-            self._hand = end if end < len(self._sizes) else 0
+    def sweep(self, excess: int) -> None:
+        """Move the hand on over some places, letting go of no more than is needed to free `excess` bytes."""
+        start, end = self._hand, min(self._hand + _SWEPT_AT_ONCE, len(self._sizes))
+        leaving = start + np.flatnonzero((self._sizes[start:end] > 0) & (self._marks[start:end] == 0))
+        freed = np.cumsum(self._sizes[leaving].astype(np.int64) + _OVERHEAD)
+        enough = int(np.searchsorted(freed, excess)) + 1
+        if enough < len(leaving):
+            leaving = leaving[:enough]
+            end = int(leaving[-1]) + 1
+        self.drop(leaving)
+        self._marks[start:end] -= self._marks[start:end] > 0
+        self._hand = end if end < len(self._sizes) else 0
 
     def _make_places(self, count: int) -> None:
         """Have a place for each rid below `count`."""
@@ -138,6 +190,14 @@ class Bodies:
             self._bodies = np.concatenate((self._bodies, np.full(more, None)))
             self._sizes = np.concatenate((self._sizes, np.zeros(more, np.uint32)))
             self._marks = np.concatenate((self._marks, np.zeros(more, np.uint8)))
+
+
+def _as_seen(kept: Kept | None, profile: int) -> bytes:
+    """A body as a profile may see it; b"" when it may not."""
+    if kept is None or not may_see(kept.shades, profile):
+        return b""
+    hidden = hidden_codes(kept.shades, profile)
+    return cut(kept.body, kept.plan, hidden) if hidden else kept.body
 
 
 def _addressed(body: bytes) -> bytes:

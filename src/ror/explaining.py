@@ -26,7 +26,7 @@ from ror.search.index import Index
 from ror.search.ordering import page
 from ror.search.parse import parse
 from ror.search.telling import in_words, meaning
-from ror.searching import search
+from ror.searching import search, seen_bodies
 
 LOCAL: Final = "http://localhost"
 """Stands in the links of the answer, which goes nowhere."""
@@ -96,7 +96,7 @@ def explain(
         along, _ = within(asking, brought, max_included)
     stages.append(Stage("includes", watch.seconds, len(along)))
     with _watched() as watch:
-        read = bodies.addressed(np.array([*cut.rids, *along], np.uint32))
+        read = seen_bodies(asking, bodies, np.array([*cut.rids, *along], np.uint32))
     stages.append(Stage("bodies", watch.seconds, len(read.bodies), read.size))
     with _watched() as watch:
         answer = search(index, bodies, viewer, request, LOCAL, language, max_included)

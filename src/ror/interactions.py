@@ -2,20 +2,37 @@
 What can be done with one resource: read, for now; the interactions that write come with validation and versions.
 """
 
+from dataclasses import replace
+
 from ror.access import Viewer
+from ror.access.cutting import cut, hidden_codes, may_see
+from ror.access.references import without_references
 from ror.errors import Gone, NotFound
+from ror.search.engine import Search
+from ror.search.index import Index
 from ror.store.contract import Store, Stored
 
 
-def read(store: Store, viewer: Viewer, resource_type: str, resource_id: str) -> Stored:
+def read(store: Store, index: Index, viewer: Viewer, resource_type: str, resource_id: str) -> tuple[Stored, bool]:
     """
-    The current version of a resource, as this viewer may see it.
+    The current version of a resource as this viewer may see it, and whether something was taken away.
 
     Raises NotFound when there is none for this viewer, Gone when it was deleted.
     """
     found = store.read(resource_type, resource_id)
-    if found is None:
+    if found is None or not may_see(found.shades, viewer.mask):
         raise NotFound("read.not-found", type=resource_type, id=resource_id)
-    if found.deleted:
+    if found.deleted and viewer.perimeter is None:
         raise Gone("read.gone", type=resource_type, id=resource_id)
-    return found
+    hidden = hidden_codes(found.shades, viewer.mask)
+    body = cut(found.body, found.plan, hidden) if hidden else found.body
+    asking = Search(index.view, viewer)
+    if asking.is_held_back:
+        # What a perimeter or a reference hides depends on other resources, as they are now.
+        index.refresh()
+        asking = Search(index.view, viewer)
+        if found.rid not in asking.seen(resource_type):
+            raise NotFound("read.not-found", type=resource_type, id=resource_id)
+        if found.rid in asking.astray():
+            body = without_references(body, asking.hides)
+    return replace(found, body=body), body is not found.body

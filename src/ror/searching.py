@@ -3,7 +3,7 @@ A search from its request to the bundle that goes out: find, cut the page, bring
 """
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlencode
@@ -13,7 +13,8 @@ from pyroaring import BitMap
 
 from ror import wire
 from ror.access import Viewer
-from ror.bodies import Bodies
+from ror.access.references import without_references
+from ror.bodies import Addressed, Bodies
 from ror.errors import TooCostly
 from ror.search import bitmaps
 from ror.search.bitmaps import Numbers
@@ -62,8 +63,8 @@ def search(
 
     Raises InvalidRequest when its page link was made for another search.
     """
-    view = index.view
-    asking = Search(view, viewer)
+    index.see_masks()
+    asking = Search(index.view, viewer)
     found = asking.of(request.expression, request.resource_type)
     if request.summary:
         cut = Page([], None, None)
@@ -76,8 +77,8 @@ def search(
     of_included = request.subset if request.subset and request.subset.summary else None
     scores = _scores(asking, request, cut.rids)
     entries = [
-        *_entries("match", np.array(cut.rids, np.uint32), bodies, base_url, distances, request.subset, scores),
-        *_entries("include", bitmaps.numbers_of(along), bodies, base_url, distances, of_included, {}),
+        *_entries("match", np.array(cut.rids, np.uint32), asking, bodies, base_url, distances, request.subset, scores),
+        *_entries("include", bitmaps.numbers_of(along), asking, bodies, base_url, distances, of_included, {}),
     ]
     if behind:
         entries.append(wire.outcome_entry([_left_behind(behind, len(along))], language))
@@ -100,6 +101,7 @@ Mode = Literal["match", "include"]
 def _entries(
     mode: Mode,
     rids: Numbers,
+    asking: Search,
     bodies: Bodies,
     base_url: str,
     distances: Mapping[int, float],
@@ -109,7 +111,7 @@ def _entries(
     """The entries of these resources: all in one, or one by one where some have a distance or a score."""
     start = b'{"fullUrl":"%b/' % base_url.encode()
     end = wire.ending(mode)
-    there = bodies.addressed(rids)
+    there = seen_bodies(asking, bodies, rids)
     if subset or distances or scores:
         for rid, body in zip(there.rids.tolist(), there.bodies, strict=True):
             cut_down = _cut_down(body, subset) if subset else body
@@ -128,11 +130,29 @@ def _left_behind(behind: Mapping[str, int], along: int) -> TooCostly:
     return TooCostly("explain.inclusions-left-out", left_out=counts, limit=along, example=most)
 
 
+def seen_bodies(asking: Search, bodies: Bodies, rids: Numbers) -> Addressed:
+    """The addressed bodies of resources that a viewer sees, without what the viewer may not see of them."""
+    found = bodies.addressed(rids, asking.viewer.mask, asking.view.altered(asking.viewer.mask))
+    astray = set(asking.astray() & BitMap(rids)) if asking.is_held_back else ()
+    if not astray:
+        return found
+    rewritten = [
+        _rewritten(body, lambda whole: without_references(whole, asking.hides)) if rid in astray else body
+        for rid, body in zip(found.rids.tolist(), found.bodies, strict=True)
+    ]
+    return Addressed(found.rids, rewritten, sum(map(len, rewritten)))
+
+
 def _cut_down(addressed: bytes, subset: Subset) -> bytes:
     """What the subset leaves of a body, after the same address."""
+    resource_type = addressed.partition(b"/")[0].decode()
+    return _rewritten(addressed, lambda whole: subsetted(whole, resource_type, subset))
+
+
+def _rewritten(addressed: bytes, rewrite: Callable[[bytes], bytes]) -> bytes:
+    """What is made of a body, after the same address."""
     address, between, body = addressed.partition(b'","resource":')
-    resource_type = address.partition(b"/")[0].decode()
-    return b"".join((address, between, subsetted(body, resource_type, subset)))
+    return b"".join((address, between, rewrite(body)))
 
 
 def _scores(asking: Search, request: SearchRequest, rids: Sequence[int]) -> dict[int, int]:

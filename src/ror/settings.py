@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from ror import messages
-from ror.access import anonymous_viewer
+from ror.access import OPEN_DATA, anonymous_viewer
 from ror.errors import UsageError
 
 ENVIRONMENT_PREFIX: Final = "ROR_"
@@ -320,5 +320,6 @@ def _as_text(value: object) -> str | None:
 
 def _check_together(settings: Settings) -> None:
     """Refuse values that are fine alone and dangerous together."""
-    if anonymous_viewer(settings.anonymous_profile) is not None and not is_loopback(settings.host):
-        raise UsageError("access.loopback-only", host=settings.host)
+    viewer = anonymous_viewer(settings.anonymous_profile)
+    if viewer is not None and viewer.profile != OPEN_DATA and not is_loopback(settings.host):
+        raise UsageError("access.loopback-only", host=settings.host, profile=viewer.profile)

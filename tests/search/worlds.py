@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any
 
+from ror.access.policy import ALL_PROFILES
 from ror.search import segment as segments
 from ror.search.expression import Facts
 from ror.search.extract import extract, pack
@@ -182,6 +183,9 @@ def batches(random: Random) -> list[list[dict[str, Any]]]:
     return [[{**one, "deleted": True} if random.random() < 0.08 else one for one in batch] for batch in made]
 
 
+SEEN_BY_ALL = bytes((0, ALL_PROFILES))
+
+
 class SlowWorld:
     """The directory after some writes, as `matches` asks it; the source of rids for the quick one."""
 
@@ -204,7 +208,8 @@ class SlowWorld:
         entries = extract(resource)
         self.facts[key] = Facts(*key, entries)
         packed, links = pack(key[0], entries)
-        return IndexRow(self._rid(*key), *key, 0, False, packed, [self._rid(*link) for link in links])
+        targets = [self._rid(*link) for link in links]
+        return IndexRow(self._rid(*key), *key, 0, False, packed, targets, shades=SEEN_BY_ALL)
 
     @staticmethod
     def _is_known_by(facts: Facts, url: str) -> bool:

@@ -1,7 +1,7 @@
 """The stores that the storage tests run on, and drafts to put in them."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -49,3 +49,8 @@ def draft(
     body = f'{{"resourceType":"{resource_type}","id":"{resource_id}","name":"{name}"}}'.encode()
     entries = f"entries of {name}".encode()
     return Draft(resource_type, resource_id, 1_700_000_000_000_000, body, entries, links, hashlib.sha256(body).digest())
+
+
+def bodies_of(store: Store, rids: Sequence[int | None]) -> list[bytes]:
+    """The whole body of each rid, b"" for none."""
+    return [kept.body if kept else b"" for kept in store.bodies([rid or 0 for rid in rids])]

@@ -8,12 +8,12 @@ import pytest
 from ror.errors import Unavailable, UsageError
 from ror.store import open_store
 from ror.store.contract import Change, Dangling, Draft, Outcome, Store
-from tests.store.conftest import draft
+from tests.store.conftest import bodies_of, draft
 
 
 def names(store: Store, *ids: str) -> list[bytes]:
     """What is kept of each organisation, asked by rid."""
-    return store.bodies([store.rid("Organization", resource_id) or 0 for resource_id in ids])
+    return bodies_of(store, [store.rid("Organization", resource_id) or 0 for resource_id in ids])
 
 
 def test_a_new_resource_is_created_and_read_back_byte_for_byte(store: Store) -> None:
@@ -120,7 +120,7 @@ def test_bodies_come_in_the_order_asked_even_twice_or_unknown(store: Store) -> N
     store.put([draft("a", "a"), draft("b", "b", links=(("Organization", "ghost"),))], "import")
     a, b, ghost = (store.rid("Organization", resource_id) for resource_id in ("a", "b", "ghost"))
 
-    bodies = store.bodies([b, a, 999, b, ghost])  # type: ignore[list-item]
+    bodies = bodies_of(store, [b, a, 999, b, ghost])
 
     assert bodies == [draft("b", "b").body, draft("a", "a").body, b"", draft("b", "b").body, b""]
     assert store.bodies([]) == []

@@ -23,7 +23,7 @@ from ror.store import sqlite, sqlite_file
 from ror.store.compression import shipped_dictionary
 from ror.store.contract import Draft
 from ror.store.sqlite import SqliteStore
-from tests.store.conftest import draft
+from tests.store.conftest import bodies_of, draft
 
 DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -106,7 +106,7 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(path: Path, seed: in
 
     store = SqliteStore(path)
     rids = [store.rid("Organization", f"{batch}-{number}") or 0 for batch in acknowledged for number in range(20)]
-    bodies, seqs = store.bodies(rids), [change.seq for change in store.changes_after(0, 1_000_000)]
+    bodies, seqs = bodies_of(store, rids), [change.seq for change in store.changes_after(0, 1_000_000)]
     versions = [row.version for row in store.history("Organization", "counter")]
     store.close()
 
@@ -270,7 +270,7 @@ def test_readers_go_on_while_somebody_writes(store: SqliteStore, path: Path) -> 
     other.execute("BEGIN IMMEDIATE")
     read: list[list[bytes]] = []
 
-    threads = [threading.Thread(target=lambda: read.append(store.bodies([rid] * 100))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: read.append(bodies_of(store, [rid] * 100))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -2,17 +2,20 @@
 Who is asking, and what that lets them see.
 
 Every read takes a `Viewer`. An access profile is one bit of the masks that are computed when a resource is written;
-reading under it is one more set intersection. The policy that fills the masks is not here yet: until it is, the only
-viewer that may be made is the one of profile 1, which sees everything.
+reading under it is one more set intersection.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
+from ror.access.policy import PROFILES
 from ror.errors import UsageError
 
+OPEN_DATA: Final = 0
+"""The access profile of the public: what is open to everybody."""
+
 SEES_EVERYTHING: Final = 1
-"""The access profile of regulation and crisis management: every datum, every level (access-policy.md section 3.3)."""
+"""The access profile of regulation and crisis management: every datum, every level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,10 @@ def anonymous_viewer(profile: int | None) -> Viewer | None:
     """
     The viewer of a caller without a token; None when nobody may read without one.
 
-    Raises UsageError for any profile but 1: the others need the access policy, and pretending would leak.
+    Raises UsageError for what is not an access profile.
     """
     if profile is None:
         return None
-    if profile != SEES_EVERYTHING:
-        raise UsageError("access.profile-not-ready", profile=profile)
+    if profile not in PROFILES:
+        raise UsageError("access.unknown-profile", profile=profile)
     return Viewer(profile)

@@ -133,7 +133,7 @@ def _facts(store: Store, index: Index) -> dict[str, object]:
     return {
         "counts": counts,
         "total": total,
-        "versions": store.last_change(),
+        "changes": store.last_change(),
         "last_change": _last_change(store),
         "disk_bytes": size,
         "bytes_per_resource": round(size / total) if total else None,
@@ -171,7 +171,7 @@ def _sizes(facts: dict[str, object]) -> Table:
     assert isinstance(origin, dict)
     index_bytes, total = facts["index_bytes"], facts["total"]
     rows = {
-        "cli.stats-changes": _number(facts["versions"]),
+        "cli.stats-changes": _number(facts["changes"]),
         "cli.stats-last-change": str(facts["last_change"] or say("cli.stats-never")),
         "cli.stats-disk": say("cli.stats-bytes", megabytes=_megabytes(facts["disk_bytes"]), each=_number(each or 0)),
         "cli.stats-index": say("cli.stats-bytes", megabytes=_megabytes(index_bytes), each=_each(index_bytes, total)),

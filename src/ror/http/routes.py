@@ -22,7 +22,8 @@ from ror.http.exchange import Call, Header, Reply, Route, Service
 from ror.observability import CONTENT_TYPE
 from ror.search.criteria import closest
 from ror.search.parse import parse
-from ror.subsetting import subset_asked, subsetted
+from ror.store.contract import Stored
+from ror.subsetting import Subset, subset_asked, subsetted
 
 VERSION: Final = version("ror")
 
@@ -52,18 +53,34 @@ def _read(service: Service, call: Call) -> Reply:
     resource_type, resource_id = call.segments
     if not _ID.fullmatch(resource_id):
         raise NotFound("http.not-an-id", id=resource_id[:100])
-    found = interactions.read(service.directory.store, _viewer(service), resource_type, resource_id)
+    directory = service.directory
+    found, is_cut = interactions.read(directory.store, directory.index, _viewer(service), resource_type, resource_id)
     subset = subset_asked(resource_type, call.pairs)
-    # A part is another representation: its tag matches neither the whole nor, in a write, the current version.
-    etag = f'W/"{found.version}-{subset.name}"' if subset else f'W/"{found.version}"'
+    etag = _etag(found, is_cut, subset)
     headers = (
         (b"etag", etag.encode()),
         (b"last-modified", negotiation.http_date(found.last_updated // 1_000_000).encode()),
     )
-    held, since = call.header(b"if-none-match"), call.header(b"if-modified-since")
+    # What was taken away may change without the resource: only the tag tells.
+    held, since = call.header(b"if-none-match"), None if is_cut else call.header(b"if-modified-since")
     if negotiation.is_fresh(held, since, etag, found.last_updated):
         return Reply(304, headers=headers)
     return Reply(200, subsetted(found.body, resource_type, subset) if subset else found.body, headers)
+
+
+def _etag(found: Stored, is_cut: bool, subset: Subset | None) -> str:
+    """
+    The tag of a representation: the version and, for a part, which one.
+
+    A part is another representation: its tag matches neither the whole nor, in a write, the current version. What a
+    viewer may see has the same tag for all who see the same of it, whoever they are.
+    """
+    parts = [str(found.version)]
+    if is_cut:
+        parts.append(hashlib.blake2b(found.body, digest_size=8).hexdigest())
+    if subset:
+        parts.append(subset.name)
+    return f'W/"{"-".join(parts)}"'
 
 
 def _search(service: Service, call: Call) -> Reply:

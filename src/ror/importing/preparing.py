@@ -16,6 +16,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from ror.access.facts import own_facts
+from ror.access.parts import Shades, apart, codes_in, laid_out, shades_of
+from ror.access.policy import name_of
 from ror.definitions import RESOURCE_TYPES
 from ror.search import extract
 from ror.search.values import covering, instant_text
@@ -66,10 +69,32 @@ def prepare(given: bytes | Mapping[str, Any], now: int) -> Draft | Refusal:
         # Bodies are found by their first two members when they are joined into bundles.
         resource = {"resourceType": given["resourceType"], "id": given["id"], "meta": meta}
         resource.update((name, value) for name, value in given.items() if name not in resource)
-        entries, links = extract.pack(resource["resourceType"], extract.extract(resource))
+        shades = shades_of(resource)
+        entries, links = extract.pack(resource["resourceType"], _entries(resource, shades))
     except (ValueError, ArithmeticError) as problem:
         return _refused("value", resource_path(given), "import.not-indexable", problem=str(problem))
-    return Draft(given["resourceType"], given["id"], last_updated, _encode(resource), entries, links, digest)
+    body, plan = laid_out(resource, shades) if shades else (_encode(resource), b"")
+    return Draft(
+        given["resourceType"],
+        given["id"],
+        last_updated,
+        body,
+        entries,
+        links,
+        digest,
+        own_facts(resource),
+        codes_in(shades),
+        plan,
+    )
+
+
+def _entries(resource: Mapping[str, Any], shades: Shades) -> extract.Entries:
+    """The index entries of a resource; those that a governed part gives bear the name of its code."""
+    if not shades:
+        return extract.extract(resource)
+    pieces = {code: extract.extract(piece) for code, piece in apart(resource, shades).items()}
+    by_name = {name_of(code) if code else "": entries for code, entries in pieces.items()}
+    return extract.joined(resource["resourceType"], by_name)
 
 
 class Prepared(NamedTuple):

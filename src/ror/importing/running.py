@@ -139,7 +139,7 @@ def check(
 
 def _only_named(draft: Draft) -> Packed:
     """What is left of a draft that is not to be kept."""
-    return Packed(draft.type, draft.id, draft.last_updated, b"", b"", (), draft.digest)
+    return Packed(draft.type, draft.id, draft.last_updated, b"", b"", (), draft.digest, 0, b"", b"")
 
 
 class _Work(NamedTuple):

@@ -31,14 +31,35 @@ def beside(param: str, modifier: str) -> str:
     return f"{param}:{modifier}"
 
 
+def governed(name: str, code: str) -> str:
+    """
+    The name of the entries that a governed part of a resource gives, under the code that governs it.
+
+    >>> governed("specialty:text", "act.0")
+    'specialty:text!act.0'
+    """
+    return f"{name}!{code}"
+
+
+def apart(entries_name: str) -> tuple[str, str]:
+    """
+    The name of entries and the code that governs them, "" for none.
+
+    >>> apart("specialty:text!act.0"), apart("specialty")
+    (('specialty:text', 'act.0'), ('specialty', ''))
+    """
+    name, _, code = entries_name.partition("!")
+    return name, code
+
+
 def parameter_of(entries_name: str) -> str:
     """
     The parameter that entries belong to.
 
-    >>> parameter_of("specialty:text"), parameter_of("specialty")
+    >>> parameter_of("specialty:text"), parameter_of("specialty!act.0")
     ('specialty', 'specialty')
     """
-    return entries_name.partition(":")[0]
+    return apart(entries_name)[0].partition(":")[0]
 
 
 # --- conversions -----------------------------------------------------------------------------------------------------

@@ -7,17 +7,21 @@ test holds the two together.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from pyroaring import BitMap
 
-from ror.access import Viewer
+from ror.access import Perimeter, Viewer
+from ror.access.facts import FIELDS
+from ror.definitions import RESOURCE_TYPES, search_parameter, search_parameters
 from ror.search import bitmaps
+from ror.search.beside import IDENTIFIER, beside, parameter_of
 from ror.search.columns import Array, Column, KeyColumn, LinkColumn, PositionColumn
+from ror.search.columns.column import NOTHING
 from ror.search.expression import (
     CANONICAL,
     UPWARD,
@@ -39,9 +43,15 @@ from ror.search.expression import (
     as_chains,
     leads_to_resources,
 )
-from ror.search.extract import CANONICAL_PARAMETER, SEPARATOR
+from ror.search.extract import CANONICAL_PARAMETER, SEPARATOR, literal_reference
 from ror.search.index import Part, View
 from ror.search.segment import LOGICAL, record_of, rids_of
+from ror.search.values import normal_system
+
+_WRITTEN_IDENTIFIER: Final = beside("", IDENTIFIER)
+
+OF_EVERYBODY: Final = ("Questionnaire", "Measure")
+"""The types that no perimeter holds back: they describe the directory, and belong to no region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,11 @@ class Search:
     touched: int = field(default=0, init=False)
     """Entries of the index that were read so far."""
     _depth: int = field(default=0, init=False)
+    is_held_back: bool = field(default=True, init=False)
+    """Whether there is anything that this viewer does not see; when not, looking for it costs nothing."""
+
+    def __post_init__(self) -> None:
+        self.is_held_back = self.viewer.perimeter is not None or bool(self.view.hidden(self.viewer.mask))
 
     def of(self, expression: Expression, resource_type: str) -> BitMap:
         """The resources of a type that satisfy an expression. Do not change the set that is returned."""
@@ -84,13 +99,13 @@ class Search:
     def _of(self, expression: Expression, resource_type: str) -> BitMap:
         match expression:
             case Everything():
-                return self.view.of_type(resource_type)
+                return self.seen(resource_type)
             case And(parts):
                 return self._all_of(parts, resource_type)
             case Or(parts):
                 return BitMap.union(*(self.of(part, resource_type) for part in parts)) if parts else BitMap()
             case Not(inner):
-                return self.view.of_type(resource_type) - self.of(inner, resource_type)
+                return self.seen(resource_type) - self.of(inner, resource_type)
             case SameRecord(name, inner):
                 return self._same_record(name, inner, resource_type)
             case Chain(param, target, inner):
@@ -120,20 +135,136 @@ class Search:
 
     def _leaf(self, leaf: ValueLeaf, name: tuple[str, str], record: str | None) -> BitMap:
         found = BitMap()
-        for part, column in self.view.columns(name):
+        for part, column, hidden in self.columns(name):
             slots = column.answer(leaf)
             self.touched += len(slots)
+            if hidden:
+                slots = slots - hidden
             rids = rids_of(part.segment, name[0], record, slots) if record else slots
             found = found | (rids - part.dead if part.dead else rids)
-        return found
+        if found and name[1].endswith(_WRITTEN_IDENTIFIER) and self.is_held_back:
+            found = found - self._lost(name[0], parameter_of(name[1]))
+        return self._of_seen(found)
 
     def _same_record(self, name: str, inner: Expression, resource_type: str) -> BitMap:
         found = BitMap()
         for part in self.view.parts:
-            slots = _rows(part, name, inner, resource_type)
+            hidden = part.segment.masks.hidden_rows((resource_type, name), self.viewer.mask)
+            slots = _rows(part, name, inner, resource_type) - hidden
             self.touched += len(slots)
             found = found | (rids_of(part.segment, resource_type, name, slots) - part.dead)
+        return self._of_seen(found)
+
+    # --- what the viewer sees ---
+
+    def columns(self, name: tuple[str, str]) -> Iterator[tuple[Part, Column, BitMap]]:
+        """
+        The columns of a parameter in each segment, and which of their slots the viewer may not see.
+
+        A segment has one for what nothing governs and one for each rule and grade. Do not change the sets given.
+        """
+        record = record_of(*name)
+        for part in self.view.parts:
+            masks = part.segment.masks
+            plain = part.segment.columns.get(name)
+            if plain is not None:
+                yield part, plain, masks.hidden_rows((name[0], record), self.viewer.mask) if record else NOTHING
+            for code, column in part.segment.governed.get(name, {}).items():
+                yield part, column, masks.hidden_by(code, self.viewer.mask)
+
+    def seen(self, resource_type: str) -> BitMap:
+        """The resources of a type that the viewer sees. Do not change the set that is returned."""
+        return self._known(("seen", resource_type), lambda: self._seen(resource_type))
+
+    def hidden(self) -> BitMap:
+        """Every live resource that the viewer does not see."""
+        return self._known(("hidden",), lambda: BitMap.union(*map(self._unseen, RESOURCE_TYPES)))
+
+    def astray(self) -> BitMap:
+        """The resources of which a reference leads to what the viewer does not see."""
+        return self._known(("astray",), self._astray)
+
+    def hides(self, reference: Mapping[str, Any]) -> bool:
+        """Whether a reference, as it stands in a resource, leads to something, and to nothing that the viewer sees."""
+        literal = literal_reference(reference.get("reference", ""))
+        if literal is not None:
+            asked, types = TokenIs("_id", literal.id), [literal.type]
+        else:
+            identifier = reference.get("identifier", {})
+            if "value" not in identifier:
+                return False
+            asked = TokenIs("identifier", identifier["value"], normal_system(identifier.get("system", "")) or None)
+            types = [one for one in RESOURCE_TYPES if reference.get("type", one) == one]
+        led_to = [(one, self._there(asked, one)) for one in types]
+        return any(rids for _, rids in led_to) and not any(rids & self.seen(one) for one, rids in led_to)
+
+    def _there(self, leaf: TokenIs, resource_type: str) -> BitMap:
+        """The resources that bear a token, seen or not."""
+        columns = self.view.columns((resource_type, leaf.param))
+        return BitMap.union(NOTHING, *(column.answer(leaf) - part.dead for part, column in columns))
+
+    def _known(self, name: tuple[str, ...], find: Callable[[], BitMap]) -> BitMap:
+        """What is found once for a view, and for all who have the same profile and the same perimeter."""
+        key = (self.viewer.mask, self.viewer.perimeter, name)
+        found = self.view.known.get(key)
+        if found is None:
+            found = self.view.known[key] = find()
         return found
+
+    def _of_seen(self, found: BitMap) -> BitMap:
+        """What the viewer sees of some resources, which are of one type."""
+        return found - self.hidden() if self.is_held_back else found
+
+    def _seen(self, resource_type: str) -> BitMap:
+        seen = self.view.of_type(resource_type) - self.view.hidden(self.viewer.mask)
+        if self.viewer.perimeter is not None:
+            seen = seen & self._within(self.viewer.perimeter, resource_type)
+        # An anomaly goes with what it is about (decision 21).
+        return seen - self._lost("Task", "focus") if resource_type == "Task" else seen
+
+    def _within(self, perimeter: Perimeter, resource_type: str) -> BitMap:
+        """The resources of a type that are inside a perimeter; what belongs to no region or field is outside."""
+        inside = self.view.of_type(resource_type)
+        if resource_type in OF_EVERYBODY:
+            return inside
+        if resource_type == "Task":
+            about = (self._sources("Task", "focus", one, self.seen(one)) for one in RESOURCE_TYPES if one != "Task")
+            return BitMap.union(*about)
+        if perimeter.regions:
+            tagged = (
+                column.answer(TokenIs("_tag", region)) - part.dead
+                for part, column in self.view.columns((resource_type, "_tag"))
+                for region in perimeter.regions
+            )
+            inside = inside & BitMap.union(NOTHING, *tagged)
+        if perimeter.fields:
+            inside = inside & self.view.with_facts(sum(FIELDS.get(one, 0) for one in perimeter.fields))
+        return inside
+
+    def _lost(self, resource_type: str, param: str) -> BitMap:
+        """The resources, seen or not, whose reference leads to something hidden and to nothing that the viewer sees."""
+        hidden = self._leading(resource_type, param, self._unseen)
+        return hidden - self._leading(resource_type, param, self.seen) if hidden else hidden
+
+    def _leading(self, resource_type: str, param: str, targets: Callable[[str], BitMap]) -> BitMap:
+        """The resources of which a reference leads to any of the targets of each type."""
+        parameter = search_parameter(resource_type, param)
+        # An anomaly about an anomaly has nothing to be hidden for.
+        types = [one for one in (parameter.targets if parameter else ()) if one != "Task"]
+        led_to = [(one, rids) for one in types if (rids := targets(one))]
+        return BitMap.union(NOTHING, *(self._sources(resource_type, param, one, rids) for one, rids in led_to))
+
+    def _astray(self) -> BitMap:
+        references = [
+            (resource_type, name)
+            for resource_type in RESOURCE_TYPES
+            for name, parameter in search_parameters(resource_type).items()
+            if parameter.type == "reference"
+        ]
+        return BitMap.union(NOTHING, *(self._leading(*one, self._unseen) for one in references))
+
+    def _unseen(self, resource_type: str) -> BitMap:
+        return self.view.of_type(resource_type) - self.seen(resource_type)
 
     def below(self, resource_type: str, tops: BitMap) -> BitMap:
         """The resources of `tops` and everything under them."""
@@ -147,6 +278,10 @@ class Search:
 
     def pointing_at(self, resource_type: str, param: str, target: str, targets: BitMap) -> BitMap:
         """The resources whose reference `param` points at any of `targets`, all of type `target`."""
+        return self._of_seen(self._sources(resource_type, param, target, targets))
+
+    def _sources(self, resource_type: str, param: str, target: str, targets: BitMap) -> BitMap:
+        """The same, seen or not."""
         found = BitMap()
         for part, column in self.view.columns((resource_type, param)):
             assert isinstance(column, LinkColumn)
@@ -169,7 +304,7 @@ class Search:
         for slots, rids in self._logical_links(source, param, target):
             pairs = zip(slots.tolist(), rids.tolist(), strict=True)
             found = found | BitMap([rid for slot, rid in pairs if slot in sources])
-        return found & self.view.of_type(target)
+        return found & self.seen(target)
 
     def _logical_links(self, source: str, param: str, target: str) -> Iterator[tuple[Array, Array]]:
         """The live links by business identifier or canonical URL, as parallel arrays of slots and rids."""

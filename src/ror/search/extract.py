@@ -17,7 +17,7 @@ import msgspec
 
 from ror.definitions import CONTENT, NARRATIVE, RECORDS, RESOURCE_TYPES, search_parameters
 from ror.paths import Member, Only, Path, paths, reached_type
-from ror.search.beside import CONVERSIONS, beside, parameter_of
+from ror.search.beside import CONVERSIONS, beside, governed, parameter_of
 from ror.search.content import words_in, words_said
 from ror.search.values import (
     Canonical,
@@ -41,7 +41,7 @@ from ror.search.values import (
 Entries = dict[str, list[tuple[Value, int]]]
 """By parameter, each value with the row of its record; the row is 0 outside records."""
 
-SCHEMA: Final = "4"
+SCHEMA: Final = "5"
 """Changes whenever the same resource would give other entries; a directory indexed under another one is reindexed."""
 
 ABSENT_CODE: Final = ""
@@ -83,6 +83,27 @@ def extract(resource: Mapping[str, Any]) -> Entries:
     for param, found in ((CONTENT, words_in(resource)), (NARRATIVE, words_said(resource))):
         if found:
             entries[param] = [(words, 0) for words in found]
+    return entries
+
+
+def joined(resource_type: str, pieces: Mapping[str, Entries]) -> Entries:
+    """
+    The entries of the pieces of one resource, by the code that governs each; under "", what nothing governs.
+
+    The names of governed entries say their code. A record of one piece is none of another: their rows do not meet.
+    """
+    parameters = search_parameters(resource_type)
+    entries: Entries = {}
+    rows: dict[str, int] = {}
+    for code, piece in pieces.items():
+        before = dict(rows)
+        for name, values in piece.items():
+            parameter = parameters.get(parameter_of(name))
+            if parameter is not None and parameter.record:
+                first = before.get(parameter.record, 0)
+                values = [(value, first + row) for value, row in values]
+                rows[parameter.record] = max(rows.get(parameter.record, 0), values[-1][1] + 1)
+            entries[governed(name, code) if code else name] = values
     return entries
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pyroaring import BitMap
 
@@ -51,17 +51,34 @@ class View:
     parts: tuple[Part, ...]
     seq: int
     size: int
-    _types: dict[str, BitMap] = field(default_factory=dict, compare=False)
+    known: dict[Any, BitMap] = field(default_factory=dict, compare=False)
+    """What was found out about this view and holds as long as it does, by whatever names it."""
 
     def of_type(self, resource_type: str) -> BitMap:
         """Every live resource of a type. Do not change the set that is returned."""
-        known = self._types.get(resource_type)
-        if known is None:
-            known = BitMap()
+        return self.remembered(("type", resource_type), lambda segment: segment.types.get(resource_type, BitMap()))
+
+    def hidden(self, profile: int) -> BitMap:
+        """The live resources that a profile, given as its bit, may not see. Do not change the set that is returned."""
+        return self.remembered(("hidden", profile), lambda segment: segment.masks.hidden(profile))
+
+    def altered(self, profile: int) -> BitMap:
+        """The live resources of which a profile sees some parts only."""
+        return self.remembered(("altered", profile), lambda segment: segment.masks.altered(profile))
+
+    def with_facts(self, facts: int) -> BitMap:
+        """The live resources for which any of these facts holds."""
+        return self.remembered(("facts", facts), lambda segment: segment.masks.with_facts(facts))
+
+    def remembered(self, name: Any, of_segment: Callable[[Segment], BitMap]) -> BitMap:
+        """What is alive of a set that each segment has, found once for each name."""
+        found = self.known.get(name)
+        if found is None:
+            found = BitMap()
             for part in self.parts:
-                known |= part.segment.types.get(resource_type, BitMap()) - part.dead
-            self._types[resource_type] = known
-        return known
+                found |= of_segment(part.segment) - part.dead
+            self.known[name] = found
+        return found
 
     def columns(self, name: ColumnName) -> Iterator[tuple[Part, Column]]:
         """The column of a parameter in each segment that has it."""
@@ -99,6 +116,7 @@ class Index:
         self._changed = changed
         self.view = EMPTY
         self._signal: int | None = None
+        self._masks_signal: int | None = None
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._follower: threading.Thread | None = None
@@ -129,6 +147,19 @@ class Index:
                 self._catch_up()
                 # Only now: what a failed reading missed is read by the next call.
                 self._signal = signal
+
+    def see_masks(self) -> None:
+        """
+        Bring the view up to the last commit if anybody may see less or more since; cheap when nobody may.
+
+        What else was written becomes visible in its own time. Call it before answering: from the moment when a change
+        of masks is acknowledged, no answer is made with the former ones.
+        """
+        signal = self.store.change_signal()
+        if signal != self._masks_signal:
+            if self.store.masks_changed_at() > self.view.seq:
+                self.refresh()
+            self._masks_signal = signal
 
     def follow(self) -> None:
         """Keep refreshing from a thread of its own, and have snapshots renewed, until `close`."""

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import numpy as np
+from pyroaring import BitMap
 
 from ror.errors import InvalidRequest
 from ror.search import bitmaps
@@ -50,7 +51,8 @@ class Ranking:
             owners, order = _distances(search, target, key)
         else:
             owners, order = self._ranked(search, (target, key.param), start)
-        for (param, _), source in reversed(list(zip(key.hops, _sources(resource_type, key), strict=True))):
+        for (param, there), source in reversed(list(zip(key.hops, _sources(resource_type, key), strict=True))):
+            owners, order = _only_seen(search, there, owners, order)
             owners, order = _brought_back(search, (source, param), owners, order, key.descending)
         self.ranks = _beside(rids, owners, -order if key.descending else order)
         self.start = self._start_rank(start)
@@ -65,7 +67,7 @@ class Ranking:
 
     def _ranked(self, search: Search, name: tuple[str, str], start: Key) -> tuple[Array, Array]:
         """Each resource with a key and the rank of that key, over all the segments."""
-        pieces = [_piece(part, column, name, self._descending) for part, column in search.view.columns(name)]
+        pieces = [_piece(part, column, hidden, name, self._descending) for part, column, hidden in search.columns(name)]
         listed = [piece for piece in pieces if piece.keys is not None and len(piece.owners)]
         if listed:
             self._keys = _ranked_together(listed, start)
@@ -75,8 +77,8 @@ class Ranking:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         owners = np.concatenate([piece.owners for piece in pieces])
         order = np.concatenate([piece.order for piece in pieces])
-        arranged = np.argsort(owners)
-        return owners[arranged], order[arranged]
+        # What governs a part of a resource gives it another column: it may have a key in each.
+        return first_per_slot(owners, order, self._descending)
 
     def _start_rank(self, start: Key) -> int:
         if start is None:
@@ -120,8 +122,11 @@ class _Piece:
     keys: Sequence[Any] | None
 
 
-def _piece(part: Part, column: Column, name: tuple[str, str], descending: bool) -> _Piece:
+def _piece(part: Part, column: Column, hidden: BitMap, name: tuple[str, str], descending: bool) -> _Piece:
     slots, order = column.sort_keys(descending)
+    if hidden:
+        kept = ~np.isin(slots, bitmaps.numbers_of(hidden))
+        slots, order = slots[kept], order[kept]
     record = record_of(*name)
     owners: Array = slots
     if record:
@@ -158,6 +163,14 @@ def _brought_back(
         sources.append(slots[kept].astype(np.int64))
         orders.append(ranks[kept])
     return first_per_slot(np.concatenate(sources), np.concatenate(orders), descending)
+
+
+def _only_seen(search: Search, resource_type: str, owners: Array, order: Array) -> tuple[Array, Array]:
+    """The keys of the resources of a type that the viewer sees."""
+    if not search.is_held_back:
+        return owners, order
+    seen = np.isin(owners, bitmaps.numbers_of(search.seen(resource_type)))
+    return owners[seen], order[seen]
 
 
 def _beside_any(targets: Array, owners: Array, order: Array) -> Array:

@@ -57,9 +57,9 @@ def relevance(search: Search, expression: Expression, resource_type: str, among:
 
 def _of_word(search: Search, leaf: WordIs, resource_type: str, among: BitMap) -> Array:
     scores, rids = _nothing(among), bitmaps.numbers_of(among)
-    for part, column in search.view.columns((resource_type, leaf.param)):
+    for part, column, hidden in search.columns((resource_type, leaf.param)):
         assert isinstance(column, WordColumn)
-        alive = among - part.dead
+        alive = among - part.dead - hidden
         for worth, slots in column.graded(leaf):
             places = np.searchsorted(rids, bitmaps.numbers_of(slots & alive))
             scores[places] = np.maximum(scores[places], worth)

@@ -9,7 +9,7 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +18,11 @@ import msgspec
 import numpy as np
 from pyroaring import BitMap
 
+from ror.access.policy import ALL_PROFILES
 from ror.definitions import FULL_TEXT, RECORDS, RESOURCE_TYPES, search_parameters
 from ror.errors import Unavailable
 from ror.search import bitmaps
-from ror.search.beside import KINDS, beside, parameter_of
+from ror.search.beside import KINDS, apart, beside, governed, parameter_of
 from ror.search.columns import (
     COLUMN_KINDS,
     Array,
@@ -35,6 +36,7 @@ from ror.search.columns import (
     WordGathering,
 )
 from ror.search.extract import CANONICAL_PARAMETER, CANONICAL_TYPES, Packed, unpack
+from ror.search.masks import MaskGathering, Masks
 from ror.store.contract import IndexRow
 
 LOGICAL: Final = ":logical"
@@ -50,19 +52,22 @@ class Segment:
     The columns of some resources.
 
     `members` are all of them, `types` the live ones by resource type; `owners` gives, for each row of a repeated
-    record, the rid of the resource it belongs to.
+    record, the rid of the resource it belongs to. `governed` has the columns of a parameter that hold what governed
+    parts of resources give, by the code of their rule; `masks` says who may see what.
     """
 
     columns: Mapping[ColumnName, Column]
+    governed: Mapping[ColumnName, Mapping[str, Column]]
     owners: Mapping[ColumnName, Array]
     types: Mapping[str, BitMap]
     members: BitMap
+    masks: Masks
 
     def memory_bytes(self) -> int:
         """Bytes of the arrays, whether in memory or mapped."""
-        return sum(array.nbytes for column in self.columns.values() for array in column.arrays.values()) + sum(
-            owners.nbytes for owners in self.owners.values()
-        )
+        columns = [*self.columns.values(), *(one for by_code in self.governed.values() for one in by_code.values())]
+        arrays = [array for column in columns for array in column.arrays.values()]
+        return sum(array.nbytes for array in (*arrays, *self.owners.values())) + self.masks.nbytes()
 
 
 _COLUMN_OF_TYPE: Final[Mapping[str, type[Column]]] = {
@@ -92,6 +97,7 @@ class _Gathering:
     def __init__(self) -> None:
         self._entries: dict[ColumnName, list[tuple[Any, int]]] = {}
         self._words: dict[ColumnName, WordGathering] = {}
+        self._masks = MaskGathering()
         self._owners: dict[ColumnName, list[int]] = {}
         self._types: dict[str, list[int]] = {name: [] for name in RESOURCE_TYPES}
         self._members: list[int] = []
@@ -103,13 +109,19 @@ class _Gathering:
             return
         self._types[row.type].append(row.rid)
         kinds = self._kinds[row.type]
+        masks = self._masks.add(row.rid, row.shades, row.facts)
         first_rows: dict[str, int] = {}
-        for param, keys in unpack(row.entries).items():
+        for name, keys in unpack(row.entries).items():
+            param, code = apart(name)
             kind, record = kinds[param]
+            if record:
+                # Rows have masks of their own: there is one column, whatever governs them.
+                mask = masks[code] if code else ALL_PROFILES
+                self._add_records(row, param, record, keys, first_rows, kind, mask)
+                continue
+            param = name
             if kind == "words":
                 self._words.setdefault((row.type, param), WordGathering()).add(keys, row.rid)
-            elif record:
-                self._add_records(row, param, record, keys, first_rows, kind)
             elif kind == "reference":
                 self._add_references(row, param, keys)
             else:
@@ -120,13 +132,14 @@ class _Gathering:
                     entries += [(key, row.rid) for key in keys]
 
     def _add_records(
-        self, row: IndexRow, param: str, record: str, keys: list[Any], first_rows: dict[str, int], kind: str
+        self, row: IndexRow, param: str, record: str, keys: list[Any], first_rows: dict[str, int], kind: str, mask: int
     ) -> None:
         """Entries of a repeated record: their slot is the row's number among all the rows of that record."""
         owners = self._owners.setdefault((row.type, record), [])
         first = first_rows.setdefault(record, len(owners))
         last = max(at for _, at in keys)
         owners += [row.rid] * (first + last + 1 - len(owners))
+        self._masks.add_rows((row.type, record), [first + at for _, at in keys], mask)
         entries = self._entries.setdefault((row.type, param), [])
         if kind == "number":
             entries += [(("", key), first + at) for key, at in keys]
@@ -144,16 +157,32 @@ class _Gathering:
         members = BitMap(self._members)
         size = (members.max() + 1) if members else 0
         columns: dict[ColumnName, Column] = {name: words.column(size) for name, words in self._words.items()}
-        for (resource_type, param), entries in self._entries.items():
-            kind, record = self._kinds[resource_type].get(param, ("token", None))
+        for (resource_type, name), entries in self._entries.items():
+            kind, record = self._kinds[resource_type].get(apart(name)[0], ("token", None))
             slots = len(self._owners[resource_type, record]) if record else size
-            columns[resource_type, param] = _COLUMN_OF_TYPE[kind].of(entries, slots)  # type: ignore[attr-defined]
+            columns[resource_type, name] = _COLUMN_OF_TYPE[kind].of(entries, slots)  # type: ignore[attr-defined]
         return Segment(
-            columns=columns,
+            *_sorted_out(columns),
             owners={name: np.array(rids, np.uint32) for name, rids in self._owners.items()},
             types={name: BitMap(rids) for name, rids in self._types.items() if rids},
             members=members,
+            masks=self._masks.masks({name: len(rids) for name, rids in self._owners.items()}),
         )
+
+
+def _sorted_out(
+    columns: Mapping[ColumnName, Column],
+) -> tuple[dict[ColumnName, Column], dict[ColumnName, dict[str, Column]]]:
+    """The columns of what nothing governs, and those of governed parts by code, from all by full name."""
+    plain: dict[ColumnName, Column] = {}
+    by_code: dict[ColumnName, dict[str, Column]] = {}
+    for (resource_type, full_name), column in columns.items():
+        name, code = apart(full_name)
+        if code:
+            by_code.setdefault((resource_type, name), {})[code] = column
+        else:
+            plain[resource_type, name] = column
+    return plain, by_code
 
 
 def _parameter_kinds(resource_type: str) -> dict[str, tuple[str, str | None]]:
@@ -171,7 +200,7 @@ def _parameter_kinds(resource_type: str) -> dict[str, tuple[str, str | None]]:
 
 # --- the file --------------------------------------------------------------------------------------------------------
 
-_MAGIC: Final = b"ror-index-2\n"
+_MAGIC: Final = b"ror-index-3\n"
 _ALIGNMENT: Final = 64
 _COUNTS: Final = struct.Struct("<QI")
 """After the magic: the length of the plan and its checksum."""
@@ -195,6 +224,8 @@ class _Plan(msgspec.Struct):
     owners: list[tuple[str, str, int, int]]
     types: list[tuple[str, int, int]]
     members: tuple[int, int]
+    masks: list[tuple[list[str], str, int, int]]
+    """Each array of masks: where it belongs (`whole`, `codes` or `rows`, then names), and its place."""
     size: int
     """Bytes after the head: a file cut short is told from a whole one."""
 
@@ -225,7 +256,7 @@ def save(segment: Segment, path: Path, facts: Mapping[str, str]) -> None:
         _ColumnPlan(
             type_, param, column.kind, column.size, [(name, *place_array(a)) for name, a in column.arrays.items()]
         )
-        for (type_, param), column in segment.columns.items()
+        for (type_, param), column in _all_columns(segment)
     ]
     owners = [(type_, record, *place_array(rids)[1:]) for (type_, record), rids in segment.owners.items()]
     types = [
@@ -233,7 +264,8 @@ def save(segment: Segment, path: Path, facts: Mapping[str, str]) -> None:
     ]
     members = segment.members.serialize()
     members_place = (len(members), place(members))
-    plan = msgspec.json.encode(_Plan(dict(facts), columns, owners, types, members_place, offset))
+    masks = [(path, *place_array(array)) for path, array in _mask_arrays(segment.masks)]
+    plan = msgspec.json.encode(_Plan(dict(facts), columns, owners, types, members_place, masks, offset))
     head = _MAGIC + _COUNTS.pack(len(plan), zlib.crc32(plan)) + plan
     head += b"\0" * (-len(head) % _ALIGNMENT)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
@@ -280,18 +312,48 @@ def load(path: Path) -> tuple[Segment, dict[str, str]] | None:
     def bitmap(count: int, start: int) -> BitMap:
         return BitMap.deserialize(mapped[base + start : base + start + count])
 
+    columns = {
+        (one.type, one.param): COLUMN_KINDS[one.kind](
+            {name: array(dtype, count, start) for name, dtype, count, start in one.arrays}, one.size
+        )
+        for one in plan.columns
+    }
     segment = Segment(
-        columns={
-            (one.type, one.param): COLUMN_KINDS[one.kind](
-                {name: array(dtype, count, start) for name, dtype, count, start in one.arrays}, one.size
-            )
-            for one in plan.columns
-        },
+        *_sorted_out(columns),
         owners={(type_, record): array("<u4", count, start) for type_, record, count, start in plan.owners},
         types={name: bitmap(count, start) for name, count, start in plan.types},
         members=bitmap(*plan.members),
+        masks=_masks_from([(path, array(dtype, count, start)) for path, dtype, count, start in plan.masks]),
     )
     return segment, plan.facts
+
+
+def _all_columns(segment: Segment) -> Iterator[tuple[ColumnName, Column]]:
+    """Every column with its full name, the code of governed parts included."""
+    yield from segment.columns.items()
+    for (resource_type, name), by_code in segment.governed.items():
+        for code, column in by_code.items():
+            yield (resource_type, governed(name, code)), column
+
+
+def _mask_arrays(masks: Masks) -> Iterator[tuple[list[str], Array]]:
+    """Every array of masks, after what says where it belongs."""
+    yield from ((["whole", name], array) for name, array in masks.whole.items())
+    yield from ((["rows", *name], array) for name, array in masks.rows.items())
+    for code, (slots, of_each) in masks.codes.items():
+        yield ["codes", code, "slots"], slots
+        yield ["codes", code, "masks"], of_each
+
+
+def _masks_from(arrays: Iterable[tuple[list[str], Array]]) -> Masks:
+    """The masks that `_mask_arrays` gave."""
+    found = {tuple(path): array for path, array in arrays}
+    codes = {path[1] for path in found if path[0] == "codes"}
+    return Masks(
+        {path[1]: array for path, array in found.items() if path[0] == "whole"},
+        {code: (found["codes", code, "slots"], found["codes", code, "masks"]) for code in codes},
+        {(path[1], path[2]): array for path, array in found.items() if path[0] == "rows"},
+    )
 
 
 def record_of(resource_type: str, param: str) -> str | None:

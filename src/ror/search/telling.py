@@ -43,7 +43,7 @@ def told(search: Search, expression: Expression, resource_type: str, language: s
     """
     criteria = expression.parts if isinstance(expression, And) else (expression,)
     found = [search.of(one, resource_type) for one in criteria]
-    left = search.view.of_type(resource_type)
+    left = search.seen(resource_type)
     for number, (one, alone) in enumerate(zip(criteria, found, strict=True), start=1):
         left = left & alone
         yield messages.text(
@@ -57,7 +57,7 @@ def told(search: Search, expression: Expression, resource_type: str, language: s
     if left or len(criteria) == 1:
         return
     for number, one in enumerate(criteria, start=1):
-        others = search.view.of_type(resource_type)
+        others = search.seen(resource_type)
         for other, alone in enumerate(found, start=1):
             others = others & alone if other != number else others
         if others:

@@ -31,6 +31,12 @@ class Draft:
     """The `(type, id)` of each literal reference, in the order in which `entries` counts them."""
     digest: bytes
     """Identifies the content: the same digest means nothing changed."""
+    own: int = 0
+    """The facts that it gives, as `access.facts` says them."""
+    codes: bytes = b""
+    """The code of each rule that governs a part of it, as `access.parts` says them."""
+    plan: bytes = b""
+    """Where these parts stand in the body; opaque here."""
 
 
 class Packed(NamedTuple):
@@ -47,6 +53,9 @@ class Packed(NamedTuple):
     entries: bytes
     links: tuple[tuple[str, str], ...]
     digest: bytes
+    own: int
+    codes: bytes
+    plan: bytes
 
 
 class Outcome(Enum):
@@ -68,6 +77,17 @@ class Stored:
     last_updated: int
     deleted: bool
     body: bytes
+    shades: bytes
+    """Who may see it and its parts, as `access.policy` writes it; what was deleted keeps its last ones."""
+    plan: bytes
+
+
+class Kept(NamedTuple):
+    """A current body with what is needed to cut it for a viewer, all of one moment."""
+
+    body: bytes
+    shades: bytes
+    plan: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +103,11 @@ class VersionRow:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of the change log; `seq` grows by commit order and has no meaning but its order."""
+    """
+    One line of the change log; `seq` grows by commit order and has no meaning but its order.
+
+    A line whose version was told before says that something else changed: who may see the resource.
+    """
 
     seq: int
     rid: int
@@ -103,6 +127,10 @@ class IndexRow:
     entries: bytes
     targets: Sequence[int]
     """The rid of each link, in the order of `Draft.links`."""
+    facts: int = 0
+    """The facts that hold for it."""
+    shades: bytes = b""
+    """Who may see it and its parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +225,8 @@ class Store(Protocol):
     def history(self, resource_type: str, resource_id: str) -> list[VersionRow]:
         """The versions of a resource, newest first."""
 
-    def bodies(self, rids: Sequence[int]) -> list[bytes]:
-        """The current body of each rid, in the same order; b"" where there is none."""
+    def bodies(self, rids: Sequence[int]) -> list[Kept | None]:
+        """The current body of each rid, in the same order; None where there is none."""
 
     def rid(self, resource_type: str, resource_id: str) -> int | None:
         """The rid of a resource or of something referred to; None when never heard of."""
@@ -215,6 +243,9 @@ class Store(Protocol):
 
         It only says "look at the change log"; it costs microseconds, so it can be polled.
         """
+
+    def masks_changed_at(self) -> int:
+        """The seq of the last change after which somebody may see less or more of something that was there before."""
 
     def index_rows(self, rids: Iterable[int]) -> list[IndexRow]:
         """What the index needs of these resources, in no order; a rid that is only referred to is left out."""

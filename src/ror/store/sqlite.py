@@ -21,9 +21,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ror.errors import Unavailable
-from ror.store import sqlite_file
+from ror.store import sqlite_access, sqlite_file
 from ror.store.compression import Codec, CorruptFrame, codec_of, dictionary_id, shipped_dictionary
-from ror.store.contract import Change, Dangling, Draft, IndexRow, Job, Outcome, Packed, Stored, VersionRow
+from ror.store.contract import Change, Dangling, Draft, IndexRow, Job, Kept, Outcome, Packed, Stored, VersionRow
 from ror.store.group_commit import GroupCommit
 from ror.store.sqlite_clients import SqliteClients
 
@@ -51,11 +51,15 @@ _UPDATE: Final = (
 )
 # What is only referred to has no version to keep.
 _SUPERSEDE: Final = (
-    "INSERT INTO version (rid, version, last_updated, recorded_at, author, deleted, body)"
-    " SELECT rid, version, last_updated, recorded_at, author, deleted, body FROM resource WHERE rid = ? AND version > 0"
+    "INSERT INTO version (rid, version, last_updated, recorded_at, author, deleted, body, shades, plan)"
+    " SELECT rid, version, last_updated, recorded_at, author, deleted, body, shades, plan"
+    " FROM resource JOIN access USING (rid) WHERE rid = ? AND version > 0"
 )
 # Named in full, because `json_each` has a `type` and an `id` too.
-_INDEX_COLUMNS: Final = "rid, resource.type, resource.id, last_updated, deleted, entries, targets"
+_INDEX_COLUMNS: Final = (
+    "resource.rid, resource.type, resource.id, last_updated, deleted, entries, targets, facts, shades"
+)
+_STORED_COLUMNS: Final = "resource.rid, version, last_updated, deleted, body, shades, plan"
 _OVER: Final = ("done", "failed")
 
 
@@ -110,7 +114,7 @@ class SqliteStore:
 
     def read(self, resource_type: str, resource_id: str) -> Stored | None:
         row = self._one(
-            "SELECT rid, version, last_updated, deleted, body FROM resource"
+            f"SELECT {_STORED_COLUMNS} FROM resource JOIN access ON access.rid = resource.rid"  # noqa: S608 our own columns
             " WHERE type = (SELECT code FROM type WHERE name = ?) AND id = ? AND version > 0",
             (resource_type, resource_id),
         )
@@ -119,9 +123,10 @@ class SqliteStore:
     def read_version(self, resource_type: str, resource_id: str, version: int) -> Stored | None:
         rid = self.rid(resource_type, resource_id)
         row = self._one(
-            "SELECT rid, version, last_updated, deleted, body FROM resource"
-            " WHERE rid = ?1 AND version = ?2 AND version > 0"
-            " UNION ALL SELECT rid, version, last_updated, deleted, body FROM version WHERE rid = ?1 AND version = ?2",
+            f"SELECT {_STORED_COLUMNS} FROM resource JOIN access ON access.rid = resource.rid"  # noqa: S608 our own columns
+            " WHERE resource.rid = ?1 AND version = ?2 AND version > 0 UNION ALL"
+            " SELECT rid, version, last_updated, deleted, body, shades, plan FROM version"
+            " WHERE rid = ?1 AND version = ?2",
             (rid, version),
         )
         return self._stored(resource_type, resource_id, row)
@@ -138,13 +143,19 @@ class SqliteStore:
             for version, last_updated, recorded_at, author, deleted in rows
         ]
 
-    def bodies(self, rids: Sequence[int]) -> list[bytes]:
+    def bodies(self, rids: Sequence[int]) -> list[Kept | None]:
         # json_each as the outer loop measured as fast as one placeholder per rid, for any number of rids.
-        frames = dict(
-            self._all("SELECT rid, body FROM json_each(?) CROSS JOIN resource ON rid = value", (_json(rids),))
+        rows = self._all(
+            "SELECT resource.rid, body, shades, plan FROM json_each(?)"
+            " CROSS JOIN resource ON resource.rid = value JOIN access ON access.rid = value WHERE body IS NOT NULL",
+            (_json(rids),),
         )
         with self._decompressing():
-            return self._codec.decompress_all([frames.get(rid) for rid in rids])
+            bodies = self._codec.decompress_all([frame for _, frame, _, _ in rows])
+        found = {
+            rid: Kept(body, shades, plan or b"") for (rid, _, shades, plan), body in zip(rows, bodies, strict=True)
+        }
+        return [found.get(rid) for rid in rids]
 
     def rid(self, resource_type: str, resource_id: str) -> int | None:
         row = self._one(
@@ -172,14 +183,17 @@ class SqliteStore:
             signal: int = self._watcher.execute("PRAGMA data_version").fetchone()[0]
             return signal
 
+    def masks_changed_at(self) -> int:
+        return int(self.get_meta(sqlite_access.MASKS_CHANGED_AT) or 0)
+
     # Reading for the index
 
     def index_rows(self, rids: Iterable[int]) -> list[IndexRow]:
         with self._snapshot() as connection:
             names = _type_names(connection)
             rows = connection.execute(
-                f"SELECT {_INDEX_COLUMNS} FROM json_each(?) CROSS JOIN resource ON rid = value"  # noqa: S608 our own columns
-                " WHERE version > 0",
+                f"SELECT {_INDEX_COLUMNS} FROM json_each(?)"  # noqa: S608 our own columns
+                " CROSS JOIN resource ON resource.rid = value JOIN access ON access.rid = value WHERE version > 0",
                 (_json(list(rids)),),
             ).fetchall()
         return self._index_rows(rows, names)
@@ -189,7 +203,8 @@ class SqliteStore:
             names = _type_names(connection)
             seq = connection.execute("SELECT max(seq) FROM change").fetchone()[0] or 0
             cursor = connection.execute(
-                f"SELECT {_INDEX_COLUMNS} FROM resource WHERE body IS NOT NULL ORDER BY rid"  # noqa: S608 our own columns
+                f"SELECT {_INDEX_COLUMNS} FROM resource JOIN access ON access.rid = resource.rid"  # noqa: S608 our own columns
+                " WHERE body IS NOT NULL ORDER BY resource.rid"
             )
             rows = cursor.fetchmany(ROWS_PER_BATCH)
             yield seq, self._index_rows(rows, names)
@@ -367,17 +382,21 @@ class SqliteStore:
     def _stored(self, resource_type: str, resource_id: str, row: Any) -> Stored | None:
         if row is None:
             return None
-        rid, version, last_updated, deleted, frame = row
+        rid, version, last_updated, deleted, frame, shades, plan = row
         with self._decompressing():
             body = self._codec.decompress(frame) if frame is not None else b""
-        return Stored(rid, resource_type, resource_id, version, last_updated, bool(deleted), body)
+        return Stored(rid, resource_type, resource_id, version, last_updated, bool(deleted), body, shades, plan or b"")
 
     def _index_rows(self, rows: list[Any], names: dict[int, str]) -> list[IndexRow]:
         with self._decompressing():
             entries = self._codec.decompress_all([row[5] for row in rows])
         return [
-            IndexRow(rid, names[code], resource_id, last_updated, bool(deleted), unpacked, _unpack(targets))
-            for (rid, code, resource_id, last_updated, deleted, _, targets), unpacked in zip(rows, entries, strict=True)
+            IndexRow(
+                rid, names[code], resource_id, last_updated, bool(deleted), unpacked, _unpack(targets), facts, shades
+            )
+            for (rid, code, resource_id, last_updated, deleted, _, targets, facts, shades), unpacked in zip(
+                rows, entries, strict=True
+            )
         ]
 
 
@@ -385,7 +404,18 @@ def _packed(dictionary: bytes, draft: Draft) -> Packed:
     """A draft with the frames of its body and entries; sent to other processes with the dictionary."""
     compress = codec_of(dictionary).compress
     body, entries = compress(draft.body), compress(draft.entries)
-    return Packed(draft.type, draft.id, draft.last_updated, body, entries, draft.links, draft.digest)
+    return Packed(
+        draft.type,
+        draft.id,
+        draft.last_updated,
+        body,
+        entries,
+        draft.links,
+        draft.digest,
+        draft.own,
+        draft.codes,
+        draft.plan,
+    )
 
 
 class _Known:
@@ -490,6 +520,7 @@ def _keep_distinct(
     rids |= ghosts
 
     now = _now()
+    written: dict[int, sqlite_access.Written] = {}
     inserts: list[tuple[object, ...]] = []
     updates: list[tuple[object, ...]] = []
     changes: list[tuple[int, int]] = []
@@ -502,11 +533,15 @@ def _keep_distinct(
         else:
             inserts.append((rid, *key, *values))
         changes.append((rid, version))
+        linked = [(name, rids[link]) for (name, _), link in zip(each.links, keys, strict=True)]
+        written[rid] = sqlite_access.Written(each.type, each.own, each.codes, each.plan, linked)
+    before = _targets(connection, [rid for rid in written if rid in current])
     connection.executemany(_CREATE, inserts)
     connection.executemany(_REFER, ((rid, *key) for key, rid in ghosts.items()))
     connection.executemany(_SUPERSEDE, ((update[-1],) for update in updates))
     connection.executemany(_UPDATE, updates)
     connection.executemany("INSERT INTO change (rid, version, deleted) VALUES (?, ?, 0)", changes)
+    sqlite_access.keep(connection, written, before)
     return [_outcome(key in changed, current.get(rids[key])) for key in batch]
 
 
@@ -536,6 +571,7 @@ def _delete(connection: sqlite3.Connection, resource_type: str, resource_id: str
         return False
     rid, version = row
     now = _now()
+    targets = _targets(connection, [rid])[rid]
     connection.execute(_SUPERSEDE, (rid,))
     connection.execute(
         "UPDATE resource SET version = ?, last_updated = ?, recorded_at = ?, author = ?, deleted = 1,"
@@ -543,7 +579,16 @@ def _delete(connection: sqlite3.Connection, resource_type: str, resource_id: str
         (version + 1, now, now, author, rid),
     )
     connection.execute("INSERT INTO change (rid, version, deleted) VALUES (?, ?, 1)", (rid, version + 1))
+    sqlite_access.let_go(connection, rid, targets)
     return True
+
+
+def _targets(connection: sqlite3.Connection, rids: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    """What each of these resources refers to at this moment."""
+    rows = connection.execute(
+        "SELECT rid, targets FROM json_each(?) CROSS JOIN resource ON rid = value", (_json(rids),)
+    )
+    return {rid: _unpack(targets) for rid, targets in rows}
 
 
 def _own_dictionary(connection: sqlite3.Connection) -> bytes:

@@ -1,0 +1,51 @@
+"""
+A body without what a viewer may not see: bytes in, bytes out.
+
+What may go was found when the resource was written (`parts.py`); here pieces of the stored JSON are joined, and nothing
+is parsed. A body of which something was taken away says so with the tag SUBSETTED (decision 19).
+"""
+
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from ror.access.parts import Group
+from ror.subsetting import SUBSETTED
+
+_TAG: Final = bytes(SUBSETTED)
+_decode_plan: Final = msgspec.msgpack.Decoder().decode
+
+
+@lru_cache(maxsize=4096)
+def hidden_codes(shades: bytes, profile_mask: int) -> bytes:
+    """The codes of the parts that a profile, given as its bit, may not see."""
+    return bytes(code for code, mask in zip(shades[2::2], shades[3::2], strict=True) if not mask & profile_mask)
+
+
+def may_see(shades: bytes, profile_mask: int) -> bool:
+    """Whether a profile, given as its bit, may see the resource at all."""
+    return bool(shades[1] & profile_mask)
+
+
+def cut(body: bytes, plan: bytes, hidden: bytes) -> bytes:
+    """The body without the parts of these codes; an array or an object that is left empty goes with them."""
+    members, tag_at, tags = _decode_plan(plan)
+    left = _left(body, members, hidden)
+    tag = (b"," + _TAG) if tags else (b',"tag":[%b]' % _TAG)
+    # What comes before the tags is never governed, so that they stand where they stood.
+    return b"{%b%b%b}" % (left[: tag_at - 1], tag, left[tag_at - 1 :])
+
+
+def _left(body: bytes, group: Group, hidden: bytes) -> bytes:
+    kept = []
+    for start, end, code, inside in group[2]:
+        if code in hidden:
+            continue
+        if inside is None:
+            kept.append(body[start:end])
+            continue
+        content = _left(body, inside, hidden)
+        if content:
+            kept.append(b"%b%b%b" % (body[start : inside[0]], content, body[inside[1] : end]))
+    return b",".join(kept)

@@ -1,0 +1,55 @@
+"""
+What is known of the offers linked to a resource, because access to it depends on them: the facts that travel.
+
+Facts are a few bits. An offer has its own: whether it is sensitive, and its field of activity. They travel along
+references to places, roles, professionals and structures; what several offers say adds up. A store keeps them up to
+date when anything that they depend on is written.
+
+Source: the mapping comments of the guide (`uniteSensible`, `champActivite`); decision 17.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+SENSITIVE: Final = 1
+FIELDS: Final[Mapping[str, int]] = {"01": 2, "02": 4, "03": 8, "04": 16, "05": 32}
+"""The bit of each field of activity (TRE_R227): MCO, SMR, psychiatry, médico-social, ville."""
+OTHER_FIELD: Final = 64
+"""The bit of an offer whose field of activity is absent or unknown."""
+ANY_FIELD: Final = OTHER_FIELD | sum(FIELDS.values())
+MEDICO_SOCIAL: Final = FIELDS["04"]
+VILLE: Final = FIELDS["05"]
+
+_SENSITIVE_UNIT: Final = (
+    "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/ror-healthcareservice-sensitive-unit"
+)
+
+Direction = Literal["along", "against"]
+
+FLOWS: Final[Mapping[tuple[str, str], Direction]] = {
+    ("HealthcareService", "Location"): "along",
+    ("HealthcareService", "Organization"): "along",
+    ("Organization", "Organization"): "along",
+    ("PractitionerRole", "HealthcareService"): "against",
+    ("PractitionerRole", "Practitioner"): "along",
+}
+"""Whether facts go along a reference or against it, by the types that it leads from and to; others carry none."""
+
+
+def own_facts(resource: Mapping[str, Any]) -> int:
+    """
+    The facts that a resource gives: those of an offer, 0 for anything else.
+
+    >>> own_facts({"resourceType": "Location"})
+    0
+    """
+    if resource["resourceType"] != "HealthcareService":
+        return 0
+    facts = 0
+    for extension in resource.get("extension", ()):
+        if extension.get("url") == _SENSITIVE_UNIT and extension.get("valueBoolean"):
+            facts = SENSITIVE
+    codes = [coding.get("code") for concept in resource.get("type", ()) for coding in concept.get("coding", ())]
+    for code in codes or [None]:
+        facts |= FIELDS.get(code, OTHER_FIELD)
+    return facts

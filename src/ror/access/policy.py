@@ -1,0 +1,198 @@
+"""
+What each access profile may see: the matrix of `knowledge/access_policy.toml`, evaluated.
+
+A rule and the grade of what it governs (a confidentiality level, the kind of a capacity) make a `Code`, one byte that
+is kept with a resource. With the facts that hold for the resource, a policy turns a code into a mask: one bit for each
+of the six profiles. Masks are kept too, so that reading never comes here.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any, Final
+
+from ror.access.facts import ANY_FIELD, MEDICO_SOCIAL, SENSITIVE, VILLE
+from ror.errors import UsageError
+
+PROFILES: Final = range(6)
+"""The access profiles of the ROR."""
+
+ALL_PROFILES: Final = 0b111111
+
+INSTALLED, PERMANENT, REGULAR = 1, 2, 4
+"""The grade of a capacity, as bits."""
+
+GRADES: Final = 8
+"""How many grades a rule may have: levels 1 to 3, or the kinds of a capacity."""
+
+Code = int
+"""A rule and a grade, in one byte."""
+
+_TERMS: Final[Mapping[str, Any]] = {
+    "yes": lambda facts, grade: True,
+    "-": lambda facts, grade: False,
+    "S-": lambda facts, grade: not facts & SENSITIVE,
+    "MS": lambda facts, grade: facts & ANY_FIELD == MEDICO_SOCIAL,
+    "Ville": lambda facts, grade: facts & ANY_FIELD == VILLE,
+    "some-MS": lambda facts, grade: bool(facts & MEDICO_SOCIAL),
+    "some-Ville": lambda facts, grade: bool(facts & VILLE),
+    "L1": lambda facts, grade: grade == 1,
+    "L2": lambda facts, grade: grade in (1, 2),
+    "installed": lambda facts, grade: bool(grade & INSTALLED),
+    "permanent": lambda facts, grade: bool(grade & PERMANENT),
+    "regular": lambda facts, grade: bool(grade & REGULAR),
+}
+"""What each term of a cell asks of the facts and of the grade."""
+
+
+@cache
+def _tables() -> Mapping[str, Any]:
+    return tomllib.loads(files("ror.knowledge").joinpath("access_policy.toml").read_text("utf-8"))
+
+
+def element_rows() -> Sequence[Mapping[str, Any]]:
+    """The rows that say which rule governs which element."""
+    rows: Sequence[Mapping[str, Any]] = _tables()["elements"]
+    return rows
+
+
+@cache
+def _rule_numbers() -> Mapping[str, int]:
+    # The newest policy has every rule; the order is that of the file, and new rules come last.
+    return {rule: number for number, rule in enumerate(_tables()["policies"][0]["rules"], 1)}
+
+
+def code_of(rule: str, grade: int = 0) -> Code:
+    """
+    The byte of a rule and a grade.
+
+    >>> name_of(code_of("contact", 2))
+    'contact.2'
+    """
+    return _rule_numbers()[rule] * GRADES + grade
+
+
+@cache
+def name_of(code: Code) -> str:
+    """What a code is called, in index columns for instance: its rule and its grade."""
+    rules = {number: rule for rule, number in _rule_numbers().items()}
+    return f"{rules[code // GRADES]}.{code % GRADES}"
+
+
+@cache
+def resource_code(resource_type: str) -> Code:
+    """The code of the rule that governs a resource as a whole."""
+    return code_of(_tables()["resources"][resource_type])
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A version of the matrix with its switches; equal when they are."""
+
+    version: str
+    switches: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """
+        The version and the switches that are on: what a directory says its masks were made with.
+
+        >>> Policy("3.0.1", frozenset({"open-installed-capacity"})).name
+        '3.0.1+open-installed-capacity'
+        """
+        return "+".join((self.version, *sorted(self.switches)))
+
+    def mask(self, code: Code, facts: int) -> int:
+        """The profiles, as bits, that may see what `code` governs where these facts hold."""
+        return _mask(self.name, code, facts)
+
+    def shades(self, codes: bytes, facts: int) -> bytes:
+        """
+        Each code followed by its mask, in the order of `codes`, of which the first is that of the resource.
+
+        What a profile may not see as a whole, it sees no part of.
+        """
+        return _shades(self.name, codes, facts)
+
+
+STRICT: Final = Policy("3.0.1")
+"""The policy of a directory until somebody decides otherwise: the newest version, every switch off."""
+
+
+def policy_named(name: str) -> Policy:
+    """
+    The policy of that name: a version, then the switches that are on, joined by `+`.
+
+    Raises UsageError when there is no such version or switch.
+    """
+    version, *switches = name.split("+")
+    _cells(name)
+    return Policy(version, frozenset(switches))
+
+
+def versions() -> tuple[str, ...]:
+    """The versions of the policy, newest first."""
+    return tuple(policy["version"] for policy in _tables()["policies"])
+
+
+def switches() -> Mapping[str, str]:
+    """The name of each switch, and why there is one."""
+    return {switch["name"]: switch["source"] for switch in _tables()["switches"]}
+
+
+def cell(policy: Policy, rule: str, profile: int) -> str:
+    """The text of one cell of the matrix."""
+    return _cells(policy.name)[rule][profile]
+
+
+# --- evaluation ------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _cells(name: str) -> Mapping[str, Sequence[str]]:
+    """The matrix of a policy: by rule, a cell for each profile."""
+    version, *on = name.split("+")
+    by_version = {policy["version"]: policy for policy in _tables()["policies"]}
+    by_switch = {switch["name"]: switch for switch in _tables()["switches"]}
+    if version not in by_version:
+        raise UsageError("access.unknown-policy", found=version, known=", ".join(by_version))
+    for switch in on:
+        if switch not in by_switch:
+            raise UsageError("access.unknown-switch", found=switch, known=", ".join(by_switch))
+    policy = by_version[version]
+    before = _cells(policy["after"]) if "after" in policy else {}
+    cells = {rule: list(row) for rule, row in {**before, **policy["rules"]}.items()}
+    for switch in on:
+        for rule, changed in by_switch[switch]["rules"].items():
+            for profile, text in changed.items():
+                cells[rule][int(profile)] = text
+    return cells
+
+
+@cache
+def _mask(name: str, code: Code, facts: int) -> int:
+    rule = name_of(code).partition(".")[0]
+    row = _cells(name)[rule]
+    return sum(1 << profile for profile in PROFILES if _holds(row[profile], facts, code % GRADES))
+
+
+def _holds(text: str, facts: int, grade: int) -> bool:
+    """
+    Whether a cell lets through what has this grade, where these facts hold.
+
+    >>> _holds("MS L2 S- | L1 S-", MEDICO_SOCIAL, 2), _holds("MS L2 S- | L1 S-", VILLE, 2)
+    (True, False)
+    """
+    return any(_all_hold(alternative.split(), facts, grade) for alternative in text.split("|"))
+
+
+def _all_hold(terms: Iterable[str], facts: int, grade: int) -> bool:
+    return all(_TERMS[term](facts, grade) for term in terms)
+
+
+@lru_cache(maxsize=65536)
+def _shades(name: str, codes: bytes, facts: int) -> bytes:
+    masks = [_mask(name, code, facts) for code in codes]
+    return bytes(byte for code, mask in zip(codes, masks, strict=True) for byte in (code, mask & masks[0]))

@@ -1,0 +1,191 @@
+"""
+Masks kept true in the transaction that writes: who may see a resource, and the facts that travel to it.
+
+What a draft says of itself comes with it; the rest is found here: the facts that reach it, the masks that follow from
+them, and everything that its own facts reach in turn. Only masks change then, never a body.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from ror.access.facts import ANY_FIELD, FLOWS, SENSITIVE
+from ror.access.parts import codes_planned
+from ror.access.policy import STRICT, Policy, policy_named, resource_code
+
+POLICY: Final = "access-policy"
+"""The key of `meta` under which a directory says what its masks are made with."""
+
+MASKS_CHANGED_AT: Final = "masks-changed-at"
+"""The key of `meta` that holds the seq of the last change of what somebody may see of something that was there."""
+
+MOST_HOPS: Final = 64
+"""Facts travel this far; only a loop in the data could lead them farther."""
+
+_BITS: Final = [1 << bit for bit in range((ANY_FIELD | SENSITIVE).bit_length())]
+# SQLite has no aggregate "or".
+_GATHER: Final = (
+    f"SELECT target, {' | '.join(f'max(facts & {bit})' for bit in _BITS)}"  # noqa: S608 our own numbers
+    " FROM json_each(?) CROSS JOIN influence ON target = value JOIN access ON rid = source GROUP BY target"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A resource just written: what it says of itself, and the resources it refers to as `(type, rid)`."""
+
+    type: str
+    own: int
+    codes: bytes
+    plan: bytes
+    targets: Sequence[tuple[str, int]]
+
+
+def policy_of(connection: sqlite3.Connection) -> Policy:
+    """The policy that the masks of this directory are made with."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (POLICY,)).fetchone()
+    return policy_named(row[0]) if row else STRICT
+
+
+def keep(connection: sqlite3.Connection, written: Mapping[int, Written], before: Mapping[int, Sequence[int]]) -> None:
+    """
+    Mask what was written, by rid, and what depends on it; `before` is what each rid referred to until now.
+
+    What else gets other masks or facts has a line in the change log, without a new version.
+    """
+    known = _shaded(connection, before)
+    released = _forget_influence(connection, before)
+    pairs = {pair for rid, each in written.items() for pair in _influences(rid, each)}
+    connection.executemany("INSERT OR IGNORE INTO influence (target, source) VALUES (?, ?)", pairs)
+    reached = {target for target, _ in pairs} | released
+    connection.executemany(
+        "INSERT INTO access (rid, own, facts, shades, plan) VALUES (?, ?, -1, ?, ?)"
+        " ON CONFLICT DO UPDATE SET own = excluded.own, facts = -1, shades = excluded.shades, plan = excluded.plan",
+        # The masks follow; only the codes are known yet.
+        (
+            (rid, each.own, _unmasked(bytes((resource_code(each.type),)) + each.codes), each.plan or None)
+            for rid, each in written.items()
+        ),
+    )
+    _spread(connection, policy_of(connection), reached | written.keys(), told=written.keys())
+    if any(one != known[rid] for rid, one in _shaded(connection, known).items()):
+        _note_changed_masks(connection)
+
+
+def let_go(connection: sqlite3.Connection, rid: int, targets: Sequence[int]) -> None:
+    """Take back the facts that a resource gave, now that it is deleted; its own masks stay as they were."""
+    reached = _forget_influence(connection, {rid: targets})
+    reached |= {target for (target,) in connection.execute("SELECT target FROM influence WHERE source = ?", (rid,))}
+    connection.execute("UPDATE access SET own = 0, facts = 0 WHERE rid = ?", (rid,))
+    _spread(connection, policy_of(connection), reached, told=())
+
+
+def mask_again(connection: sqlite3.Connection, policy: Policy, after: int, count: int) -> int | None:
+    """
+    Give the next `count` resources after a rid the masks of a policy; the last rid, None when there are no more.
+
+    What changes has a line in the change log, without a new version.
+    """
+    rows = connection.execute(
+        "SELECT rid, facts, shades FROM access WHERE rid > ? ORDER BY rid LIMIT ?", (after, count)
+    ).fetchall()
+    masked = [(rid, policy.shades(shades[0::2], facts), shades) for rid, facts, shades in rows]
+    changed = [(new, rid) for rid, new, old in masked if new != old]
+    connection.executemany("UPDATE access SET shades = ? WHERE rid = ?", changed)
+    _tell(connection, [rid for _, rid in changed])
+    return rows[-1][0] if rows else None
+
+
+def _influences(rid: int, written: Written) -> Iterable[tuple[int, int]]:
+    """The `(target, source)` pairs that the references of a resource make."""
+    for target_type, target in written.targets:
+        direction = FLOWS.get((written.type, target_type))
+        if direction == "along":
+            yield target, rid
+        elif direction == "against":
+            yield rid, target
+
+
+def _forget_influence(connection: sqlite3.Connection, before: Mapping[int, Sequence[int]]) -> set[int]:
+    """Undo what the former references of these resources made; what they reached."""
+    along = [(target, rid) for rid, targets in before.items() for target in targets]
+    if not along:
+        return set()
+    connection.executemany("DELETE FROM influence WHERE target = ? AND source = ?", along)
+    # A reference that facts go against leads here: only the one who refers made the pair.
+    against = [(rid, target) for target, rid in along]
+    connection.executemany(
+        "DELETE FROM influence WHERE target = ?1 AND source = ?2 AND"
+        " (SELECT name FROM type JOIN resource ON type.code = resource.type WHERE rid = ?1) = 'PractitionerRole'",
+        against,
+    )
+    return {target for target, _ in along}
+
+
+def _spread(connection: sqlite3.Connection, policy: Policy, reached: Collection[int], told: Collection[int]) -> None:
+    """Find the facts of these resources, mask them, and go on to what they reach while anything changes."""
+    changed: set[int] = set()
+    for _ in range(MOST_HOPS):
+        if not reached:
+            break
+        listed = _listed(reached)
+        gathered = dict(connection.execute(_GATHER, (listed,)))
+        rows = connection.execute(
+            "SELECT rid, own, facts, shades FROM json_each(?) CROSS JOIN access ON rid = value", (listed,)
+        ).fetchall()
+        updates = []
+        for rid, own, facts, shades in rows:
+            found = own | gathered.get(rid, 0)
+            if found != facts:
+                updates.append((found, policy.shades(shades[0::2], found), rid))
+        if not updates:
+            break
+        connection.executemany("UPDATE access SET facts = ?, shades = ? WHERE rid = ?", updates)
+        fresh = [rid for _, _, rid in updates]
+        changed.update(fresh)
+        reached = {
+            target
+            for (target,) in connection.execute(
+                "SELECT DISTINCT target FROM json_each(?) CROSS JOIN influence ON source = value", (_listed(fresh),)
+            )
+        }
+    _tell(connection, sorted(changed.difference(told)))
+
+
+def _shaded(connection: sqlite3.Connection, rids: Iterable[int]) -> dict[int, tuple[bytes, list[int]]]:
+    """Who may see these resources, and the code of each of their parts in the order in which they stand."""
+    rows = connection.execute(
+        "SELECT rid, shades, plan FROM json_each(?) CROSS JOIN access ON rid = value", (_listed(rids),)
+    )
+    return {rid: (shades, list(codes_planned(plan)) if plan else []) for rid, shades, plan in rows}
+
+
+def _note_changed_masks(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "INSERT INTO meta SELECT ?, max(seq) FROM change WHERE true ON CONFLICT DO UPDATE SET value = excluded.value",
+        (MASKS_CHANGED_AT,),
+    )
+
+
+def _tell(connection: sqlite3.Connection, rids: Sequence[int]) -> None:
+    """Write in the change log that other masks hold for these resources."""
+    if not rids:
+        return
+    connection.executemany(
+        "INSERT INTO change (rid, version, deleted)"
+        " SELECT rid, version, deleted FROM resource WHERE rid = ? AND version > 0",
+        ((rid,) for rid in rids),
+    )
+    _note_changed_masks(connection)
+
+
+def _unmasked(codes: bytes) -> bytes:
+    """Shades that let nobody see anything."""
+    return bytes(byte for code in codes for byte in (code, 0))
+
+
+def _listed(rids: Iterable[int]) -> str:
+    return msgspec.json.encode(list(rids)).decode()
