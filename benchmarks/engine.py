@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from ror.access import Viewer, anonymous_viewer
+from ror.http.memory import keep_what_is_freed
 from ror.runtime import Directory, open_directory
 from ror.search.engine import Search
 from ror.search.ordering import page
@@ -40,6 +41,8 @@ def times(database: str, profiles: Sequence[int], targets: Mapping[str, Sequence
     """The times of the requests of each workload, under the first profile; meant to run in a fresh process."""
     settings = [Settings(database=database, anonymous_profile=profile) for profile in profiles]
     viewers = [viewer for one in settings if (viewer := anonymous_viewer(one.anonymous_profile))]
+    # As a server does before it opens its directory.
+    keep_what_is_freed()
     directory = open_directory(settings[0])
     try:
         return {name: _timed(directory, viewers, of_one) for name, of_one in targets.items()}

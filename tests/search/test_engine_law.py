@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyroaring import BitMap
 
 from ror.access import Viewer
 from ror.definitions import FULL_TEXT, search_parameters
@@ -338,6 +339,18 @@ def test_a_tree_finds_the_same_whether_the_index_is_in_one_piece_or_in_several(s
 @pytest.mark.parametrize("expression", [TokenIs("type", "01"), Not(TokenIs("type", "01")), Everything()])
 def test_an_empty_directory_answers_with_nothing(expression):
     assert not Search(worlds.SlowWorld([]).view, Viewer(1)).of(expression, "Organization")
+
+
+def test_references_to_nothing_beyond_all_that_is_there_lead_nowhere():
+    places = [
+        {"resourceType": "Location", "id": f"{n}", "managingOrganization": {"reference": f"Organization/absent-{n}"}}
+        for n in range(3_000)
+    ]
+    search = Search(worlds.SlowWorld([places]).view, Viewer(1))
+    everywhere = search.of(Everything(), "Location")
+
+    assert len(everywhere) == 3_000
+    assert search.pointed_at("Location", "organization", "Organization", everywhere) == BitMap()
 
 
 def test_the_quick_distance_is_the_slow_one():

@@ -300,7 +300,9 @@ class Search:
             assert isinstance(column, LinkColumn)
             rids_pointed_at = column.targets(sources - part.dead)
             self.touched += len(rids_pointed_at)
-            found = found | bitmaps.of_any(rids_pointed_at, self.view.size)
+            # What is only referred to may have a rid beyond those of all that is there.
+            size = max(self.view.size, int(rids_pointed_at.max(initial=0)) + 1)
+            found = found | bitmaps.of_any(rids_pointed_at, size)
         for slots, rids in self._logical_links(source, param, target):
             pairs = zip(slots.tolist(), rids.tolist(), strict=True)
             found = found | BitMap([rid for slot, rid in pairs if slot in sources])
@@ -324,8 +326,8 @@ class Search:
         found: dict[int, float] = {}
         for part, column in self.view.columns((resource_type, near.param)):
             assert isinstance(column, PositionColumn)
-            slots, distances = column.distances(near)
-            asked = np.isin(slots, bitmaps.numbers_of(places - part.dead)) & (distances <= near.distance_m)
+            slots, distances = column.distances(near, places - part.dead)
+            asked = distances <= near.distance_m
             for slot, distance in zip(slots[asked].tolist(), distances[asked].tolist(), strict=True):
                 found[slot] = min(distance, found.get(slot, distance))
         return found

@@ -71,15 +71,14 @@ def _rank(found: BitMap, rid: int) -> int:
 def _page_by_keys(
     search: Search, found: BitMap, resource_type: str, sort: Sequence[SortKey], count: int, cursor: Cursor | None
 ) -> Page:
-    rids = bitmaps.numbers_of(found).astype(np.int64)
     given: Sequence[Key] = cursor.keys if cursor else [None] * len(sort)
-    rankings = [Ranking(search, resource_type, key, rids, start) for key, start in zip(sort, given, strict=True)]
-    order = np.lexsort((rids, *(ranking.ranks for ranking in reversed(rankings))))
-    first, after = 0, count
-    if cursor:
-        place = _place_after(rankings, rids, cursor)
-        first, after = (max(0, place - count), place) if cursor.backward else (place, place + count)
-    chosen = order[first:after]
+    rankings = [Ranking(search, resource_type, key, found, start) for key, start in zip(sort, given, strict=True)]
+    rids = bitmaps.numbers_of(found).astype(np.int64)
+    places, beyond = _on_this_side(rankings, rids, cursor)
+    is_backward = cursor is not None and cursor.backward
+    chosen = _nearest([ranking.ranks for ranking in rankings], places, count, is_backward)
+    more = len(places) > len(chosen)
+    has_after, has_before = (beyond, more) if is_backward else (more, beyond)
 
     def cursor_at(position: int, backward: bool) -> Cursor:
         at = int(chosen[position])
@@ -87,17 +86,37 @@ def _page_by_keys(
 
     return Page(
         rids[chosen].tolist(),
-        cursor_at(-1, False) if len(chosen) and first + len(chosen) < len(order) else None,
-        cursor_at(0, True) if len(chosen) and first > 0 else None,
+        cursor_at(-1, False) if len(chosen) and has_after else None,
+        cursor_at(0, True) if len(chosen) and has_before else None,
     )
 
 
-def _place_after(rankings: Sequence[Ranking], rids: Array, cursor: Cursor) -> int:
-    """How many matches stand before the cursor's item, or up to and including it when going forward."""
-    before = np.zeros(len(rids), dtype=np.bool_)
-    equal = np.ones(len(rids), dtype=np.bool_)
+def _on_this_side(rankings: Sequence[Ranking], rids: Array, cursor: Cursor | None) -> tuple[Array, bool]:
+    """The places of the matches where a cursor goes, in the order of rids, and whether there are others behind it."""
+    if cursor is None:
+        return np.arange(len(rids)), False
+    before, equal = np.zeros(len(rids), dtype=np.bool_), np.arange(len(rids))
     for ranking in rankings:
-        before |= equal & (ranking.ranks < ranking.start)
-        equal &= ranking.ranks == ranking.start
-    before |= equal & (rids < cursor.rid if cursor.backward else rids <= cursor.rid)
-    return int(np.count_nonzero(before))
+        ranks = ranking.ranks[equal] if len(equal) < len(rids) else ranking.ranks
+        before[equal[ranks < ranking.start]] = True
+        equal = equal[ranks == ranking.start]
+    before[equal[rids[equal] < cursor.rid if cursor.backward else rids[equal] <= cursor.rid]] = True
+    places = np.flatnonzero(before if cursor.backward else ~before)
+    return places, len(places) < len(rids)
+
+
+def _nearest(ranks: Sequence[Array], places: Array, count: int, is_backward: bool) -> Array:
+    """
+    The `count` first of some places in the order of ranks then of rids, or the last of them, in that order.
+
+    Only those that the first key leaves in question are compared by the others: sorting all of them would take longer
+    than finding them.
+    """
+    first = ranks[0].take(places)
+    if 0 < count < len(places):
+        bound = len(places) - count if is_backward else count - 1
+        edge = np.partition(first, bound)[bound]
+        places = places.compress(first >= edge if is_backward else first <= edge)
+    # A place stands for a rid: both ascend.
+    order = np.lexsort((places, *(one.take(places) for one in reversed(ranks))))
+    return places[order[max(0, len(order) - count) :] if is_backward else order[:count]]

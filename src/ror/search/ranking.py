@@ -2,11 +2,12 @@
 One sort key over all the matches: a whole number for each that ascends in the order asked.
 
 The keys of a parameter are ranked together across segments; those of a distance are millimetres; those at the end of a
-chain come back along its references, each match taking the best of what it points at.
+chain come back along its references, each match taking the best of what it points at. Only what the matches lead to is
+ranked, so that few matches cost little, however large the directory.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -16,7 +17,7 @@ from pyroaring import BitMap
 
 from ror.errors import InvalidRequest
 from ror.search import bitmaps
-from ror.search.columns import Array, Column, LinkColumn, PositionColumn, first_per_slot
+from ror.search.columns import Array, Column, LinkColumn, PositionColumn
 from ror.search.cursor import Key
 from ror.search.engine import Search
 from ror.search.index import Part
@@ -38,23 +39,24 @@ class Ranking:
     cursor's key that this sort could not have given.
     """
 
-    def __init__(self, search: Search, resource_type: str, key: SortKey, rids: Array, start: Key) -> None:
+    def __init__(self, search: Search, resource_type: str, key: SortKey, found: BitMap, start: Key) -> None:
         self._descending = key.descending
         self._keys: Sequence[Any] | None = None
         self._lost_texts = False
         """Whether keys are texts of which none is left: every match then ranks last, after any cursor."""
+        sets = _led_to(search, resource_type, key, found)
         target = key.hops[-1][1] if key.hops else resource_type
         if key.words is not None:
-            owners = rids
-            order = relevance(search, key.words, resource_type, bitmaps.of_sorted(rids.astype(np.uint32)))
+            ranks = self._signed(relevance(search, key.words, resource_type, found))
         elif key.near:
-            owners, order = _distances(search, target, key)
+            ranks = self._by_distance(search, target, key, sets[-1])
         else:
-            owners, order = self._ranked(search, (target, key.param), start)
-        for (param, there), source in reversed(list(zip(key.hops, _sources(resource_type, key), strict=True))):
-            owners, order = _only_seen(search, there, owners, order)
-            owners, order = _brought_back(search, (source, param), owners, order, key.descending)
-        self.ranks = _beside(rids, owners, -order if key.descending else order)
+            ranks = self._by_value(search, (target, key.param), sets[-1], start)
+        sources = (resource_type, *(target for _, target in key.hops))
+        for number in reversed(range(len(key.hops))):
+            link = (sources[number], key.hops[number][0])
+            ranks = _brought_back(search, link, sets[number], sets[number + 1], ranks)
+        self.ranks = ranks
         self.start = self._start_rank(start)
 
     def cursor_key(self, place: int) -> Key:
@@ -65,20 +67,38 @@ class Ranking:
         rank = -rank if self._descending else rank
         return rank if self._keys is None else _as_text(self._keys[rank])
 
-    def _ranked(self, search: Search, name: tuple[str, str], start: Key) -> tuple[Array, Array]:
-        """Each resource with a key and the rank of that key, over all the segments."""
-        pieces = [_piece(part, column, hidden, name, self._descending) for part, column, hidden in search.columns(name)]
-        listed = [piece for piece in pieces if piece.keys is not None and len(piece.owners)]
+    def _signed(self, order: Array) -> Array:
+        return -order if self._descending else order
+
+    def _by_value(self, search: Search, name: tuple[str, str], wanted: BitMap, start: Key) -> Array:
+        """The best rank of each of `wanted`, over all the segments."""
+        places = _Places(search, wanted)
+        pieces = [
+            _piece(part, column, hidden, name, places, self._descending)
+            for part, column, hidden in search.columns(name)
+        ]
+        listed = [piece for piece in pieces if piece.keys is not None and len(piece.order)]
         if listed:
             self._keys = _ranked_together(listed, start)
         else:
             self._lost_texts = all(piece.keys is not None for piece in pieces)
-        if not pieces:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        owners = np.concatenate([piece.owners for piece in pieces])
-        order = np.concatenate([piece.order for piece in pieces])
-        # What governs a part of a resource gives it another column: it may have a key in each.
-        return first_per_slot(owners, order, self._descending)
+        ranks = places.ranks()
+        for piece in pieces:
+            np.minimum.at(ranks, piece.places, self._signed(piece.order))
+        return ranks
+
+    def _by_distance(self, search: Search, resource_type: str, key: SortKey, wanted: BitMap) -> Array:
+        """How far each of `wanted` is from the nearest of the points asked, in millimetres."""
+        places = _Places(search, wanted)
+        ranks = places.ranks()
+        for part, column, hidden in search.columns((resource_type, key.param)):
+            assert isinstance(column, PositionColumn)
+            for near in key.near:
+                slots, distances = column.distances(near, wanted - part.dead - hidden)
+                reached = distances <= near.distance_m
+                order = (distances[reached] * _MILLIMETRES).astype(np.int64)
+                np.minimum.at(ranks, places.of(slots[reached]), self._signed(order))
+        return ranks
 
     def _start_rank(self, start: Key) -> int:
         if start is None:
@@ -94,20 +114,35 @@ class Ranking:
         return -rank if self._descending else rank
 
 
-def _sources(resource_type: str, key: SortKey) -> Iterator[str]:
-    """The type that each hop of a sort key starts from."""
-    yield from (resource_type, *(target for _, target in key.hops))[: len(key.hops)]
+def _led_to(search: Search, resource_type: str, key: SortKey, found: BitMap) -> list[BitMap]:
+    """The matches, then what each hop of a sort key leads to from there."""
+    sets, here = [found], resource_type
+    for param, target in key.hops:
+        sets.append(search.pointed_at(here, param, target, sets[-1]))
+        here = target
+    return sets
 
 
-def _beside(rids: Array, owners: Array, ranks: Array) -> Array:
-    """The rank of each rid; `LAST` for those that own none. Rids and owners ascend."""
-    beside = np.full(len(rids), LAST, dtype=np.int64)
-    places = np.searchsorted(rids, owners)
-    inside = places < len(rids)
-    places, owners, ranks = places[inside], owners[inside], ranks[inside]
-    matched = rids[places] == owners
-    beside[places[matched]] = ranks[matched]
-    return beside
+class _Places:
+    """Where each of some resources stands among them, in the order of their rids."""
+
+    def __init__(self, search: Search, wanted: BitMap) -> None:
+        self._wanted = wanted
+        numbers = bitmaps.numbers_of(wanted).astype(np.intp)
+        self._place = np.empty(search.view.size, np.intp)
+        self._place[numbers] = np.arange(len(numbers))
+
+    def ranks(self) -> Array:
+        """A rank for each: so far, none has a key."""
+        return np.full(len(self._wanted), LAST, dtype=np.int64)
+
+    def hold(self, rids: Array, part: Part) -> bitmaps.Mask:
+        """Which of these rids are wanted and not dead in a segment."""
+        return bitmaps.are_in(rids, self._wanted - part.dead)
+
+    def of(self, rids: Array) -> Array:
+        """The place of each of these rids, which are wanted ones."""
+        return self._place.take(rids)
 
 
 # --- where the keys come from ----------------------------------------------------------------------------------------
@@ -115,70 +150,40 @@ def _beside(rids: Array, owners: Array, ranks: Array) -> Array:
 
 @dataclass(slots=True)
 class _Piece:
-    """The keys that one segment gives: their live owners, ascending, the order of each, and the keys it ranks."""
+    """The keys that one segment gives: the places of their live owners, the order of each, and the keys it ranks."""
 
-    owners: Array
+    places: Array
     order: Array
     keys: Sequence[Any] | None
 
 
-def _piece(part: Part, column: Column, hidden: BitMap, name: tuple[str, str], descending: bool) -> _Piece:
-    slots, order = column.sort_keys(descending)
+def _piece(
+    part: Part, column: Column, hidden: BitMap, name: tuple[str, str], places: _Places, descending: bool
+) -> _Piece:
+    owners, order = column.sort_keys(descending)
     if hidden:
-        kept = ~np.isin(slots, bitmaps.numbers_of(hidden))
-        slots, order = slots[kept], order[kept]
+        kept = ~bitmaps.are_in(owners, hidden)
+        owners, order = owners.compress(kept), order.compress(kept)
     record = record_of(*name)
-    owners: Array = slots
     if record:
-        owners, order = first_per_slot(part.segment.owners[name[0], record][slots], order, descending)
-    if part.dead:
-        alive = ~np.isin(owners, bitmaps.numbers_of(part.dead))
-        owners, order = owners[alive], order[alive]
-    return _Piece(owners.astype(np.int64), order.astype(np.int64), column.ranked)
-
-
-def _distances(search: Search, resource_type: str, key: SortKey) -> tuple[Array, Array]:
-    """The live places and how far each is from the nearest of the points asked, in millimetres."""
-    owners, order = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for part, column in search.view.columns((resource_type, key.param)):
-        assert isinstance(column, PositionColumn)
-        for near in key.near:
-            slots, distances = column.distances(near)
-            alive = ~np.isin(slots, bitmaps.numbers_of(part.dead)) & (distances <= near.distance_m)
-            owners.append(slots[alive].astype(np.int64))
-            order.append((distances[alive] * _MILLIMETRES).astype(np.int64))
-    return first_per_slot(np.concatenate(owners), np.concatenate(order), key.descending)
+        owners = part.segment.owners[name[0], record].take(owners)
+    alive = places.hold(owners, part)
+    return _Piece(places.of(owners.compress(alive)), order.compress(alive).astype(np.int64), column.ranked)
 
 
 def _brought_back(
-    search: Search, name: tuple[str, str], owners: Array, order: Array, descending: bool
-) -> tuple[Array, Array]:
-    """The resources that point at `owners` with a reference parameter, each with the best order among them."""
-    sources, orders = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    search: Search, name: tuple[str, str], sources: BitMap, targets: BitMap, ranks_of_targets: Array
+) -> Array:
+    """The best rank among those of `targets` that each of `sources` points at with a reference parameter."""
+    from_places, to_places = _Places(search, sources), _Places(search, targets)
+    ranks = from_places.ranks()
     for part, column in search.view.columns(name):
         assert isinstance(column, LinkColumn)
-        ranks = _beside_any(column.arrays["targets"].astype(np.int64), owners, order)
-        slots = column.arrays["slots"]
-        kept = (ranks != LAST) & ~np.isin(slots, bitmaps.numbers_of(part.dead))
-        sources.append(slots[kept].astype(np.int64))
-        orders.append(ranks[kept])
-    return first_per_slot(np.concatenate(sources), np.concatenate(orders), descending)
-
-
-def _only_seen(search: Search, resource_type: str, owners: Array, order: Array) -> tuple[Array, Array]:
-    """The keys of the resources of a type that the viewer sees."""
-    if not search.is_held_back:
-        return owners, order
-    seen = np.isin(owners, bitmaps.numbers_of(search.seen(resource_type)))
-    return owners[seen], order[seen]
-
-
-def _beside_any(targets: Array, owners: Array, order: Array) -> Array:
-    """The order of each target, which may come several times; `LAST` for those that own none."""
-    if not len(owners):
-        return np.full(len(targets), LAST, dtype=np.int64)
-    places = np.minimum(np.searchsorted(owners, targets), len(owners) - 1)
-    return np.where(owners[places] == targets, order[places], LAST)
+        slots, rids = column.links(sources - part.dead)
+        known = bitmaps.are_in(rids, targets)
+        brought = ranks_of_targets.take(to_places.of(rids.compress(known)))
+        np.minimum.at(ranks, from_places.of(slots.compress(known)), brought)
+    return ranks
 
 
 # --- keys of several segments in one order ---------------------------------------------------------------------------
@@ -186,7 +191,7 @@ def _beside_any(targets: Array, owners: Array, order: Array) -> Array:
 
 def _ranked_together(listed: list[_Piece], start: Key) -> "_Merged":
     """Give the pieces ranks in one common list of keys, the cursor's included."""
-    main = max(listed, key=lambda piece: len(piece.owners))
+    main = max(listed, key=lambda piece: len(piece.order))
     assert main.keys is not None
     extra: set[Any] = set()
     for piece in listed:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from ror.search.columns.column import Array, Arrays, Column, Slots, first_per_slot
+from ror.search.columns.column import Array, Arrays, Column, Slots
 from ror.search.columns.fingerprints import FingerprintColumn
 from ror.search.columns.keys import KeyColumn
 from ror.search.columns.links import LinkColumn
@@ -39,6 +39,5 @@ __all__ = [
     "Slots",
     "WordColumn",
     "WordGathering",
-    "first_per_slot",
     "great_circle_m",
 ]

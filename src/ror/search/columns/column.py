@@ -60,9 +60,10 @@ class Column(ABC):
     @abstractmethod
     def sort_keys(self, descending: bool) -> tuple[Slots, Array]:
         """
-        For each slot with a value, a whole number that sorts like its least value, or its greatest when `descending`.
+        Slots, and beside each a whole number that sorts like one of its values; a slot may come several times.
 
-        Slots ascend, each once. The number is the rank of a key in `ranked`, or the key itself when that is None.
+        The number is the rank of a key in `ranked`, or the key itself when that is None. Only a column of periods cares
+        for `descending`: what begins first comes first, what ends last comes last.
         """
 
     @property
@@ -79,14 +80,6 @@ class Column(ABC):
     def entry_count(self) -> int:
         """How many entries the column holds."""
         return len(self.arrays["slots"])
-
-
-def first_per_slot(slots: Slots, order: Array, descending: bool) -> tuple[Slots, Array]:
-    """For each slot its least (or greatest) order; slots ascend."""
-    arranged = np.lexsort((-order if descending else order, slots))
-    slots, order = slots[arranged], order[arranged]
-    firsts = np.concatenate(([True], slots[1:] != slots[:-1])) if len(slots) else np.zeros(0, dtype=np.bool_)
-    return slots[firsts], order[firsts]
 
 
 def without_repetition(order: Array, slots: Array) -> tuple[Array, Array]:

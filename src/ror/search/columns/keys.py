@@ -12,7 +12,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from ror.search import bitmaps
-from ror.search.columns.column import NOTHING, Array, Column, Slots, counts, first_per_slot, starts, without_repetition
+from ror.search.columns.column import NOTHING, Array, Column, Slots, counts, starts, without_repetition
 from ror.search.expression import CanonicalIs, LabelIs, Present, TextIs, TokenIs, ValueLeaf
 from ror.search.extract import SEPARATOR
 from ror.search.values import labels
@@ -160,7 +160,7 @@ class KeyColumn(Column, Sequence[bytes]):
 
     def sort_keys(self, descending: bool) -> tuple[Slots, Array]:
         order = np.repeat(np.arange(len(self), dtype=np.int64), counts(self.arrays["starts"]))
-        return first_per_slot(self.arrays["slots"], order, descending)
+        return self.arrays["slots"], order
 
     @property
     def ranked(self) -> Sequence[bytes]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 from pyroaring import BitMap
@@ -44,23 +45,32 @@ class LinkColumn(Column):
         """The slots that point at any of `targets`."""
         if not targets:
             return NOTHING
-        if len(targets) * 16 < len(self.arrays["targets"]):
-            found = _gathered(self.arrays["targets"], self.arrays["slots"], targets, self._targets_are_distinct)
-            return bitmaps.of_any(found, self.size)
-        mask = np.zeros(max(targets.max(), int(self.arrays["targets"].max(initial=0))) + 1, dtype=np.bool_)
-        mask[bitmaps.numbers_of(targets)] = True
-        return bitmaps.of_any(self.arrays["slots"][mask[self.arrays["targets"]]], self.size)
+        ordered = self.arrays["targets"]
+        if len(targets) * _FEW_IN < len(ordered):
+            slots = self.arrays["slots"].take(_places_of(ordered, targets, self._targets_are_distinct))
+        else:
+            slots = self.arrays["slots"].compress(bitmaps.are_in(ordered, targets))
+        return bitmaps.of_any(slots, self.size)
 
     def targets(self, slots: BitMap) -> Slots:
         """The rids that any of `slots` points at, in any order, with repetitions."""
         if not slots:
             return np.zeros(0, dtype=np.uint32)
-        if len(slots) * 16 < len(self.arrays["forward_slots"]):
-            slots_and_targets = self.arrays["forward_slots"], self.arrays["forward_targets"]
-            return _gathered(*slots_and_targets, slots, self._slots_are_distinct)
-        mask = np.zeros(max(slots.max() + 1, self.size), dtype=np.bool_)
-        mask[bitmaps.numbers_of(slots)] = True
-        return self.arrays["forward_targets"][mask[self.arrays["forward_slots"]]]
+        ordered = self.arrays["forward_slots"]
+        if len(slots) * _FEW_IN < len(ordered):
+            return self.arrays["forward_targets"].take(_places_of(ordered, slots, self._slots_are_distinct))
+        return self.arrays["forward_targets"].compress(bitmaps.are_in(ordered, slots))
+
+    def links(self, slots: BitMap) -> tuple[Slots, Slots]:
+        """The references of any of `slots`, as parallel arrays of slots, which ascend, and of rids pointed at."""
+        ordered, rids = self.arrays["forward_slots"], self.arrays["forward_targets"]
+        if not slots:
+            return ordered[:0], rids[:0]
+        if len(slots) * _FEW_IN < len(ordered):
+            places = _places_of(ordered, slots, self._slots_are_distinct)
+            return ordered.take(places), rids.take(places)
+        among = bitmaps.are_in(ordered, slots)
+        return ordered.compress(among), rids.compress(among)
 
     def sort_keys(self, descending: bool) -> tuple[Slots, Array]:
         raise TypeError("references are not sorted by")
@@ -74,20 +84,24 @@ class LinkColumn(Column):
         return _are_distinct(self.arrays["forward_slots"])
 
 
+_FEW_IN: Final = 64
+"""Where less than one number in so many is asked for, each is looked for; otherwise all of them are gone through."""
+
+
 def _are_distinct(ordered: Array) -> bool:
     """Whether no number comes twice in an array that ascends."""
     return bool((ordered[1:] != ordered[:-1]).all())
 
 
-def _gathered(ordered: Array, values: Array, wanted: BitMap, are_distinct: bool) -> Slots:
-    """The `values` that stand beside any of `wanted` in `ordered`, which ascends, perhaps without repetition."""
+def _places_of(ordered: Array, wanted: BitMap, are_distinct: bool) -> Array:
+    """Where any of `wanted` stand in `ordered`, which ascends, perhaps without repetition."""
     numbers = bitmaps.numbers_of(wanted)
     first = ordered.searchsorted(numbers)
     if are_distinct:
-        alone: Slots = values[first[ordered.take(first, mode="clip") == numbers]]
+        alone: Array = first.compress(ordered.take(first, mode="clip") == numbers)
         return alone
     counts = ordered.searchsorted(numbers, side="right") - first
     # Positions first[0], first[0]+1, … for each run, without a Python loop.
     ends = np.cumsum(counts)
-    gathered: Slots = values[np.arange(ends[-1]) + np.repeat(first - (ends - counts), counts)]
-    return gathered
+    places: Array = np.arange(ends[-1]) + np.repeat(first - (ends - counts), counts)
+    return places

@@ -10,7 +10,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from ror.search import bitmaps
-from ror.search.columns.column import NOTHING, Array, Column, Slots, counts, first_per_slot, starts, without_repetition
+from ror.search.columns.column import NOTHING, Array, Column, Slots, counts, starts, without_repetition
 from ror.search.expression import NumberIs, Prefix, Present, QuantityIs, ValueLeaf, unit_agrees
 
 
@@ -72,8 +72,7 @@ class NumberColumn(Column):
     def sort_keys(self, descending: bool) -> tuple[Slots, Array]:
         rank_of = {number: rank for rank, number in enumerate(self.ranked)}
         ranks = np.array([rank_of[number] for _, number in self._keys], np.int64)
-        order = np.repeat(ranks, counts(self.arrays["starts"]))
-        return first_per_slot(self.arrays["slots"], order, descending)
+        return self.arrays["slots"], np.repeat(ranks, counts(self.arrays["starts"]))
 
     @cached_property
     def ranked(self) -> Sequence[Decimal]:

@@ -6,7 +6,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from ror.search import bitmaps
-from ror.search.columns.column import Array, Column, Slots, first_per_slot
+from ror.search.columns.column import Array, Column, Slots
 from ror.search.expression import DateIs, Prefix, Present, ValueLeaf
 from ror.search.values import Period
 
@@ -88,4 +88,4 @@ class PeriodColumn(Column):
         return bitmaps.of_any(self.arrays["slots"][:at], self.size)
 
     def sort_keys(self, descending: bool) -> tuple[Slots, Array]:
-        return first_per_slot(self.arrays["slots"], self.arrays["last" if descending else "first"], descending)
+        return self.arrays["slots"], self.arrays["last" if descending else "first"]

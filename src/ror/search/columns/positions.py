@@ -23,6 +23,8 @@ class PositionColumn(Column):
         latitudes = np.fromiter((point[0] for point, _ in entries), np.float64, len(entries))
         longitudes = np.fromiter((point[1] for point, _ in entries), np.float64, len(entries))
         slots = np.fromiter((slot for _, slot in entries), np.uint32, len(entries))
+        # Once more around the Earth is the same place.
+        longitudes = np.where(np.abs(longitudes) > 180, (longitudes + 180) % 360 - 180, longitudes)
         order = np.lexsort((slots, latitudes))
         return cls({"latitudes": latitudes[order], "longitudes": longitudes[order], "slots": slots[order]}, size)
 
@@ -35,18 +37,48 @@ class PositionColumn(Column):
                 return bitmaps.of_any(slots[distances <= leaf.distance_m], self.size)
         raise TypeError(f"a position column cannot answer {leaf}")
 
-    def distances(self, near: Near) -> tuple[Slots, npt.NDArray[np.float64]]:
-        """The slots in the band of latitudes that `near` can reach, and their great-circle distances in metres."""
-        # A metre of latitude is the same everywhere, so the band is exact up to rounding; the margin covers that.
+    def distances(self, near: Near, among: BitMap | None = None) -> tuple[Slots, npt.NDArray[np.float64]]:
+        """
+        The slots that `near` may reach and their great-circle distances in metres; only those of `among` when given.
+
+        They stand in a box of latitudes and longitudes around what is within reach, so a few are too far.
+        """
+        # The margins cover rounding: what is left out is farther than the reach.
         reach = np.degrees(near.distance_m / EARTH_RADIUS_M) * (1 + 1e-9) + 1e-9
         latitudes = self.arrays["latitudes"]
         first, after = np.searchsorted(latitudes, (near.latitude - reach, near.latitude + reach))
-        return self.arrays["slots"][first:after], great_circle_m(
-            near.latitude, near.longitude, latitudes[first:after], self.arrays["longitudes"][first:after]
+        inside = _is_between(self.arrays["longitudes"][first:after], near.longitude, _width(near.latitude, reach))
+        slots, north, east = (self.arrays[name][first:after] for name in ("slots", "latitudes", "longitudes"))
+        if among is not None:
+            inside &= bitmaps.are_in(slots, among)
+        return slots.compress(inside), great_circle_m(
+            near.latitude, near.longitude, north.compress(inside), east.compress(inside)
         )
 
     def sort_keys(self, descending: bool) -> tuple[Slots, Array]:
         raise TypeError("positions are not sorted by")
+
+
+def _width(latitude: float, reach: float) -> float:
+    """
+    How far east or west, in degrees, a point `reach` degrees away from one at `latitude` can be.
+
+    Where the circle holds a pole, it may be anywhere. Elsewhere its meridians are tangent to the circle.
+    """
+    if abs(latitude) + reach >= 90:
+        return 180.0
+    sine = np.sin(np.radians(reach)) / np.cos(np.radians(latitude))
+    return float(np.degrees(np.arcsin(min(sine, 1.0)))) * (1 + 1e-9) + 1e-9
+
+
+def _is_between(longitudes: Array, middle: float, width: float) -> bitmaps.Mask:
+    """Which longitudes are at most `width` away from the one in the middle, the date line being no bound."""
+    if middle - width < -180 or middle + width > 180:
+        away = np.abs((longitudes - middle + 180) % 360 - 180)
+        around: bitmaps.Mask = away <= width
+        return around
+    between: bitmaps.Mask = (longitudes >= middle - width) & (longitudes <= middle + width)
+    return between
 
 
 def great_circle_m(latitude: float, longitude: float, latitudes: Array, longitudes: Array) -> npt.NDArray[np.float64]:
