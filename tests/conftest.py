@@ -22,10 +22,11 @@ import httpx
 import msgspec
 import pytest
 
+from ror.access.parts import shades_of
 from ror.generating import Size, generate
 from ror.importing import Document, Place, Report, run
+from ror.importing.preparing import drafted
 from ror.runtime import Directory, open_directory
-from ror.search.extract import extract, pack
 from ror.settings import Settings
 from ror.store import open_store
 from ror.store.contract import Draft, Store
@@ -38,10 +39,11 @@ START_S = 30.0
 
 def draft_of(resource: dict[str, Any]) -> Draft:
     """A resource ready to be kept, whether or not it is valid: the laws of search use small, incomplete ones."""
-    entries, links = pack(resource["resourceType"], extract(resource))
     first = {"resourceType": resource["resourceType"], "id": resource["id"]}
-    body = msgspec.json.encode({**first, **resource})
-    return Draft(resource["resourceType"], resource["id"], NOW, body, entries, links, blake2b(body).digest())
+    if shades_of(resource):
+        first["meta"] = {"lastUpdated": "2026-05-28T20:26:40Z", **resource.get("meta", {})}
+    ordered = {**first, **{name: value for name, value in resource.items() if name not in first}}
+    return drafted(ordered, NOW, blake2b(msgspec.json.encode(ordered)).digest())
 
 
 def keep(store: Store, resources: Iterable[dict[str, Any]]) -> None:

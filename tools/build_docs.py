@@ -23,6 +23,7 @@ os.environ["LC_ALL"] = "en"
 import typer
 
 from ror import definitions, errors
+from ror.access import policy
 from ror.cli.commands import app
 from ror.definitions import INCLUDES, RESOURCE_TYPES, SearchParameter, all_search_parameters, search_parameters
 from ror.errors import RorError
@@ -224,6 +225,22 @@ def _command(name: str, command: Any) -> str:
     return "\n\n".join((*parts, *([told] if told else [])))
 
 
+# --- access ----------------------------------------------------------------------------------------------------------
+
+
+def policy_table() -> str:
+    """The matrix of the newest policy, every switch off."""
+    rows = [
+        (code(rule), *(policy.cell(policy.STRICT, rule, one) for one in policy.PROFILES)) for rule in policy.rules()
+    ]
+    return table((f"rule ({policy.STRICT.name})", *map(str, policy.PROFILES)), rows)
+
+
+def switch_table() -> str:
+    """What may be switched on, and why there is a choice."""
+    return table(("switch", "because"), [(code(name), source) for name, source in policy.switches().items()])
+
+
 def _plain(text: str | None) -> str:
     return " ".join((text or "").split())
 
@@ -241,6 +258,8 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "statuses": statuses,
     "settings": settings_table,
     "commands": commands,
+    "policy": policy_table,
+    "switches": switch_table,
 }
 
 

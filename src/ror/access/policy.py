@@ -142,6 +142,11 @@ def switches() -> Mapping[str, str]:
     return {switch["name"]: switch["source"] for switch in _tables()["switches"]}
 
 
+def rules() -> tuple[str, ...]:
+    """The rules of the matrix, in its order."""
+    return tuple(_rule_numbers())
+
+
 def cell(policy: Policy, rule: str, profile: int) -> str:
     """The text of one cell of the matrix."""
     return _cells(policy.name)[rule][profile]

@@ -69,23 +69,22 @@ def prepare(given: bytes | Mapping[str, Any], now: int) -> Draft | Refusal:
         # Bodies are found by their first two members when they are joined into bundles.
         resource = {"resourceType": given["resourceType"], "id": given["id"], "meta": meta}
         resource.update((name, value) for name, value in given.items() if name not in resource)
-        shades = shades_of(resource)
-        entries, links = extract.pack(resource["resourceType"], _entries(resource, shades))
+        return drafted(resource, last_updated, digest)
     except (ValueError, ArithmeticError) as problem:
         return _refused("value", resource_path(given), "import.not-indexable", problem=str(problem))
+
+
+def drafted(resource: Mapping[str, Any], last_updated: int, digest: bytes) -> Draft:
+    """
+    The draft of a valid resource: it begins with its type, its id and its `meta`, which says when it was updated.
+
+    Raises ValueError when a date or a number cannot be read.
+    """
+    shades = shades_of(resource)
+    entries, links = extract.pack(resource["resourceType"], _entries(resource, shades))
     body, plan = laid_out(resource, shades) if shades else (_encode(resource), b"")
-    return Draft(
-        given["resourceType"],
-        given["id"],
-        last_updated,
-        body,
-        entries,
-        links,
-        digest,
-        own_facts(resource),
-        codes_in(shades),
-        plan,
-    )
+    own, codes = own_facts(resource), codes_in(shades)
+    return Draft(resource["resourceType"], resource["id"], last_updated, body, entries, links, digest, own, codes, plan)
 
 
 def _entries(resource: Mapping[str, Any], shades: Shades) -> extract.Entries:

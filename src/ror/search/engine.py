@@ -44,7 +44,7 @@ from ror.search.expression import (
     leads_to_resources,
 )
 from ror.search.extract import CANONICAL_PARAMETER, SEPARATOR, literal_reference
-from ror.search.index import Part, View
+from ror.search.index import ASTRAY, HIDDEN, Part, View
 from ror.search.segment import LOGICAL, record_of, rids_of
 from ror.search.values import normal_system
 
@@ -178,11 +178,11 @@ class Search:
 
     def hidden(self) -> BitMap:
         """Every live resource that the viewer does not see."""
-        return self._known(("hidden",), lambda: BitMap.union(*map(self._unseen, RESOURCE_TYPES)))
+        return self._known((HIDDEN,), lambda: BitMap.union(*map(self._unseen, RESOURCE_TYPES)))
 
     def astray(self) -> BitMap:
         """The resources of which a reference leads to what the viewer does not see."""
-        return self._known(("astray",), self._astray)
+        return self._known((ASTRAY,), self._astray)
 
     def hides(self, reference: Mapping[str, Any]) -> bool:
         """Whether a reference, as it stands in a resource, leads to something, and to nothing that the viewer sees."""
@@ -203,9 +203,12 @@ class Search:
         columns = self.view.columns((resource_type, leaf.param))
         return BitMap.union(NOTHING, *(column.answer(leaf) - part.dead for part, column in columns))
 
+    def _key(self, *name: str) -> tuple[object, ...]:
+        return (self.viewer.mask, self.viewer.perimeter, *name)
+
     def _known(self, name: tuple[str, ...], find: Callable[[], BitMap]) -> BitMap:
         """What is found once for a view, and for all who have the same profile and the same perimeter."""
-        key = (self.viewer.mask, self.viewer.perimeter, name)
+        key = self._key(*name)
         found = self.view.known.get(key)
         if found is None:
             found = self.view.known[key] = find()
@@ -255,6 +258,9 @@ class Search:
         return BitMap.union(NOTHING, *(self._sources(resource_type, param, one, rids) for one, rids in led_to))
 
     def _astray(self) -> BitMap:
+        still = self._astray_still()
+        if still is not None:
+            return still
         references = [
             (resource_type, name)
             for resource_type in RESOURCE_TYPES
@@ -262,6 +268,22 @@ class Search:
             if parameter.type == "reference"
         ]
         return BitMap.union(NOTHING, *(self._leading(*one, self._unseen) for one in references))
+
+    def _astray_still(self) -> BitMap | None:
+        """What is astray, from what was before a few changes; None when something else is hidden since."""
+        earlier = self.view.earlier
+        before = earlier.known.get(self._key(ASTRAY)) if earlier else None
+        if earlier is None or before is None or earlier.known.get(self._key(HIDDEN)) != self.hidden():
+            return None
+        found = before - earlier.changed
+        for part in self.view.parts[1:]:
+            for (_, param), column in part.segment.columns.items():
+                if param.endswith(LOGICAL):
+                    # Whom a name leads to may be in any segment.
+                    return None
+                if isinstance(column, LinkColumn):
+                    found = found | (column.sources(self.hidden()) - part.dead)
+        return found
 
     def _unseen(self, resource_type: str) -> BitMap:
         return self.view.of_type(resource_type) - self.seen(resource_type)

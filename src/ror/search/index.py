@@ -36,6 +36,12 @@ STALE_FLOOR: Final = 20_000
 """A new snapshot is made once this share of the large segment, and at least this many resources, changed."""
 
 
+HIDDEN: Final = "hidden"
+ASTRAY: Final = "astray"
+CARRIED: Final = (HIDDEN, ASTRAY)
+"""What the engine finds out about a view under names that end so is handed on to the views after it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A segment in a view, and those of its members that a later segment replaces."""
@@ -53,6 +59,7 @@ class View:
     size: int
     known: dict[Any, BitMap] = field(default_factory=dict, compare=False)
     """What was found out about this view and holds as long as it does, by whatever names it."""
+    earlier: "Earlier | None" = field(default=None, compare=False)
 
     def of_type(self, resource_type: str) -> BitMap:
         """Every live resource of a type. Do not change the set that is returned."""
@@ -91,11 +98,27 @@ class View:
         """This view, after a segment whose members replace what the others know of them."""
         parts = tuple(Part(part.segment, part.dead | (part.segment.members & fresh.members)) for part in self.parts)
         size = max(self.size, fresh.members.max() + 1 if fresh.members else 0)
-        return View((*parts, Part(fresh, BitMap())), seq, size)
+        return View((*parts, Part(fresh, BitMap())), seq, size, earlier=self._carried(fresh.members))
+
+    def _carried(self, changed: BitMap) -> "Earlier | None":
+        """What a view after this one, in which these resources changed, starts from."""
+        # A copy: another thread may be finding something out.
+        known = {name: found for name, found in self.known.copy().items() if name[-1] in CARRIED}
+        if any(name[-1] == ASTRAY for name in known):
+            return Earlier(known, changed)
+        return Earlier(self.earlier.known, self.earlier.changed | changed) if self.earlier else None
 
     def memory_bytes(self) -> int:
         """Bytes of the arrays, mapped ones included."""
         return sum(part.segment.memory_bytes() for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What was found out about a view before, and the resources that changed since: most of it still holds."""
+
+    known: dict[Any, BitMap]
+    changed: BitMap
 
 
 EMPTY: Final = View((), 0, 0)
@@ -312,7 +335,7 @@ def _merged(view: View, store: Store) -> View:
         for part in view.parts[after:]:
             later |= part.segment.members
         middle = Part(merged, merged.members & later)
-        view = View((*view.parts[:first], middle, *view.parts[after:]), view.seq, view.size)
+        view = View((*view.parts[:first], middle, *view.parts[after:]), view.seq, view.size, earlier=view.earlier)
 
 
 def _alike(parts: Sequence[Part]) -> tuple[int, int] | None:

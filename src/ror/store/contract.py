@@ -271,6 +271,19 @@ class Store(Protocol):
 
     def set_meta(self, key: str, value: str) -> None: ...
 
+    def policy(self) -> str:
+        """The name of the access policy that masks are made with."""
+
+    def set_policy(self, name: str) -> None:
+        """Make the masks of all that is written from now on with another access policy."""
+
+    def mask_again(self, after: int, count: int) -> tuple[int, int] | None:
+        """
+        Give the first `count` resources of a rid above `after` the masks of the policy, in one durable transaction.
+
+        The last rid and how many there were; None when there are no more. What changes has a line in the change log.
+        """
+
     def add_job(self, kind: str, asked_by: str, parameters: dict[str, object]) -> Job: ...
 
     def claim_job(self, kinds: Sequence[str], worker: str, stale_after_s: float) -> Job | None:

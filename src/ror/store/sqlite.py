@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from ror.access.policy import STRICT
 from ror.errors import Unavailable
 from ror.store import sqlite_access, sqlite_file
 from ror.store.compression import Codec, CorruptFrame, codec_of, dictionary_id, shipped_dictionary
@@ -249,6 +250,17 @@ class SqliteStore:
     def get_meta(self, key: str) -> str | None:
         row = self._one("SELECT value FROM meta WHERE key = ?", (key,))
         return row[0] if row else None
+
+    # Access
+
+    def policy(self) -> str:
+        return self.get_meta(sqlite_access.POLICY) or STRICT.name
+
+    def set_policy(self, name: str) -> None:
+        self.set_meta(sqlite_access.POLICY, name)
+
+    def mask_again(self, after: int, count: int) -> tuple[int, int] | None:
+        return self._writer.run(lambda connection: sqlite_access.mask_again(connection, after, count), count)
 
     # Jobs
 

@@ -83,12 +83,9 @@ def let_go(connection: sqlite3.Connection, rid: int, targets: Sequence[int]) -> 
     _spread(connection, policy_of(connection), reached, told=())
 
 
-def mask_again(connection: sqlite3.Connection, policy: Policy, after: int, count: int) -> int | None:
-    """
-    Give the next `count` resources after a rid the masks of a policy; the last rid, None when there are no more.
-
-    What changes has a line in the change log, without a new version.
-    """
+def mask_again(connection: sqlite3.Connection, after: int, count: int) -> tuple[int, int] | None:
+    """Give some resources the masks of the policy: `contract.Store.mask_again`."""
+    policy = policy_of(connection)
     rows = connection.execute(
         "SELECT rid, facts, shades FROM access WHERE rid > ? ORDER BY rid LIMIT ?", (after, count)
     ).fetchall()
@@ -96,7 +93,7 @@ def mask_again(connection: sqlite3.Connection, policy: Policy, after: int, count
     changed = [(new, rid) for rid, new, old in masked if new != old]
     connection.executemany("UPDATE access SET shades = ? WHERE rid = ?", changed)
     _tell(connection, [rid for _, rid in changed])
-    return rows[-1][0] if rows else None
+    return (rows[-1][0], len(rows)) if rows else None
 
 
 def _influences(rid: int, written: Written) -> Iterable[tuple[int, int]]:

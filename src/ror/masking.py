@@ -1,0 +1,64 @@
+"""
+What becomes of a directory when its access policy changes: every mask is made again, by a job, while it serves.
+
+From the moment when a policy is decided, what is written gets its masks from it; the job gives them to all the rest,
+batch by batch, each in one durable transaction that running servers see before they answer again (decision 22). Bodies
+and index entries stay as they are. A job that was cut short is begun again: making a mask twice changes nothing.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from ror.access.policy import policy_named
+from ror.errors import NotFound
+from ror.jobs import Work, run_next
+from ror.store.contract import Job, Store
+
+KIND: Final = "mask"
+"""What jobs of this kind are called in the store."""
+
+RESOURCES_AT_ONCE: Final = 2_000
+"""How many resources get their masks in one transaction."""
+
+
+def decide(store: Store, policy_name: str, asked_by: str) -> Job:
+    """
+    The job that brings a directory under a policy, which holds for all that is written from now on.
+
+    Raises UsageError when there is no such policy.
+    """
+    policy = policy_named(policy_name)
+    store.set_policy(policy.name)
+    return store.add_job(KIND, asked_by, {"policy": policy.name})
+
+
+def mask_everything(store: Store, told: Callable[[int], None] = lambda masked: None) -> Callable[[Work], None]:
+    """The handler of these jobs; `told` hears how many resources have their masks so far."""
+
+    def work(job: Work) -> None:
+        after, masked = 0, 0
+        while (batch := store.mask_again(after, RESOURCES_AT_ONCE)) is not None:
+            after, count = batch
+            masked += count
+            job.report(masked=masked)
+            told(masked)
+        job.progress["masked"] = masked
+
+    return work
+
+
+def apply(store: Store, policy_name: str, asked_by: str, told: Callable[[int], None] = lambda masked: None) -> Job:
+    """
+    The job done: everything in the directory has the masks of this policy.
+
+    Raises UsageError when there is no such policy, Unavailable when the directory cannot be written.
+    """
+    job = decide(store, policy_name, asked_by)
+    handlers = {KIND: mask_everything(store, told)}
+    # Jobs that others left come first; making masks twice changes nothing.
+    while (current := store.job(job.id)) is not None and current.state in ("waiting", "running"):
+        run_next(store, f"{asked_by}-{job.id}", handlers, stale_after_s=0)
+    done = store.job(job.id)
+    if done is None:
+        raise NotFound("policy.job-lost", job=job.id)
+    return done
