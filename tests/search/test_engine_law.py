@@ -308,20 +308,6 @@ def test_the_worlds_are_dense_enough_for_the_law_to_prove_something():
 
 @MANY
 @given(SEEDS)
-def test_negation_turns_or_into_and(seed):
-    random = Random(seed)
-    search = Search(worlds.SlowWorld(worlds.batches(random)).view, Viewer(1))
-    for _ in range(TREES_A_WORLD):
-        resource_type = random.choice(tuple(USED))
-        one, two = tree(random, resource_type, 2), tree(random, resource_type, 2)
-
-        neither = search.of(Not(Or((one, two))), resource_type)
-
-        assert neither == search.of(And((Not(one), Not(two))), resource_type)
-
-
-@MANY
-@given(SEEDS)
 def test_a_tree_finds_the_same_whether_the_index_is_in_one_piece_or_in_several(seed):
     random = Random(seed)
     batches = worlds.batches(random)

@@ -310,7 +310,7 @@ class Search:
             sources = column.sources(targets)
             self.touched += len(sources)
             found = found | (sources - part.dead)
-        for slots, rids in self._logical_links(resource_type, param, target):
+        for slots, rids in self.logical_links(resource_type, param, target):
             pointing = [slot for slot, rid in zip(slots.tolist(), rids.tolist(), strict=True) if rid in targets]
             found = found | BitMap(pointing)
         return found
@@ -325,12 +325,12 @@ class Search:
             # What is only referred to may have a rid beyond those of all that is there.
             size = max(self.view.size, int(rids_pointed_at.max(initial=0)) + 1)
             found = found | bitmaps.of_any(rids_pointed_at, size)
-        for slots, rids in self._logical_links(source, param, target):
+        for slots, rids in self.logical_links(source, param, target):
             pairs = zip(slots.tolist(), rids.tolist(), strict=True)
             found = found | BitMap([rid for slot, rid in pairs if slot in sources])
         return found & self.seen(target)
 
-    def _logical_links(self, source: str, param: str, target: str) -> Iterator[tuple[Array, Array]]:
+    def logical_links(self, source: str, param: str, target: str) -> Iterator[tuple[Array, Array]]:
         """The live links by business identifier or canonical URL, as parallel arrays of slots and rids."""
         for part, names in self.view.columns((source, param + LOGICAL)):
             assert isinstance(names, KeyColumn)

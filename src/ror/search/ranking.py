@@ -7,7 +7,7 @@ ranked, so that few matches cost little, however large the directory.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -55,7 +55,8 @@ class Ranking:
         sources = (resource_type, *(target for _, target in key.hops))
         for number in reversed(range(len(key.hops))):
             link = (sources[number], key.hops[number][0])
-            ranks = _brought_back(search, link, sets[number], sets[number + 1], ranks)
+            links = _links(search, link, sources[number + 1], sets[number])
+            ranks = _brought_back(search, links, sets[number], sets[number + 1], ranks)
         self.ranks = ranks
         self.start = self._start_rank(start)
 
@@ -171,15 +172,23 @@ def _piece(
     return _Piece(places.of(owners.compress(alive)), order.compress(alive).astype(np.int64), column.ranked)
 
 
-def _brought_back(
-    search: Search, name: tuple[str, str], sources: BitMap, targets: BitMap, ranks_of_targets: Array
-) -> Array:
-    """The best rank among those of `targets` that each of `sources` points at with a reference parameter."""
-    from_places, to_places = _Places(search, sources), _Places(search, targets)
-    ranks = from_places.ranks()
+def _links(search: Search, name: tuple[str, str], target: str, sources: BitMap) -> Iterator[tuple[Array, Array]]:
+    """What a reference parameter leads to from `sources`, literally or by name: slots, and the rid of each."""
     for part, column in search.view.columns(name):
         assert isinstance(column, LinkColumn)
-        slots, rids = column.links(sources - part.dead)
+        yield column.links(sources - part.dead)
+    for slots, rids in search.logical_links(*name, target):
+        known = bitmaps.are_in(slots, sources)
+        yield slots.compress(known), rids.compress(known)
+
+
+def _brought_back(
+    search: Search, links: Iterable[tuple[Array, Array]], sources: BitMap, targets: BitMap, ranks_of_targets: Array
+) -> Array:
+    """The best rank among those of `targets` that each of `sources` is linked with."""
+    from_places, to_places = _Places(search, sources), _Places(search, targets)
+    ranks = from_places.ranks()
+    for slots, rids in links:
         known = bitmaps.are_in(rids, targets)
         brought = ranks_of_targets.take(to_places.of(rids.compress(known)))
         np.minimum.at(ranks, from_places.of(slots.compress(known)), brought)
