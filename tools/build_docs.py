@@ -24,6 +24,7 @@ import typer
 
 from ror import definitions, errors
 from ror.access import policy
+from ror.audit.sensitive import TREATMENTS, treatments
 from ror.cli.commands import app
 from ror.definitions import INCLUDES, RESOURCE_TYPES, SearchParameter, all_search_parameters, search_parameters
 from ror.errors import RorError
@@ -142,6 +143,24 @@ def corrections() -> str:
     return table(("type", "parameter", "why"), rows)
 
 
+# --- audit -----------------------------------------------------------------------------------------------------------
+
+
+def audit_parameters() -> str:
+    """What the audit trail lets be read of the value of a parameter."""
+    told = {
+        "types": "a parameter of this type",
+        "parameters": "this parameter, whatever its type",
+        "modifiers": "any parameter with this modifier",
+        "answering": "this parameter, which says how to answer",
+    }
+    rows = [
+        (told[kind], *(code(*(name for name, one in names.items() if one == treatment)) for treatment in TREATMENTS))
+        for kind, names in treatments().items()
+    ]
+    return table(("", "readable", "value hashed, its system readable", "hashed"), rows)
+
+
 # --- HTTP, settings, commands ----------------------------------------------------------------------------------------
 
 
@@ -253,6 +272,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "limits": limits,
     "former-names": former_names,
     "corrections": corrections,
+    "audit-parameters": audit_parameters,
     "routes": route_table,
     "refused-routes": refused_routes,
     "statuses": statuses,

@@ -143,6 +143,11 @@ class Metrics:
         self._bodies = self._gauge(
             "ror_body_cache_reads", "Bodies read, by whether they were at hand", "livesum", ("at_hand",)
         )
+        self._trail_lines = Counter("ror_audit_lines", "Lines of the audit trail on disk", registry=self.registry)
+        self._trail_lag = self._gauge(
+            "ror_audit_lag_seconds", "Wait of the oldest line of the last write of the audit trail", "livemax"
+        )
+        self._trail_fails = self._gauge("ror_audit_failing", "Whether the audit trail cannot be written", "livemax")
         # Looking a child up by its labels costs more than counting.
         self._counters: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
@@ -186,6 +191,15 @@ class Metrics:
         self._bodies_bytes.set(body_cache_bytes)
         self._bodies.labels("yes").set(hits)
         self._bodies.labels("no").set(misses)
+
+    def trail_written(self, lines: int, lag_s: float) -> None:
+        """Lines of the audit trail are on disk, of which the oldest waited that long, or waits still."""
+        self._trail_lines.inc(lines)
+        self._trail_lag.set(lag_s)
+
+    def trail_fails(self, fails: bool) -> None:
+        """The audit trail cannot be written, or can again."""
+        self._trail_fails.set(fails)
 
     def exposition(self) -> bytes:
         """Every figure, of every process, as Prometheus reads it."""

@@ -1,5 +1,5 @@
 """
-The one place where the parts are put together: a store, its index, the bodies at hand.
+The one place where the parts are put together: a store, its index, the bodies at hand, the audit trail.
 """
 
 import time
@@ -9,11 +9,14 @@ from urllib.parse import unquote, urlsplit
 
 from ror import terminology
 from ror.bodies import Bodies
+from ror.errors import UsageError
 from ror.registry import Registry
 from ror.search.index import Index
 from ror.settings import Settings
 from ror.store import open_store
 from ror.store.contract import Store
+from ror.trail.folder import Folder
+from ror.trail.writing import Journal, Listeners
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,33 @@ def open_directory(settings: Settings) -> Directory:
     return Directory(settings, store, index, bodies, registry, ready_in_s)
 
 
+def open_trail(settings: Settings, listeners: Listeners | None = None) -> Journal | None:
+    """
+    This process's part of the audit trail, made where there is none; None when the settings turn it off.
+
+    Raises UsageError when it cannot be opened.
+    """
+    if not settings.audit:
+        return None
+    folder = Folder(trail_folder(settings))
+    journal = Journal(folder, "calls", settings.audit_retention_days, listeners)
+    try:
+        folder.make()
+        journal.open()
+    except (OSError, ValueError) as problem:
+        raise UsageError("audit.cannot-open", folder=folder.path, problem=problem) from None
+    return journal
+
+
+def trail_folder(settings: Settings) -> Path:
+    """Where the audit trail of a directory is: where it is said, else beside its file."""
+    return Path(settings.audit_folder) if settings.audit_folder else _beside(settings.database, ".audit")
+
+
 def snapshot_folder(database: str) -> Path:
     """Where the index snapshots of a database live: beside its file."""
-    return Path(unquote(urlsplit(database).path.removeprefix("/")) + ".index")
+    return _beside(database, ".index")
+
+
+def _beside(database: str, ending: str) -> Path:
+    return Path(unquote(urlsplit(database).path.removeprefix("/")) + ending)

@@ -159,6 +159,10 @@ class Settings:
     request_timeout_s: int = _setting(30, _whole_number(1, 3_600))
     """How long a client may take to send the head of a request, then its body."""
     stop_timeout_s: int = _setting(30, _whole_number(0, 3_600))
+    audit: bool = _setting(True, _yes_or_no)
+    audit_folder: str | None = _setting(None, _any_text)
+    audit_retention_days: int | None = _setting(None, _whole_number(1, 36_500))
+    """Nothing is ever taken away unless somebody decides how long is long enough."""
     terminology_file: str | None = _setting(None, _existing_file)
     user_profiles_file: str | None = _setting(None, _existing_file)
 

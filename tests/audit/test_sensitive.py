@@ -70,6 +70,21 @@ def test_a_parameter_that_nobody_knows_is_hashed_with_its_name():
     )
 
 
+def test_a_very_long_request_makes_no_longer_line():
+    codes, names, terms = ",".join(["013"] * 1_000), ",".join("a" * 1_001), 'name eq "a" or ' * 1_200
+    asked = [("specialty", codes), ("name", names), ("_filter", terms), ("name", "a" * 20_000), ("specialty", "014")]
+
+    written = VEIL.pairs("HealthcareService", asked)
+
+    assert written == (
+        ("specialty", codes),
+        ("name", hidden(names)),
+        ("_filter", hidden(terms)),
+        (hidden("name"), hidden("a" * 20_000)),
+        (hidden("specialty"), hidden("014")),
+    )
+
+
 def test_what_a_search_takes_for_the_same_has_the_same_hash_and_another_key_gives_another():
     assert VEIL.hashed("  Éléonore DUPONT") == VEIL.hashed("eleonore dupont")
     assert VEIL.hashed("Dupont") != VEIL.hashed("Durand")

@@ -17,6 +17,7 @@ from importlib.resources import files
 from typing import Final, Literal
 
 from ror.errors import RorError
+from ror.search.asked import MAX_VALUES
 from ror.search.criteria import FILTER, criterion
 from ror.search.filter import NOT_OFFERED, OPERATORS
 from ror.search.values import fold
@@ -24,10 +25,16 @@ from ror.search.values import fold
 MARK: Final = "#"
 """What a hashed value begins with; no readable one does."""
 
+MOST_READ: Final = 32_768
+"""Characters of the parameters of a request that are looked at one by one: a thousand codes fit."""
+
 KEY_BYTES: Final = 32
+_REMEMBERED_LENGTH: Final = 200
+_LONGEST_NAME: Final = 500
 _HASH_BYTES: Final = 12
 
 Treatment = Literal["readable", "hashed", "system"]
+TREATMENTS: Final[tuple[Treatment, ...]] = ("readable", "system", "hashed")
 """`system` lets what stands before a bar be read: the system of an identifier, not its value."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9:/._|+*-]{0,200}", re.ASCII)
@@ -48,16 +55,30 @@ class Veil:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._kept = lru_cache(maxsize=4096)(self._pair)
+        self._remembered = lru_cache(maxsize=4096)(self._pair)
 
     def hashed(self, value: str) -> str:
-        """The hash of a text; texts that a search takes for the same have the same."""
-        found = blake2b(fold(value).encode(), key=self._key, digest_size=_HASH_BYTES).digest()
+        """The hash of a text; texts that a search takes for the same have the same, unless they are very long."""
+        text = fold(value) if len(value) <= MOST_READ else value
+        found = blake2b(text.encode(), key=self._key, digest_size=_HASH_BYTES).digest()
         return MARK + base64.urlsafe_b64encode(found).decode("ascii")
 
     def pairs(self, resource_type: str | None, pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-        """The parameters of a request on a resource type, as they may be written; in order."""
-        return tuple([self._kept(resource_type, name, value) for name, value in pairs])
+        """
+        The parameters of a request on a resource type, as they may be written; in order.
+
+        What is beyond `MOST_READ` characters is hashed whole: a request must not make a line much longer than itself.
+        """
+        written, left = [], MOST_READ
+        for name, value in pairs:
+            left -= len(name) + len(value)
+            if left < 0:
+                written.append((self.hashed(name), self.hashed(value)))
+            elif len(value) <= _REMEMBERED_LENGTH:
+                written.append(self._remembered(resource_type, name, value))
+            else:
+                written.append(self._pair(resource_type, name, value))
+        return tuple(written)
 
     def path(self, path: str) -> str:
         """The path of a request, hashed when it is none of ours."""
@@ -69,10 +90,13 @@ class Veil:
 
     def _pair(self, resource_type: str | None, name: str, value: str) -> tuple[str, str]:
         if name == FILTER and resource_type is not None:
-            return name, "".join(self._filter(resource_type, value))
+            written = "".join(self._filter(resource_type, value))
+            return name, written if len(written) <= MOST_READ else self.hashed(value)
         treatment = treatment_of(resource_type, name)
         if treatment is None:
             return self.hashed(name), self.hashed(value)
+        if value.count(",") >= MAX_VALUES:
+            return name, self.hashed(value)
         return name, self._listed(value, treatment)
 
     def _listed(self, text: str, treatment: Treatment) -> str:
@@ -105,19 +129,23 @@ def _looks_like_a_code(text: str) -> bool:
     return bool(_PLAIN.fullmatch(text)) and not _LONG_NUMBER.fullmatch(text)
 
 
-@lru_cache(maxsize=4096)
 def treatment_of(resource_type: str | None, name: str) -> Treatment | None:
     """
     What may be written of the values of a parameter; None for a name that is not known.
 
     >>> treatment_of("HealthcareService", "specialty"), treatment_of("PractitionerRole", "practitioner.identifier")
-    ('readable', 'hashed')
+    ('readable', 'system')
     """
     tables = treatments()
     if name in tables["answering"]:
         return tables["answering"][name]
-    if resource_type is None:
-        return None
+    # Names come from outside: long ones are not worth remembering.
+    return None if resource_type is None or len(name) > _LONGEST_NAME else _treatment_of(resource_type, name)
+
+
+@lru_cache(maxsize=4096)
+def _treatment_of(resource_type: str, name: str) -> Treatment | None:
+    tables = treatments()
     try:
         asked = criterion(resource_type, name).asked
     except RorError:

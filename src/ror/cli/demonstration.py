@@ -11,11 +11,12 @@ from ror import runtime
 from ror.cli.generation import size_named
 from ror.cli.importation import renew_snapshot
 from ror.cli.speaking import answer, say
+from ror.cli.tracing import traced
 from ror.errors import UsageError
 from ror.generating import Size, generate
 from ror.importing import Document, Place, Report
 from ror.importing import run as run_import
-from ror.settings import FILE_VARIABLE, load
+from ror.settings import FILE_VARIABLE, Settings, load
 from ror.store import open_store
 
 MARK: Final = "demo"
@@ -37,7 +38,7 @@ def run(size_name: str, port: int, seed: int, folder: Path) -> None:
     database = f"sqlite:///{quote(str(folder / 'demo.db'))}"
     # Only what is asked here: a demonstration must not depend on what else is set on this machine.
     settings = load({"database": database, "port": port, "anonymous_profile": 1}, {FILE_VARIABLE: ""})
-    _make(database, folder, size, seed)
+    _make(settings, folder, size, seed)
     for key, request in REQUESTS:
         answer(say(key))
         answer(f"  curl 'http://{settings.host}:{port}{settings.mounts[0]}/{request}'")
@@ -47,8 +48,9 @@ def run(size_name: str, port: int, seed: int, folder: Path) -> None:
     serve(settings)
 
 
-def _make(database: str, folder: Path, size: Size, seed: int) -> None:
+def _make(settings: Settings, folder: Path, size: Size, seed: int) -> None:
     """Fill the database with this demonstration, unless it is there."""
+    database = settings.database
     mark = f"{size.value} {seed} {version('ror')}"
     if _mark_of(database, folder) not in (None, mark, MAKING + mark):
         (folder / "demo.db").unlink()
@@ -64,7 +66,8 @@ def _make(database: str, folder: Path, size: Size, seed: int) -> None:
         store.set_meta(MARK, MAKING + mark)
         report, start = Report(), time.monotonic()
         given = (Document(Place("demo", line), one) for line, one in enumerate(generate(size, seed), 1))
-        run_import(store, given, report, now=time.time_ns() // 1_000, author=MARK)
+        with traced(settings, (MARK,), MARK, report, lambda: False):
+            run_import(store, given, report, now=time.time_ns() // 1_000, author=MARK)
         renew_snapshot(store, runtime.snapshot_folder(database), report)
         store.set_meta(MARK, mark)
         answer(say("cli.demo-made", count=say.number(report.kept), seconds=say.number(time.monotonic() - start, 1)))

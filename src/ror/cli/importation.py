@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ror import runtime
 from ror.cli.speaking import answer, say, tell
+from ror.cli.tracing import traced
 from ror.errors import RorError
 from ror.importing import Document, Refused, Report, check, documents
 from ror.importing import run as run_import
@@ -44,7 +45,8 @@ def run(settings: Settings, files: Sequence[str], author: str, workers: int, dry
         else:
             store = open_store(settings.database)
             try:
-                run_import(store, reading, report, now=now, author=author, workers=workers, listeners=listeners)
+                with traced(settings, files, author, report, stop.is_asked):
+                    run_import(store, reading, report, now=now, author=author, workers=workers, listeners=listeners)
                 if not stop.is_asked():
                     dangling = store.dangling(DANGLING_SHOWN)
                     renew_snapshot(store, runtime.snapshot_folder(settings.database), report)

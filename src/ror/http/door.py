@@ -33,9 +33,11 @@ from ror.http import addresses, negotiation
 from ror.http.compression import WORTH_IT, coded
 from ror.http.exchange import Call, Header, Reply, Route, Service
 from ror.http.routes import SERVICE_ROUTES, check_method, report_directory, route_of
+from ror.http.tracing import Tracer, listeners
 from ror.observability import Log, Metrics
-from ror.runtime import Directory, open_directory
+from ror.runtime import Directory, open_directory, open_trail
 from ror.settings import Settings
+from ror.trail.writing import Journal
 
 Headers = Mapping[bytes, bytes]
 Scope = MutableMapping[str, Any]
@@ -88,6 +90,7 @@ class Door:
         self.on_failure: Callable[[Exception], None] = lambda problem: log.failure("open", problem)
         self._is_worker = is_worker
         self._opening: asyncio.Task[None] | None = None
+        self._tracer: Tracer | None = None
         # The root comes last: every path begins with it.
         self._mounts = sorted(settings.mounts, key=len, reverse=True)
         self._proxies = tuple(ipaddress.ip_network(one, strict=False) for one in settings.trusted_proxies)
@@ -121,13 +124,23 @@ class Door:
 
     async def _open(self) -> None:
         try:
-            directory = await asyncio.to_thread(open_directory, self.service.settings)
+            directory, journal = await asyncio.to_thread(self._opened)
         except Exception as problem:
             self.on_failure(problem)
             return
+        if journal is not None:
+            self.service.journal, self._tracer = journal, Tracer(journal)
         self.service.opened = directory
         report_directory(self.service)
         self.on_open(directory)
+
+    def _opened(self) -> tuple[Directory, Journal | None]:
+        directory = open_directory(self.service.settings)
+        try:
+            return directory, open_trail(self.service.settings, listeners(self.service.metrics, self.service.log))
+        except BaseException:
+            directory.close()
+            raise
 
     async def _close(self) -> None:
         self.service.stopping = True
@@ -136,6 +149,8 @@ class Door:
         if self.service.opened is not None:
             directory, self.service.opened = self.service.opened, None
             await asyncio.to_thread(directory.close)
+        if self.service.journal is not None:
+            await asyncio.to_thread(self.service.journal.close)
 
     # --- one exchange ---
 
@@ -146,22 +161,32 @@ class Door:
         request_id = self._request_id(headers)
         route, reply = await self._replied(scope, receive, headers, request_id)
         sent = 0
-        if reply.status != _CLIENT_GONE:
-            sent = await self._send(send, reply, scope["method"], request_id, headers)
-        self._account(route, scope["method"], _target(scope), headers, request_id, reply, start, sent)
+        try:
+            if reply.status != _CLIENT_GONE:
+                sent = await self._send(send, reply, scope["method"], request_id, headers)
+        finally:
+            # Whoever was given part of an answer was given it.
+            self._account(_named(route), scope["method"], _target(scope), headers, request_id, reply, start, sent)
+            if self._tracer is not None:
+                seconds = time.perf_counter() - start
+                self._tracer.trace(route, scope, headers, request_id, self.service.viewer, reply, seconds)
 
-    async def _replied(self, scope: Scope, receive: Receive, headers: Headers, request_id: str) -> tuple[str, Reply]:
-        """The name of the route that answers, and its reply: what it gives, or the outcome of what went wrong."""
+    async def _replied(
+        self, scope: Scope, receive: Receive, headers: Headers, request_id: str
+    ) -> tuple[Route | None, Reply]:
+        """The route that answers, and its reply: what it gives, or the outcome of what went wrong."""
         language = messages.preferred_language(_text(headers, b"accept-language"))
-        name, pretty = "-", False
+        route, pairs, pretty = None, None, False
         try:
             base_url, route, parts = self._route(scope, headers)
-            name, method = route.path or "/", scope["method"]
+            method = scope["method"]
             if method == "OPTIONS":
-                return name, Reply(204, headers=((b"allow", ", ".join(route.allow).encode()),))
+                return route, Reply(204, headers=((b"allow", ", ".join(route.allow).encode()),))
             check_method(route, method)
             if not route.is_open and self.service.viewer is None:
                 raise Unauthenticated("access.login-required", metadata=f"{base_url}/metadata")
+            if not route.is_open and self.service.is_untraceable:
+                raise Unavailable("audit.cannot-write")
             pairs = addresses.parameters(scope["query_string"])
             if method == "POST":
                 pairs += addresses.parameters(await self._form(receive, headers))
@@ -171,7 +196,7 @@ class Door:
             assert route.answer is not None, "a route with methods has an answer"
             reply = route.answer(self.service, call)
         except _ClientGone:
-            return name, Reply(_CLIENT_GONE)
+            return route, Reply(_CLIENT_GONE)
         except RorError as error:
             reply = _refusal(error, headers, language)
         except Exception as problem:
@@ -182,7 +207,8 @@ class Door:
             reply = Reply(500, wire.outcome([wire.Issue("fatal", "exception", told)]))
         if pretty and reply.body:
             reply.body = wire.pretty(bytes(reply.body))
-        return name, reply
+        reply.pairs = pairs
+        return route, reply
 
     def _route(self, scope: Scope, headers: Headers) -> tuple[str, Route, tuple[str, ...]]:
         """The base URL as the client knows it, the route, and the parts of the path below the mount point."""
@@ -345,6 +371,11 @@ def _text(headers: Headers, name: bytes) -> str | None:
 def _target(scope: Scope) -> tuple[str, str]:
     """The path and the query as they came, for the log."""
     return scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+
+
+def _named(route: Route | None) -> str:
+    """The name of a route in figures and in the log."""
+    return "-" if route is None else route.path or "/"
 
 
 def _agree_on_format(headers: Headers, pairs: Sequence[tuple[str, str]]) -> bool:

@@ -9,6 +9,7 @@ from ror.errors import Unavailable
 from ror.observability import Log, Metrics
 from ror.runtime import Directory
 from ror.settings import Settings
+from ror.trail.writing import Journal
 from ror.wire import Pieces
 
 Header = tuple[bytes, bytes]
@@ -27,6 +28,8 @@ class Service:
     since: str
     """The day since which the service is what it is, as a FHIR date."""
     opened: Directory | None = None
+    journal: Journal | None = None
+    """Where calls are traced; None until the directory is open, and when the settings turn it off."""
     stopping: bool = False
 
     @property
@@ -35,6 +38,11 @@ class Service:
         if self.opened is None:
             raise Unavailable("http.starting")
         return self.opened
+
+    @property
+    def is_untraceable(self) -> bool:
+        """Whether what is answered now might leave no trace."""
+        return self.journal is not None and self.journal.is_failing
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +63,23 @@ class Call:
 
 @dataclass(slots=True)
 class Reply:
-    """An answer before it is coded for the way; `total` is for the log."""
+    """
+    An answer before it is coded for the way.
+
+    The rest is for the log and the audit trail: `total` counts every match, `matches` and `included` the resources in
+    the body, `withheld` those that the access policy took away; `pairs` are the parameters that were asked, None when
+    they could not be read.
+    """
 
     status: int
     body: bytes | Pieces = b""
     headers: Sequence[Header] = ()
     content_type: bytes = FHIR_CONTENT_TYPE
     total: int | None = None
+    matches: int = 0
+    included: int = 0
+    withheld: int = 0
+    pairs: Sequence[tuple[str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

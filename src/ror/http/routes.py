@@ -65,7 +65,7 @@ def _read(service: Service, call: Call) -> Reply:
     held, since = call.header(b"if-none-match"), None if is_cut else call.header(b"if-modified-since")
     if negotiation.is_fresh(held, since, etag, found.last_updated):
         return Reply(304, headers=headers)
-    return Reply(200, subsetted(found.body, resource_type, subset) if subset else found.body, headers)
+    return Reply(200, subsetted(found.body, resource_type, subset) if subset else found.body, headers, matches=1)
 
 
 def _etag(found: Stored, is_cut: bool, subset: Subset | None) -> str:
@@ -101,7 +101,7 @@ def _search(service: Service, call: Call) -> Reply:
         directory.settings.max_included,
     )
     applied: tuple[Header, ...] = ((b"preference-applied", wanted.applied.encode()),) if wanted.applied else ()
-    return Reply(200, answer.pieces, applied, total=answer.total)
+    return Reply(200, answer.pieces, applied, total=answer.total, matches=answer.matches, included=answer.included)
 
 
 def _welcome(service: Service, call: Call) -> Reply:
@@ -125,6 +125,8 @@ def _live(service: Service, call: Call) -> Reply:
 def _ready(service: Service, call: Call) -> Reply:
     if service.stopping:
         return _state(503, "stopping")
+    if service.is_untraceable:
+        return _state(503, "not-tracing")
     return _state(200, "ready") if service.opened else _state(503, "starting")
 
 

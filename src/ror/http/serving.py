@@ -27,7 +27,7 @@ from ror.http.memory import keep_what_is_freed
 from ror.http.protocol import Protocol
 from ror.http.routes import VERSION
 from ror.observability import SHARED_FOLDER, Level, Log, adopt_library_logs
-from ror.runtime import Directory, open_directory
+from ror.runtime import Directory, open_directory, open_trail
 from ror.settings import Settings
 
 KEEP_ALIVE_S = 75
@@ -104,6 +104,9 @@ def _serve_with_workers(settings: Settings, log: Log, listener: socket.socket) -
     directory = open_directory(settings)
     _announce(log, directory, _url(settings, listener))
     directory.close()
+    journal = open_trail(settings)
+    if journal is not None:
+        journal.close()
     folder = tempfile.mkdtemp(prefix="ror-metrics-")
     try:
         with _variables({SHARED_FOLDER: folder}):

@@ -1,0 +1,60 @@
+"""What an import leaves in the audit trail: a line before anything is kept, and one before anything is reported."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from ror import runtime
+from ror.audit.records import ImportBegun, ImportEnded, instant
+from ror.errors import RorError
+from ror.importing import Report
+from ror.settings import Settings
+from ror.trail.tending import user
+from ror.trail.writing import Journal
+
+
+@contextmanager
+def traced(
+    settings: Settings, files: Sequence[str], author: str, report: Report, is_stopped: Callable[[], bool]
+) -> Iterator[None]:
+    """
+    An import inside, traced when the settings say so.
+
+    Raises UsageError before it begins when the trail cannot be opened, Unavailable when a line cannot be written.
+    """
+    journal = runtime.open_trail(settings)
+    if journal is None:
+        yield
+        return
+    run = secrets.token_hex(8)
+    try:
+        begun = ImportBegun(at=_now(), run=run, author=author, by=user(), files=tuple(files))
+        journal.write_durably(begun)
+        try:
+            yield
+        except BaseException as problem:
+            _end(journal, run, report, True, problem.key if isinstance(problem, RorError) else type(problem).__name__)
+            raise
+        _end(journal, run, report, is_stopped(), None)
+    finally:
+        journal.close()
+
+
+def _end(journal: Journal, run: str, report: Report, interrupted: bool, problem: str | None) -> None:
+    journal.write_durably(
+        ImportEnded(
+            at=_now(),
+            run=run,
+            created=report.created,
+            updated=report.updated,
+            unchanged=report.unchanged,
+            refused=report.refused,
+            interrupted=interrupted or report.interrupted,
+            problem=problem,
+        )
+    )
+
+
+def _now() -> str:
+    return instant(time.time_ns())

@@ -1,0 +1,327 @@
+"""What calls leave in the audit trail of a running server, however it ends."""
+
+import itertools
+import resource
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ror.audit.records import Call, instant
+from ror.runtime import trail_folder
+from ror.settings import Settings
+from ror.trail.folder import Folder
+from ror.trail.reading import Wanted, find
+from ror.trail.verifying import verify
+from tests.http.conftest import Server, fill, request, start, stop
+
+TODAY = instant(time.time_ns())[:10]
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> str:
+    """The URL of a directory of one's own."""
+    url = f"sqlite:///{tmp_path}/ror.db"
+    fill(url)
+    return url
+
+
+def trail_of(database: str) -> Folder:
+    return Folder(trail_folder(Settings(database=database)))
+
+
+def serve(database: str, **variables: str) -> Server:
+    return start(database, **{"ROR_ANONYMOUS_PROFILE": "1", "ROR_ACCESS_LOG": "false", **variables})
+
+
+def calls(database: str) -> list[Call]:
+    return [one.record for one in find(trail_of(database), Wanted()) if isinstance(one.record, Call)]
+
+
+def traced(database: str, *requests: bytes, **variables: str) -> list[Call]:
+    """The calls that the trail tells once a server answered these requests and stopped."""
+    server = serve(database, **variables)
+    for one in requests:
+        server.send(one)
+    assert stop(server) == 0
+    return calls(database)
+
+
+Ask = Callable[..., Call]
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """`ask(target)`: the line of a call, as it stands in the trail of a server that goes on."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('traced')}/ror.db"
+    fill(url)
+    server, folder = serve(url), trail_of(url)
+
+    def line_of(target: str, method: str = "GET", body: bytes = b"", **headers: str) -> Call:
+        name = f"asked-{next(_numbers)}"
+        server.send(request(target, method, body, x_request_id=name, **headers))
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            for one in find(folder, Wanted(request_id=name)):
+                assert isinstance(one.record, Call)
+                return one.record
+            time.sleep(0.05)
+        raise AssertionError(f"{method} {target} left no line")
+
+    line_of.folder = folder  # type: ignore[attr-defined]
+    yield line_of
+    assert stop(server) == 0
+    assert found(url) == []
+
+
+def found(database: str) -> list[str]:
+    return [one.what for one in verify(trail_of(database), TODAY).findings]
+
+
+# --- one line a call -------------------------------------------------------------------------------------------------
+
+
+def test_a_read_is_told_with_who_what_and_how_it_went(ask):
+    before = instant(time.time_ns())
+    headers = {
+        "ror_profil_utilisateur_code": "CU22",
+        "ror_profil_utilisateur_system": "1.2.250.1.213.1.6.1.66",
+        "ror_role_metier_code": "AUTOMATE",
+    }
+    line = ask("/fhir/Location/l1", **headers)
+
+    assert before <= line.at <= instant(time.time_ns())
+    assert (line.client, line.profile, line.certificate) == (None, 1, None)
+    assert (line.method, line.route, line.interaction) == ("GET", "[type]/[id]", "read")
+    assert (line.path, line.query, line.status) == ("/fhir/Location/l1", (), 200)
+    assert (line.total, line.matches, line.included, line.withheld) == (None, 1, 0, 0)
+    assert 0 < line.duration_us < 1e6
+    assert line.announced is not None
+    assert (line.announced.user_profile, line.announced.role) == ("CU22", "AUTOMATE")
+    assert (line.announced.user_profile_system, line.announced.role_system) == ("1.2.250.1.213.1.6.1.66", None)
+
+
+def test_a_search_is_told_with_what_was_found(ask):
+    line = ask("/fhir/Location?address-postalcode=44000&_count=3&_include=Location:organization")
+
+    assert line.query == (("address-postalcode", "44000"), ("_count", "3"), ("_include", "Location:organization"))
+    assert (line.total, line.matches, line.included) == (400, 3, 1)
+
+
+def test_a_form_is_told_like_an_address(ask):
+    line = ask("/fhir/Location/_search?_count=1", "POST", b"status=active", content_type=FORM)
+
+    assert (line.query, line.matches) == ((("_count", "1"), ("status", "active")), 1)
+
+
+def test_names_that_were_asked_for_are_nowhere_in_the_trail_and_yet_can_be_looked_for(ask):
+    lines = [
+        ask("/fhir/Organization?name=Zorglub"),
+        ask("/fhir/Organization?nom=Zorglub"),
+        ask("/fhir/Zorglub"),
+        ask("/fhir/Organization/_search", "POST", b"_content=Zorglub", content_type=FORM),
+        ask("/fhir/Organization?_filter=name%20co%20%22Zorglub%22"),
+        ask("/fhir/Organization?name=Zorglub%E9"),
+        ask("/fhir/Organization/Zorglub%20Zorglub"),
+        ask("/fhir/Organization", ror_role_metier_code="Zorglub Zorglub"),
+    ]
+
+    assert [line.status for line in lines] == [200, 400, 404, 200, 200, 400, 404, 200]
+    files = [path for path in ask.folder.path.rglob("*") if path.is_file()]
+    assert [path for path in files if b"orglub" in path.read_bytes().lower()] == []
+    hashed = ask.folder.veil().hashed("ZORGLUB")
+    assert len(list(find(ask.folder, Wanted(value=hashed)))) == 4
+
+
+@pytest.mark.parametrize(
+    ("target", "method", "status", "route"),
+    [
+        pytest.param("/fhir/Location/absent", "GET", 404, "[type]/[id]", id="what is not there"),
+        pytest.param("/fhir/Location?colour=blue", "GET", 400, "[type]", id="what is not understood"),
+        pytest.param("/fhir/Location/l1", "DELETE", 405, "[type]/[id]", id="what is not offered"),
+        pytest.param("/fhir/Location/$everything", "GET", 405, "[type]/[operation]", id="what is refused by name"),
+        pytest.param("/nowhere/at/all", "GET", 404, "-", id="what is nowhere"),
+    ],
+)
+def test_what_is_refused_is_told_too(ask, target, method, status, route):
+    line = ask(target, method)
+
+    assert (line.status, line.route, line.matches) == (status, route, 0)
+
+
+def test_who_reads_without_being_anybody_is_told(directory):
+    [line] = traced(directory, request("/fhir/Location/l1"), ROR_ANONYMOUS_PROFILE="")
+
+    assert (line.status, line.client, line.profile) == (401, None, None)
+
+
+def test_what_is_open_to_everybody_is_not_told(directory):
+    asked = [request(target) for target in ("/", "/fhir/metadata", "/health/live", "/health/ready", "/metrics")]
+
+    lines = traced(directory, *asked, request("/fhir/Location", "OPTIONS"), request("/fhir/Location/l1"))
+
+    assert [line.path for line in lines] == ["/fhir/Location/l1"]
+
+
+def test_without_a_trail_there_is_none(directory):
+    assert traced(directory, request("/fhir/Location/l1"), ROR_AUDIT="false") == []
+    assert not trail_of(directory).path.exists()
+
+
+def test_a_trail_is_where_the_settings_say(directory, tmp_path):
+    assert traced(directory, request("/fhir/Location/l1"), ROR_AUDIT_FOLDER=str(tmp_path / "elsewhere")) == []
+
+    assert not trail_of(directory).path.exists()
+    assert len(list(find(Folder(tmp_path / "elsewhere"), Wanted()))) == 1
+
+
+# --- however it ends -------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_lost_when_the_server_is_told_to_stop(directory):
+    server = serve(directory)
+    for number in range(200):
+        server.get(f"/fhir/Location/l{number}")
+    server.process.send_signal(signal.SIGTERM)
+    server.process.communicate(timeout=20)
+
+    assert len(calls(directory)) == 200
+    assert found(directory) == []
+
+
+def test_an_answer_that_nobody_waits_for_is_told_when_the_server_stops(directory):
+    server = serve(directory, ROR_STOP_TIMEOUT_S="1")
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1_024)
+        # Pages upon pages, which are never read: the server cannot get rid of them.
+        connection.sendall(request("/fhir/Location?_count=400") * 40)
+        time.sleep(1)
+        assert stop(server) == 0
+
+    lines = calls(directory)
+    assert lines and {line.status for line in lines} == {200}
+    assert found(directory) == []
+
+
+def test_a_server_that_is_killed_loses_at_most_its_last_second_and_the_next_one_says_so(directory):
+    server, at = serve(directory), []
+    for number in range(300):
+        server.get(f"/fhir/Location/l{number}", x_request_id=str(number))
+        at.append(time.monotonic())
+        time.sleep(0.005)
+    server.process.kill()
+    server.process.communicate()
+    died_at = at[-1]
+
+    assert found(directory) == ["unfinished"]
+    assert stop(serve(directory)) == 0
+    assert found(directory) in (["killed"], ["torn"])
+    kept = {int(line.request_id) for line in calls(directory)}
+    assert kept == set(range(len(kept)))
+    assert all(died_at - answered_at <= 1.0 for number, answered_at in enumerate(at) if number not in kept)
+    assert len(kept) > 50
+
+
+def test_each_worker_has_its_own_file_and_no_call_is_lost(directory):
+    server = serve(directory, ROR_WORKERS="2")
+    deadline = time.monotonic() + 60
+    # One file was for looking whether a trail can be opened at all.
+    while len(trail_of(directory).files()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for number in range(100):
+        server.get(f"/fhir/Location/l{number}")
+    assert stop(server) == 0
+
+    assert len(calls(directory)) == 100
+    assert found(directory) == []
+    assert len(trail_of(directory).files()) == 3
+
+
+# --- when it cannot be written ---------------------------------------------------------------------------------------
+
+
+def metric(server: Server, name: str) -> float:
+    lines = server.get("/metrics").body.decode().splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
+
+
+def wait_for_readiness(server: Server, status: int) -> dict[str, Any]:
+    deadline = time.monotonic() + 5
+    while (answer := server.get("/health/ready")).status != status and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert answer.status == status
+    return answer.json
+
+
+def test_a_server_that_cannot_trace_gives_no_data_until_it_can(directory):
+    server = serve(directory)
+    assert server.get("/fhir/Location/l1").status == 200
+    limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    # A write beyond this is refused as on a full disk.
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (500, limits[1]))
+    assert server.get("/fhir/Location/l2").status == 200
+
+    assert wait_for_readiness(server, 503) == {"status": "not-tracing"}
+    refused = server.get("/fhir/Location/l3", accept_language="en")
+    assert (refused.status, refused.issue["code"]) == (503, "transient")
+    assert "audit trail" in refused.issue["diagnostics"] and refused.headers["retry-after"]
+    assert server.get("/fhir/Location?_count=1").status == 503
+    assert (server.get("/fhir/metadata").status, server.get("/health/live").status) == (200, 200)
+    assert metric(server, "ror_audit_failing") == 1
+
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
+    assert wait_for_readiness(server, 200) == {"status": "ready"}
+    assert server.get("/fhir/Location/l4").status == 200
+    assert metric(server, "ror_audit_failing") == 0
+    assert [line["state"] for line in server.log("audit")] == ["failing", "recovered"]
+    assert stop(server) == 0
+    assert [(line.path[-2:], line.status) for line in calls(directory)] == [
+        ("l1", 200),
+        ("l2", 200),
+        ("l3", 503),
+        ("on", 503),
+        ("l4", 200),
+    ]
+    assert found(directory) == []
+
+
+def test_figures_say_how_many_lines_are_on_disk_and_how_long_they_waited(directory):
+    server = serve(directory)
+    for number in range(10):
+        server.get(f"/fhir/Location/l{number}")
+    deadline = time.monotonic() + 2
+    while metric(server, "ror_audit_lines_total") < 10 and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert metric(server, "ror_audit_lines_total") == 10
+    assert metric(server, "ror_audit_lag_seconds") < 1
+    assert stop(server) == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_whose_trail_cannot_be_opened_does_not_start(directory, tmp_path, workers):
+    (tmp_path / "taken").write_text("a file, where a folder should be")
+
+    with pytest.raises(AssertionError, match=r"audit\.cannot-open|trace des accès"):
+        serve(directory, ROR_AUDIT_FOLDER=str(tmp_path / "taken"), ROR_WORKERS=workers)
+
+
+def test_a_file_that_is_taken_away_is_logged_and_missed(directory):
+    server = serve(directory)
+    server.get("/fhir/Location/l1")
+    time.sleep(1)
+    [file] = trail_of(directory).files()
+    (trail_of(directory).path / file).unlink()
+    time.sleep(1)
+    server.get("/fhir/Location/l2")
+    assert [(line["state"], line["file"]) for line in server.log("audit")] == [("vanished", file)]
+    assert stop(server) == 0
+
+    assert [line.path for line in calls(directory)] == ["/fhir/Location/l2"]
+    assert found(directory) == ["missing"]
