@@ -25,6 +25,9 @@ MASKS_CHANGED_AT: Final = "masks-changed-at"
 MOST_HOPS: Final = 64
 """Facts travel this far; only a loop in the data could lead them farther."""
 
+REACHED: Final = frozenset(there if way == "along" else here for (here, there), way in FLOWS.items())
+"""The types that facts travel to."""
+
 _BITS: Final = [1 << bit for bit in range((ANY_FIELD | SENSITIVE).bit_length())]
 # SQLite has no aggregate "or".
 _GATHER: Final = (
@@ -60,25 +63,26 @@ def keep(connection: sqlite3.Connection, written: Mapping[int, Written], before:
     released = _forget_influence(connection, before)
     pairs = {pair for rid, each in written.items() for pair in _influences(rid, each)}
     connection.executemany("INSERT OR IGNORE INTO influence (target, source) VALUES (?, ?)", pairs)
-    reached = {target for target, _ in pairs} | released
+    reached = released | _reached_from(connection, written)
+    policy = policy_of(connection)
     connection.executemany(
-        "INSERT INTO access (rid, own, facts, shades, plan) VALUES (?, ?, -1, ?, ?)"
-        " ON CONFLICT DO UPDATE SET own = excluded.own, facts = -1, shades = excluded.shades, plan = excluded.plan",
-        # The masks follow; only the codes are known yet.
+        "INSERT INTO access (rid, own, facts, shades, plan) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+        " own = excluded.own, facts = excluded.facts, shades = excluded.shades, plan = excluded.plan",
         (
-            (rid, each.own, _unmasked(bytes((resource_code(each.type),)) + each.codes), each.plan or None)
+            (rid, each.own, each.own, policy.shades(_codes_of(each), each.own), each.plan or None)
             for rid, each in written.items()
         ),
     )
-    _spread(connection, policy_of(connection), reached | written.keys(), told=written.keys())
+    # What nothing flows to has its masks by now.
+    reached.update(rid for rid, each in written.items() if each.type in REACHED)
+    _spread(connection, policy, reached, told=written.keys())
     if any(one != known[rid] for rid, one in _shaded(connection, known).items()):
         _note_changed_masks(connection)
 
 
 def let_go(connection: sqlite3.Connection, rid: int, targets: Sequence[int]) -> None:
     """Take back the facts that a resource gave, now that it is deleted; its own masks stay as they were."""
-    reached = _forget_influence(connection, {rid: targets})
-    reached |= {target for (target,) in connection.execute("SELECT target FROM influence WHERE source = ?", (rid,))}
+    reached = _forget_influence(connection, {rid: targets}) | _reached_from(connection, [rid])
     connection.execute("UPDATE access SET own = 0, facts = 0 WHERE rid = ?", (rid,))
     _spread(connection, policy_of(connection), reached, told=())
 
@@ -143,12 +147,7 @@ def _spread(connection: sqlite3.Connection, policy: Policy, reached: Collection[
         connection.executemany("UPDATE access SET facts = ?, shades = ? WHERE rid = ?", updates)
         fresh = [rid for _, _, rid in updates]
         changed.update(fresh)
-        reached = {
-            target
-            for (target,) in connection.execute(
-                "SELECT DISTINCT target FROM json_each(?) CROSS JOIN influence ON source = value", (_listed(fresh),)
-            )
-        }
+        reached = _reached_from(connection, fresh)
     _tell(connection, sorted(changed.difference(told)))
 
 
@@ -167,6 +166,14 @@ def _note_changed_masks(connection: sqlite3.Connection) -> None:
     )
 
 
+def _reached_from(connection: sqlite3.Connection, rids: Iterable[int]) -> set[int]:
+    """The resources that the facts of these hold for as well."""
+    rows = connection.execute(
+        "SELECT DISTINCT target FROM json_each(?) CROSS JOIN influence ON source = value", (_listed(rids),)
+    )
+    return {target for (target,) in rows}
+
+
 def _tell(connection: sqlite3.Connection, rids: Sequence[int]) -> None:
     """Write in the change log that other masks hold for these resources."""
     if not rids:
@@ -179,9 +186,9 @@ def _tell(connection: sqlite3.Connection, rids: Sequence[int]) -> None:
     _note_changed_masks(connection)
 
 
-def _unmasked(codes: bytes) -> bytes:
-    """Shades that let nobody see anything."""
-    return bytes(byte for code in codes for byte in (code, 0))
+def _codes_of(written: Written) -> bytes:
+    """The code of a resource, then those of its governed parts."""
+    return bytes((resource_code(written.type),)) + written.codes
 
 
 def _listed(rids: Iterable[int]) -> str:
