@@ -14,7 +14,7 @@ import pytest
 from ror import messages
 from ror.settings import SETTINGS
 
-COMMANDS = ("demo", "serve", "import", "generate", "explain", "stats", "reindex", "client")
+COMMANDS = ("demo", "serve", "import", "generate", "explain", "stats", "reindex", "client", "keys")
 CLIENT_COMMANDS = ("add", "list", "show", "suspend", "resume", "revoke", "rotate-secret", "grant-establishments")
 
 
@@ -50,7 +50,9 @@ def directory(tmp_path_factory):
 
 
 @pytest.mark.parametrize("language", messages.LANGUAGES)
-@pytest.mark.parametrize("command", [*COMMANDS, *(f"client {name}" for name in CLIENT_COMMANDS)])
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, *(f"client {name}" for name in CLIENT_COMMANDS), "keys list", "keys rotate"]
+)
 def test_every_command_has_help_in_both_languages(command, language, tmp_path):
     done = ror(*command.split(), "--help", language=language, folder=tmp_path)
 

@@ -1,7 +1,6 @@
 """`ror client …` as an administrator uses it: real processes on a real directory."""
 
 import json
-import sqlite3
 
 import pytest
 
@@ -146,10 +145,3 @@ def test_clients_are_of_a_directory_that_is_there(tmp_path):
 
     assert done.returncode == 2 and "ror.db" in done.stderr
     assert not (tmp_path / "ror.db").exists()
-
-
-def test_a_directory_of_the_version_before_gets_its_tables(folder):
-    with sqlite3.connect(folder / "ror.db") as connection:
-        connection.executescript("DROP TABLE client; DROP TABLE client_act; PRAGMA user_version = 1")
-
-    assert told(folder, "list") == []

@@ -31,6 +31,10 @@ RESULT_PARAMETERS: Final[Mapping[str, str]] = {
 }
 """Parameters that say how to answer rather than what to find, with their type; each is explained in the catalogue."""
 
+_OAUTH: Final = {
+    "coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}]
+}
+
 STANDARD_CRITERIA: Final = ("_id", "_lastUpdated", "_tag")
 """Criteria of the standard that may be common to every type."""
 
@@ -77,7 +81,7 @@ def capability_statement(
                 {
                     "mode": "server",
                     "documentation": text("reading"),
-                    "security": {"cors": False, "description": security},
+                    "security": {"cors": False, "service": [_OAUTH], "description": security},
                     "resource": [_resource(one, interactions, language) for one in RESOURCE_TYPES],
                     "searchParam": _common_parameters(language),
                 }

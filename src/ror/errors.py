@@ -53,6 +53,18 @@ class Unauthenticated(RorError):
     status, issue = 401, "login"
 
 
+class MissingHeader(RorError):
+    """A header that this request must carry is not there."""
+
+    status, issue = 400, "required"
+
+
+class Forbidden(RorError):
+    """Somebody known is asking for what was not granted to it."""
+
+    status, issue = 403, "forbidden"
+
+
 class NotFound(RorError):
     """No such resource for this caller: absent and hidden are the same."""
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ror import terminology
+from ror.authorising import TokenPolicy, TokenService
+from ror.authorities import WatchedAuthorities
 from ror.bodies import Bodies
 from ror.errors import UsageError
 from ror.registry import Registry
@@ -28,12 +30,12 @@ class Directory:
     index: Index
     bodies: Bodies
     registry: Registry
+    tokens: TokenService
     ready_in_s: float
 
     def refresh(self) -> None:
         """See at once what has been written, here or by another process."""
         self.index.refresh()
-        self.registry.refresh()
 
     def close(self) -> None:
         """Stop following changes and let go of the files; what was acknowledged is kept."""
@@ -54,15 +56,16 @@ def open_directory(settings: Settings) -> Directory:
         bodies = Bodies(store, settings.body_cache_mb * 1_000_000)
         index = Index(store, snapshot_folder(settings.database), changed=bodies.forget)
         registry = Registry(store)
+        tokens = TokenService(registry, store.keys, _authorities(settings), _token_policy(settings))
         start = time.perf_counter()
         index.open()
         ready_in_s = time.perf_counter() - start
-        registry.refresh()
+        registry.current()
         index.follow()
     except BaseException:
         store.close()
         raise
-    return Directory(settings, store, index, bodies, registry, ready_in_s)
+    return Directory(settings, store, index, bodies, registry, tokens, ready_in_s)
 
 
 def open_trail(settings: Settings, listeners: Listeners | None = None) -> Journal | None:
@@ -95,3 +98,19 @@ def snapshot_folder(database: str) -> Path:
 
 def _beside(database: str, ending: str) -> Path:
     return Path(unquote(urlsplit(database).path.removeprefix("/")) + ending)
+
+
+def _authorities(settings: Settings) -> WatchedAuthorities | None:
+    """The authorities that may certify clients; None when there are none."""
+    if not settings.tls_client_authorities:
+        return None
+    return WatchedAuthorities(settings.tls_client_authorities, settings.tls_client_crl)
+
+
+def _token_policy(settings: Settings) -> TokenPolicy:
+    return TokenPolicy(
+        issuer=settings.issuer,
+        audience=settings.token_audience,
+        lifetime_s=settings.token_lifetime_s,
+        key_days=settings.token_key_days,
+    )

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 from ror import messages
 from ror.access import OPEN_DATA, anonymous_viewer
 from ror.errors import UsageError
+from ror.tokens.keys import LONGEST_LIFE_S
 
 ENVIRONMENT_PREFIX: Final = "ROR_"
 FILE_VARIABLE: Final = "ROR_CONFIG"
@@ -26,8 +27,11 @@ FILE_VARIABLE: Final = "ROR_CONFIG"
 DEFAULT_FILE: Final = "ror.toml"
 RESERVED_PREFIXES: Final = ("ROR_TEST_", "ROR_BENCH_")
 """Variables that the tests and the test bench read; none of them is a setting."""
-SERVICE_PATHS: Final = ("/health", "/metrics")
+SERVICE_PATHS: Final = ("/auth", "/health", "/metrics")
 """Paths of the service itself, which no mount point may hide."""
+
+REALM: Final = "/auth/realms/ror"
+"""Where the authorisation server is, whatever the mount points."""
 
 Reader = Callable[[str], Any]
 
@@ -97,6 +101,16 @@ def _existing_file(text: str) -> str:
     return text
 
 
+def _header_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,100}", text):
+        raise _Unfit("settings.not-a-header")
+    return text
+
+
+def _existing_files(text: str) -> tuple[str, ...]:
+    return tuple(_existing_file(item) for item in _items(text))
+
+
 def _items(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
 
@@ -146,6 +160,16 @@ class Settings:
     """Where the FHIR service answers; the first is the one that is shown."""
     trusted_proxies: tuple[str, ...] = _setting((), _networks)
     """Networks whose `X-Forwarded-*` headers are believed."""
+    token_issuer: str | None = _setting(None, _public_url)
+    """What tokens name as their issuer, the realm's path left out."""
+    token_audience: str = _setting("ror", _any_text)
+    token_lifetime_s: int = _setting(300, _whole_number(5, LONGEST_LIFE_S))
+    token_key_days: int = _setting(30, _whole_number(1, 365))
+    tls_certificate: str | None = _setting(None, _existing_file)
+    tls_key: str | None = _setting(None, _existing_file)
+    tls_client_authorities: tuple[str, ...] = _setting((), _existing_files)
+    tls_client_crl: tuple[str, ...] = _setting((), _existing_files)
+    client_certificate_header: str | None = _setting(None, _header_name)
     log_format: str = _setting("auto", _one_of("auto", "json", "text"))
     """`auto`: text on a terminal, JSON anywhere else."""
     log_level: str = _setting("info", _one_of("debug", "info", "warning", "error"))
@@ -170,6 +194,17 @@ class Settings:
     def mounts(self) -> tuple[str, ...]:
         """The mount points as prefixes of a path: the root is the empty text."""
         return tuple("" if path == "/" else path for path in self.mount_points)
+
+    @property
+    def issuer(self) -> str:
+        """What tokens name as their issuer: the realm, as consumers of the published service know it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.token_issuer or self.public_url or f"{self.scheme}://{host}:{self.port}") + REALM
+
+    @property
+    def scheme(self) -> str:
+        """How addresses of the server itself begin."""
+        return "https" if self.tls_certificate else "http"
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +358,13 @@ def _as_text(value: object) -> str | None:
 
 
 def _check_together(settings: Settings) -> None:
-    """Refuse values that are fine alone and dangerous together."""
+    """Refuse values that are fine alone, and dangerous or of no use together."""
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        raise UsageError("settings.half-of-tls")
+    if settings.client_certificate_header and not settings.trusted_proxies:
+        raise UsageError("settings.header-from-nobody")
+    if settings.tls_client_crl and not settings.tls_client_authorities:
+        raise UsageError("settings.revocations-alone")
     viewer = anonymous_viewer(settings.anonymous_profile)
     if viewer is not None and viewer.profile != OPEN_DATA and not is_loopback(settings.host):
         raise UsageError("access.loopback-only", host=settings.host, profile=viewer.profile)

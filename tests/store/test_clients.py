@@ -11,6 +11,7 @@ from ror.clients import Act, Action, Client, Kind, Rate, State
 from ror.errors import UsageError
 from ror.registry import Registry
 from ror.store.contract import Store
+from ror.tokens import new_signing_key
 from tests.store.conftest import draft
 
 WHOLE = Client(
@@ -104,25 +105,55 @@ def test_changes_made_at_once_by_two_processes_both_stand(store: Store, open_aga
 
 def test_the_registry_sees_what_another_process_has_just_done(store: Store, open_again: Callable[[], Store]) -> None:
     registry = Registry(open_again())
-    registry.refresh()
-    assert registry.clients == {}
+    assert registry.current().clients == {}
 
     kept = keep(store, WHOLE)
-    registry.refresh()
-    assert registry.clients == {"sas": kept}
+    assert registry.current().clients == {"sas": kept}
 
     keep(store, replace(WHOLE, state=State.SUSPENDED), Action.SUSPEND)
-    registry.refresh()
-    assert registry.clients["sas"].state is State.SUSPENDED
+    assert registry.current().clients["sas"].state is State.SUSPENDED
 
 
 def test_the_registry_reads_clients_again_only_when_something_was_done_to_one(store: Store) -> None:
     keep(store, WHOLE)
     registry = Registry(store)
-    registry.refresh()
-    before = registry.clients
+    before = registry.current()
 
     store.put([draft("eg-1")], "import")
-    registry.refresh()
+    assert registry.current() is before
 
-    assert registry.clients is before
+    keep(store, PUBLIC)
+    assert set(registry.current().clients) == {"sas", "public"}
+
+
+# --- keys ------------------------------------------------------------------------------------------------------------
+
+
+def test_keys_succeed_each_other(store: Store, open_again: Callable[[], Store]) -> None:
+    registry, first, second = Registry(open_again()), new_signing_key(1_000), new_signing_key(2_000)
+    assert registry.current().keys == ()
+
+    assert store.keys.succeed(first, None)
+    assert store.keys.succeed(second, first.kid)
+
+    assert store.keys.all() == [first, second]
+    assert registry.current().keys == (first, second)
+
+
+def test_of_two_processes_that_change_keys_at_once_one_does(store: Store, open_again: Callable[[], Store]) -> None:
+    first, second, third = (new_signing_key(now) for now in range(3))
+    store.keys.succeed(first, None)
+
+    done = [store.keys.succeed(second, first.kid), open_again().keys.succeed(third, first.kid)]
+
+    assert done == [True, False]
+    assert store.keys.all() == [first, second]
+
+
+def test_a_key_is_forgotten_with_the_change_that_says_so(store: Store) -> None:
+    first, second = new_signing_key(0), new_signing_key(1)
+    store.keys.succeed(first, None)
+
+    store.keys.succeed(second, first.kid, [first.kid])
+
+    assert store.keys.all() == [second]

@@ -1,5 +1,15 @@
 """Whose certificate is this, and may it be believed?"""
 
 from ror.certificates.names import distinguished_name, is_same_name, written_name
+from ror.certificates.trust import Authorities, Reason, Untrusted, authorities, believe
 
-__all__ = ["distinguished_name", "is_same_name", "written_name"]
+__all__ = [
+    "Authorities",
+    "Reason",
+    "Untrusted",
+    "authorities",
+    "believe",
+    "distinguished_name",
+    "is_same_name",
+    "written_name",
+]

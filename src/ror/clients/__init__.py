@@ -1,9 +1,11 @@
 """Who may call, and what was each granted?"""
 
+from ror.clients.announced import HEADERS, Rule, check_announced
 from ror.clients.client import PUBLIC_PROFILE, Act, Action, Client, Kind, Rate, State, after, checked
 from ror.clients.user_profiles import Announcements, UserProfile, announcements
 
 __all__ = [
+    "HEADERS",
     "PUBLIC_PROFILE",
     "Act",
     "Action",
@@ -11,9 +13,11 @@ __all__ = [
     "Client",
     "Kind",
     "Rate",
+    "Rule",
     "State",
     "UserProfile",
     "after",
     "announcements",
+    "check_announced",
     "checked",
 ]

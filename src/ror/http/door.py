@@ -7,14 +7,14 @@ Whatever happens, the client gets an OperationOutcome in its language, with the 
 """
 
 import asyncio
-import ipaddress
 import itertools
 import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Final
 
 from ror import messages, wire
@@ -30,13 +30,16 @@ from ror.errors import (
     UnknownRoute,
 )
 from ror.http import addresses, negotiation
+from ror.http.callers import Callers
 from ror.http.compression import WORTH_IT, coded
-from ror.http.exchange import Call, Header, Reply, Route, Service
+from ror.http.exchange import NOBODY, Call, Caller, Header, Reply, Route, Service, outcome_of
+from ror.http.proxies import Proxies
 from ror.http.routes import SERVICE_ROUTES, check_method, report_directory, route_of
 from ror.http.tracing import Tracer, listeners
 from ror.observability import Log, Metrics
 from ror.runtime import Directory, open_directory, open_trail
 from ror.settings import Settings
+from ror.tokens import InvalidToken
 from ror.trail.writing import Journal
 
 Headers = Mapping[bytes, bytes]
@@ -45,8 +48,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _EVERY_REPLY: Final = (
-    # Directory data is personal: no shared cache keeps it, and a private one asks again.
-    (b"cache-control", b"private, no-cache"),
     (b"vary", b"Accept, Accept-Encoding, Accept-Language, Authorization"),
     (b"x-content-type-options", b"nosniff"),
 )
@@ -85,7 +86,11 @@ class Door:
 
     def __init__(self, settings: Settings, log: Log, is_worker: bool = False) -> None:
         viewer = anonymous_viewer(settings.anonymous_profile)
-        self.service = Service(settings, viewer, log, Metrics(), since=datetime.now(UTC).date().isoformat())
+        anonymous = None if viewer is None else Caller(viewer)
+        self.service = Service(settings, anonymous, log, Metrics(), since=datetime.now(UTC).date().isoformat())
+        self._callers = Callers(settings, anonymous)
+        # Apart from the threads that code bodies, so that whoever asks for tokens by the thousand delays nobody else.
+        self._aside = ThreadPoolExecutor(max_workers=2, thread_name_prefix="ror-aside")
         self.on_open: Callable[[Directory], None] = lambda directory: None
         self.on_failure: Callable[[Exception], None] = lambda problem: log.failure("open", problem)
         self._is_worker = is_worker
@@ -93,8 +98,7 @@ class Door:
         self._tracer: Tracer | None = None
         # The root comes last: every path begins with it.
         self._mounts = sorted(settings.mounts, key=len, reverse=True)
-        self._proxies = tuple(ipaddress.ip_network(one, strict=False) for one in settings.trusted_proxies)
-        self._is_trusted = lru_cache(maxsize=4096)(self._is_in_trusted_network)
+        self._proxies = Proxies(settings)
         self._max_body = settings.max_body_mb * 1_024 * 1_024
         # Identifiers need to be unlike any other, not unpredictable.
         self._id_prefix = secrets.token_hex(6)
@@ -151,6 +155,7 @@ class Door:
             await asyncio.to_thread(directory.close)
         if self.service.journal is not None:
             await asyncio.to_thread(self.service.journal.close)
+        self._aside.shutdown(wait=False)
 
     # --- one exchange ---
 
@@ -166,39 +171,41 @@ class Door:
                 sent = await self._send(send, reply, scope["method"], request_id, headers)
         finally:
             # Whoever was given part of an answer was given it.
-            self._account(_named(route), scope["method"], _target(scope), headers, request_id, reply, start, sent)
+            target = _target(scope, secret=route is not None and route.authenticates)
+            self._account(_named(route), scope["method"], target, headers, request_id, reply, start, sent)
             if self._tracer is not None:
-                seconds = time.perf_counter() - start
-                self._tracer.trace(route, scope, headers, request_id, self.service.viewer, reply, seconds)
+                self._tracer.trace(route, scope, headers, request_id, reply, time.perf_counter() - start)
 
     async def _replied(
         self, scope: Scope, receive: Receive, headers: Headers, request_id: str
     ) -> tuple[Route | None, Reply]:
-        """The route that answers, and its reply: what it gives, or the outcome of what went wrong."""
+        """The route that answers, and its reply: what it gives, or the outcome of what went wrong; and who called."""
         language = messages.preferred_language(_text(headers, b"accept-language"))
-        route, pairs, pretty = None, None, False
+        route, caller, pairs, pretty = None, NOBODY, None, False
         try:
+            self._proxies.check(scope, headers)
             base_url, route, parts = self._route(scope, headers)
             method = scope["method"]
             if method == "OPTIONS":
                 return route, Reply(204, headers=((b"allow", ", ".join(route.allow).encode()),))
             check_method(route, method)
-            if not route.is_open and self.service.viewer is None:
-                raise Unauthenticated("access.login-required", metadata=f"{base_url}/metadata")
-            if not route.is_open and self.service.is_untraceable:
+            if route.is_traced and self.service.is_untraceable:
                 raise Unavailable("audit.cannot-write")
-            pairs = addresses.parameters(scope["query_string"])
+            if not route.is_open:
+                caller = self._callers.caller(self.service.directory, headers, route, f"{base_url}/metadata")
+                if caller.refusal is not None:
+                    raise caller.refusal
+            pairs = _fields_of_address(route, scope["query_string"])
             if method == "POST":
                 pairs += addresses.parameters(await self._form(receive, headers))
             pretty = _agree_on_format(headers, pairs)
             _check_parameters(route, headers, pairs)
-            call = Call(parts, base_url, headers, pairs, language)
-            assert route.answer is not None, "a route with methods has an answer"
-            reply = route.answer(self.service, call)
+            call = Call(parts, base_url, headers, pairs, language, caller)
+            reply = await self._authenticated(route, call, scope) if route.authenticates else self._answer(route, call)
         except _ClientGone:
-            return route, Reply(_CLIENT_GONE)
+            return route, Reply(_CLIENT_GONE, caller=caller)
         except RorError as error:
-            reply = _refusal(error, headers, language)
+            reply = _refusal(error, language, route)
         except Exception as problem:
             self.service.log.failure(
                 "bug", problem, request_id=request_id, method=scope["method"], path=_target(scope)[0]
@@ -208,7 +215,17 @@ class Door:
         if pretty and reply.body:
             reply.body = wire.pretty(bytes(reply.body))
         reply.pairs = pairs
+        reply.caller = reply.caller or caller
         return route, reply
+
+    def _answer(self, route: Route, call: Call) -> Reply:
+        assert route.answer is not None, "a route with methods has an answer"
+        return route.answer(self.service, call)
+
+    async def _authenticated(self, route: Route, call: Call, scope: Scope) -> Reply:
+        """The answer of a route where clients prove who they are, aside: secrets take long to check."""
+        call = replace(call, certificate=self._proxies.client_certificate(scope, call.headers))
+        return await asyncio.get_running_loop().run_in_executor(self._aside, self._answer, route, call)
 
     def _route(self, scope: Scope, headers: Headers) -> tuple[str, Route, tuple[str, ...]]:
         """The base URL as the client knows it, the route, and the parts of the path below the mount point."""
@@ -230,7 +247,7 @@ class Door:
         if self.service.settings.public_url is not None:
             return self.service.settings.public_url
         scheme, host = scope["scheme"], _text(headers, b"host")
-        if self._proxies and scope["client"] and self._is_trusted(scope["client"][0]):
+        if self._proxies.is_trusted(scope):
             # The last value is the one that the trusted proxy itself wrote.
             forwarded = (_text(headers, name) for name in (b"x-forwarded-proto", b"x-forwarded-host"))
             proto, forwarded_host = ((value or "").rpartition(",")[2].strip() for value in forwarded)
@@ -243,13 +260,6 @@ class Door:
         if not addresses.is_host(host):
             raise InvalidRequest("http.bad-host", host=host[:100])
         return f"{scheme}://{host}"
-
-    def _is_in_trusted_network(self, client: str) -> bool:
-        try:
-            address = ipaddress.ip_address(client)
-        except ValueError:
-            return False
-        return any(address in network for network in self._proxies)
 
     async def _form(self, receive: Receive, headers: Headers) -> bytes:
         """The body of a form, read whole. Raises when it is too large, too slow, or no form."""
@@ -298,7 +308,12 @@ class Door:
 
     def head(self, reply: Reply, request_id: str) -> list[tuple[bytes, bytes]]:
         """The headers of a reply, but for what depends on the way its body is coded."""
-        head = [*_EVERY_REPLY, (b"x-request-id", request_id.encode("ascii")), *reply.headers]
+        head = [
+            (b"cache-control", reply.cache_control),
+            *_EVERY_REPLY,
+            (b"x-request-id", request_id.encode("ascii")),
+            *reply.headers,
+        ]
         if reply.status not in _WITHOUT_BODY:
             head.append((b"content-type", reply.content_type))
         return head
@@ -308,7 +323,7 @@ class Door:
         start = time.perf_counter()
         headers = _joined(raw_headers)
         request_id = self._request_id(headers)
-        reply = _refusal(error, headers, messages.preferred_language(_text(headers, b"accept-language")))
+        reply = _refusal(error, messages.preferred_language(_text(headers, b"accept-language")))
         self.service.metrics.begun()
         self._account("-", "-", ("-", ""), headers, request_id, reply, start, len(reply.body))
         return reply, self.head(reply, request_id)
@@ -368,9 +383,16 @@ def _text(headers: Headers, name: bytes) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def _target(scope: Scope) -> tuple[str, str]:
-    """The path and the query as they came, for the log."""
-    return scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+def _target(scope: Scope, secret: bool = False) -> tuple[str, str]:
+    """The path and the query as they came, for the log; without the query where secrets might be sent by mistake."""
+    return scope["raw_path"].decode("latin-1"), "" if secret else scope["query_string"].decode("latin-1")
+
+
+def _fields_of_address(route: Route, query: bytes) -> list[tuple[str, str]]:
+    """The parameters of an address. Raises InvalidRequest where everything belongs in the body."""
+    if query and route.authenticates:
+        raise InvalidRequest("oauth.query")
+    return addresses.parameters(query)
 
 
 def _named(route: Route | None) -> str:
@@ -401,20 +423,23 @@ def _check_parameters(route: Route, headers: Headers, pairs: Sequence[tuple[str,
 # --- telling what went wrong -----------------------------------------------------------------------------------------
 
 
-def _refusal(error: RorError, headers: Headers, language: str) -> Reply:
+def _refusal(error: RorError, language: str, route: Route | None = None) -> Reply:
     """The reply to a request that is refused."""
-    return Reply(error.status, wire.operation_outcome([error], language), tuple(_with_refusal(error, headers)))
+    reply = route.refused(error, language) if route else outcome_of(error, language)
+    reply.headers = (*reply.headers, *_with_refusal(error))
+    return reply
 
 
-def _with_refusal(error: RorError, headers: Headers) -> Iterator[Header]:
+def _with_refusal(error: RorError) -> Iterator[Header]:
     """The headers that a refusal carries, by kind of refusal."""
     match error:
         case MethodNotAllowed():
             yield b"allow", ", ".join(error.allow).encode()
         case Unauthenticated():
-            # No token can be verified here yet, so that one which was sent is not valid.
-            invalid = b', error="invalid_token"' if b"authorization" in headers else b""
-            yield b"www-authenticate", b'Bearer realm="ror"' + invalid
+            yield b"www-authenticate", b'Bearer realm="ror"'
+        case InvalidToken():
+            told = error.text("en").replace('"', "'").encode("ascii", "replace")
+            yield b"www-authenticate", b'Bearer realm="ror", error="invalid_token", error_description="%b"' % told
         case Unavailable():
             yield b"retry-after", _RETRY_AFTER_S
         case TooLarge() | RequestTooSlow():

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from ror import wire
 from ror.access import Viewer
-from ror.errors import Unavailable
+from ror.clients import Client, Rule
+from ror.errors import RorError, Unavailable
 from ror.observability import Log, Metrics
 from ror.runtime import Directory
 from ror.settings import Settings
@@ -17,12 +19,33 @@ Header = tuple[bytes, bytes]
 FHIR_CONTENT_TYPE: Final = b"application/fhir+json; charset=utf-8"
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """
+    Who calls: as whom it reads, None when it does not; which client it is, None when it did not say; the serial number
+    and the subject of the certificate that its token was given for; why it is known and not served, None when it is.
+    """
+
+    viewer: Viewer | None = None
+    client: Client | None = None
+    certificate: tuple[str, str] | None = None
+    refusal: RorError | None = None
+
+
+NOBODY: Final = Caller()
+"""Who calls what is open to all."""
+
+
 @dataclass(slots=True)
 class Service:
-    """What the routes answer from; the directory is there once it is loaded, and nobody is served while stopping."""
+    """
+    What the routes answer from; the directory is there once it is loaded, and nobody is served while stopping.
+
+    `anonymous` is who calls without a token, None when nobody may.
+    """
 
     settings: Settings
-    viewer: Viewer | None
+    anonymous: Caller | None
     log: Log
     metrics: Metrics
     since: str
@@ -47,13 +70,19 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that found its route; repeated headers are joined by commas, their names in lower case."""
+    """
+    A request that found its route; repeated headers are joined by commas, their names in lower case.
+
+    `certificate` is the one that the client showed, as DER, where it is looked at.
+    """
 
     segments: tuple[str, ...]
     base_url: str
     headers: Mapping[bytes, bytes]
     pairs: Sequence[tuple[str, str]]
     language: str
+    caller: Caller = NOBODY
+    certificate: bytes | None = None
 
     def header(self, name: bytes) -> str | None:
         """The value of a header."""
@@ -68,7 +97,7 @@ class Reply:
 
     The rest is for the log and the audit trail: `total` counts every match, `matches` and `included` the resources in
     the body, `withheld` those that the access policy took away; `pairs` are the parameters that were asked, None when
-    they could not be read.
+    they could not be read; `caller` is who called.
     """
 
     status: int
@@ -80,6 +109,14 @@ class Reply:
     included: int = 0
     withheld: int = 0
     pairs: Sequence[tuple[str, str]] | None = None
+    # Directory data is personal: no shared cache keeps it, and a private one asks again.
+    cache_control: bytes = b"private, no-cache"
+    caller: Caller | None = None
+
+
+def outcome_of(error: RorError, language: str) -> Reply:
+    """The reply to a request that is refused: an OperationOutcome."""
+    return Reply(error.status, wire.operation_outcome([error], language))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +126,9 @@ class Route:
 
     `path` is below a mount point, its variable parts between brackets. `methods` are those offered; a route without any
     is an interaction of FHIR that is recognised, to be refused by name. `parameters` are those that mean something,
-    None when the answer itself decides. An open route answers everybody.
+    None when the answer itself decides. An open route answers everybody; on the others, `announced` says what is wanted
+    of the headers by which clients announce themselves. Where one `authenticates`, clients prove who they are: by their
+    certificate and a form, nothing of which may be in the address. `refused` tells what goes wrong.
     """
 
     path: str
@@ -98,10 +137,18 @@ class Route:
     answer: Callable[[Service, Call], Reply] | None = None
     parameters: frozenset[str] | None = frozenset()
     is_open: bool = False
+    announced: Rule = Rule.REQUIRED
+    authenticates: bool = False
+    refused: Callable[[RorError, str], Reply] = outcome_of
     parts: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", tuple(part for part in self.path.split("/") if part))
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether what is answered there leaves a line in the audit trail."""
+        return self.authenticates or not self.is_open
 
     @property
     def allow(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ror.errors import AddressTooLong, InvalidRequest, RorError
 from ror.http.door import Door, HeadersTooLarge, RequestTooSlow
+from ror.http.tls import peer_chain
 from ror.wire import Pieces
 
 MAX_HEADERS: Final = 64 * 1_024
@@ -23,6 +24,9 @@ MAX_HEADERS: Final = 64 * 1_024
 
 PARSER_MAX_URL: Final = 65_535
 """Bytes of an address that the parser can cut into parts."""
+
+TLS_GOODBYE_S: Final = 0.5
+"""How long the other side of a TLS connection has to end it too."""
 
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]+) (.*[^ ]) (HTTP/1\.[01])", re.DOTALL)
 _AS_THEY_ARE: Final = "".join(map(chr, range(0x21, 0x7F))) + "\x00\x01\t\x7f"
@@ -66,10 +70,12 @@ class Protocol(HttpToolsProtocol):
         self._fed = 0
         self._timer: TimerHandle | None = None
         self._refusal: RorError | None = None
+        self._client_chain: tuple[str, ...] = ()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for a first request, but not for ever."""
         super().connection_made(_Gathering(transport))  # type: ignore[arg-type]
+        self._client_chain = peer_chain(transport)
         self._timer = self.loop.call_later(self._limit_s, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -90,10 +96,23 @@ class Protocol(HttpToolsProtocol):
         elif self._timer is None:
             self._timer = self.loop.call_later(self._limit_s, self._too_slow)
 
+    def shutdown(self) -> None:
+        """The server stops: end the connection, at once or after the answer under way."""
+        super().shutdown()
+        self._do_not_linger()
+
+    def on_response_complete(self) -> None:
+        """An answer is sent."""
+        super().on_response_complete()
+        self._do_not_linger()
+
     def on_message_begin(self) -> None:
         """A request begins."""
         self._is_reading_head, self._is_between_requests = True, False
         super().on_message_begin()
+        if self._client_chain:
+            # The TLS extension of ASGI.
+            self.scope["extensions"] = {"tls": {"client_cert_chain": self._client_chain}}
 
     def on_headers_complete(self) -> None:
         """The head is whole: hand it over, unless it is too large."""
@@ -145,6 +164,11 @@ class Protocol(HttpToolsProtocol):
             lines = [b"%b: %b\r\n" % one for one in (*self.server_state.default_headers, *headers, *own)]
             self.transport.write(b"".join((STATUS_LINE[reply.status], *lines, b"\r\n", bytes(reply.body))))
         self.transport.close()
+
+    def _do_not_linger(self) -> None:
+        """Cut a TLS connection that we closed and whose other side does not: it would be waited for half a minute."""
+        if self.scheme == "https" and self.transport.is_closing():
+            self.loop.call_later(TLS_GOODBYE_S, self.transport.abort)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -18,6 +18,7 @@ from ror.capability import capability_statement
 from ror.definitions import RESOURCE_TYPES
 from ror.errors import MethodNotAllowed, NotFound, UnknownRoute
 from ror.http import negotiation
+from ror.http.authorisation import AUTHORISATION_ROUTES
 from ror.http.exchange import Call, Header, Reply, Route, Service
 from ror.observability import CONTENT_TYPE
 from ror.search.criteria import closest
@@ -54,7 +55,7 @@ def _read(service: Service, call: Call) -> Reply:
     if not _ID.fullmatch(resource_id):
         raise NotFound("http.not-an-id", id=resource_id[:100])
     directory = service.directory
-    found, is_cut = interactions.read(directory.store, directory.index, _viewer(service), resource_type, resource_id)
+    found, is_cut = interactions.read(directory.store, directory.index, _viewer(call), resource_type, resource_id)
     subset = subset_asked(resource_type, call.pairs)
     etag = _etag(found, is_cut, subset)
     headers = (
@@ -85,7 +86,7 @@ def _etag(found: Stored, is_cut: bool, subset: Subset | None) -> str:
 
 def _search(service: Service, call: Call) -> Reply:
     """A page of a search."""
-    viewer = _viewer(service)
+    viewer = _viewer(call)
     wanted = negotiation.preferences(call.header(b"prefer"))
     request = parse(call.segments[0], call.pairs, lenient=wanted.lenient, independent=wanted.independent)
     if wanted.explain:
@@ -110,9 +111,9 @@ def _welcome(service: Service, call: Call) -> Reply:
     return Reply(200, wire.outcome([wire.Issue("information", "informational", told)]))
 
 
-def _viewer(service: Service) -> Viewer:
-    assert service.viewer is not None, "the door refuses those who are nobody"
-    return service.viewer
+def _viewer(call: Call) -> Viewer:
+    assert call.caller.viewer is not None, "the door refuses those who do not read"
+    return call.caller.viewer
 
 
 # --- the service itself ----------------------------------------------------------------------------------------------
@@ -181,10 +182,11 @@ SERVICE_ROUTES: Final = {
     "/health/live": Route("health/live", "health", _READING, _live, None, is_open=True),
     "/health/ready": Route("health/ready", "health", _READING, _ready, None, is_open=True),
     "/metrics": Route("metrics", "metrics", _READING, _metrics, None, is_open=True),
+    **{f"/{one.path}": one for one in AUTHORISATION_ROUTES},
     # "OPTIONS *" asks what the server as a whole can do.
     "*": Route("*", "options"),
 }
-"""What is answered whatever the mount points, for those who run the service."""
+"""What is answered whatever the mount points, for those who run the service or need a token."""
 
 OFFERED: Final = tuple(dict.fromkeys(one.interaction for one in ROUTES if one.answer and "[type]" in one.parts))
 """The interactions on a resource type, as the CapabilityStatement codes them."""

@@ -10,9 +10,11 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import cast
 
@@ -26,6 +28,7 @@ from ror.http.door import Door
 from ror.http.memory import keep_what_is_freed
 from ror.http.protocol import Protocol
 from ror.http.routes import VERSION
+from ror.http.tls import tls_context
 from ror.observability import SHARED_FOLDER, Level, Log, adopt_library_logs
 from ror.runtime import Directory, open_directory, open_trail
 from ror.settings import Settings
@@ -59,6 +62,9 @@ def serve(settings: Settings) -> None:
     """
     log = _log(settings)
     adopt_library_logs(log)
+    if settings.tls_certificate:
+        # Here first, so that what is wrong is told once and plainly.
+        tls_context(settings)
     with _listening(settings) as listener, _variables(settings_room.as_environment(settings)):
         if settings.workers == 1:
             _serve_here(settings, log, listener)
@@ -132,7 +138,13 @@ def uvicorn_config(settings: Settings, app: Door | str) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.stop_timeout_s,
+        ssl_context_factory=partial(_of_settings, settings) if settings.tls_certificate else None,
     )
+
+
+def _of_settings(settings: Settings, config: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """The TLS of the settings, in place of uvicorn's own; a function of this module, so that workers can have it."""
+    return tls_context(settings)
 
 
 # --- address ---------------------------------------------------------------------------------------------------------
@@ -173,7 +185,7 @@ def _url(settings: Settings, listener: socket.socket) -> str:
     if settings.public_url is not None:
         return settings.public_url + mount
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}{mount}" if ":" in host else f"http://{host}:{port}{mount}"
+    return f"{settings.scheme}://[{host}]:{port}{mount}" if ":" in host else f"{settings.scheme}://{host}:{port}{mount}"
 
 
 # --- words -----------------------------------------------------------------------------------------------------------

@@ -1,18 +1,18 @@
 """
 What is written of a call in the audit trail: one line, once the answer is on its way.
 
-Everything that is not open to everybody is traced, what is refused as well. The request is written as the caller meant
-it, with what could name somebody hashed. While the trail cannot be written, nothing is answered that would have to be.
+Everything that is not open to everybody is traced, tokens included, what is refused as well. The request is written as
+the caller meant it, with what could name somebody hashed. While the trail cannot be written, nothing is answered that
+would have to be.
 """
 
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ror.access import Viewer
-from ror.audit.records import Announced, Call, instant
+from ror.audit.records import Announced, Call, Certificate, instant
 from ror.definitions import RESOURCE_TYPES
-from ror.http.exchange import Reply, Route
+from ror.http.exchange import NOBODY, Reply, Route
 from ror.observability import Log, Metrics
 from ror.trail.writing import Journal, Listeners
 
@@ -42,25 +42,26 @@ class Tracer:
         scope: Mapping[str, Any],
         headers: Headers,
         request_id: str,
-        viewer: Viewer | None,
         reply: Reply,
         seconds: float,
     ) -> None:
         """Hand over the line of a call."""
-        if route is not None and (route.is_open or scope["method"] == "OPTIONS"):
+        if route is not None and (not route.is_traced or scope["method"] == "OPTIONS"):
             return
+        caller = reply.caller or NOBODY
         self._journal.write(
             Call(
                 at=instant(time.time_ns()),
                 request_id=request_id,
-                client=viewer.client_id if viewer else None,
-                profile=viewer.profile if viewer else None,
+                client=caller.client.id if caller.client else None,
+                certificate=Certificate(*caller.certificate) if caller.certificate else None,
+                profile=caller.viewer.profile if caller.viewer else None,
                 announced=self._announced(headers),
                 method=scope["method"],
                 route=route.path if route else UNKNOWN,
                 interaction=route.interaction if route else UNKNOWN,
                 path=self._path(route, scope["raw_path"].decode("latin-1")),
-                query=self._query(scope, reply),
+                query=() if route and route.authenticates else self._query(scope, reply),
                 status=reply.status,
                 total=reply.total,
                 matches=reply.matches,

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from ror.clients import Act, Client
+from ror.tokens import SigningKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,23 @@ class ClientStore(Protocol):
         """A number that grows with each act; 0 before the first."""
 
 
+class KeyStore(Protocol):
+    """The keys that sign the tokens of a directory; safe to call from several threads."""
+
+    def all(self) -> list[SigningKey]:
+        """Every key that was not forgotten, the oldest first."""
+
+    def succeed(self, fresh: SigningKey, newest: str | None, forgotten: Sequence[str] = ()) -> bool:
+        """
+        Keep a key after the one named `newest`, None when there is none, and forget others.
+
+        False, with nothing done, when another process was quicker and `newest` is not the newest any more.
+        """
+
+    def last_change(self) -> int:
+        """A number that grows with each key that is kept; 0 before the first."""
+
+
 class Store(Protocol):
     """
     The directory on disk.
@@ -197,6 +215,10 @@ class Store(Protocol):
     @property
     def clients(self) -> ClientStore:
         """Those who may call."""
+
+    @property
+    def keys(self) -> KeyStore:
+        """What signs their tokens."""
 
     def packer(self) -> Callable[[Draft], Packed]:
         """

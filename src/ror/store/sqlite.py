@@ -27,6 +27,7 @@ from ror.store.compression import Codec, CorruptFrame, codec_of, dictionary_id, 
 from ror.store.contract import Change, Dangling, Draft, IndexRow, Job, Kept, Outcome, Packed, Stored, VersionRow
 from ror.store.group_commit import GroupCommit
 from ror.store.sqlite_clients import SqliteClients
+from ror.store.sqlite_keys import SqliteKeys
 
 Key = tuple[int, str]
 """The code of a resource type, and an id."""
@@ -85,6 +86,7 @@ class SqliteStore:
             raise
         self._writer = GroupCommit(self._connection, "BEGIN IMMEDIATE", self._told, self._known.forget)
         self._clients = SqliteClients(self._writer.run, self._all)
+        self._keys = SqliteKeys(self._writer.run, self._all)
 
     @property
     def url(self) -> str:
@@ -93,6 +95,10 @@ class SqliteStore:
     @property
     def clients(self) -> SqliteClients:
         return self._clients
+
+    @property
+    def keys(self) -> SqliteKeys:
+        return self._keys
 
     # Writing
 

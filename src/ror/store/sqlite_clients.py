@@ -27,7 +27,7 @@ _KEEP: Final = (
 )
 
 
-class _Writes(Protocol):
+class Writes(Protocol):
     """Runs a piece of work in a durable transaction."""
 
     def __call__(self, work: Callable[[sqlite3.Connection], Result], /) -> Result: ...
@@ -36,7 +36,7 @@ class _Writes(Protocol):
 class SqliteClients:
     """`contract.ClientStore`; `write` runs a piece of work durably, `read` gives the rows of a query."""
 
-    def __init__(self, write: _Writes, read: Callable[[str, Sequence[object]], list[Any]]) -> None:
+    def __init__(self, write: Writes, read: Callable[[str, Sequence[object]], list[Any]]) -> None:
         self._write = write
         self._read = read
 

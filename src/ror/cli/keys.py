@@ -1,0 +1,43 @@
+"""`ror keys …`: the keys that sign tokens, shown by name and replaced; never what they are made of."""
+
+import json
+import time
+from datetime import UTC, datetime
+
+from ror import authorising
+from ror.cli.showing import existing_store
+from ror.cli.speaking import answer
+from ror.settings import Settings
+from ror.store.contract import KeyStore
+from ror.tokens import accepted
+
+
+def rotate(settings: Settings, at_once: bool, machine: bool) -> None:
+    """Have another key sign from now on."""
+    store = existing_store(settings.database)
+    try:
+        authorising.rotate(store.keys, store.keys.all(), int(time.time()), at_once=at_once)
+        _tell(store.keys, machine)
+    finally:
+        store.close()
+
+
+def show_all(settings: Settings, machine: bool) -> None:
+    """Show the keys whose tokens are accepted, the one that signs last."""
+    store = existing_store(settings.database)
+    try:
+        _tell(store.keys, machine)
+    finally:
+        store.close()
+
+
+def _tell(keys: KeyStore, machine: bool) -> None:
+    known = [
+        {"kid": key.kid, "created_at": datetime.fromtimestamp(key.created_at, UTC).isoformat()}
+        for key in accepted(keys.all(), int(time.time()))
+    ]
+    if machine:
+        answer(json.dumps(known))
+        return
+    for key in known:
+        answer(f"{key['created_at']}  {key['kid']}")

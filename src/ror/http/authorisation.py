@@ -1,0 +1,121 @@
+"""
+The routes of the authorisation server, at the addresses that consumers of the published service know: tokens, the keys
+that verify them, and what describes it all (RFC 6749, RFC 7517, RFC 8414 and OpenID Connect Discovery).
+"""
+
+import time
+from typing import Final
+
+import msgspec
+from cryptography import x509
+
+from ror.authorising import GRANT_TYPE, TokenRefused
+from ror.errors import InvalidRequest, RorError, Unavailable, UnsupportedMediaType
+from ror.http.exchange import Call, Caller, Reply, Route, Service
+from ror.settings import REALM
+from ror.tokens import accepted, published
+
+TOKEN: Final = "/protocol/openid-connect/token"  # noqa: S105 an address
+KEYS: Final = "/protocol/openid-connect/certs"
+
+_JSON: Final = b"application/json"
+_NO_STORE: Final = b"no-store"
+_KEYS_KEPT_S: Final = 60
+
+
+def _token(service: Service, call: Call) -> Reply:
+    """A token for a client that proves who it is."""
+    authorised = service.directory.tokens.authorise(
+        call.pairs, call.header(b"authorization"), _certificate(call), time.time()
+    )
+    body = {
+        "access_token": authorised.granted.token,
+        "token_type": "Bearer",
+        "expires_in": authorised.granted.expires_in,
+    }
+    caller = Caller(authorised.client.viewer, authorised.client, authorised.certificate)
+    return _json(body, _NO_STORE, caller=caller)
+
+
+def _certificate(call: Call) -> x509.Certificate | None:
+    if call.certificate is None:
+        return None
+    try:
+        return x509.load_der_x509_certificate(call.certificate)
+    except ValueError:
+        raise TokenRefused("invalid_request", "oauth.bad-certificate") from None
+
+
+def _keys(service: Service, call: Call) -> Reply:
+    """The public keys that verify tokens."""
+    keys = accepted(service.directory.registry.current().keys, int(time.time()))
+    return _json(published(keys), b"public, max-age=%d" % _KEYS_KEPT_S)
+
+
+def _description(service: Service, call: Call) -> Reply:
+    """What the authorisation server is and does."""
+    issuer = service.settings.issuer
+    methods = ["client_secret_post", "client_secret_basic", "tls_client_auth"]
+    return _json(
+        {
+            "issuer": issuer,
+            "token_endpoint": issuer + TOKEN,
+            "jwks_uri": issuer + KEYS,
+            "grant_types_supported": [GRANT_TYPE],
+            "response_types_supported": [],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+            "token_endpoint_auth_methods_supported": methods,
+            "tls_client_certificate_bound_access_tokens": False,
+        },
+        b"public, max-age=%d" % _KEYS_KEPT_S,
+    )
+
+
+def _json(body: object, cache_control: bytes, status: int = 200, caller: Caller | None = None) -> Reply:
+    return Reply(status, msgspec.json.encode(body), content_type=_JSON, cache_control=cache_control, caller=caller)
+
+
+def refused(error: RorError, language: str) -> Reply:
+    """What the token endpoint says of a refusal: the JSON of OAuth, in English whatever the language."""
+    match error:
+        case TokenRefused():
+            code, status = error.error, error.status
+        case InvalidRequest() | UnsupportedMediaType():
+            code, status = "invalid_request", 400
+        case Unavailable():
+            code, status = "temporarily_unavailable", error.status
+        case _:
+            code, status = "invalid_request", error.status
+    body = {"error": code, "error_description": error.text("en").replace('"', "'")}
+    headers = ((b"www-authenticate", b'Basic realm="ror"'),) if status == 401 else ()
+    reply = _json(body, _NO_STORE, status)
+    reply.headers = (*headers, (b"pragma", b"no-cache"))
+    return reply
+
+
+_READING: Final = ("GET", "HEAD")
+
+AUTHORISATION_ROUTES: Final = (
+    Route(
+        f"{REALM}{TOKEN}".removeprefix("/"),
+        "token",
+        ("POST",),
+        _token,
+        None,
+        is_open=True,
+        authenticates=True,
+        refused=refused,
+    ),
+    Route(f"{REALM}{KEYS}".removeprefix("/"), "token", _READING, _keys, None, is_open=True),
+    Route(
+        f"{REALM}/.well-known/openid-configuration".removeprefix("/"),
+        "token",
+        _READING,
+        _description,
+        None,
+        is_open=True,
+    ),
+    Route(f".well-known/oauth-authorization-server{REALM}", "token", _READING, _description, None, is_open=True),
+)
+"""What is answered whatever the mount points, for those who need a token."""
