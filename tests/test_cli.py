@@ -14,7 +14,8 @@ import pytest
 from ror import messages
 from ror.settings import SETTINGS
 
-COMMANDS = ("demo", "serve", "import", "generate", "explain", "stats", "reindex", "client", "keys")
+COMMANDS = ("demo", "serve", "import", "generate", "explain", "stats", "reindex", "client", "keys", "pki")
+PKI_COMMANDS = ("init", "issue", "revoke", "crl")
 CLIENT_COMMANDS = ("add", "list", "show", "suspend", "resume", "revoke", "rotate-secret", "grant-establishments")
 
 
@@ -51,7 +52,14 @@ def directory(tmp_path_factory):
 
 @pytest.mark.parametrize("language", messages.LANGUAGES)
 @pytest.mark.parametrize(
-    "command", [*COMMANDS, *(f"client {name}" for name in CLIENT_COMMANDS), "keys list", "keys rotate"]
+    "command",
+    [
+        *COMMANDS,
+        *(f"client {name}" for name in CLIENT_COMMANDS),
+        "keys list",
+        "keys rotate",
+        *(f"pki {name}" for name in PKI_COMMANDS),
+    ],
 )
 def test_every_command_has_help_in_both_languages(command, language, tmp_path):
     done = ror(*command.split(), "--help", language=language, folder=tmp_path)

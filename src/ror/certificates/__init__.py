@@ -1,6 +1,6 @@
 """Whose certificate is this, and may it be believed?"""
 
-from ror.certificates.names import distinguished_name, is_same_name, written_name
+from ror.certificates.names import distinguished_name, escaped_value, is_same_name, written_name
 from ror.certificates.trust import Authorities, Reason, Untrusted, authorities, believe
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "authorities",
     "believe",
     "distinguished_name",
+    "escaped_value",
     "is_same_name",
     "written_name",
 ]

@@ -9,7 +9,7 @@ is encoded in a certificate (UTF8String, PrintableString) makes no difference.
 from collections.abc import Mapping
 from typing import Final
 
-from cryptography.x509 import Name, NameOID, ObjectIdentifier
+from cryptography.x509 import Name, NameAttribute, NameOID, ObjectIdentifier
 
 from ror.errors import UsageError
 
@@ -72,6 +72,16 @@ def written_name(name: Name) -> str:
     'CN=CLIENT,OU=333,C=FR'
     """
     return name.rfc4514_string(_WRITTEN)
+
+
+def escaped_value(text: str) -> str:
+    """
+    A value as it is written in a name.
+
+    >>> print(escaped_value("A, B+C"))
+    A\\, B\\+C
+    """
+    return NameAttribute(NameOID.ORGANIZATION_NAME, text).rfc4514_string().removeprefix("O=")
 
 
 def is_same_name(registered: str, presented: Name) -> bool:
