@@ -230,7 +230,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--size", choices=[size.value for size in Size], default="medium", help="of the directory")
     parser.add_argument("--seed", type=int, default=1, help="another one gives another directory")
     parser.add_argument("--seconds", type=_positive, default=5.0, help="for each workload, on each side")
-    parser.add_argument("--profiles", type=_profiles, default=(1,), help="access profiles, in turn: the first, others")
+    parser.add_argument(
+        "--profiles", type=_profiles, default=(1, 2), help="access profiles, in turn: the first, others"
+    )
     parser.add_argument("--output", type=Path, help=f"a Markdown page; {PAGE.name} when everything is measured")
     parser.add_argument("--only", type=_parts, default=PARTS, help=f"among {','.join(PARTS)}")
     parser.add_argument("--folder", type=Path, help="where the directory is kept for the next run")

@@ -108,7 +108,9 @@ def test_an_import_killed_at_any_moment_loses_nothing_and_can_be_run_again(file,
     run(store, documents([str(file)]), report, now=NOW)
     assert contents(store) == expected
     assert (report.unchanged, report.created, report.updated) == (len(kept), len(expected) - len(kept), 0)
-    assert store.last_change() == len(expected)
+    # What the facts of an offer reach gets other masks, hence lines of its own in the log, but no version.
+    written = {(change.rid, change.version) for change in store.changes_after(0, 100_000)}
+    assert len(written) == len(expected)
     index = Index(store, tmp_path / "index")
     index.open()
     assert sum(len(index.view.of_type(name)) for name in store.counts()) == len(expected)
