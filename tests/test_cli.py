@@ -3,11 +3,9 @@
 import gzip
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 
 import pytest
 
@@ -257,30 +255,6 @@ def test_a_dry_run_makes_no_database(tmp_path):
 # --- demo ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_demonstration_is_made_once_and_answers(tmp_path):
-    for expected in ("Making", None):
-        port = free_port()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ror", "demo", "--port", str(port), "--directory", "deep/demo"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=tmp_path,
-            env=clean_environment("en") | {"PYTHONUNBUFFERED": "1"},
-        )
-        try:
-            answered = answer_of(f"http://127.0.0.1:{port}/ws-diffusion-fhir/HealthcareService?_count=3")
-        finally:
-            process.terminate()
-            shown, _ = process.communicate(timeout=30)
-
-        assert answered["total"] >= 400
-        assert len(answered["entry"]) == 3
-        assert process.returncode == 0
-        assert shown.count("curl ") == 3
-        assert ("Making" in shown) is (expected == "Making")
-
-
 def test_a_demonstration_does_not_replace_another_directory(tmp_path):
     ror(
         "import",
@@ -296,22 +270,3 @@ def test_a_demonstration_does_not_replace_another_directory(tmp_path):
     assert done.returncode == 2
     assert "--directory" in done.stderr
     assert json.loads(ror("stats", "--database", "demo.db", "--json", folder=tmp_path).stdout)["total"] == 1
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def answer_of(url):
-    """The answer of a server that may still be starting."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
-                return json.load(answer)
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)

@@ -47,6 +47,7 @@ def ror(
 def demo(
     size: SizeName = "small",
     port: Annotated[int, typer.Option("--port", min=1, max=65_535, help=say("setting.port"))] = 8000,
+    tls_port: Annotated[int, typer.Option("--tls-port", min=1, max=65_535, help=say("cli.demo-tls-port"))] = 8443,
     seed: Seed = 1,
     directory: Annotated[Path, typer.Option("--directory", metavar="FOLDER", help=say("cli.demo-directory"))] = Path(
         "var/demo"
@@ -54,7 +55,7 @@ def demo(
 ) -> None:
     from ror.cli import demonstration
 
-    demonstration.run(size, port, seed, directory)
+    demonstration.run(size, port, tls_port, seed, directory)
 
 
 def serve(config: ConfigFile = None, **options: str | None) -> None:

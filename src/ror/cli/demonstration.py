@@ -1,4 +1,9 @@
-"""`ror demo`: a fictitious directory, made once and served on this machine, with requests to try."""
+"""
+`ror demo`: a fictitious directory, made once and served on this machine, with requests to try and clients to be.
+
+Two servers share it: one without TLS, which anybody on the machine may read under profile 2, and one with TLS, where
+clients prove who they are by certificates.
+"""
 
 import shutil
 import time
@@ -8,6 +13,7 @@ from typing import Final
 from urllib.parse import quote
 
 from ror import runtime
+from ror.cli import demo_clients
 from ror.cli.generation import size_named
 from ror.cli.importation import renew_snapshot
 from ror.cli.speaking import answer, say
@@ -16,6 +22,7 @@ from ror.errors import UsageError
 from ror.generating import Size, generate
 from ror.importing import Document, Place, Report
 from ror.importing import run as run_import
+from ror.search.extract import SCHEMA
 from ror.settings import FILE_VARIABLE, Settings, load
 from ror.store import open_store
 
@@ -32,26 +39,50 @@ REQUESTS: Final = (
 """What to try: the key of what it shows, and the request."""
 
 
-def run(size_name: str, port: int, seed: int, folder: Path) -> None:
+ANONYMOUS_PROFILE: Final = 2
+"""What those who coordinate care may see: everything but what is for regulation and crises."""
+
+
+def run(size_name: str, port: int, tls_port: int, seed: int, folder: Path) -> None:
     """Serve a demonstration until told to stop, after making it when `folder` does not hold this one already."""
     size = size_named(size_name)
     database = f"sqlite:///{quote(str(folder / 'demo.db'))}"
     # Only what is asked here: a demonstration must not depend on what else is set on this machine.
-    settings = load({"database": database, "port": port, "anonymous_profile": 1}, {FILE_VARIABLE: ""})
+    given = {
+        "database": database,
+        "port": port,
+        "anonymous_profile": ANONYMOUS_PROFILE,
+        "token_issuer": f"https://localhost:{tls_port}",
+    }
+    settings = load(given, {FILE_VARIABLE: ""})
     _make(settings, folder, size, seed)
+    authority = demo_clients.authority_of(folder)
+    _register(settings, folder)
     for key, request in REQUESTS:
         answer(say(key))
         answer(f"  curl 'http://{settings.host}:{port}{settings.mounts[0]}/{request}'")
+    secured = demo_clients.secured_settings(settings, tls_port, authority)
+    demo_clients.tell(settings, secured, authority, folder)
     answer(say("cli.demo-stop"))
     from ror.http import serve
 
-    serve(settings)
+    with demo_clients.serving_beside(secured):
+        serve(settings)
+
+
+def _register(settings: Settings, folder: Path) -> None:
+    store = open_store(settings.database)
+    try:
+        demo_clients.register(store.clients, folder)
+    finally:
+        store.close()
 
 
 def _make(settings: Settings, folder: Path, size: Size, seed: int) -> None:
     """Fill the database with this demonstration, unless it is there."""
     database = settings.database
-    mark = f"{size.value} {seed} {version('ror')}"
+    # With another index schema it could not be read.
+    mark = f"{size.value} {seed} {version('ror')} {SCHEMA}"
     if _mark_of(database, folder) not in (None, mark, MAKING + mark):
         (folder / "demo.db").unlink()
         for suffix in ("-wal", "-shm"):
