@@ -5,7 +5,7 @@ A search from its request to the bundle that goes out: find, cut the page, bring
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
 import numpy as np
@@ -29,6 +29,9 @@ from ror.search.relevance import relevance
 from ror.search.telling import told
 from ror.subsetting import Subset, subsetted
 from ror.wire import Pieces
+
+REWRITTEN_KEPT: Final = 2_000
+"""Bodies without their hidden references that are kept for each view and kind of viewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +136,29 @@ def _left_behind(behind: Mapping[str, int], along: int) -> TooCostly:
 def seen_bodies(asking: Search, bodies: Bodies, rids: Numbers) -> Addressed:
     """The addressed bodies of resources that a viewer sees, without what the viewer may not see of them."""
     found = bodies.addressed(rids, asking.viewer.mask, asking.view.altered(asking.viewer.mask))
-    astray = set(asking.astray() & BitMap(rids)) if asking.is_held_back else ()
+    if not asking.is_held_back or not len(found.rids):
+        return found
+    astray = set(asking.astray() & bitmaps.of_any(found.rids, int(found.rids.max()) + 1))
     if not astray:
         return found
-    rewritten = [
-        _rewritten(body, lambda whole: without_references(whole, asking.hides)) if rid in astray else body
-        for rid, body in zip(found.rids.tolist(), found.bodies, strict=True)
-    ]
+    rewritten = list(found.bodies)
+    for at, rid in enumerate(found.rids.tolist()):
+        if rid in astray:
+            rewritten[at] = _without_hidden(asking, rid, rewritten[at])
     return Addressed(found.rids, rewritten, sum(map(len, rewritten)))
+
+
+def _without_hidden(asking: Search, rid: int, addressed: bytes) -> bytes:
+    """An addressed body without its references to what the viewer does not see, found once for a view."""
+    known = asking.rewritten()
+    before = known.get(rid)
+    if before is not None and before[0] is addressed:
+        return before[1]
+    after = _rewritten(addressed, lambda whole: without_references(whole, asking.hides))
+    if len(known) >= REWRITTEN_KEPT:
+        known.clear()
+    known[rid] = (addressed, after)
+    return after
 
 
 def _cut_down(addressed: bytes, subset: Subset) -> bytes:

@@ -184,6 +184,10 @@ class Search:
         """The resources of which a reference leads to what the viewer does not see."""
         return self._known((ASTRAY,), self._astray)
 
+    def rewritten(self) -> dict[int, tuple[bytes, bytes]]:
+        """What was made of bodies for all who see the same of this view: by rid, a body and what it became."""
+        return self.view.rewritten.setdefault((self.viewer.mask, self.viewer.perimeter), {})
+
     def hides(self, reference: Mapping[str, Any]) -> bool:
         """Whether a reference, as it stands in a resource, leads to something, and to nothing that the viewer sees."""
         literal = literal_reference(reference.get("reference", ""))

@@ -60,6 +60,7 @@ class View:
     known: dict[Any, BitMap] = field(default_factory=dict, compare=False)
     """What was found out about this view and holds as long as it does, by whatever names it."""
     earlier: "Earlier | None" = field(default=None, compare=False)
+    rewritten: dict[Any, dict[int, tuple[bytes, bytes]]] = field(default_factory=dict, compare=False)
 
     def of_type(self, resource_type: str) -> BitMap:
         """Every live resource of a type. Do not change the set that is returned."""
