@@ -12,9 +12,17 @@ import pytest
 from ror import messages
 from ror.settings import SETTINGS
 
-COMMANDS = ("demo", "serve", "import", "generate", "explain", "stats", "reindex", "client", "keys", "pki")
+COMMANDS = ("demo", "serve", "import", "generate", "explain", "stats", "reindex", "client", "keys", "pki", "audit")
 PKI_COMMANDS = ("init", "issue", "revoke", "crl")
 CLIENT_COMMANDS = ("add", "list", "show", "suspend", "resume", "revoke", "rotate-secret", "grant-establishments")
+AUDIT_COMMANDS = ("verify", "search", "export")
+IN_GROUPS = (
+    *(f"client {name}" for name in CLIENT_COMMANDS),
+    "keys list",
+    "keys rotate",
+    *(f"pki {name}" for name in PKI_COMMANDS),
+    *(f"audit {name}" for name in AUDIT_COMMANDS),
+)
 
 
 def ror(*arguments, language="en", folder=None, given=None, **environment):
@@ -51,13 +59,7 @@ def directory(tmp_path_factory):
 @pytest.mark.parametrize("language", messages.LANGUAGES)
 @pytest.mark.parametrize(
     "command",
-    [
-        *COMMANDS,
-        *(f"client {name}" for name in CLIENT_COMMANDS),
-        "keys list",
-        "keys rotate",
-        *(f"pki {name}" for name in PKI_COMMANDS),
-    ],
+    [*COMMANDS, *IN_GROUPS],
 )
 def test_every_command_has_help_in_both_languages(command, language, tmp_path):
     done = ror(*command.split(), "--help", language=language, folder=tmp_path)

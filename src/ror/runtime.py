@@ -5,6 +5,7 @@ The one place where the parts are put together: a store, its index, the bodies a
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from ror import terminology
@@ -68,9 +69,15 @@ def open_directory(settings: Settings) -> Directory:
     return Directory(settings, store, index, bodies, registry, tokens, ready_in_s)
 
 
-def open_trail(settings: Settings, listeners: Listeners | None = None) -> Journal | None:
+TRAIL_KEY: Final = "audit-key"
+"""The fact of a store that says which key its audit trail was begun under, by its fingerprint."""
+
+
+def open_trail(settings: Settings, store: Store, listeners: Listeners | None = None) -> Journal | None:
     """
-    This process's part of the audit trail, made where there is none; None when the settings turn it off.
+    This process's part of the audit trail of a directory, made where there is none; None when it is turned off.
+
+    The directory remembers the key of its first trail: `ror audit verify` tells a trail that took its place.
 
     Raises UsageError when it cannot be opened.
     """
@@ -83,6 +90,8 @@ def open_trail(settings: Settings, listeners: Listeners | None = None) -> Journa
         journal.open()
     except (OSError, ValueError) as problem:
         raise UsageError("audit.cannot-open", folder=folder.path, problem=problem) from None
+    if store.get_meta(TRAIL_KEY) is None:
+        store.set_meta(TRAIL_KEY, folder.fingerprint())
     return journal
 
 

@@ -163,7 +163,9 @@ class Sealed(Record, frozen=True, kw_only=True, tag="sealed"):
     torn_sha256: str | None = None
 
 
-Kept = Call | ImportBegun | ImportEnded | Act | Opened | Lost | Closed | Sealed
+Told = Call | ImportBegun | ImportEnded | Act
+"""What a trail is kept for; other records tell how it was kept."""
+Kept = Told | Opened | Lost | Closed | Sealed
 
 encode: Final = msgspec.json.Encoder().encode
 """The JSON of a record."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from ror.cli import client_commands, key_commands, pki_commands, policy_commands
+from ror.cli import audit_commands, client_commands, key_commands, pki_commands, policy_commands
 from ror.cli.options import ConfigFile, Database, Machine, settings
 from ror.cli.speaking import SpokenCommand, SpokenGroup, answer, say
 from ror.settings import SETTINGS
@@ -145,3 +145,4 @@ app.add_typer(client_commands.app, name="client")
 app.add_typer(key_commands.app, name="keys")
 app.add_typer(pki_commands.app, name="pki")
 app.add_typer(policy_commands.app, name="policy")
+app.add_typer(audit_commands.app, name="audit")

@@ -97,7 +97,7 @@ def _make(settings: Settings, folder: Path, size: Size, seed: int) -> None:
         store.set_meta(MARK, MAKING + mark)
         report, start = Report(), time.monotonic()
         given = (Document(Place("demo", line), one) for line, one in enumerate(generate(size, seed), 1))
-        with traced(settings, (MARK,), MARK, report, lambda: False):
+        with traced(settings, store, (MARK,), MARK, report, lambda: False):
             run_import(store, given, report, now=time.time_ns() // 1_000, author=MARK)
         renew_snapshot(store, runtime.snapshot_folder(database), report)
         store.set_meta(MARK, mark)

@@ -45,7 +45,7 @@ def run(settings: Settings, files: Sequence[str], author: str, workers: int, dry
         else:
             store = open_store(settings.database)
             try:
-                with traced(settings, files, author, report, stop.is_asked):
+                with traced(settings, store, files, author, report, stop.is_asked):
                     run_import(store, reading, report, now=now, author=author, workers=workers, listeners=listeners)
                 if not stop.is_asked():
                     dangling = store.dangling(DANGLING_SHOWN)

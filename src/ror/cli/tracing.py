@@ -10,20 +10,21 @@ from ror.audit.records import ImportBegun, ImportEnded, instant
 from ror.errors import RorError
 from ror.importing import Report
 from ror.settings import Settings
+from ror.store.contract import Store
 from ror.trail.tending import user
 from ror.trail.writing import Journal
 
 
 @contextmanager
 def traced(
-    settings: Settings, files: Sequence[str], author: str, report: Report, is_stopped: Callable[[], bool]
+    settings: Settings, store: Store, files: Sequence[str], author: str, report: Report, is_stopped: Callable[[], bool]
 ) -> Iterator[None]:
     """
     An import inside, traced when the settings say so.
 
     Raises UsageError before it begins when the trail cannot be opened, Unavailable when a line cannot be written.
     """
-    journal = runtime.open_trail(settings)
+    journal = runtime.open_trail(settings, store)
     if journal is None:
         yield
         return

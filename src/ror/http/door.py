@@ -141,7 +141,9 @@ class Door:
     def _opened(self) -> tuple[Directory, Journal | None]:
         directory = open_directory(self.service.settings)
         try:
-            return directory, open_trail(self.service.settings, listeners(self.service.metrics, self.service.log))
+            return directory, open_trail(
+                self.service.settings, directory.store, listeners(self.service.metrics, self.service.log)
+            )
         except BaseException:
             directory.close()
             raise

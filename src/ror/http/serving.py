@@ -109,10 +109,12 @@ def _serve_with_workers(settings: Settings, log: Log, listener: socket.socket) -
     # from the snapshot that this leaves.
     directory = open_directory(settings)
     _announce(log, directory, _url(settings, listener))
-    directory.close()
-    journal = open_trail(settings)
-    if journal is not None:
-        journal.close()
+    try:
+        journal = open_trail(settings, directory.store)
+        if journal is not None:
+            journal.close()
+    finally:
+        directory.close()
     folder = tempfile.mkdtemp(prefix="ror-metrics-")
     try:
         with _variables({SHARED_FOLDER: folder}):

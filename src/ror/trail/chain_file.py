@@ -15,7 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ror.audit import digests
 from ror.audit.chain import Chain, Line, as_line
 from ror.audit.records import Closed, FileHead, Opened, Sealed, encode
 from ror.trail.folder import FILE_MODE, Folder, Journal, day_of
@@ -89,15 +88,13 @@ def create(folder: Folder, journal: Journal, at: str, former: FileHead | None = 
     `former` is where the same process wrote before. Raises OSError when it cannot be made.
     """
     files = folder.files()
-    key = folder.checking_key()
-    assert key is not None, "a folder is made with its keys"
     opened = Opened(
         at=at,
         file=folder.new_file(journal, at),
         process=os.getpid(),
         host=socket.gethostname(),
         version=version("ror"),
-        key=digests.fingerprint(key),
+        key=folder.fingerprint(),
         before=_end_of(folder, files[-1]) if files else None,
         former=former,
         digest=folder.last_digest(),

@@ -151,6 +151,10 @@ class Folder:
         """What signs the digests of this trail."""
         return digests.signing_key((self.path / _SIGNING_KEY).read_bytes())
 
+    def fingerprint(self) -> str:
+        """What the key that checks the digests is known by."""
+        return digests.fingerprint(self.signing_key().public_key())
+
     def checking_key(self) -> Ed25519PublicKey | None:
         """What checks the digests of this trail; None when it is not there."""
         path = self.path / _PUBLIC_KEY

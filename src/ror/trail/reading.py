@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from ror.audit.records import DAY_LENGTH, LAST_DAY, Act, Call, ImportBegun, ImportEnded, Kept, decode
+from ror.audit.records import DAY_LENGTH, LAST_DAY, Call, Kept, Told, decode
 from ror.trail import chain_file
 from ror.trail.folder import Folder, Journal, day_of
 
@@ -18,9 +18,6 @@ ANONYMOUS: Final = "-"
 
 _SHORT: Final = 1_000_000
 """Bytes of a file that is read at once."""
-
-Told = Call | ImportBegun | ImportEnded | Act
-"""What a trail is kept for; other records tell how it was kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ class _Verifying:
             return
         self._verdict.key = digests.fingerprint(self._key)
         if self._trusted_key not in (None, self._verdict.key):
-            self._found("other-key", "keys/signing.pub", key=self._verdict.key, trusted=self._trusted_key)
+            self._found("other-key", "keys/signing.pub", fingerprint=self._verdict.key, trusted=self._trusted_key)
 
     def _check_digests(self) -> None:
         before: DigestNamed | None = None
@@ -130,7 +130,7 @@ class _Verifying:
                 before = here
                 continue
             if digest.key != self._verdict.key:
-                self._found("digest-of-other-key", name, key=digest.key)
+                self._found("digest-of-other-key", name, fingerprint=digest.key)
             elif self._key and not digests.is_signed(text, self._folder.signature(day), self._key):
                 self._found("digest-changed", name)
             if digest.previous != before:
@@ -162,7 +162,7 @@ class _Verifying:
         if opened.digest is not None and self._digests.get(opened.digest.day) != opened.digest:
             self._miss_digest(opened.digest, file)
         if self._verdict.key is not None and opened.key != self._verdict.key:
-            self._found("opened-under-other-key", file, 1, key=opened.key)
+            self._found("opened-under-other-key", file, 1, fingerprint=opened.key)
 
     def _texts(self, file: str) -> Iterator[bytes]:
         return chain_file.texts(self._folder.path / file)
