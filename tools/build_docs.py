@@ -28,7 +28,7 @@ from ror.audit.sensitive import TREATMENTS, treatments
 from ror.cli.commands import app
 from ror.definitions import INCLUDES, RESOURCE_TYPES, SearchParameter, all_search_parameters, search_parameters
 from ror.errors import RorError
-from ror.http import addresses, door, routes
+from ror.http import addresses, door, refusing, routes
 from ror.search import asked, criteria, parse
 from ror.search import filter as filter_language
 from ror.search.modifiers import MODIFIERS
@@ -184,7 +184,7 @@ def refused_routes() -> str:
 
 def statuses() -> str:
     """The HTTP status and the issue code of each kind of refusal."""
-    kinds = {one for module in (errors, door) for one in vars(module).values() if _is_refusal(one)}
+    kinds = {one for module in (errors, door, refusing) for one in vars(module).values() if _is_refusal(one)}
     rows = (
         (str(one.status), code(one.issue), (inspect.getdoc(one) or "").partition("\n")[0])
         for one in sorted(kinds, key=lambda one: (one.status, one.__name__))

@@ -11,7 +11,7 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,27 +19,18 @@ from typing import Any, Final
 
 from ror import messages, wire
 from ror.access import anonymous_viewer
-from ror.errors import (
-    InvalidRequest,
-    MethodNotAllowed,
-    NotSupported,
-    RorError,
-    TooLarge,
-    Unauthenticated,
-    Unavailable,
-    UnknownRoute,
-)
+from ror.errors import InvalidRequest, NotSupported, RorError, TooLarge, Unavailable, UnknownRoute
 from ror.http import addresses, negotiation
 from ror.http.callers import Callers
 from ror.http.compression import WORTH_IT, coded
-from ror.http.exchange import NOBODY, Call, Caller, Header, Reply, Route, Service, outcome_of
+from ror.http.exchange import NOBODY, Call, Caller, Header, Reply, Route, Service
 from ror.http.proxies import Proxies
+from ror.http.refusing import RequestTooSlow, refusal
 from ror.http.routes import SERVICE_ROUTES, check_method, report_directory, route_of
 from ror.http.tracing import Tracer, listeners
 from ror.observability import Log, Metrics
 from ror.runtime import Directory, open_directory, open_trail
 from ror.settings import Settings
-from ror.tokens import InvalidToken
 from ror.trail.writing import Journal
 
 Headers = Mapping[bytes, bytes]
@@ -52,16 +43,9 @@ _EVERY_REPLY: Final = (
     (b"x-content-type-options", b"nosniff"),
 )
 _REQUEST_ID: Final = re.compile(rb"[\x21-\x7e]{1,200}")
-_RETRY_AFTER_S: Final = b"2"
 _WITHOUT_BODY: Final = (204, 304)
 _CLIENT_GONE: Final = 499
 """The status in logs and figures of a request whose client left before it was whole; never sent."""
-
-
-class RequestTooSlow(RorError):
-    """The request did not arrive in time."""
-
-    status, issue = 408, "timeout"
 
 
 class HeadersTooLarge(RorError):
@@ -207,7 +191,7 @@ class Door:
         except _ClientGone:
             return route, Reply(_CLIENT_GONE, caller=caller)
         except RorError as error:
-            reply = _refusal(error, language, route)
+            reply = refusal(error, language, route)
         except Exception as problem:
             self.service.log.failure(
                 "bug", problem, request_id=request_id, method=scope["method"], path=_target(scope)[0]
@@ -325,7 +309,7 @@ class Door:
         start = time.perf_counter()
         headers = _joined(raw_headers)
         request_id = self._request_id(headers)
-        reply = _refusal(error, messages.preferred_language(_text(headers, b"accept-language")))
+        reply = refusal(error, messages.preferred_language(_text(headers, b"accept-language")))
         self.service.metrics.begun()
         self._account("-", "-", ("-", ""), headers, request_id, reply, start, len(reply.body))
         return reply, self.head(reply, request_id)
@@ -420,30 +404,3 @@ def _check_parameters(route: Route, headers: Headers, pairs: Sequence[tuple[str,
     for name, _ in pairs:
         if name not in known:
             raise NotSupported("http.unexpected-parameter", name=name[:100], known=", ".join(sorted(known)))
-
-
-# --- telling what went wrong -----------------------------------------------------------------------------------------
-
-
-def _refusal(error: RorError, language: str, route: Route | None = None) -> Reply:
-    """The reply to a request that is refused."""
-    reply = route.refused(error, language) if route else outcome_of(error, language)
-    reply.headers = (*reply.headers, *_with_refusal(error))
-    return reply
-
-
-def _with_refusal(error: RorError) -> Iterator[Header]:
-    """The headers that a refusal carries, by kind of refusal."""
-    match error:
-        case MethodNotAllowed():
-            yield b"allow", ", ".join(error.allow).encode()
-        case Unauthenticated():
-            yield b"www-authenticate", b'Bearer realm="ror"'
-        case InvalidToken():
-            told = error.text("en").replace('"', "'").encode("ascii", "replace")
-            yield b"www-authenticate", b'Bearer realm="ror", error="invalid_token", error_description="%b"' % told
-        case Unavailable():
-            yield b"retry-after", _RETRY_AFTER_S
-        case TooLarge() | RequestTooSlow():
-            # What is left of the body will not be read.
-            yield b"connection", b"close"

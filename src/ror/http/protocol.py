@@ -15,7 +15,8 @@ from urllib.parse import quote_from_bytes
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ror.errors import AddressTooLong, InvalidRequest, RorError
-from ror.http.door import Door, HeadersTooLarge, RequestTooSlow
+from ror.http.door import Door, HeadersTooLarge
+from ror.http.refusing import RequestTooSlow
 from ror.http.tls import peer_chain
 from ror.wire import Pieces
 

@@ -1,0 +1,40 @@
+"""How a refusal is told: the reply that its route gives, and the headers that go with its kind."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ror.errors import MethodNotAllowed, RorError, TooLarge, Unauthenticated, Unavailable
+from ror.http.exchange import Header, Reply, Route, outcome_of
+from ror.tokens import InvalidToken
+
+_RETRY_AFTER_S: Final = b"2"
+
+
+class RequestTooSlow(RorError):
+    """The request did not arrive in time."""
+
+    status, issue = 408, "timeout"
+
+
+def refusal(error: RorError, language: str, route: Route | None = None) -> Reply:
+    """The reply to a request that is refused."""
+    reply = route.refused(error, language) if route else outcome_of(error, language)
+    reply.headers = (*reply.headers, *_with_refusal(error))
+    return reply
+
+
+def _with_refusal(error: RorError) -> Iterator[Header]:
+    """The headers that a refusal carries, by kind of refusal."""
+    match error:
+        case MethodNotAllowed():
+            yield b"allow", ", ".join(error.allow).encode()
+        case Unauthenticated():
+            yield b"www-authenticate", b'Bearer realm="ror"'
+        case InvalidToken():
+            told = error.text("en").replace('"', "'").encode("ascii", "replace")
+            yield b"www-authenticate", b'Bearer realm="ror", error="invalid_token", error_description="%b"' % told
+        case Unavailable():
+            yield b"retry-after", _RETRY_AFTER_S
+        case TooLarge() | RequestTooSlow():
+            # What is left of the body will not be read.
+            yield b"connection", b"close"
