@@ -145,3 +145,21 @@ def test_clients_are_of_a_directory_that_is_there(tmp_path):
 
     assert done.returncode == 2 and "ror.db" in done.stderr
     assert not (tmp_path / "ror.db").exists()
+
+
+def test_the_rate_of_a_client_is_changed_shown_and_taken_away(folder):
+    told(folder, "add", "dac", "--profile", "2", "--subject", SUBJECT)
+
+    held = told(folder, "set-rate", "dac", "--calls-per-minute", "600", "--reason", "agreed")
+    shown = ror("client", "show", "dac", folder=folder).stdout
+    freed = told(folder, "set-rate", "dac")
+    alone = ror("client", "set-rate", "dac", "--burst", "5", folder=folder)
+
+    assert (held["calls_per_minute"], held["burst"]) == (600, 100)
+    assert "calls_per_minute: 600" in shown and "burst: 100" in shown
+    assert (freed["calls_per_minute"], freed["burst"]) == (None, None)
+    assert [(one["action"], one["details"]) for one in told(folder, "show", "dac")["acts"]][1:] == [
+        ("set-rate", {"calls_per_minute": 600, "burst": 100}),
+        ("set-rate", {}),
+    ]
+    assert alone.returncode != 0 and "--calls-per-minute" in alone.stderr

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from ror.clients import Act, Action, Client, Kind, after, checked
+from ror.clients import Act, Action, Client, Kind, Rate, after, checked
 from ror.clients.secrets import hashed, new_secret
 from ror.errors import UsageError
 from ror.store.contract import ClientStore
@@ -94,6 +94,17 @@ def grant_establishments(
 
     act = _act(client_id, Action.GRANT_ESTABLISHMENTS, signature, granted=sorted(more), withdrawn=sorted(less))
     return _change(clients, act, change)
+
+
+def set_rate(clients: ClientStore, client_id: str, rate: Rate | None, signature: Signature) -> Client:
+    """
+    Say how often a client may call, None for as often as it likes.
+
+    Raises UsageError when there is none of this id, or when it was revoked.
+    """
+    told = {"calls_per_minute": rate.calls_per_minute, "burst": rate.burst} if rate else {}
+    act = _act(client_id, Action.SET_RATE, signature, **told)
+    return _change(clients, act, lambda client: replace(after(client, Action.SET_RATE), rate=rate))
 
 
 def found(clients: ClientStore, client_id: str) -> Client:

@@ -117,6 +117,16 @@ class UnsupportedMediaType(RorError):
     status, issue = 415, "not-supported"
 
 
+class TooManyCalls(RorError):
+    """The caller calls more often than it may; it may again `retry_after_s` seconds from now."""
+
+    status, issue = 429, "throttled"
+
+    def __init__(self, key: str, *, retry_after_s: int, **params: object) -> None:
+        super().__init__(key, expression=None, retry_after_s=retry_after_s, **params)
+        self.retry_after_s = retry_after_s
+
+
 class Unavailable(RorError):
     """Not now: starting, stopping or overloaded."""
 

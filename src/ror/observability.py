@@ -33,6 +33,9 @@ SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
+_Across = Literal["livesum", "livemin", "livemax", "livemostrecent"]
+"""How a figure of several processes is one."""
+
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Seconds. A search costs 1 to 5 ms, a page of 2 MB a little more."""
 
@@ -148,12 +151,17 @@ class Metrics:
             "ror_audit_lag_seconds", "Wait of the oldest line of the last write of the audit trail", "livemax"
         )
         self._trail_fails = self._gauge("ror_audit_failing", "Whether the audit trail cannot be written", "livemax")
+        self._counted = Counter(
+            "ror_rate_calls", "Calls counted against a rate", ("client", "outcome"), registry=self.registry
+        )
+        self._rate = self._gauge("ror_rate_calls_per_minute", "Calls a minute allowed", "livemostrecent", ("client",))
+        self._burst = self._gauge("ror_rate_burst", "Calls at once allowed", "livemostrecent", ("client",))
+        self._held: set[str] = set()
+        """Clients of which a rate was ever told."""
         # Looking a child up by its labels costs more than counting.
         self._counters: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
-    def _gauge(
-        self, name: str, told: str, across: Literal["livesum", "livemin", "livemax"], labels: tuple[str, ...] = ()
-    ) -> Gauge:
+    def _gauge(self, name: str, told: str, across: _Across, labels: tuple[str, ...] = ()) -> Gauge:
         """A figure of the present; `across` says how several processes add up."""
         return Gauge(name, told, labels, registry=self.registry, multiprocess_mode=across)
 
@@ -191,6 +199,20 @@ class Metrics:
         self._bodies_bytes.set(body_cache_bytes)
         self._bodies.labels("yes").set(hits)
         self._bodies.labels("no").set(misses)
+
+    def rates(self, rates: Mapping[str, tuple[int, int]]) -> None:
+        """How many calls a minute, and at once, each client may make that is held to a rate; 0 for one that was."""
+        for client in self._held.difference(rates):
+            self._rate.labels(client).set(0)
+            self._burst.labels(client).set(0)
+        self._held.update(rates)
+        for client, (calls_per_minute, burst) in rates.items():
+            self._rate.labels(client).set(calls_per_minute)
+            self._burst.labels(client).set(burst)
+
+    def counted(self, client: str, outcome: Literal["allowed", "refused"]) -> None:
+        """A call of a client that is held to a rate."""
+        self._counted.labels(client, outcome).inc()
 
     def trail_written(self, lines: int, lag_s: float) -> None:
         """Lines of the audit trail are on disk, of which the oldest waited that long, or waits still."""

@@ -7,7 +7,7 @@ client is refused from the first request that comes after its suspension was ack
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ror.clients import Client
@@ -46,6 +46,11 @@ class Registry:
                 # Only now: what a failed reading missed is read by the next call.
                 self._signal = signal
         return self._register
+
+    @property
+    def known(self) -> Iterable[Client]:
+        """The clients as they were last read, without asking whether that is still so."""
+        return self._register.clients.values()
 
     def _follow(self) -> None:
         clients, keys = self._store.clients, self._store.keys

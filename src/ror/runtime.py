@@ -13,6 +13,7 @@ from ror.authorising import TokenPolicy, TokenService
 from ror.authorities import WatchedAuthorities
 from ror.bodies import Bodies
 from ror.errors import UsageError
+from ror.rates import Rates
 from ror.registry import Registry
 from ror.search.index import Index
 from ror.settings import Settings
@@ -31,6 +32,7 @@ class Directory:
     index: Index
     bodies: Bodies
     registry: Registry
+    rates: Rates
     tokens: TokenService
     ready_in_s: float
 
@@ -41,6 +43,7 @@ class Directory:
     def close(self) -> None:
         """Stop following changes and let go of the files; what was acknowledged is kept."""
         self.index.close()
+        self.rates.close()
         self.store.close()
 
 
@@ -57,6 +60,7 @@ def open_directory(settings: Settings) -> Directory:
         bodies = Bodies(store, settings.body_cache_mb * 1_000_000)
         index = Index(store, snapshot_folder(settings.database), changed=bodies.forget)
         registry = Registry(store)
+        rates = _rates(settings)
         tokens = TokenService(registry, store.keys, _authorities(settings), _token_policy(settings))
         start = time.perf_counter()
         index.open()
@@ -66,7 +70,7 @@ def open_directory(settings: Settings) -> Directory:
     except BaseException:
         store.close()
         raise
-    return Directory(settings, store, index, bodies, registry, tokens, ready_in_s)
+    return Directory(settings, store, index, bodies, registry, rates, tokens, ready_in_s)
 
 
 TRAIL_KEY: Final = "audit-key"
@@ -107,6 +111,15 @@ def snapshot_folder(database: str) -> Path:
 
 def _beside(database: str, ending: str) -> Path:
     return Path(unquote(urlsplit(database).path.removeprefix("/")) + ending)
+
+
+def _rates(settings: Settings) -> Rates:
+    """The calls of clients, counted in a file beside the database."""
+    path = _beside(settings.database, ".rates")
+    try:
+        return Rates(path)
+    except OSError as problem:
+        raise UsageError("rates.cannot-open", file=path, problem=problem.strerror) from None
 
 
 def _authorities(settings: Settings) -> WatchedAuthorities | None:

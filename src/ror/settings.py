@@ -155,6 +155,8 @@ class Settings:
     port: int = _setting(8000, _whole_number(0, 65_535))
     workers: int = _setting(1, _whole_number(1, 256))
     anonymous_profile: int | None = _setting(None, _whole_number(0, 5))
+    anonymous_calls_per_minute: int | None = _setting(None, _whole_number(1, 1_000_000))
+    """For each address that calls come from."""
     public_url: str | None = _setting(None, _public_url)
     mount_points: tuple[str, ...] = _setting(("/ws-diffusion-fhir", "/fhir", "/"), _mount_points)
     """Where the FHIR service answers; the first is the one that is shown."""

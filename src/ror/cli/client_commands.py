@@ -11,6 +11,10 @@ from ror.cli.speaking import SpokenCommand, SpokenGroup, say
 app: Final = typer.Typer(cls=SpokenGroup, help=say("cli.client"), no_args_is_help=True, rich_markup_mode="rich")
 
 ClientId = Annotated[str, typer.Argument(metavar="ID", help=say("cli.client-id"))]
+CallsPerMinute = Annotated[
+    int | None, typer.Option("--calls-per-minute", min=1, max=1_000_000, help=say("cli.client-calls"))
+]
+Burst = Annotated[int | None, typer.Option("--burst", min=1, max=1_000_000, help=say("cli.client-burst"))]
 
 
 @app.command("add", cls=SpokenCommand, help=say("cli.client-add"))
@@ -34,10 +38,8 @@ def add(
     establishments: Annotated[
         list[str] | None, typer.Option("--establishment", metavar="ID", help=say("cli.client-establishment"))
     ] = None,
-    calls_per_minute: Annotated[
-        int | None, typer.Option("--calls-per-minute", min=1, max=1_000_000, help=say("cli.client-calls"))
-    ] = None,
-    burst: Annotated[int | None, typer.Option("--burst", min=1, max=1_000_000, help=say("cli.client-burst"))] = None,
+    calls_per_minute: CallsPerMinute = None,
+    burst: Burst = None,
     by: By = None,
     reason: Reason = "",
     database: Database = None,
@@ -153,3 +155,19 @@ def grant_establishments(
 
     given = tuple(granted or ()), tuple(withdrawn or ())
     clients.grant_establishments(settings(config, database=database), client_id, *given, by, reason, machine)
+
+
+@app.command("set-rate", cls=SpokenCommand, help=say("cli.client-set-rate"))
+def set_rate(
+    client_id: ClientId,
+    calls_per_minute: CallsPerMinute = None,
+    burst: Burst = None,
+    by: By = None,
+    reason: Reason = "",
+    database: Database = None,
+    machine: Machine = False,
+    config: ConfigFile = None,
+) -> None:
+    from ror.cli import clients
+
+    clients.set_rate(settings(config, database=database), client_id, calls_per_minute, burst, by, reason, machine)

@@ -20,7 +20,7 @@ from ror.access import Perimeter
 from ror.certificates import distinguished_name, written_name
 from ror.cli.showing import console, existing_store
 from ror.cli.speaking import answer, say, tell
-from ror.clients import Act, Action, Client, Kind, Rate, announcements
+from ror.clients import Act, Action, Client, Kind, Rate, announcements, rate_of
 from ror.enrolling import Signature
 from ror.errors import UsageError
 from ror.settings import Settings
@@ -28,9 +28,6 @@ from ror.store.contract import ClientStore
 
 REGIONS: Final = "https://mos.esante.gouv.fr/NOS/TRE_R30-RegionOM/FHIR/TRE-R30-RegionOM"
 FIELDS: Final = "https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite"
-
-BURST_S: Final = 10
-"""Unless it is said, a client may call at once as often as it may in this many seconds."""
 
 _ESTABLISHMENT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -92,6 +89,22 @@ def grant_establishments(
     _tell(client, machine)
 
 
+def set_rate(
+    settings: Settings,
+    client_id: str,
+    calls_per_minute: int | None,
+    burst: int | None,
+    by: str | None,
+    reason: str,
+    machine: bool,
+) -> None:
+    """Say how often a client may call."""
+    rate = _rate(calls_per_minute, burst)
+    with _clients(settings) as clients:
+        client = enrolling.set_rate(clients, client_id, rate, _signature(by, reason))
+    _tell(client, machine)
+
+
 def show(settings: Settings, client_id: str, machine: bool) -> None:
     """Show a client, and what was done to it."""
     with _clients(settings) as clients:
@@ -147,7 +160,7 @@ def _client(settings: Settings, asked: Asked) -> Client:
         user_profiles=user_profiles,
         roles=roles,
         establishments=_establishments(asked.establishments),
-        rate=_rate(asked),
+        rate=_rate(asked.calls_per_minute, asked.burst),
     )
 
 
@@ -163,12 +176,12 @@ def _subject(asked: Asked) -> str | None:
         raise UsageError("clients.bad-certificate", file=asked.certificate, problem=problem) from None
 
 
-def _rate(asked: Asked) -> Rate | None:
-    if asked.calls_per_minute is None:
-        if asked.burst is not None:
+def _rate(calls_per_minute: int | None, burst: int | None) -> Rate | None:
+    if calls_per_minute is None:
+        if burst is not None:
             raise UsageError("clients.burst-alone")
         return None
-    return Rate(asked.calls_per_minute, asked.burst or max(1, asked.calls_per_minute * BURST_S // 60))
+    return rate_of(calls_per_minute, burst)
 
 
 def _codes(system: str) -> frozenset[str]:

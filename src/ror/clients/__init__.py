@@ -1,7 +1,7 @@
 """Who may call, and what was each granted?"""
 
 from ror.clients.announced import HEADERS, Rule, check_announced
-from ror.clients.client import PUBLIC_PROFILE, Act, Action, Client, Kind, Rate, State, after, checked
+from ror.clients.client import PUBLIC_PROFILE, Act, Action, Client, Kind, Rate, State, after, checked, rate_of
 from ror.clients.user_profiles import Announcements, UserProfile, announcements
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "announcements",
     "check_announced",
     "checked",
+    "rate_of",
 ]

@@ -43,6 +43,20 @@ class Rate:
     burst: int
 
 
+BURST_S: Final = 10
+"""Unless it is said, a client may call at once as often as it may in this many seconds."""
+
+
+def rate_of(calls_per_minute: int, burst: int | None = None) -> Rate:
+    """
+    The rate of so many calls a minute, with the burst that goes with it when none is given.
+
+    >>> rate_of(600)
+    Rate(calls_per_minute=600, burst=100)
+    """
+    return Rate(calls_per_minute, burst or max(1, calls_per_minute * BURST_S // 60))
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """
@@ -87,6 +101,7 @@ class Action(Enum):
     REVOKE = "revoke"
     ROTATE_SECRET = "rotate-secret"  # noqa: S105 the name of an action
     GRANT_ESTABLISHMENTS = "grant-establishments"
+    SET_RATE = "set-rate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +132,7 @@ _STEPS: Final[Mapping[Action, _Step]] = {
     Action.REVOKE: _Step(_LIVING, State.REVOKED),
     Action.ROTATE_SECRET: _Step(_LIVING),
     Action.GRANT_ESTABLISHMENTS: _Step(_LIVING),
+    Action.SET_RATE: _Step(_LIVING),
 }
 
 

@@ -10,8 +10,9 @@ import msgspec
 from cryptography import x509
 
 from ror.authorising import GRANT_TYPE, TokenRefused
-from ror.errors import InvalidRequest, RorError, Unavailable, UnsupportedMediaType
-from ror.http.exchange import Call, Caller, Reply, Route, Service
+from ror.errors import InvalidRequest, RorError, TooManyCalls, Unavailable, UnsupportedMediaType
+from ror.http.allowances import check_client
+from ror.http.exchange import Call, Caller, Reply, Route, Service, retry_after
 from ror.settings import REALM
 from ror.tokens import accepted, published
 
@@ -34,6 +35,13 @@ def _token(service: Service, call: Call) -> Reply:
         "expires_in": authorised.granted.expires_in,
     }
     caller = Caller(authorised.client.viewer, authorised.client, authorised.certificate)
+    try:
+        # Only now: whoever knows the name of a client must not be able to use up what it may ask.
+        check_client(service, authorised.client)
+    except TooManyCalls as error:
+        reply = refused(error, call.language)
+        reply.headers, reply.caller = (*reply.headers, retry_after(error)), caller
+        return reply
     return _json(body, _NO_STORE, caller=caller)
 
 
@@ -83,7 +91,7 @@ def refused(error: RorError, language: str) -> Reply:
             code, status = error.error, error.status
         case InvalidRequest() | UnsupportedMediaType():
             code, status = "invalid_request", 400
-        case Unavailable():
+        case Unavailable() | TooManyCalls():
             code, status = "temporarily_unavailable", error.status
         case _:
             code, status = "invalid_request", error.status

@@ -21,6 +21,7 @@ from ror import messages, wire
 from ror.access import anonymous_viewer
 from ror.errors import InvalidRequest, NotSupported, RorError, TooLarge, Unavailable, UnknownRoute
 from ror.http import addresses, negotiation
+from ror.http.allowances import Allowances
 from ror.http.callers import Callers
 from ror.http.compression import WORTH_IT, coded
 from ror.http.exchange import NOBODY, Call, Caller, Header, Reply, Route, Service
@@ -83,6 +84,7 @@ class Door:
         # The root comes last: every path begins with it.
         self._mounts = sorted(settings.mounts, key=len, reverse=True)
         self._proxies = Proxies(settings)
+        self._allowances = Allowances(self.service, self._proxies)
         self._max_body = settings.max_body_mb * 1_024 * 1_024
         # Identifiers need to be unlike any other, not unpredictable.
         self._id_prefix = secrets.token_hex(6)
@@ -179,6 +181,7 @@ class Door:
                 raise Unavailable("audit.cannot-write")
             if not route.is_open:
                 caller = self._callers.caller(self.service.directory, headers, route, f"{base_url}/metadata")
+                self._allowances.check(caller, scope, headers)
                 if caller.refusal is not None:
                     raise caller.refusal
             pairs = _fields_of_address(route, scope["query_string"])

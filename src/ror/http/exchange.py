@@ -7,7 +7,7 @@ from typing import Final
 from ror import wire
 from ror.access import Viewer
 from ror.clients import Client, Rule
-from ror.errors import RorError, Unavailable
+from ror.errors import RorError, TooManyCalls, Unavailable
 from ror.observability import Log, Metrics
 from ror.runtime import Directory
 from ror.settings import Settings
@@ -117,6 +117,11 @@ class Reply:
 def outcome_of(error: RorError, language: str) -> Reply:
     """The reply to a request that is refused: an OperationOutcome."""
     return Reply(error.status, wire.operation_outcome([error], language))
+
+
+def retry_after(error: TooManyCalls) -> Header:
+    """The header that says when to call again."""
+    return b"retry-after", b"%d" % error.retry_after_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,14 @@ class Proxies:
         if self._header and self._header in headers and not self.is_trusted(scope):
             raise InvalidRequest("http.certificate-from-a-stranger", header=self._header.decode())
 
+    def address(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
+        """Where a request comes from: as the trusted proxy that passed it on says, else the other end of the line."""
+        # The last value is the one that the trusted proxy itself wrote.
+        forwarded = headers.get(b"x-forwarded-for", b"").rpartition(b",")[2].strip()
+        if forwarded and self.is_trusted(scope):
+            return forwarded.decode("latin-1")
+        return scope["client"][0] if scope["client"] else ""
+
     def client_certificate(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> bytes | None:
         """
         The certificate that the client showed, as DER: to the proxy that says so, else on the connection itself.

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from ror.errors import MethodNotAllowed, RorError, TooLarge, Unauthenticated, Unavailable
-from ror.http.exchange import Header, Reply, Route, outcome_of
+from ror.errors import MethodNotAllowed, RorError, TooLarge, TooManyCalls, Unauthenticated, Unavailable
+from ror.http.exchange import Header, Reply, Route, outcome_of, retry_after
 from ror.tokens import InvalidToken
 
 _RETRY_AFTER_S: Final = b"2"
@@ -33,6 +33,8 @@ def _with_refusal(error: RorError) -> Iterator[Header]:
         case InvalidToken():
             told = error.text("en").replace('"', "'").encode("ascii", "replace")
             yield b"www-authenticate", b'Bearer realm="ror", error="invalid_token", error_description="%b"' % told
+        case TooManyCalls():
+            yield retry_after(error)
         case Unavailable():
             yield b"retry-after", _RETRY_AFTER_S
         case TooLarge() | RequestTooSlow():

@@ -145,6 +145,9 @@ def report_directory(service: Service) -> None:
     if service.opened is None:
         return
     view, bodies = service.opened.index.view, service.opened.bodies
+    service.metrics.rates(
+        {one.id: (one.rate.calls_per_minute, one.rate.burst) for one in service.opened.registry.known if one.rate}
+    )
     service.metrics.directory(
         seq=view.seq,
         resources={name: len(view.of_type(name)) for name in RESOURCE_TYPES},

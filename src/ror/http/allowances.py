@@ -1,0 +1,52 @@
+"""
+Holding callers to how often they may call, and keeping the figures of it.
+
+A client with a rate is counted whatever becomes of its call, tokens included. Callers without a token are counted by
+address where the settings say so. What is open to everybody is not counted: it costs little, and watches over the rest.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ror.clients import Client, rate_of
+from ror.errors import TooManyCalls
+from ror.http.exchange import Caller, Service
+from ror.http.proxies import Proxies
+
+ANYBODY = "-"
+"""Who those without a token are, in figures."""
+
+
+def check_client(service: Service, client: Client) -> None:
+    """Count a call of a client, if it has a rate. Raises TooManyCalls beyond it."""
+    if client.rate is None:
+        return
+    try:
+        service.directory.rates.count(client)
+    except TooManyCalls:
+        service.metrics.counted(client.id, "refused")
+        raise
+    service.metrics.counted(client.id, "allowed")
+
+
+class Allowances:
+    """What the door holds each call to; `proxies` know where one really comes from."""
+
+    def __init__(self, service: Service, proxies: Proxies) -> None:
+        self._service = service
+        self._proxies = proxies
+        calls = service.settings.anonymous_calls_per_minute
+        self._of_anybody = None if calls is None else rate_of(calls)
+
+    def check(self, caller: Caller, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> None:
+        """Count a call. Raises TooManyCalls when whoever makes it has made too many."""
+        if caller.client is not None:
+            check_client(self._service, caller.client)
+        elif self._of_anybody is not None:
+            try:
+                address = self._proxies.address(scope, headers)
+                self._service.directory.rates.count_address(address, self._of_anybody)
+            except TooManyCalls:
+                self._service.metrics.counted(ANYBODY, "refused")
+                raise
+            self._service.metrics.counted(ANYBODY, "allowed")
