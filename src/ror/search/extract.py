@@ -41,7 +41,7 @@ from ror.search.values import (
 Entries = dict[str, list[tuple[Value, int]]]
 """By parameter, each value with the row of its record; the row is 0 outside records."""
 
-SCHEMA: Final = "5"
+SCHEMA: Final = "6"
 """Changes whenever the same resource would give other entries; a directory indexed under another one is reindexed."""
 
 ABSENT_CODE: Final = ""
