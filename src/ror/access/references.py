@@ -6,10 +6,11 @@ Few bodies have any: the index knows which, so that those few are parsed here an
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 import msgspec
 
+from ror.search.values import is_reference
 from ror.subsetting import SUBSETTED
 
 _decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -35,13 +36,6 @@ def without_references(body: bytes, is_hidden: Callable[[dict[str, Any]], bool])
     return _encode(resource)
 
 
-def _is_reference(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether this is what FHIR calls a Reference, literal or by identifier."""
-    return isinstance(value, dict) and (
-        isinstance(value.get("reference"), str) or isinstance(value.get("identifier"), dict)
-    )
-
-
 def _drop(node: Any, is_hidden: Callable[[dict[str, Any]], bool]) -> bool:
     """Takes the references that lead to something hidden out of a node; whether there were any."""
     found = False
@@ -50,11 +44,16 @@ def _drop(node: Any, is_hidden: Callable[[dict[str, Any]], bool]) -> bool:
     for place, value in reversed(items):
         if not isinstance(value, dict | list):
             continue
-        if _is_reference(value) and is_hidden(value):
+        if is_reference(value) and is_hidden(value):
             del node[place]
             found = True
         elif _drop(value, is_hidden):
             found = True
-            if not value:
+            if _is_empty(value):
                 del node[place]
     return found
+
+
+def _is_empty(node: dict[str, Any] | list[Any]) -> bool:
+    """Whether nothing is left of a node; of an extension only its name may be, which says nothing."""
+    return not node or (isinstance(node, dict) and node.keys() == {"url"})

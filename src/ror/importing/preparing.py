@@ -21,7 +21,7 @@ from ror.access.parts import Shades, apart, codes_in, laid_out, shades_of
 from ror.access.policy import name_of
 from ror.definitions import RESOURCE_TYPES
 from ror.search import extract
-from ror.search.values import covering, instant_text
+from ror.search.values import Reference, covering, instant_text
 from ror.store.contract import Draft, Packed
 from ror.validation import Issue, conforms, validate
 
@@ -81,10 +81,16 @@ def drafted(resource: Mapping[str, Any], last_updated: int, digest: bytes) -> Dr
     Raises ValueError when a date or a number cannot be read.
     """
     shades = shades_of(resource)
-    entries, links = extract.pack(resource["resourceType"], _entries(resource, shades))
     body, plan = laid_out(resource, shades) if shades else (_encode(resource), b"")
+    entries = _entries(resource, shades)
+    if others := extract.unsearched(resource, body, entries):
+        entries[extract.UNSEARCHED] = others
+    packed, links = extract.pack(resource["resourceType"], entries)
     own, codes = own_facts(resource), codes_in(shades)
-    return Draft(resource["resourceType"], resource["id"], last_updated, body, entries, links, digest, own, codes, plan)
+    idle = sum(isinstance(value, Reference) for value, _ in others)
+    return Draft(
+        resource["resourceType"], resource["id"], last_updated, body, packed, links, digest, own, codes, plan, idle
+    )
 
 
 def _entries(resource: Mapping[str, Any], shades: Shades) -> extract.Entries:

@@ -10,9 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
-import numpy as np
 from pyroaring import BitMap
 
 from ror.access import Perimeter, Viewer
@@ -20,7 +18,7 @@ from ror.access.facts import FIELDS
 from ror.definitions import RESOURCE_TYPES, search_parameter, search_parameters
 from ror.search import bitmaps
 from ror.search.beside import IDENTIFIER, beside, parameter_of
-from ror.search.columns import Array, Column, KeyColumn, LinkColumn, PositionColumn
+from ror.search.columns import Column, LinkColumn, PositionColumn
 from ror.search.columns.column import NOTHING
 from ror.search.expression import (
     CANONICAL,
@@ -43,8 +41,9 @@ from ror.search.expression import (
     as_chains,
     leads_to_resources,
 )
-from ror.search.extract import CANONICAL_PARAMETER, SEPARATOR, literal_reference
+from ror.search.extract import UNSEARCHED, literal_reference
 from ror.search.index import ASTRAY, HIDDEN, Part, View
+from ror.search.referring import links_by_name, literal_sources, named_sources
 from ror.search.segment import LOGICAL, record_of, rids_of
 from ror.search.values import normal_system
 
@@ -224,19 +223,38 @@ class Search:
 
     def _seen(self, resource_type: str) -> BitMap:
         seen = self.view.of_type(resource_type) - self.view.hidden(self.viewer.mask)
-        if self.viewer.perimeter is not None:
-            seen = seen & self._within(self.viewer.perimeter, resource_type)
         # An anomaly goes with what it is about (decision 21).
-        return seen - self._lost("Task", "focus") if resource_type == "Task" else seen
+        if resource_type == "Task":
+            return self._with_their_focus(seen) if self.viewer.perimeter is None else self._about_something(seen)
+        return seen if self.viewer.perimeter is None else seen & self._within(self.viewer.perimeter, resource_type)
+
+    def _with_their_focus(self, tasks: BitMap) -> BitMap:
+        """These anomalies without those about something hidden, such as an anomaly about something hidden."""
+        hidden = self._of_focus(self._unseen)
+        while hidden:
+            seen = self._of_focus(self.seen) | self._sources("Task", "focus", "Task", tasks)
+            gone = (tasks & hidden) - seen
+            tasks = tasks - gone
+            hidden = self._sources("Task", "focus", "Task", gone)
+        return tasks
+
+    def _about_something(self, tasks: BitMap) -> BitMap:
+        """Those of these anomalies that are about something seen: they belong to no region and no field themselves."""
+        found = tasks & self._of_focus(self.seen)
+        while more := (tasks & self._sources("Task", "focus", "Task", found)) - found:
+            found = found | more
+        return found
+
+    def _of_focus(self, of_type: Callable[[str], BitMap]) -> BitMap:
+        """The anomalies about any of these, which are not anomalies themselves."""
+        others = (one for one in RESOURCE_TYPES if one != "Task")
+        return BitMap.union(*(self._sources("Task", "focus", one, of_type(one)) for one in others))
 
     def _within(self, perimeter: Perimeter, resource_type: str) -> BitMap:
         """The resources of a type that are inside a perimeter; what belongs to no region or field is outside."""
         inside = self.view.of_type(resource_type)
         if resource_type in OF_EVERYBODY:
             return inside
-        if resource_type == "Task":
-            about = (self._sources("Task", "focus", one, self.seen(one)) for one in RESOURCE_TYPES if one != "Task")
-            return BitMap.union(*about)
         if perimeter.regions:
             tagged = (
                 column.answer(TokenIs("_tag", region)) - part.dead
@@ -265,13 +283,21 @@ class Search:
         still = self._astray_still()
         if still is not None:
             return still
-        references = [
-            (resource_type, name)
-            for resource_type in RESOURCE_TYPES
-            for name, parameter in search_parameters(resource_type).items()
-            if parameter.type == "reference"
-        ]
-        return BitMap.union(NOTHING, *(self._leading(*one, self._unseen) for one in references))
+        found = NOTHING
+        for resource_type in RESOURCE_TYPES:
+            for name, parameter in search_parameters(resource_type).items():
+                if parameter.type == "reference":
+                    found = found | self._leading_astray(resource_type, name)
+            found = found | self._leading_astray(resource_type, UNSEARCHED)
+        return found
+
+    def _leading_astray(self, resource_type: str, param: str) -> BitMap:
+        """The resources of which a reference leads to something hidden, of whatever type."""
+        name = (resource_type, param)
+        by_name = (
+            named_sources(self.view, name, one, hidden) for one in RESOURCE_TYPES if (hidden := self._unseen(one))
+        )
+        return BitMap.union(literal_sources(self.view, name, self.hidden()), *by_name)
 
     def _astray_still(self) -> BitMap | None:
         """What is astray, from what was before a few changes; None when something else is hidden since."""
@@ -308,15 +334,9 @@ class Search:
 
     def _sources(self, resource_type: str, param: str, target: str, targets: BitMap) -> BitMap:
         """The same, seen or not."""
-        found = BitMap()
-        for part, column in self.view.columns((resource_type, param)):
-            assert isinstance(column, LinkColumn)
-            sources = column.sources(targets)
-            self.touched += len(sources)
-            found = found | (sources - part.dead)
-        for slots, rids in self.logical_links(resource_type, param, target):
-            pointing = [slot for slot, rid in zip(slots.tolist(), rids.tolist(), strict=True) if rid in targets]
-            found = found | BitMap(pointing)
+        name = (resource_type, param)
+        found = literal_sources(self.view, name, targets) | named_sources(self.view, name, target, targets)
+        self.touched += len(found)
         return found
 
     def pointed_at(self, source: str, param: str, target: str, sources: BitMap) -> BitMap:
@@ -329,21 +349,10 @@ class Search:
             # What is only referred to may have a rid beyond those of all that is there.
             size = max(self.view.size, int(rids_pointed_at.max(initial=0)) + 1)
             found = found | bitmaps.of_any(rids_pointed_at, size)
-        for slots, rids in self.logical_links(source, param, target):
+        for slots, rids in links_by_name(self.view, (source, param), target):
             pairs = zip(slots.tolist(), rids.tolist(), strict=True)
             found = found | BitMap([rid for slot, rid in pairs if slot in sources])
         return found & self.seen(target)
-
-    def logical_links(self, source: str, param: str, target: str) -> Iterator[tuple[Array, Array]]:
-        """The live links by business identifier or canonical URL, as parallel arrays of slots and rids."""
-        for part, names in self.view.columns((source, param + LOGICAL)):
-            assert isinstance(names, KeyColumn)
-            for key_param in ("identifier", CANONICAL_PARAMETER):
-                for other, keys in self.view.columns((target, key_param)):
-                    slots, rids = _joined(names, keys, key_param, target)
-                    if len(slots):
-                        alive = ~(np.isin(slots, part.dead.to_array()) | np.isin(rids, other.dead.to_array()))
-                        yield slots[alive], rids[alive]
 
     # --- distances ---
 
@@ -383,33 +392,3 @@ def _rows(part: Part, record: str, inner: Expression, resource_type: str) -> Bit
         return BitMap(range(len(owners))) if owners is not None else BitMap()
 
     return rows(inner)
-
-
-# --- links by name ---------------------------------------------------------------------------------------------------
-
-_joins: Final[WeakKeyDictionary[Column, WeakKeyDictionary[Column, tuple[Array, Array]]]] = WeakKeyDictionary()
-"""Segments never change, so what links two of their columns is found once."""
-
-
-def _joined(names: KeyColumn, keys: Column, key_param: str, target: str) -> tuple[Array, Array]:
-    """The slots of `names` and the rids of `keys` that one names and the other bears, dead ones included."""
-    known = _joins.setdefault(names, WeakKeyDictionary())
-    if keys not in known:
-        pairs = [
-            (slot, rid)
-            for name, slots in names.slots_by_key()
-            for rid in _bearers(keys, key_param, name, target)
-            for slot in slots
-        ]
-        known[keys] = (np.array([p[0] for p in pairs], np.uint32), np.array([p[1] for p in pairs], np.uint32))
-    return known[keys]
-
-
-def _bearers(keys: Column, key_param: str, name: str, target: str) -> BitMap:
-    """The slots of `keys` that bear what a reference names."""
-    parts = name.split(SEPARATOR)
-    if key_param == CANONICAL_PARAMETER:
-        return keys.select(CanonicalIs(key_param, parts[0], "")) if len(parts) == 2 else BitMap()
-    if len(parts) != 3 or parts[0] not in ("", target):
-        return BitMap()
-    return keys.select(TokenIs(key_param, parts[1], parts[2] or None))

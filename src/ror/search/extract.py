@@ -7,7 +7,7 @@ row it makes. `pack` and `unpack` give the compact form that a store keeps and t
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -19,6 +19,7 @@ from ror.definitions import CONTENT, NARRATIVE, RECORDS, RESOURCE_TYPES, search_
 from ror.paths import Member, Only, Path, paths, reached_type
 from ror.search.beside import CONVERSIONS, beside, governed, parameter_of
 from ror.search.content import words_in, words_said
+from ror.search.expression import leads_to_resources
 from ror.search.values import (
     Canonical,
     LogicalReference,
@@ -34,6 +35,7 @@ from ror.search.values import (
     covering,
     covering_between,
     fold,
+    is_reference,
     normal_system,
     normal_unit,
 )
@@ -51,6 +53,9 @@ CANONICAL_PARAMETER: Final = "_canonical"
 """The canonical URL that a resource is known by; not a search parameter, it resolves canonical references."""
 
 CANONICAL_TYPES: Final = ("Questionnaire", "Measure")
+
+UNSEARCHED: Final = "_unsearched"
+"""What a resource refers to where no parameter looks; not a search parameter, it tells which bodies to rewrite."""
 
 DEFAULT_UNIT: Final = {"age-range-low": "a", "age-range-high": "a"}
 """The unit of a quantity written without one: ages are in years (decision 10)."""
@@ -84,6 +89,38 @@ def extract(resource: Mapping[str, Any]) -> Entries:
         if found:
             entries[param] = [(words, 0) for words in found]
     return entries
+
+
+def unsearched(resource: Mapping[str, Any], body: bytes, entries: Entries) -> list[tuple[Value, int]]:
+    """
+    The references of a resource that are in no entry, each once: those in elements that no parameter reads.
+
+    `body` is the resource as JSON without spaces: when it has no more references than there are entries, it is not
+    walked.
+    """
+    read = {value for name in _references(resource["resourceType"]) for value, _ in entries.get(name, ())}
+    if body.count(b'"reference":') + body.count(b'"identifier":{') == len(read):
+        return []
+    found = dict.fromkeys(value for reference in references_in(resource) for value in _reference(reference))
+    return [(value, 0) for value in found if value not in read]
+
+
+@cache
+def _references(resource_type: str) -> Sequence[str]:
+    """The parameters of a type whose values are references to resources."""
+    return [name for name in search_parameters(resource_type) if leads_to_resources(resource_type, name)]
+
+
+def references_in(node: Any) -> Iterator[dict[str, Any]]:
+    """Every reference in a resource, wherever it stands."""
+    pending = [node]
+    while pending:
+        one = pending.pop()
+        for value in one.values() if one.__class__ is dict else one:
+            if value.__class__ is dict or value.__class__ is list:
+                if is_reference(value):
+                    yield value
+                pending.append(value)
 
 
 def joined(resource_type: str, pieces: Mapping[str, Entries]) -> Entries:

@@ -22,6 +22,7 @@ from ror.search.cursor import Key
 from ror.search.engine import Search
 from ror.search.index import Part
 from ror.search.parse import SortKey
+from ror.search.referring import links_by_name
 from ror.search.relevance import relevance
 from ror.search.segment import record_of
 
@@ -177,7 +178,7 @@ def _links(search: Search, name: tuple[str, str], target: str, sources: BitMap) 
     for part, column in search.view.columns(name):
         assert isinstance(column, LinkColumn)
         yield column.links(sources - part.dead)
-    for slots, rids in search.logical_links(*name, target):
+    for slots, rids in links_by_name(search.view, name, target):
         known = bitmaps.are_in(slots, sources)
         yield slots.compress(known), rids.compress(known)
 

@@ -35,7 +35,7 @@ from ror.search.columns import (
     PositionColumn,
     WordGathering,
 )
-from ror.search.extract import CANONICAL_PARAMETER, CANONICAL_TYPES, Packed, unpack
+from ror.search.extract import CANONICAL_PARAMETER, CANONICAL_TYPES, UNSEARCHED, Packed, unpack
 from ror.search.masks import MaskGathering, Masks
 from ror.store.contract import IndexRow
 
@@ -191,6 +191,7 @@ def _parameter_kinds(resource_type: str) -> dict[str, tuple[str, str | None]]:
         name: (parameter.type, parameter.record) for name, parameter in search_parameters(resource_type).items()
     }
     kinds |= dict.fromkeys(FULL_TEXT, ("words", None))
+    kinds[UNSEARCHED] = ("reference", None)
     for name, (_, record) in tuple(kinds.items()):
         kinds |= {beside(name, modifier): (kind, record) for modifier, kind in KINDS.items()}
     if resource_type in CANONICAL_TYPES:

@@ -11,7 +11,7 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 from zoneinfo import ZoneInfo
 
 from ror import terminology
@@ -104,6 +104,13 @@ class Words(NamedTuple):
 
 
 Value = Token | Text | Period | Decimal | Quantity | Reference | Canonical | LogicalReference | Position | Words
+
+
+def is_reference(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether this is what FHIR calls a Reference, literal or by identifier."""
+    return isinstance(value, dict) and (
+        isinstance(value.get("reference"), str) or isinstance(value.get("identifier"), dict)
+    )
 
 
 _CACHED_LENGTH: Final = 256

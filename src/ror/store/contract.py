@@ -38,6 +38,8 @@ class Draft:
     """The code of each rule that governs a part of it, as `access.parts` says them."""
     plan: bytes = b""
     """Where these parts stand in the body; opaque here."""
+    idle: int = 0
+    """How many of the links, the last ones, stand in elements that no parameter reads: no facts travel along them."""
 
 
 class Packed(NamedTuple):
@@ -57,6 +59,7 @@ class Packed(NamedTuple):
     own: int
     codes: bytes
     plan: bytes
+    idle: int = 0
 
 
 class Outcome(Enum):

@@ -433,6 +433,7 @@ def _packed(dictionary: bytes, draft: Draft) -> Packed:
         draft.own,
         draft.codes,
         draft.plan,
+        draft.idle,
     )
 
 
@@ -552,7 +553,8 @@ def _keep_distinct(
             inserts.append((rid, *key, *values))
         changes.append((rid, version))
         linked = [(name, rids[link]) for (name, _), link in zip(each.links, keys, strict=True)]
-        written[rid] = sqlite_access.Written(each.type, each.own, each.codes, each.plan, linked)
+        flowing = linked[: len(linked) - each.idle]
+        written[rid] = sqlite_access.Written(each.type, each.own, each.codes, each.plan, flowing)
     before = _targets(connection, [rid for rid in written if rid in current])
     connection.executemany(_CREATE, inserts)
     connection.executemany(_REFER, ((rid, *key) for key, rid in ghosts.items()))

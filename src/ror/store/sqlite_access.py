@@ -38,7 +38,7 @@ _GATHER: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A resource just written: what it says of itself, and the resources it refers to as `(type, rid)`."""
+    """A resource just written: what it says of itself, and where its facts may travel, as `(type, rid)`."""
 
     type: str
     own: int
