@@ -49,6 +49,11 @@ def offer(resource_id: str, sensitive: bool = False, **more: Any) -> Resource:
     return {"resourceType": "HealthcareService", "id": resource_id, "extension": [flag], **more}
 
 
+def anomaly(resource_id: str, about: str) -> Resource:
+    focus = {"reference": about}
+    return {"resourceType": "Task", "id": resource_id, "status": "requested", "intent": "order", "focus": focus}
+
+
 def found(asked: Asked, resource_type: str, name: str, value: str) -> list[str]:
     """The ids that a search finds."""
     page = asked.page(Request(resource_type, ((name, value),)))
@@ -70,3 +75,64 @@ def test_a_contained_resource_may_say_anything_and_is_hidden_like_a_narrative(ho
 
     assert "contained" not in asked.read("Measure", "1")
     assert found(asked, "Measure", "_content", "Détenus") == []
+
+
+def test_a_reference_that_no_parameter_reads_is_taken_out_when_it_leads_to_something_hidden(hold):
+    hidden, shown = place("hidden", name="Détenus"), place("shown", name="Ormes")
+    to_hidden = {"reference": "Location/hidden", "display": "Détenus"}
+    part = place("part", name="Pavillon", partOf=to_hidden)
+    pointing = offer("2", location=[{"reference": "Location/shown"}], coverageArea=[to_hidden])
+    pointing["extension"].append({"url": "https://example.org/see", "valueReference": to_hidden})
+
+    world = [hidden, shown, part, offer("1", sensitive=True, location=[to_hidden]), pointing]
+    asked = hold(world, Asker(2), ("HealthcareService", "_include", "HealthcareService:location"))
+
+    assert "partOf" not in asked.read("Location", "part")
+    assert asked.read("HealthcareService", "2").keys() >= {"location"}
+    assert "Détenus" not in str(asked.page(Request("HealthcareService", ())))
+
+
+def test_facts_travel_along_no_reference_but_those_that_say_where_an_offer_takes_place(hold):
+    area = offer("1", sensitive=True, coverageArea=[{"reference": "Location/area"}])
+
+    asked = hold([area, place("area")], Asker(2), ("Location", "_id", "area"))
+
+    assert asked.read("Location", "area")
+
+
+def test_what_a_reference_calls_something_hidden_is_not_a_word_of_the_resource(hold):
+    to_hidden = {"reference": "Location/hidden", "display": "Détenus"}
+    world = [
+        place("hidden", name="Détenus"),
+        offer("1", sensitive=True, location=[{"reference": "Location/hidden"}]),
+        place("part", name="Pavillon", partOf=to_hidden),
+    ]
+
+    asked = hold(world, Asker(2), ("Location", "_content", "detenus"), ("Location", "_text", "detenus"))
+
+    assert found(asked, "Location", "_content", "detenus") == []
+
+
+def test_an_anomaly_about_a_hidden_anomaly_is_hidden(hold):
+    role = {"resourceType": "PractitionerRole", "id": "hidden"}
+    world = [
+        role,
+        anomaly("1", "PractitionerRole/hidden"),
+        anomaly("2", "Task/1"),
+        anomaly("3", "Task/2"),
+        anomaly("4", "Task/4"),
+    ]
+
+    asked = hold(world, Asker(4), ("Task", "_count", "50"))
+
+    assert found(asked, "Task", "_count", "50") == ["4"]
+
+
+def test_an_anomaly_about_an_anomaly_is_inside_the_same_perimeter(hold):
+    region = {"system": "https://mos.esante.gouv.fr/NOS/TRE_R30-RegionOM/FHIR/TRE-R30-RegionOM", "code": "53"}
+    inside = place("in", meta={"lastUpdated": "2026-05-28T20:26:40Z", "tag": [region]})
+    world = [inside, place("out"), anomaly("1", "Location/in"), anomaly("2", "Task/1"), anomaly("3", "Location/out")]
+
+    asked = hold(world, Asker(4, frozenset({"53"})), ("Task", "_count", "50"))
+
+    assert found(asked, "Task", "_count", "50") == ["1", "2"]

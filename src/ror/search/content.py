@@ -3,7 +3,8 @@ The words that a resource can be found by in full text: resource in, words out (
 
 Every text that people read counts: names, comments, addresses, texts in extensions, and for each code its label as it
 came and as the loaded tables give it, so that a code without label is found too. Codes themselves, identifiers,
-addresses of machines, telephone numbers and e-mails are no text: other parameters find them, or nobody should.
+addresses of machines, telephone numbers and e-mails are no text: other parameters find them, or nobody should. What a
+reference calls the resource that it leads to is said of that one.
 """
 
 import re
@@ -13,7 +14,7 @@ from html import unescape
 from typing import Any, Final
 
 from ror import terminology
-from ror.search.values import Words
+from ror.search.values import Words, is_reference
 from ror.search.words import words_of
 
 NAME: Final = "n"
@@ -143,6 +144,9 @@ def _gather_below(node: dict[str, Any], found: _Found) -> None:
         kind = value.__class__
         if kind is str:
             if name in READ:
+                if name == "display" and is_reference(node):
+                    # What it is called is said of another resource, which may be hidden.
+                    continue
                 found.update(_words(value) if name != "div" else _words(unescape(_TAG.sub(" ", value))))
         elif kind is dict:
             if name not in UNREAD:
