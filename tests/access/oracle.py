@@ -408,7 +408,8 @@ def _structure(case: Case, resource: Resource) -> dict[str, Any]:
         return {name: value for name, value in left.items() if value not in ([], {})} or None
 
     left = _kept(resource, "contact", contact)
-    left = _kept(left, "telecom", lambda one: _if(_follows_or(case, one), one))
+    # One sensitive unit does not take away what its whole hospital says of itself.
+    left = _kept(left, "telecom", lambda one: _if(sees_level(case, level_of(one) or 1), one))
     return _kept(left, "extension", lambda one: _if(one["url"] not in crisis or sees_crisis_data(case), one))
 
 

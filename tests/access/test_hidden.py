@@ -136,3 +136,30 @@ def test_an_anomaly_about_an_anomaly_is_inside_the_same_perimeter(hold):
     asked = hold(world, Asker(4, frozenset({"53"})), ("Task", "_count", "50"))
 
     assert found(asked, "Task", "_count", "50") == ["1", "2"]
+
+
+A = {"system": "urn:oid:1.2.250.1.71.4.2.2", "value": "A"}
+
+
+def test_an_identifier_in_a_reference_is_found_by_where_that_reference_leads(hold):
+    def named(resource_id: str, *references: Resource) -> Resource:
+        return offer(resource_id, location=list(references))
+
+    world = [
+        place("hidden", identifier=[A]),
+        place("shown", identifier=[{**A, "value": "B"}]),
+        offer("s", sensitive=True, location=[{"reference": "Location/hidden"}]),
+        named("lost", {"identifier": A}),
+        named("lost-beside-another", {"identifier": A}, {"reference": "Location/shown"}),
+        named("literally-lost", {"reference": "Location/hidden", "identifier": {**A, "value": "B"}}),
+        named("literally-shown", {"reference": "Location/shown", "identifier": A}),
+        named("to-nothing", {"reference": "Location/absent", "identifier": A}),
+    ]
+    asked = [("HealthcareService", "location:identifier", value) for value in ("A", "B", A["system"] + "|", "|A")]
+    chains = [("HealthcareService", "location.identifier", value) for value in ("A", "B")]
+
+    seen = hold(world, Asker(2), *asked, *chains, ("HealthcareService", "location:missing", "true"))
+
+    assert found(seen, "HealthcareService", "location:identifier", "A") == ["literally-shown", "to-nothing"]
+    assert found(seen, "HealthcareService", "location:identifier", "B") == []
+    assert found(seen, "HealthcareService", "location.identifier", "B") == ["lost-beside-another", "literally-shown"]

@@ -19,7 +19,7 @@ import pytest
 
 from ror.definitions import FULL_TEXT, RESOURCE_TYPES, search_parameters
 from ror.generating import Size, generate
-from ror.search.extract import CANONICAL_PARAMETER, extract, literal_reference, pack, unpack
+from ror.search.extract import CANONICAL_PARAMETER, extract, pack, unpack
 from ror.search.values import (
     Canonical,
     LogicalReference,
@@ -32,6 +32,7 @@ from ror.search.values import (
     covering,
     covering_between,
     fold,
+    literal_reference,
     normal_system,
     normal_unit,
 )
@@ -84,7 +85,7 @@ def normal_forms(resource_type: str, name: str, raw: Any) -> Iterator[Any]:
         case "reference":
             if "reference" in raw:
                 yield Reference(*raw["reference"].split("/"))
-            if "identifier" in raw:
+            elif "identifier" in raw:
                 named = raw["identifier"]
                 yield LogicalReference(raw.get("type", ""), named["value"], normal_system(named.get("system", "")))
         case "special":

@@ -11,13 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from ror.search.values import Text, Token, TypedIdentifier, Value, fold, labels, normal_system
+from ror.search.values import (
+    NamedReference,
+    Text,
+    TypedIdentifier,
+    Value,
+    fold,
+    labels,
+    literal_reference,
+    normal_system,
+)
 
 TEXT: Final = "text"
 OF_TYPE: Final = "of-type"
 IDENTIFIER: Final = "identifier"
 
-KINDS: Final[Mapping[str, str]] = {TEXT: "string", OF_TYPE: "fingerprint", IDENTIFIER: "token"}
+KINDS: Final[Mapping[str, str]] = {TEXT: "string", OF_TYPE: "fingerprint", IDENTIFIER: "named"}
 """How the entries of each modifier are compared, as the type of a search parameter."""
 
 
@@ -119,8 +128,12 @@ def _types_of_identifier(value: Any) -> Sequence[Value]:
 
 
 def _identifier_of_reference(value: Any) -> Sequence[Value]:
+    """What a reference says, and where it leads: the identifier of one that leads to something hidden is not found."""
     identifier = value.get("identifier", {})
-    return (Token(identifier["value"], normal_system(identifier.get("system", ""))),) if "value" in identifier else ()
+    if "value" not in identifier:
+        return ()
+    system, literal = normal_system(identifier.get("system", "")), literal_reference(value.get("reference", ""))
+    return (NamedReference(identifier["value"], system, value.get("type", ""), literal),)
 
 
 CONVERSIONS: Final[Mapping[str, Mapping[str, Callable[[Any], Sequence[Value]]]]] = {

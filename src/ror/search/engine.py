@@ -15,10 +15,10 @@ from pyroaring import BitMap
 
 from ror.access import Perimeter, Viewer
 from ror.access.facts import FIELDS
-from ror.definitions import RESOURCE_TYPES, search_parameter, search_parameters
+from ror.definitions import RESOURCE_TYPES, search_parameters
 from ror.search import bitmaps
-from ror.search.beside import IDENTIFIER, beside, parameter_of
-from ror.search.columns import Column, LinkColumn, PositionColumn
+from ror.search.beside import IDENTIFIER, beside
+from ror.search.columns import Column, LinkColumn, NameColumn, PositionColumn
 from ror.search.columns.column import NOTHING
 from ror.search.expression import (
     CANONICAL,
@@ -41,11 +41,11 @@ from ror.search.expression import (
     as_chains,
     leads_to_resources,
 )
-from ror.search.extract import UNSEARCHED, literal_reference
+from ror.search.extract import UNSEARCHED
 from ror.search.index import ASTRAY, HIDDEN, Part, View
-from ror.search.referring import links_by_name, literal_sources, named_sources
+from ror.search.referring import leading_nowhere_seen, links_by_name, literal_sources, named_sources
 from ror.search.segment import LOGICAL, record_of, rids_of
-from ror.search.values import normal_system
+from ror.search.values import literal_reference, normal_system
 
 _WRITTEN_IDENTIFIER: Final = beside("", IDENTIFIER)
 
@@ -121,6 +121,8 @@ class Search:
                 return self._leaf(expression, (resource_type, param + LOGICAL), None)
             case Present(param) if (resource_type, param) in CANONICAL:
                 return self._leaf(expression, (resource_type, param + LOGICAL), None)
+            case TokenIs(param) if self.is_held_back and param.endswith(_WRITTEN_IDENTIFIER):
+                return self._named(expression, (resource_type, param))
             case leaf:
                 return self._leaf(leaf, (resource_type, leaf.param), record_of(resource_type, leaf.param))
 
@@ -141,8 +143,17 @@ class Search:
                 slots = slots - hidden
             rids = rids_of(part.segment, name[0], record, slots) if record else slots
             found = found | (rids - part.dead if part.dead else rids)
-        if found and name[1].endswith(_WRITTEN_IDENTIFIER) and self.is_held_back:
-            found = found - self._lost(name[0], parameter_of(name[1]))
+        return self._of_seen(found)
+
+    def _named(self, leaf: ValueLeaf, name: tuple[str, str]) -> BitMap:
+        """The resources of which a reference gives such an identifier, and does not lead to something hidden alone."""
+        found = BitMap()
+        for part, column in self.view.columns(name):
+            assert isinstance(column, NameColumn)
+            lost = leading_nowhere_seen(self.view, column, self.hidden(), self.seen)
+            ranks = column.ranks(leaf)
+            found = found | (column.of_ranks(ranks[~lost[ranks]]) - part.dead)
+        self.touched += len(found)
         return self._of_seen(found)
 
     def _same_record(self, name: str, inner: Expression, resource_type: str) -> BitMap:
@@ -265,19 +276,6 @@ class Search:
         if perimeter.fields:
             inside = inside & self.view.with_facts(sum(FIELDS.get(one, 0) for one in perimeter.fields))
         return inside
-
-    def _lost(self, resource_type: str, param: str) -> BitMap:
-        """The resources, seen or not, whose reference leads to something hidden and to nothing that the viewer sees."""
-        hidden = self._leading(resource_type, param, self._unseen)
-        return hidden - self._leading(resource_type, param, self.seen) if hidden else hidden
-
-    def _leading(self, resource_type: str, param: str, targets: Callable[[str], BitMap]) -> BitMap:
-        """The resources of which a reference leads to any of the targets of each type."""
-        parameter = search_parameter(resource_type, param)
-        # An anomaly about an anomaly has nothing to be hidden for.
-        types = [one for one in (parameter.targets if parameter else ()) if one != "Task"]
-        led_to = [(one, rids) for one in types if (rids := targets(one))]
-        return BitMap.union(NOTHING, *(self._sources(resource_type, param, one, rids) for one, rids in led_to))
 
     def _astray(self) -> BitMap:
         still = self._astray_still()

@@ -16,6 +16,7 @@ from ror.geography import distance_m
 from ror.search.beside import parameter_of
 from ror.search.values import (
     Canonical,
+    NamedReference,
     Period,
     Position,
     Quantity,
@@ -333,7 +334,9 @@ def _satisfies(leaf: ValueLeaf) -> Callable[[Value], bool]:
     match leaf:
         case TokenIs(_, code, system):
             return lambda value: (
-                isinstance(value, Token) and code in (None, value.code) and system in (None, value.system)
+                isinstance(value, Token | NamedReference)
+                and code in (None, value.code)
+                and system in (None, value.system)
             )
         case TextIs(_, text, "starts"):
             return lambda value: isinstance(value, Text) and value.folded.startswith(text)

@@ -6,7 +6,6 @@ once however many parameters share a path, and the repetition of a record (a cap
 row it makes. `pack` and `unpack` give the compact form that a store keeps and the index reads.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -23,6 +22,7 @@ from ror.search.expression import leads_to_resources
 from ror.search.values import (
     Canonical,
     LogicalReference,
+    NamedReference,
     Period,
     Position,
     Quantity,
@@ -36,6 +36,7 @@ from ror.search.values import (
     covering_between,
     fold,
     is_reference,
+    literal_reference,
     normal_system,
     normal_unit,
 )
@@ -310,28 +311,14 @@ def _quantity(default_unit: str | None) -> Convert:
     return convert
 
 
-_LITERAL: Final = re.compile(rf"(?:.*/)?({'|'.join(RESOURCE_TYPES)})/([A-Za-z0-9\-.]{{1,64}})(?:/_history/.*)?")
-
-
-def literal_reference(text: str) -> Reference | None:
-    """
-    The resource that a literal reference names, relative or absolute; None for a contained or foreign one.
-
-    >>> literal_reference("https://ror.example.org/fhir/Location/12/_history/3")
-    Reference(type='Location', id='12')
-    """
-    found = _LITERAL.fullmatch(text)
-    return Reference(found[1], found[2]) if found else None
-
-
 def _reference(value: Any) -> Sequence[Value]:
     literal = literal_reference(value.get("reference", ""))
-    found: list[Value] = [literal] if literal else []
-    identifier = value.get("identifier")
-    if identifier and "value" in identifier:
-        system = normal_system(identifier.get("system", ""))
-        found.append(LogicalReference(value.get("type", ""), identifier["value"], system))
-    return found
+    if literal is not None:
+        return (literal,)
+    identifier = value.get("identifier", {})
+    if "value" not in identifier:
+        return ()
+    return (LogicalReference(value.get("type", ""), identifier["value"], normal_system(identifier.get("system", ""))),)
 
 
 def _canonical(value: Any) -> Sequence[Value]:
@@ -370,6 +357,9 @@ _CONVERSIONS: Final[Mapping[tuple[str, str], Convert]] = {
 SEPARATOR: Final = "\0"
 """Between the parts of a packed text; no FHIR string may hold it."""
 
+NO_LINK: Final = -1
+"""Beside the identifier of a reference that is not literal, instead of the place of a link."""
+
 Packed = dict[str, list[Any]]
 """By parameter: keys, or `[key, row]` pairs for the parameters of a record."""
 
@@ -399,6 +389,9 @@ def _key(value: Value, links: dict[Reference, int]) -> Any:
     # A table by class rather than patterns, which are tried one after the other: it is called for every value.
     if value.__class__ is Reference:
         return links.setdefault(value, len(links))
+    if value.__class__ is NamedReference:
+        literal = value.literal
+        return SEPARATOR.join(value[:3]), NO_LINK if literal is None else links.setdefault(literal, len(links))
     return _KEYS[value.__class__](value)
 
 
@@ -414,7 +407,7 @@ _KEYS: Final[Mapping[type, Callable[[Any], Any]]] = {
     Position: tuple,
     Words: lambda value: f"{value.part}{SEPARATOR}{' '.join(value.words)}",
 }
-"""The key of each kind of value; a literal reference has a place among the links instead."""
+"""The key of each kind of value; a literal reference has a place among the links instead, or beside its name."""
 
 
 def unpack(packed: bytes) -> Packed:

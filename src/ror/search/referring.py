@@ -4,14 +4,16 @@ Who refers to whom on one view of the index: literally, by business identifier o
 What links two columns by name is found once for each pair of segments, which never change.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from pyroaring import BitMap
 
-from ror.search.columns import Array, Column, KeyColumn, LinkColumn
+from ror.definitions import RESOURCE_TYPES
+from ror.search import bitmaps
+from ror.search.columns import Array, Column, KeyColumn, LinkColumn, NameColumn
 from ror.search.expression import CanonicalIs, TokenIs
 from ror.search.extract import CANONICAL_PARAMETER, SEPARATOR
 from ror.search.index import View
@@ -48,19 +50,36 @@ def links_by_name(view: View, name: ColumnName, target: str) -> Iterator[tuple[A
                     yield slots[alive], rids[alive]
 
 
+def leading_nowhere_seen(view: View, column: NameColumn, hidden: BitMap, seen: Callable[[str], BitMap]) -> bitmaps.Mask:
+    """
+    Which names of a column, by rank, lead to something hidden and to nothing that is seen.
+
+    What a reference names literally decides; the others lead to all that bear the identifier they give.
+    """
+    found: bitmaps.Mask = np.zeros(len(column), dtype=np.bool_)
+    shown = np.zeros(len(column), dtype=np.bool_)
+    for target in RESOURCE_TYPES:
+        for other, keys in view.columns((target, "identifier")):
+            ranks, rids = _joined(column, keys, "identifier", target)
+            alive = ~bitmaps.are_in(rids, other.dead)
+            found[ranks[alive]] = True
+            shown[ranks[alive & bitmaps.are_in(rids, seen(target))]] = True
+    return (found & ~shown) | bitmaps.are_in(column.literal, hidden)
+
+
 _joins: Final[WeakKeyDictionary[Column, WeakKeyDictionary[Column, tuple[Array, Array]]]] = WeakKeyDictionary()
 """Segments never change, so what links two of their columns is found once."""
 
 
 def _joined(names: KeyColumn, keys: Column, key_param: str, target: str) -> tuple[Array, Array]:
-    """The slots of `names` and the rids of `keys` that one names and the other bears, dead ones included."""
+    """The holders of `names` and the rids of `keys` that one names and the other bears, dead ones included."""
     known = _joins.setdefault(names, WeakKeyDictionary())
     if keys not in known:
         pairs = [
-            (slot, rid)
-            for name, slots in names.slots_by_key()
+            (holder, rid)
+            for name, holders in names.holders()
             for rid in _bearers(keys, key_param, name, target)
-            for slot in slots
+            for holder in holders
         ]
         known[keys] = (np.array([p[0] for p in pairs], np.uint32), np.array([p[1] for p in pairs], np.uint32))
     return known[keys]

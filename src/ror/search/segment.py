@@ -25,17 +25,19 @@ from ror.search import bitmaps
 from ror.search.beside import KINDS, apart, beside, governed, parameter_of
 from ror.search.columns import (
     COLUMN_KINDS,
+    NOWHERE,
     Array,
     Column,
     FingerprintColumn,
     KeyColumn,
     LinkColumn,
+    NameColumn,
     NumberColumn,
     PeriodColumn,
     PositionColumn,
     WordGathering,
 )
-from ror.search.extract import CANONICAL_PARAMETER, CANONICAL_TYPES, UNSEARCHED, Packed, unpack
+from ror.search.extract import CANONICAL_PARAMETER, CANONICAL_TYPES, NO_LINK, UNSEARCHED, Packed, unpack
 from ror.search.masks import MaskGathering, Masks
 from ror.store.contract import IndexRow
 
@@ -80,6 +82,7 @@ _COLUMN_OF_TYPE: Final[Mapping[str, type[Column]]] = {
     "reference": LinkColumn,
     "special": PositionColumn,
     "fingerprint": FingerprintColumn,
+    "named": NameColumn,
 }
 
 
@@ -128,6 +131,9 @@ class _Gathering:
                 entries = self._entries.setdefault((row.type, param), [])
                 if kind == "number":
                     entries += [(("", key), row.rid) for key in keys]
+                elif kind == "named":
+                    rids = (NOWHERE if link == NO_LINK else row.targets[link] for _, link in keys)
+                    entries += [((name, rid), row.rid) for (name, _), rid in zip(keys, rids, strict=True)]
                 else:
                     entries += [(key, row.rid) for key in keys]
 

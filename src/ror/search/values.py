@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, TypeGuard
 from zoneinfo import ZoneInfo
 
 from ror import terminology
+from ror.definitions import RESOURCE_TYPES
 
 PARIS: Final = ZoneInfo("Europe/Paris")
 """The zone of a date written without one (decision 4)."""
@@ -89,6 +90,15 @@ class LogicalReference(NamedTuple):
     system: str
 
 
+class NamedReference(NamedTuple):
+    """The identifier that a reference gives, with what else says where it leads: a type or "", a literal reference."""
+
+    code: str
+    system: str
+    type: str
+    literal: Reference | None
+
+
 class Position(NamedTuple):
     """Degrees, WGS84."""
 
@@ -103,7 +113,33 @@ class Words(NamedTuple):
     words: tuple[str, ...]
 
 
-Value = Token | Text | Period | Decimal | Quantity | Reference | Canonical | LogicalReference | Position | Words
+Value = (
+    Token
+    | Text
+    | Period
+    | Decimal
+    | Quantity
+    | Reference
+    | Canonical
+    | LogicalReference
+    | NamedReference
+    | Position
+    | Words
+)
+
+
+_LITERAL: Final = re.compile(rf"(?:.*/)?({'|'.join(RESOURCE_TYPES)})/([A-Za-z0-9\-.]{{1,64}})(?:/_history/.*)?")
+
+
+def literal_reference(text: str) -> Reference | None:
+    """
+    The resource that a literal reference names, relative or absolute; None for a contained or foreign one.
+
+    >>> literal_reference("https://ror.example.org/fhir/Location/12/_history/3")
+    Reference(type='Location', id='12')
+    """
+    found = _LITERAL.fullmatch(text)
+    return Reference(found[1], found[2]) if found else None
 
 
 def is_reference(value: Any) -> TypeGuard[dict[str, Any]]:

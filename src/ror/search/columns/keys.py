@@ -118,7 +118,8 @@ class KeyColumn(Column, Sequence[bytes]):
         slots = self.arrays["slots"][starts[first] : starts[after]]
         return bitmaps.of_sorted(slots) if after - first == 1 else bitmaps.of_any(slots, self.size)
 
-    def _of_many_ranks(self, ranks: Array) -> BitMap:
+    def of_ranks(self, ranks: Array) -> BitMap:
+        """The slots of the keys of these ranks."""
         chosen = np.zeros(len(self), dtype=np.bool_)
         chosen[ranks] = True
         return bitmaps.of_any(self.arrays["slots"][np.repeat(chosen, counts(self.arrays["starts"]))], self.size)
@@ -127,9 +128,9 @@ class KeyColumn(Column, Sequence[bytes]):
         names = msgspec.json.decode(self._systems_json) if self._systems_json else []
         if names:
             number = names.index(system) if system in names else -1
-            return self._of_many_ranks(np.flatnonzero(self.arrays["key_systems"] == number))
+            return self.of_ranks(np.flatnonzero(self.arrays["key_systems"] == number))
         suffix = _SEPARATOR + system.encode()
-        return self._of_many_ranks(np.array([r for r in range(len(self)) if self[r].endswith(suffix)], np.int64))
+        return self.of_ranks(np.array([r for r in range(len(self)) if self[r].endswith(suffix)], np.int64))
 
     @cached_property
     def _systems_json(self) -> bytes:
@@ -139,13 +140,13 @@ class KeyColumn(Column, Sequence[bytes]):
         """The slots of the keys that hold `part`, the byte after a key included."""
         # The second part of a key, the exact text, may hold a folded text only where the folded first part does.
         found = [at.start() for at in re.finditer(re.escape(part), self._blob)]
-        return self._of_many_ranks(np.searchsorted(self.arrays["ends"], np.array(found, np.uint64), side="right"))
+        return self.of_ranks(np.searchsorted(self.arrays["ends"], np.array(found, np.uint64), side="right"))
 
     def _labelled(self, start: str) -> BitMap:
         """The slots of the codes that have a label that starts so."""
         first = bisect_left(self._labels, start, key=itemgetter(0))
         after = bisect_left(self._labels, f"{start}\U0010ffff", lo=first, key=itemgetter(0))
-        return self._of_many_ranks(np.array([rank for _, rank in self._labels[first:after]], np.int64))
+        return self.of_ranks(np.array([rank for _, rank in self._labels[first:after]], np.int64))
 
     @cached_property
     def _labels(self) -> list[tuple[str, int]]:
@@ -153,8 +154,8 @@ class KeyColumn(Column, Sequence[bytes]):
         codes = ((self[rank].decode().split(SEPARATOR), rank) for rank in range(len(self)))
         return sorted((label, rank) for (code, system), rank in codes for label in labels(code, system))
 
-    def slots_by_key(self) -> list[tuple[str, list[int]]]:
-        """Every key with its slots; for columns known to be small."""
+    def holders(self) -> list[tuple[str, list[int]]]:
+        """Every key with the slots that hold it; for columns known to be small."""
         starts, slots = self.arrays["starts"].tolist(), self.arrays["slots"]
         return [(self[rank].decode(), slots[starts[rank] : starts[rank + 1]].tolist()) for rank in range(len(self))]
 
