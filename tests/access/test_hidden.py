@@ -21,16 +21,16 @@ Hold = Callable[..., Asked]
 
 
 @pytest.fixture
-def hold(tmp_path) -> Iterator[Hold]:
+def hold(tmp_path_factory) -> Iterator[Hold]:
     """Writes resources, holds what an asker reads and asks to the law, and gives the directory as the asker sees it."""
-    with opened(str(tmp_path), "whole") as directory:
+    with opened(str(tmp_path_factory.mktemp("whole")), "ror") as directory:
 
         def held(resources: Sequence[Resource], asker: Asker, *requests: tuple[str, str, str]) -> Asked:
             resources = [{"meta": {"lastUpdated": "2026-05-28T20:26:40Z"}, **one} for one in resources]
             write(directory.store, resources)
             directory.refresh()
             masked, left = Asked(directory, viewer_of(asker)), seen_by(resources, asker)
-            with alone(directory, left, str(tmp_path), "left") as other:
+            with alone(directory, left, str(tmp_path_factory.mktemp("left")), "ror") as other:
                 for one in resources:
                     assert masked.read(*key_of(one)) == other.read(*key_of(one))
                 for resource_type, name, value in requests:
@@ -163,3 +163,19 @@ def test_an_identifier_in_a_reference_is_found_by_where_that_reference_leads(hol
     assert found(seen, "HealthcareService", "location:identifier", "A") == ["literally-shown", "to-nothing"]
     assert found(seen, "HealthcareService", "location:identifier", "B") == []
     assert found(seen, "HealthcareService", "location.identifier", "B") == ["lost-beside-another", "literally-shown"]
+
+
+def test_an_offer_that_changes_takes_back_no_facts_but_those_it_gave(hold):
+    to_role = {"url": "https://example.org/see", "valueReference": {"reference": "PractitionerRole/1"}}
+    role = {
+        "resourceType": "PractitionerRole",
+        "id": "1",
+        "healthcareService": [{"reference": "HealthcareService/1"}],
+    }
+    sensitive = offer("1", sensitive=True)
+    sensitive["extension"].append(to_role)
+
+    hold([role, {**sensitive, "name": "Ormes"}], Asker(2))
+    asked = hold([role, {**sensitive, "name": "Garde"}], Asker(2), ("PractitionerRole", "_id", "1"))
+
+    assert asked.read("PractitionerRole", "1") is None

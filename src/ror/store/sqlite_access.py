@@ -112,18 +112,18 @@ def _influences(rid: int, written: Written) -> Iterable[tuple[int, int]]:
 
 def _forget_influence(connection: sqlite3.Connection, before: Mapping[int, Sequence[int]]) -> set[int]:
     """Undo what the former references of these resources made; what they reached."""
-    along = [(target, rid) for rid, targets in before.items() for target in targets]
-    if not along:
+    pairs = [(target, rid) for rid, targets in before.items() for target in targets]
+    if not pairs:
         return set()
-    connection.executemany("DELETE FROM influence WHERE target = ? AND source = ?", along)
-    # A reference that facts go against leads here: only the one who refers made the pair.
-    against = [(rid, target) for target, rid in along]
+    # Facts reach a role against its references, and anything else along them: only the one who refers made the pair.
+    along = [(target, rid, False) for target, rid in pairs]
+    against = [(rid, target, True) for target, rid in pairs]
     connection.executemany(
         "DELETE FROM influence WHERE target = ?1 AND source = ?2 AND"
-        " (SELECT name FROM type JOIN resource ON type.code = resource.type WHERE rid = ?1) = 'PractitionerRole'",
-        against,
+        " ((SELECT name FROM type JOIN resource ON type.code = resource.type WHERE rid = ?1) = 'PractitionerRole') = ?3",
+        [*along, *against],
     )
-    return {target for target, _ in along}
+    return {target for target, _ in pairs}
 
 
 def _spread(connection: sqlite3.Connection, policy: Policy, reached: Collection[int], told: Collection[int]) -> None:
