@@ -119,8 +119,8 @@ def _forget_influence(connection: sqlite3.Connection, before: Mapping[int, Seque
     along = [(target, rid, False) for target, rid in pairs]
     against = [(rid, target, True) for target, rid in pairs]
     connection.executemany(
-        "DELETE FROM influence WHERE target = ?1 AND source = ?2 AND"
-        " ((SELECT name FROM type JOIN resource ON type.code = resource.type WHERE rid = ?1) = 'PractitionerRole') = ?3",
+        "DELETE FROM influence WHERE target = ?1 AND source = ?2 AND ?3 ="
+        " ((SELECT name FROM type JOIN resource ON type.code = resource.type WHERE rid = ?1) = 'PractitionerRole')",
         [*along, *against],
     )
     return {target for target, _ in pairs}
