@@ -6,6 +6,7 @@ the order of the documents, so that of two versions of a resource the later wins
 is already there is unchanged, and an import that was cut short goes on where it matters.
 """
 
+import gc
 import itertools
 import multiprocessing
 import os
@@ -38,6 +39,8 @@ ALONE: Final = 1_000
 WORKERS: Final = 2
 AHEAD: Final = 3
 """Batches under way for each worker; more would only take memory."""
+COLLECT_AFTER: Final = 1_000_000
+"""Objects that a worker process makes between two searches for cycles: what it makes has none."""
 REFUSALS_KEPT: Final = 1_000
 """The report lists this many refusals; all are counted, and told as they come."""
 
@@ -257,7 +260,8 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin_work() -> None:
-    """Leave stopping to the parent, and do not outlive it, however it ends."""
+    """Leave stopping to the parent, and do not outlive it, however it ends; do not look for cycles all the time."""
+    gc.set_threshold(COLLECT_AFTER)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

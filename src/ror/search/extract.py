@@ -130,17 +130,16 @@ def joined(resource_type: str, pieces: Mapping[str, Entries]) -> Entries:
 
     The names of governed entries say their code. A record of one piece is none of another: their rows do not meet.
     """
-    parameters = search_parameters(resource_type)
     entries: Entries = {}
     rows: dict[str, int] = {}
     for code, piece in pieces.items():
         before = dict(rows)
         for name, values in piece.items():
-            parameter = parameters.get(parameter_of(name))
-            if parameter is not None and parameter.record:
-                first = before.get(parameter.record, 0)
+            record = _record_of(resource_type, name)
+            if record:
+                first = before.get(record, 0)
                 values = [(value, first + row) for value, row in values]
-                rows[parameter.record] = max(rows.get(parameter.record, 0), values[-1][1] + 1)
+                rows[record] = max(rows.get(record, 0), values[-1][1] + 1)
             entries[governed(name, code) if code else name] = values
     return entries
 
@@ -374,25 +373,29 @@ def pack(resource_type: str, entries: Entries) -> tuple[bytes, tuple[tuple[str, 
     A literal reference becomes its place in that list, so that a store can give its target a rid.
     """
     links: dict[Reference, int] = {}
+
+    def place(value: Reference) -> int:
+        return links.setdefault(value, len(links))
+
+    def named(value: NamedReference) -> tuple[str, int]:
+        return SEPARATOR.join(value[:3]), NO_LINK if value.literal is None else place(value.literal)
+
+    # A table by class rather than patterns, which are tried one after the other: it is read for every value.
+    keys: dict[type, Callable[[Any], Any]] = {**_KEYS, Reference: place, NamedReference: named}
     packed: Packed = {}
-    parameters = search_parameters(resource_type)
     for param, values in entries.items():
-        parameter = parameters.get(parameter_of(param))
-        if parameter is not None and parameter.record:
-            packed[param] = [(_key(value, links), row) for value, row in values]
+        if _record_of(resource_type, param):
+            packed[param] = [(keys[value.__class__](value), row) for value, row in values]
         else:
-            packed[param] = [_key(value, links) for value, _ in values]
+            packed[param] = [keys[value.__class__](value) for value, _ in values]
     return _encoder.encode(packed), tuple(links)
 
 
-def _key(value: Value, links: dict[Reference, int]) -> Any:
-    # A table by class rather than patterns, which are tried one after the other: it is called for every value.
-    if value.__class__ is Reference:
-        return links.setdefault(value, len(links))
-    if value.__class__ is NamedReference:
-        literal = value.literal
-        return SEPARATOR.join(value[:3]), NO_LINK if literal is None else links.setdefault(literal, len(links))
-    return _KEYS[value.__class__](value)
+@lru_cache(maxsize=4096)
+def _record_of(resource_type: str, entries_name: str) -> str | None:
+    """The record that entries stand in the rows of; None for those of no record."""
+    parameter = search_parameters(resource_type).get(parameter_of(entries_name))
+    return parameter.record if parameter else None
 
 
 _KEYS: Final[Mapping[type, Callable[[Any], Any]]] = {
