@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -28,6 +29,8 @@ PAGE: Final = processes.ROOT / "docs" / "performance.md"
 STARTS: Final = 3
 SLOWER: Final = 1.15
 """What an answer under another profile may cost, against the same under the first one."""
+FORGETFUL: Final = "no answer at hand"
+"""How the figures of a server are told that finds and assembles every answer anew."""
 PARTS: Final = ("load", "W10", *WORKLOADS)
 
 
@@ -130,12 +133,14 @@ def _of_engine(run: Run, names: Sequence[str]) -> Iterator[Figure]:
 
 
 def _of_serving(run: Run, only: Sequence[str]) -> Iterator[Figure]:
-    """One server for each profile, all of the time; what is measured is measured on all of them in turn."""
+    """
+    One server as it is by default and, for each profile, one that keeps no answer at hand, all of the time; what is
+    measured is measured on all of them in turn.
+    """
     with ExitStack() as stack:
-        servers = [
-            stack.enter_context(processes.server(run.directory.database, run.directory.folder, profile))
-            for profile in run.profiles
-        ]
+        start = partial(processes.server, run.directory.database, run.directory.folder)
+        servers = [stack.enter_context(start(run.profiles[0]))]
+        servers += [stack.enter_context(start(profile, remembers=False)) for profile in run.profiles]
         asking = stack.enter_context(measuring.open_client())
         if "W10" in only:
             yield Figure("index ready, of which", float(servers[0].said["ready_in_s"]), "s", 3, is_cost=True)
@@ -161,7 +166,7 @@ def _of_workload(
         sides, top = [Side(server, targets) for server in servers], Side(sending, targets)
         measuring.in_turn(asking, [*sides, top], run.seconds)
     answers.unlink()
-    first, *others = sides
+    first, forgetful, *others = sides
     alone = Side(servers[0], targets)
     measuring.in_turn(asking, [alone], run.seconds, connections=1)
     aim = workload.one_connection_p50_ms
@@ -174,16 +179,19 @@ def _of_workload(
     yield Figure("the ceiling sends the same", top.rate, "/s", of=name)
     yield Figure("ratio to the ceiling", first.ratio_to(top), "", 2, workload.ratio, of=name)
     yield Figure("processor time of an answer", first.cpu_ms, "ms", 3, of=name, is_cost=True)
+    if workload.is_search:
+        yield Figure(f"ratio to the ceiling, {FORGETFUL}", forgetful.ratio_to(top), "", 2, of=name)
+        yield Figure(f"processor time of an answer, {FORGETFUL}", forgetful.cpu_ms, "ms", 3, of=name, is_cost=True)
     yield Figure("of which sending, as the ceiling", top.cpu_ms, "ms", 3, of=name)
     yield Figure("different requests", len(targets), of=name)
     yield Figure("mean answer", recorded[0].mean_bytes / 1_000, "kB", 1, of=name)
     yield Figure("mean resources in an answer", recorded[0].mean_resources, of=name)
     yield Figure("ceiling, share of a core used", 100 * top.busy, "%", of=name)
-    for profile, side, answered in zip(run.profiles[1:], others, recorded[1:], strict=True):
-        slower = first.ratio_to(side)
+    for profile, side, answered in zip(run.profiles[1:], others, recorded[2:], strict=True):
+        slower = forgetful.ratio_to(side)
         against = f"profile {profile} against {run.profiles[0]}"
         yield Figure(f"{against}, time of an answer", slower, "", 2, _at_most(SLOWER), of=name)
-        yield Figure(f"{against}, processor time", side.cpu_ms / first.cpu_ms, "", 2, of=name)
+        yield Figure(f"{against}, processor time", side.cpu_ms / forgetful.cpu_ms, "", 2, of=name)
         yield Figure(f"{against}, bytes of an answer", answered.mean_bytes / recorded[0].mean_bytes, "", 2, of=name)
 
 

@@ -46,11 +46,12 @@ class Running:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def server(database: str, folder: Path, profile: int) -> AbstractContextManager[Running]:
+def server(database: str, folder: Path, profile: int, *, remembers: bool = True) -> AbstractContextManager[Running]:
     """
     `ror serve` on a database under an access profile.
 
-    The settings are the default ones but for the access log, which the ceiling does not write.
+    The settings are the default ones but for the access log, which the ceiling does not write, and for the answers kept
+    at hand, when it is not to remember any.
     """
     options = {
         "database": database,
@@ -59,9 +60,11 @@ def server(database: str, folder: Path, profile: int) -> AbstractContextManager[
         "log-format": "json",
         "access-log": "false",
     }
+    if not remembers:
+        options["answer-cache-mb"] = "0"
     command = [sys.executable, "-m", "ror", "serve"]
     arguments = [*command, *(f"--{name}={value}" for name, value in options.items())]
-    return _started(arguments, folder / f"server-{profile}.log")
+    return _started(arguments, folder / f"server-{profile}{'' if remembers else '-forgetful'}.log")
 
 
 def forget(files: Iterable[Path]) -> None:

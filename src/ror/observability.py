@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -38,6 +38,22 @@ _Across = Literal["livesum", "livemin", "livemax", "livemostrecent"]
 
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Seconds. A search costs 1 to 5 ms, a page of 2 MB a little more."""
+
+
+class Cached(Protocol):
+    """What is kept in memory because it may be wanted again."""
+
+    @property
+    def size(self) -> int:
+        """Bytes kept."""
+
+    @property
+    def hits(self) -> int:
+        """How often what was wanted was there."""
+
+    @property
+    def misses(self) -> int:
+        """How often it was not."""
 
 
 # --- log -------------------------------------------------------------------------------------------------------------
@@ -146,6 +162,10 @@ class Metrics:
         self._bodies = self._gauge(
             "ror_body_cache_reads", "Bodies read, by whether they were at hand", "livesum", ("at_hand",)
         )
+        self._answers_bytes = self._gauge("ror_answer_cache_bytes", "Bytes of answers kept at hand", "livesum")
+        self._answers = self._gauge(
+            "ror_answer_cache_searches", "Searches, by whether their answer was at hand", "livesum", ("at_hand",)
+        )
         self._trail_lines = Counter("ror_audit_lines", "Lines of the audit trail on disk", registry=self.registry)
         self._trail_lag = self._gauge(
             "ror_audit_lag_seconds", "Wait of the oldest line of the last write of the audit trail", "livemax"
@@ -187,18 +207,21 @@ class Metrics:
         seq: int,
         resources: Mapping[str, int],
         index_bytes: int,
-        body_cache_bytes: int,
-        hits: int,
-        misses: int,
+        bodies: Cached,
+        answers: Cached,
     ) -> None:
         """The state of the directory in this process."""
         self._seq.set(seq)
         for resource_type, count in resources.items():
             self._resources.labels(resource_type).set(count)
         self._index_bytes.set(index_bytes)
-        self._bodies_bytes.set(body_cache_bytes)
-        self._bodies.labels("yes").set(hits)
-        self._bodies.labels("no").set(misses)
+        for cached, size, reads in (
+            (bodies, self._bodies_bytes, self._bodies),
+            (answers, self._answers_bytes, self._answers),
+        ):
+            size.set(cached.size)
+            reads.labels("yes").set(cached.hits)
+            reads.labels("no").set(cached.misses)
 
     def rates(self, rates: Mapping[str, tuple[int, int]]) -> None:
         """How many calls a minute, and at once, each client may make that is held to a rate; 0 for one that was."""

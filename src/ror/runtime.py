@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from ror import terminology
+from ror.answers import Answers
 from ror.authorising import TokenPolicy, TokenService
 from ror.authorities import WatchedAuthorities
 from ror.bodies import Bodies
@@ -31,6 +32,7 @@ class Directory:
     store: Store
     index: Index
     bodies: Bodies
+    answers: Answers
     registry: Registry
     rates: Rates
     tokens: TokenService
@@ -59,6 +61,7 @@ def open_directory(settings: Settings) -> Directory:
     try:
         bodies = Bodies(store, settings.body_cache_mb * 1_000_000)
         index = Index(store, snapshot_folder(settings.database), changed=bodies.forget)
+        answers = Answers(settings.answer_cache_mb * 1_000_000)
         registry = Registry(store)
         rates = _rates(settings)
         tokens = TokenService(registry, store.keys, _authorities(settings), _token_policy(settings))
@@ -70,7 +73,7 @@ def open_directory(settings: Settings) -> Directory:
     except BaseException:
         store.close()
         raise
-    return Directory(settings, store, index, bodies, registry, rates, tokens, ready_in_s)
+    return Directory(settings, store, index, bodies, answers, registry, rates, tokens, ready_in_s)
 
 
 TRAIL_KEY: Final = "audit-key"

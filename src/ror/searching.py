@@ -2,7 +2,7 @@
 A search from its request to the bundle that goes out: find, cut the page, bring what comes along, join.
 """
 
-import uuid
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -22,7 +22,7 @@ from ror.search.cursor import Cursor
 from ror.search.engine import Search
 from ror.search.expression import And, Chain, Expression, Near, Or, SameRecord, seeks_words
 from ror.search.inclusion import included, within
-from ror.search.index import Index
+from ror.search.index import Index, View
 from ror.search.ordering import Page, page
 from ror.search.parse import SearchRequest
 from ror.search.relevance import relevance
@@ -67,7 +67,20 @@ def search(
     Raises InvalidRequest when its page link was made for another search.
     """
     index.see_masks()
-    asking = Search(index.view, viewer)
+    return answer(index.view, bodies, viewer, request, base_url, language, max_included)
+
+
+def answer(
+    view: View,
+    bodies: Bodies,
+    viewer: Viewer,
+    request: SearchRequest,
+    base_url: str,
+    language: str,
+    max_included: int | None = None,
+) -> Answer:
+    """What `search` answers, on a view that is known to be the present one as far as masks go."""
+    asking = Search(view, viewer)
     found = asking.of(request.expression, request.resource_type)
     if request.summary:
         cut = Page([], None, None)
@@ -91,9 +104,14 @@ def search(
         sentences = told(asking, request.expression, request.resource_type, language)
         entries.append(wire.information_entry(sentences))
     pieces = wire.search_bundle(
-        bundle_id=str(uuid.uuid4()), total=len(found), links=_links(request, cut, base_url), entries=entries
+        bundle_id=new_id(), total=len(found), links=_links(request, cut, base_url), entries=entries
     )
     return Answer(pieces, len(found), len(cut.rids), len(along))
+
+
+def new_id() -> str:
+    """An id for a bundle, which no other has."""
+    return secrets.token_hex(16)
 
 
 # --- entries ---------------------------------------------------------------------------------------------------------

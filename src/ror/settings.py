@@ -177,6 +177,7 @@ class Settings:
     log_level: str = _setting("info", _one_of("debug", "info", "warning", "error"))
     access_log: bool = _setting(True, _yes_or_no)
     body_cache_mb: int = _setting(160, _whole_number(0, 1_000_000))
+    answer_cache_mb: int = _setting(32, _whole_number(0, 1_000_000))
     max_url_kb: int = _setting(64, _whole_number(1, 64))
     """The HTTP parser reads no longer addresses."""
     max_body_mb: int = _setting(16, _whole_number(1, 4_096))

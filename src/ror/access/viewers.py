@@ -43,6 +43,11 @@ class Viewer:
         """The bit of this profile in a visibility mask."""
         return 1 << self.profile
 
+    @property
+    def sight(self) -> tuple[int, Perimeter | None]:
+        """All that decides what this viewer sees: who has the same sees the same, and may share what was found."""
+        return self.mask, self.perimeter
+
 
 def anonymous_viewer(profile: int | None) -> Viewer | None:
     """

@@ -21,7 +21,9 @@ from ror.http import negotiation
 from ror.http.authorisation import AUTHORISATION_ROUTES
 from ror.http.exchange import Call, Header, Reply, Route, Service
 from ror.observability import CONTENT_TYPE
+from ror.runtime import Directory
 from ror.search.criteria import closest
+from ror.search.index import View
 from ror.search.parse import parse
 from ror.store.contract import Stored
 from ror.subsetting import Subset, subset_asked, subsetted
@@ -88,21 +90,30 @@ def _search(service: Service, call: Call) -> Reply:
     """A page of a search."""
     viewer = _viewer(call)
     wanted = negotiation.preferences(call.header(b"prefer"))
+    directory = service.directory
+    directory.index.see_masks()
+    view = directory.index.view
+    asked = (*call.segments, *call.pairs, wanted, call.base_url, call.language, viewer.sight)
+    answer = directory.answers.given(view, asked)
+    if answer is not None:
+        pieces = wire.renamed(answer.pieces, searching.new_id())
+    else:
+        answer = _found(directory, view, viewer, call, wanted)
+        directory.answers.keep(view, asked, answer)
+        pieces = answer.pieces
+    applied: tuple[Header, ...] = ((b"preference-applied", wanted.applied.encode()),) if wanted.applied else ()
+    return Reply(200, pieces, applied, total=answer.total, matches=answer.matches, included=answer.included)
+
+
+def _found(
+    directory: Directory, view: View, viewer: Viewer, call: Call, wanted: negotiation.Preferences
+) -> searching.Answer:
+    """What a search finds on a view."""
     request = parse(call.segments[0], call.pairs, lenient=wanted.lenient, independent=wanted.independent)
     if wanted.explain:
         request = replace(request, explain=True)
-    directory = service.directory
-    answer = searching.search(
-        directory.index,
-        directory.bodies,
-        viewer,
-        request,
-        call.base_url,
-        call.language,
-        directory.settings.max_included,
-    )
-    applied: tuple[Header, ...] = ((b"preference-applied", wanted.applied.encode()),) if wanted.applied else ()
-    return Reply(200, answer.pieces, applied, total=answer.total, matches=answer.matches, included=answer.included)
+    ceiling = directory.settings.max_included
+    return searching.answer(view, directory.bodies, viewer, request, call.base_url, call.language, ceiling)
 
 
 def _welcome(service: Service, call: Call) -> Reply:
@@ -144,7 +155,7 @@ def report_directory(service: Service) -> None:
     """Bring the figures about the directory up to date, when there is one."""
     if service.opened is None:
         return
-    view, bodies = service.opened.index.view, service.opened.bodies
+    view = service.opened.index.view
     service.metrics.rates(
         {one.id: (one.rate.calls_per_minute, one.rate.burst) for one in service.opened.registry.known if one.rate}
     )
@@ -152,9 +163,8 @@ def report_directory(service: Service) -> None:
         seq=view.seq,
         resources={name: len(view.of_type(name)) for name in RESOURCE_TYPES},
         index_bytes=view.memory_bytes(),
-        body_cache_bytes=bodies.size,
-        hits=bodies.hits,
-        misses=bodies.misses,
+        bodies=service.opened.bodies,
+        answers=service.opened.answers,
     )
 
 

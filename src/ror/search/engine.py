@@ -196,7 +196,7 @@ class Search:
 
     def rewritten(self) -> dict[int, tuple[bytes, bytes]]:
         """What was made of bodies for all who see the same of this view: by rid, a body and what it became."""
-        return self.view.rewritten.setdefault((self.viewer.mask, self.viewer.perimeter), {})
+        return self.view.rewritten.setdefault(self.viewer.sight, {})
 
     def hides(self, reference: Mapping[str, Any]) -> bool:
         """Whether a reference, as it stands in a resource, leads to something, and to nothing that the viewer sees."""
@@ -218,7 +218,7 @@ class Search:
         return BitMap.union(NOTHING, *(column.answer(leaf) - part.dead for part, column in columns))
 
     def _key(self, *name: str) -> tuple[object, ...]:
-        return (self.viewer.mask, self.viewer.perimeter, *name)
+        return (*self.viewer.sight, *name)
 
     def _known(self, name: tuple[str, ...], find: Callable[[], BitMap]) -> BitMap:
         """What is found once for a view, and for all who have the same profile and the same perimeter."""

@@ -1,0 +1,167 @@
+"""
+The answers kept at hand: what is given again is what a fresh search would find, for those who see the same.
+
+Deliberate breakages that these tests caught: an answer that outlives its view; one profile given the answer of another;
+one language given the answer of another; room that only grows.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ror.access import Perimeter, Viewer
+from ror.answers import LARGEST_SHARE, Answers
+from ror.http.exchange import Call, Caller, Service
+from ror.http.routes import ROUTES, SERVICE_ROUTES
+from ror.observability import Log, Metrics
+from ror.runtime import Directory, open_directory
+from ror.search.index import EMPTY, View
+from ror.searching import Answer
+from ror.settings import Settings
+from ror.wire import Pieces
+from tests.conftest import keep
+
+
+def answer_of(size: int) -> Answer:
+    return Answer(Pieces.of(b"x" * size), 1, 1, 0)
+
+
+class TestTheRoom:
+    def test_what_was_asked_for_lately_stays(self):
+        answers = Answers(3_200)
+        for name in "abc":
+            answers.keep(EMPTY, name, answer_of(100))
+        for name in range(30):
+            answers.given(EMPTY, "a")
+            answers.keep(EMPTY, name, answer_of(100))
+
+        assert answers.given(EMPTY, "a") is not None
+        assert answers.given(EMPTY, "b") is None
+        assert answers.size <= 3_200
+
+    def test_what_is_too_large_is_not_kept(self):
+        answers = Answers(3_200)
+        answers.keep(EMPTY, "large", answer_of(int(3_200 * LARGEST_SHARE) + 1))
+
+        assert answers.given(EMPTY, "large") is None
+        assert answers.size == 0
+
+    def test_without_room_nothing_is_kept(self):
+        answers = Answers(0)
+        answers.keep(EMPTY, "a", answer_of(100))
+
+        assert answers.given(EMPTY, "a") is None
+
+    def test_another_view_begins_with_nothing(self):
+        answers, after = Answers(3_200), View((), 1, 0)
+        answers.keep(EMPTY, "a", answer_of(100))
+
+        assert answers.given(after, "a") is None
+        answers.keep(after, "b", answer_of(100))
+        assert answers.given(after, "a") is None
+        assert answers.size == 100
+
+    def test_an_answer_counts_once(self):
+        answers = Answers(3_200)
+        for _ in range(2):
+            answers.keep(EMPTY, "a", answer_of(100))
+
+        assert answers.size == 100
+
+
+# --- asked of a directory --------------------------------------------------------------------------------------------
+
+SEARCH = next(route.answer for route in ROUTES if route.path == "[type]")
+OFFER = {
+    "resourceType": "HealthcareService",
+    "id": "night",
+    "active": True,
+    "type": [
+        {"coding": [{"system": "https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227", "code": "01"}]}
+    ],
+    "name": "Urgences de nuit",
+    "telecom": [{"system": "phone", "value": "0102030405"}],
+}
+CALL = Call(("HealthcareService",), "https://ror.test/fhir", {}, [("name", "Urgences")], "fr", Caller(Viewer(1)))
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Iterator[Service]:
+    opened = open_directory(Settings(database=f"sqlite:///{tmp_path}/ror.db"))
+    keep(opened.store, [OFFER])
+    opened.refresh()
+    yield Service(opened.settings, None, Log("json"), Metrics(), "2026-01-01", opened)
+    opened.close()
+
+
+def found(service: Service, call: Call = CALL) -> dict[str, object]:
+    """The bundle of a search, without its id."""
+    bundle = json.loads(bytes(SEARCH(service, call).body))
+    assert len(bundle.pop("id")) == 32
+    return bundle
+
+
+def reached(directory: Directory) -> tuple[int, int]:
+    return directory.answers.hits, directory.answers.misses
+
+
+def test_the_same_search_is_answered_again_under_another_id(asked):
+    bodies = [bytes(SEARCH(asked, CALL).body) for _ in range(3)]
+
+    assert reached(asked.directory) == (2, 1)
+    assert len({json.loads(body)["id"] for body in bodies}) == 3
+    assert len({json.dumps({**json.loads(body), "id": ""}) for body in bodies}) == 1
+    assert len({len(body) for body in bodies}) == 1
+
+
+def test_what_was_written_since_is_found(asked):
+    found(asked)
+    keep(asked.directory.store, [{**OFFER, "id": "day"}])
+    asked.directory.refresh()
+
+    assert found(asked)["total"] == 2
+    assert asked.directory.answers.hits == 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(CALL, caller=Caller(Viewer(0))),
+        replace(CALL, caller=Caller(Viewer(1, Perimeter(regions=frozenset({"11"}))))),
+        replace(CALL, base_url="https://elsewhere.test/fhir"),
+        replace(CALL, language="en"),
+        replace(CALL, pairs=[("name", "Maternité")]),
+        replace(CALL, pairs=[("name", "Urgences"), ("_count", "0")]),
+        replace(CALL, headers={b"prefer": b"handling=lenient"}),
+        replace(CALL, segments=("Location",)),
+    ],
+    ids=["profile", "perimeter", "address", "language", "value", "page", "preference", "type"],
+)
+def test_whatever_may_change_the_answer_makes_another_question(asked, other):
+    if other.segments == ("Location",):
+        other = replace(other, pairs=[])
+    fresh = found(asked, other)
+    before = reached(asked.directory)
+    found(asked)
+
+    assert found(asked, other) == fresh
+    assert reached(asked.directory) == (before[0] + 1, before[1] + 1)
+
+
+def test_clients_that_see_the_same_share_what_was_answered(asked):
+    found(asked, replace(CALL, caller=Caller(Viewer(1, client_id="one"))))
+    found(asked, replace(CALL, caller=Caller(Viewer(1, client_id="other"))))
+
+    assert reached(asked.directory) == (1, 1)
+
+
+def test_the_figures_say_how_often_an_answer_was_at_hand(asked):
+    for _ in range(3):
+        found(asked)
+    told = bytes(SERVICE_ROUTES["/metrics"].answer(asked, CALL).body)
+
+    assert b'ror_answer_cache_searches{at_hand="yes"} 2.0' in told
+    assert b'ror_answer_cache_searches{at_hand="no"} 1.0' in told
