@@ -1,0 +1,135 @@
+"""
+What an adversary of profile 0 learns of what is hidden, by asking and asking again: nothing.
+
+Two directories differ in all that the public may not see, and in nothing else. They answer the same to every request,
+byte for byte, through the HTTP door; only the random id of a bundle is not looked at. That something is hidden in a
+resource is said by its tag, that it changed by its version: both directories have the same of these.
+
+Deliberate breakages that this test caught: hidden parts found in columns, in rows of a record by one criterion and by
+two, in orders, in scores; hidden resources found as such, by `:not`, behind links one way and the other, without
+criterion, as anomalies about hidden things; reads of hidden and of deleted hidden resources; bodies that are not cut;
+references that stay in pages and in reads; a tag made of what is hidden.
+"""
+
+import asyncio
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from ror.http.door import Door
+from ror.observability import Log
+from ror.settings import Settings
+from tests.access import secrets
+from tests.access.adversary import STRATEGIES, Adversary, Answer, Ask, Request, tell_apart
+
+REQUESTS = int(os.environ.get("ROR_TEST_ATTACK", "10000"))
+SEED = int(os.environ.get("ROR_TEST_ATTACK_SEED", "20261126"))
+ENOUGH = 400
+"""Requests in which a strategy tells two directories apart when nothing is hidden."""
+
+_BUNDLE_ID = re.compile(rb'^(\{"resourceType":"Bundle","id":)"[0-9a-f-]{32,36}"')
+
+
+@contextmanager
+def asking(runner: asyncio.Runner, database: str, profile: int) -> Iterator[Ask]:
+    """Ask a directory as an anonymous caller of a profile, through its door, without a socket between."""
+    settings = Settings(database=database, anonymous_profile=profile, audit=False, access_log=False)
+    door = Door(settings, Log("json", "error"), is_worker=True)
+    heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def ignore(message: Any) -> None:
+        """Nobody waits for what the door says of its life."""
+
+    def ask(request: Request) -> Answer:
+        return runner.run(_answered(door, request))
+
+    living = runner.get_loop().create_task(door({"type": "lifespan"}, heard.get, ignore))
+    runner.run(heard.put({"type": "lifespan.startup"}))
+    while door.service.opened is None:
+        runner.run(asyncio.sleep(0.01))
+    try:
+        yield ask
+    finally:
+        runner.run(heard.put({"type": "lifespan.shutdown"}))
+        runner.run(_over(living))
+
+
+async def _over(task: "asyncio.Task[None]") -> None:
+    await task
+
+
+async def _answered(door: Door, request: Request) -> Answer:
+    path, _, query = request.target.partition("?")
+    headers = [("host", "ror.test"), ("x-request-id", "1"), *request.headers]
+    if request.form is not None:
+        headers.append(("content-type", "application/x-www-form-urlencoded"))
+    scope = {
+        "type": "http",
+        "method": "GET" if request.form is None else "POST",
+        "scheme": "http",
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in headers],
+        "server": ("127.0.0.1", 80),
+        "client": ("127.0.0.1", 12345),
+    }
+    messages: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": (request.form or "").encode(), "more_body": False}
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    await door(scope, receive, send)
+    head = tuple((name.decode(), value.decode()) for name, value in messages[0]["headers"])
+    body = _BUNDLE_ID.sub(rb'\1""', bytes(messages[1]["body"]))
+    return Answer(messages[0]["status"], head, body)
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Two directories that only those who see hidden things can tell apart."""
+    folder: Path = tmp_path_factory.mktemp("attack")
+    names = f"sqlite:///{folder}/one.db", f"sqlite:///{folder}/other.db"
+    for at, name in enumerate(names):
+        secrets.fill(name, SEED, SEED + 1 + at)
+    return names
+
+
+@contextmanager
+def both(alike: tuple[str, str], profile: int) -> Iterator[tuple[Ask, Ask]]:
+    with (
+        asyncio.Runner() as runner,
+        asking(runner, alike[0], profile) as one,
+        asking(runner, alike[1], profile) as other,
+    ):
+        yield one, other
+
+
+def test_an_adversary_of_profile_0_learns_nothing_of_what_is_hidden(alike: tuple[str, str]):
+    print(f"ROR_TEST_ATTACK_SEED={SEED}, {REQUESTS} requests")
+    with both(alike, 0) as (one, other):
+        found = tell_apart(one, other, Adversary(Random(SEED)), REQUESTS)
+
+    assert found is None, found
+
+
+SAYS_NOTHING = Adversary.mistakes
+"""The strategy by which even who sees everything learns nothing: a refusal says what was asked."""
+
+
+@pytest.mark.parametrize(
+    "strategy", [one for one in STRATEGIES if one is not SAYS_NOTHING], ids=lambda one: one.__name__
+)
+def test_the_same_adversary_tells_them_apart_when_it_sees_everything(alike: tuple[str, str], strategy):
+    with both(alike, 1) as (one, other):
+        found = tell_apart(one, other, Adversary(Random(SEED)), ENOUGH, [strategy])
+
+    assert found is not None
