@@ -3,6 +3,8 @@ Masks kept true in the transaction that writes: who may see a resource, and the 
 
 What a draft says of itself comes with it; the rest is found here: the facts that reach it, the masks that follow from
 them, and everything that its own facts reach in turn. Only masks change then, never a body.
+
+What was deleted keeps the masks that it had: that it was there is told to those who saw it, and to nobody else.
 """
 
 import sqlite3
@@ -91,7 +93,9 @@ def mask_again(connection: sqlite3.Connection, after: int, count: int) -> tuple[
     """Give some resources the masks of the policy: `contract.Store.mask_again`."""
     policy = policy_of(connection)
     rows = connection.execute(
-        "SELECT rid, facts, shades FROM access WHERE rid > ? ORDER BY rid LIMIT ?", (after, count)
+        "SELECT access.rid, facts, shades FROM access JOIN resource ON resource.rid = access.rid"
+        " WHERE access.rid > ? AND NOT resource.deleted ORDER BY access.rid LIMIT ?",
+        (after, count),
     ).fetchall()
     masked = [(rid, policy.shades(shades[0::2], facts), shades) for rid, facts, shades in rows]
     changed = [(new, rid) for rid, new, old in masked if new != old]
@@ -135,7 +139,9 @@ def _spread(connection: sqlite3.Connection, policy: Policy, reached: Collection[
         listed = _listed(reached)
         gathered = dict(connection.execute(_GATHER, (listed,)))
         rows = connection.execute(
-            "SELECT rid, own, facts, shades FROM json_each(?) CROSS JOIN access ON rid = value", (listed,)
+            "SELECT access.rid, own, facts, shades FROM json_each(?) CROSS JOIN access ON access.rid = value"
+            " CROSS JOIN resource ON resource.rid = value WHERE NOT resource.deleted",
+            (listed,),
         ).fetchall()
         updates = []
         for rid, own, facts, shades in rows:
