@@ -34,6 +34,7 @@ from tests.search import worlds
 COUNT = int(os.environ.get("ROR_TEST_FUZZ", "2000"))
 """Requests asked, half of each kind."""
 SLOW_S = 2.0
+"""Of processor time: what else a machine does is not the fault of a request."""
 SEED = 7
 
 TYPES = (*worlds.SHAPES, "HealthcareService", "Location", "Organization", "Practitioner", "Questionnaire")
@@ -327,7 +328,7 @@ def test_any_request_is_answered_rightly_or_refused_by_name(directory, world, dr
     some = understood = 0
     for n in range(COUNT // 2):
         asked = draw(n)
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             total = _answered(directory, world, asked)
         except RorError as refusal:
@@ -338,7 +339,7 @@ def test_any_request_is_answered_rightly_or_refused_by_name(directory, world, dr
         else:
             understood += 1
             some += total > 0
-        assert time.perf_counter() - start < SLOW_S, f"{draw.__name__}({n}): {asked}"
+        assert time.process_time() - start < SLOW_S, f"{draw.__name__}({n}): {asked}"
 
     # A grammar that is never understood, or never finds anything, would prove nothing.
     assert understood > COUNT // 2 * 0.2
