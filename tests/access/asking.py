@@ -1,15 +1,16 @@
-# ruff: noqa: E501 unfinished: lines are broken when the law holds
 """
 Requests of every kind about a directory, drawn from what is really in it: its hidden values as well as the others.
 
-An asker who may see less asks exactly for what is not shown: codes, words, identifiers and links of hidden resources and
-of hidden parts. Each criterion takes its value from some resource as it was written, so that most of them would find
-something if nothing were hidden.
+An asker who may see less asks exactly for what is not shown: codes, words, identifiers and links of hidden resources
+and of hidden parts. Each criterion takes its value from some resource as it was written, so that most of them would
+find something if nothing were hidden.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -19,12 +20,26 @@ from ror.search.extract import extract
 from ror.search.filter import OPERATORS
 from ror.search.modifiers import modifiers_of
 from ror.search.parse import SORTABLE
-from ror.search.values import Canonical, Text, Token, Value, Words
+from ror.search.values import (
+    Canonical,
+    NamedReference,
+    Period,
+    Position,
+    Quantity,
+    Reference,
+    Text,
+    Token,
+    TypedIdentifier,
+    Value,
+    Words,
+)
 from tests.access import worlds
 from tests.search import worlds as plain
 from tests.search.test_fuzz import LINKS
 
 MOST_HOPS = 3
+Key = tuple[str, str]
+"""The type and id of a resource."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +58,21 @@ class Grammar:
 
     def __init__(self, resources: Iterable[dict[str, Any]]) -> None:
         self._values: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        self._held: dict[Key, list[tuple[str, str]]] = {}
+        """What each resource can be found by: the names of entries, and a value."""
+        self._steps: defaultdict[Key, list[tuple[str, Key]]] = defaultdict(list)
+        """From each resource, how a criterion gets to others that are linked with it."""
         for one in resources:
-            for name, entries in extract(one).items():
-                self._values[one["resourceType"], name] += filter(None, (_written(value) for value, _ in entries))
+            key, entries = (one["resourceType"], one["id"]), extract(one)
+            written = [(name, text) for name, held in entries.items() for value, _ in held if (text := _written(value))]
+            self._held[key] = [(name, text) for name, text in written if ":" in name or name in _asked_of(key[0])]
+            for name, text in written:
+                self._values[key[0], name].append(text)
+            for name, held in entries.items():
+                for value, _ in held:
+                    if isinstance(value, Reference):
+                        self._steps[key].append((f"{name}:{value.type}.", tuple(value)))
+                        self._steps[tuple(value)].append((f"_has:{key[0]}:{name}:", key))
 
     def request(self, random: Random) -> Request:
         resource_type = random.choice(
@@ -69,6 +96,32 @@ class Grammar:
     # --- criteria ---
 
     def _criterion(self, random: Random, resource_type: str) -> tuple[str, str]:
+        starts = [key for key in self._held if key[0] == resource_type]
+        aimed = self._aimed(random, random.choice(starts)) if starts and random.random() < 0.6 else None
+        return aimed or self._drawn(random, resource_type)
+
+    def _aimed(self, random: Random, key: Key) -> tuple[str, str] | None:
+        """A criterion that this resource satisfies, by itself or by what is linked with it."""
+        path = ""
+        for _ in range(random.choice((0, 0, 1, 1, 2, 3))):
+            steps = [(step, to) for step, to in self._steps[key] if to in self._held]
+            if not steps:
+                break
+            step, key = random.choice(steps)
+            path += step.replace(":Organization.", ":above.") if random.random() < 0.15 else step
+        if not self._held[key]:
+            return None
+        name, value = random.choice(self._held[key])
+        if name in FULL_TEXT and random.random() < 0.5:
+            # A choice of words: which of them a match has, and how well, is in its score.
+            return f"{path}{name}", f"{random.choice(worlds.WORDS)[:5]},{value}"
+        parameter = search_parameters(key[0]).get(name)
+        modifier = random.choice((None, None, None, None, *(modifiers_of(parameter) if parameter else ())))
+        if modifier == "missing":
+            return f"{path}{name}:missing", random.choice(("false", "false", "true"))
+        return (f"{path}{name}:not", value) if modifier == "not" else (f"{path}{name}", value)
+
+    def _drawn(self, random: Random, resource_type: str) -> tuple[str, str]:
         name, parameter = self._name(random, resource_type, 0)
         modifiers = [one for one in modifiers_of(parameter) if one not in RESOURCE_TYPES]
         if modifiers and random.random() < 0.35:
@@ -107,6 +160,8 @@ class Grammar:
             return _identifier(random)
         if modifier == "text":
             return random.choice((*worlds.WORDS, *plain.LABELS)).replace(",", "\\,")[:6]
+        if parameter.name == "near-insee-code":
+            return _around_commune(random)
         if parameter.name not in FULL_TEXT and (make := MADE.get(parameter.type)):
             return make(random)
         known = self._values[parameter.resource_type, parameter.name]
@@ -198,9 +253,17 @@ RESULTS: tuple[tuple[str, float, Callable[..., str]], ...] = (
 # --- values ----------------------------------------------------------------------------------------------------------
 
 
+@cache
+def _asked_of(resource_type: str) -> frozenset[str]:
+    """The names of the parameters of a type that can be asked for."""
+    return frozenset(name for name, one in search_parameters(resource_type).items() if one.reads)
+
+
 def _written(value: Value) -> str | None:
     """How a query writes an indexed value; None for what it cannot ask in one word."""
     match value:
+        case TypedIdentifier(code, kind):
+            return None if kind.endswith("|") else f"{kind}|{code}"
         case Token(code, system):
             return f"{system}|{code}" if code and system and len(code) % 2 else code or None
         case Text(_, exact):
@@ -209,6 +272,18 @@ def _written(value: Value) -> str | None:
             return words[0]
         case Canonical(url, version):
             return f"{url}|{version}" if version else url
+        case NamedReference(code, system, _, _):
+            return f"{system}|{code}"
+        case Reference(resource_type, resource_id):
+            return f"{resource_type}/{resource_id}"
+        case Period():
+            return "ge2024"
+        case Position(latitude, longitude):
+            return f"{latitude}|{longitude}|1|km"
+        case Quantity(number, _):
+            return str(number)
+        case Decimal():
+            return str(value)
         case _:
             return None
 
@@ -233,6 +308,10 @@ def _reference(random: Random) -> str:
 def _position(random: Random) -> str:
     reach = random.choice(("0.1", "5", "30"))
     return f"{random.choice(plain.LATITUDES)}|{random.choice(plain.LONGITUDES)}|{reach}|km"
+
+
+def _around_commune(random: Random) -> str:
+    return f"{random.choice(('75056', '45234'))}|{random.choice(('20', '90', '150'))}|km"
 
 
 MADE: dict[str, Callable[[Random], str]] = {

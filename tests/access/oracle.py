@@ -1,10 +1,9 @@
-# ruff: noqa: E501 unfinished: lines are broken when the law holds
 """
 What an asker may see of a directory, worked out slowly and plainly from dictionaries: the oracle of the access tests.
 
 It follows the published matrix and the readings of docs/decisions/0021, and shares nothing with `ror.access`: rules are
-written out profile by profile, facts are looked for in the resources each time, bodies are copied without what is hidden.
-What is left is the directory that the asker could as well have been given alone.
+written out profile by profile, facts are looked for in the resources each time, bodies are copied without what is
+hidden. What is left is the directory that the asker could as well have been given alone.
 """
 
 import re

@@ -179,3 +179,28 @@ def test_an_offer_that_changes_takes_back_no_facts_but_those_it_gave(hold):
     asked = hold([role, {**sensitive, "name": "Garde"}], Asker(2), ("PractitionerRole", "_id", "1"))
 
     assert asked.read("PractitionerRole", "1") is None
+
+
+def test_facts_do_not_stay_in_a_loop_of_structures(hold):
+    def structure(resource_id: str, above: str) -> Resource:
+        level = {"url": ROR + "ror-contact-confidentiality-level", "valueCodeableConcept": {"coding": [{"code": "2"}]}}
+        return {
+            "resourceType": "Organization",
+            "id": resource_id,
+            "name": resource_id,
+            "partOf": {"reference": f"Organization/{above}"},
+            "contact": [{"extension": [level], "name": {"text": "Garde"}}],
+        }
+
+    def field(code: str) -> Resource:
+        carried = {"type": [{"coding": [{"code": code}]}], "providedBy": {"reference": "Organization/1"}}
+        return offer("1", **carried)
+
+    structures = [structure("1", "2"), structure("2", "1"), structure("3", "2"), structure("4", "4")]
+    hold([*structures, field("05")], Asker(3))
+
+    asked = hold([*structures, field("04")], Asker(3), ("Organization", "_content", "Garde"))
+    assert found(asked, "Organization", "_content", "Garde") == ["1", "2"]
+
+    asked = hold([*structures, field("05")], Asker(3), ("Organization", "_content", "Garde"))
+    assert found(asked, "Organization", "_content", "Garde") == []

@@ -37,6 +37,12 @@ _GATHER: Final = (
     " FROM json_each(?) CROSS JOIN influence ON target = value JOIN access ON rid = source GROUP BY target"
 )
 
+_LINKS_ABOVE: Final = (
+    "WITH RECURSIVE above (rid) AS"
+    " (SELECT value FROM json_each(?) UNION SELECT target FROM influence JOIN above ON source = rid)"
+    " SELECT source, target FROM above JOIN influence ON source = rid"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -78,6 +84,8 @@ def keep(connection: sqlite3.Connection, written: Mapping[int, Written], before:
     # What nothing flows to has its masks by now.
     reached.update(rid for rid, each in written.items() if each.type in REACHED)
     _spread(connection, policy, reached, told=written.keys())
+    if before:
+        _spread(connection, policy, _forgotten_in_loops(connection, policy, reached), told=())
     if any(one != known[rid] for rid, one in _shaded(connection, known).items()):
         _note_changed_masks(connection)
 
@@ -86,7 +94,9 @@ def let_go(connection: sqlite3.Connection, rid: int, targets: Sequence[int]) -> 
     """Take back the facts that a resource gave, now that it is deleted; its own masks stay as they were."""
     reached = _forget_influence(connection, {rid: targets}) | _reached_from(connection, [rid])
     connection.execute("UPDATE access SET own = 0, facts = 0 WHERE rid = ?", (rid,))
-    _spread(connection, policy_of(connection), reached, told=())
+    policy = policy_of(connection)
+    _spread(connection, policy, reached, told=())
+    _spread(connection, policy, _forgotten_in_loops(connection, policy, reached), told=())
 
 
 def mask_again(connection: sqlite3.Connection, after: int, count: int) -> tuple[int, int] | None:
@@ -128,6 +138,33 @@ def _forget_influence(connection: sqlite3.Connection, before: Mapping[int, Seque
         [*along, *against],
     )
     return {target for target, _ in pairs}
+
+
+def _forgotten_in_loops(connection: sqlite3.Connection, policy: Policy, reached: Collection[int]) -> set[int]:
+    """
+    Leave to the structures in a loop that these lead to what they say themselves; those structures and what they reach.
+
+    In a loop each has from the other what nobody gives any more: once everything else has its facts, theirs have to be
+    found anew.
+    """
+    links = connection.execute(_LINKS_ABOVE, (_listed(reached),)).fetchall()
+    while True:
+        sources, targets = {source for source, _ in links}, {target for _, target in links}
+        inside = [(source, target) for source, target in links if source in targets and target in sources]
+        if len(inside) == len(links):
+            break
+        links = inside
+    if not sources:
+        return set()
+    rows = connection.execute(
+        "SELECT rid, own, shades FROM json_each(?) CROSS JOIN access ON rid = value", (_listed(sources),)
+    ).fetchall()
+    connection.executemany(
+        "UPDATE access SET facts = own, shades = ? WHERE rid = ?",
+        [(policy.shades(shades[0::2], own), rid) for rid, own, shades in rows],
+    )
+    _tell(connection, sorted(sources))
+    return sources | _reached_from(connection, sources)
 
 
 def _spread(connection: sqlite3.Connection, policy: Policy, reached: Collection[int], told: Collection[int]) -> None:
