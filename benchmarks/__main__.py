@@ -31,7 +31,9 @@ SLOWER: Final = 1.15
 """What an answer under another profile may cost, against the same under the first one."""
 FORGETFUL: Final = "no answer at hand"
 """How the figures of a server are told that finds and assembles every answer anew."""
-PARTS: Final = ("load", "W10", *WORKLOADS)
+TRACED: Final = 1.05
+"""What an answer that leaves a line in the audit trail may cost, against the same that leaves none."""
+PARTS: Final = ("load", "W10", *WORKLOADS, "audit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ def measure(directory: Directory, profiles: Sequence[int], seconds: float, only:
     telling.print("timing the engine…")
     figures += _of_engine(run, [name for name in WORKLOADS if name in only and WORKLOADS[name].is_search])
     figures += _of_serving(run, only)
+    if "audit" in only:
+        figures += _of_trail(run)
     told = {name: workload.told for name, workload in WORKLOADS.items()}
     conditions = report.conditions(directory.size, run.seen.resources, seconds)
     return report.Results(directory.size, run.seen.resources, conditions, told, figures)
@@ -193,6 +197,25 @@ def _of_workload(
         yield Figure(f"{against}, time of an answer", slower, "", 2, _at_most(SLOWER), of=name)
         yield Figure(f"{against}, processor time", side.cpu_ms / forgetful.cpu_ms, "", 2, of=name)
         yield Figure(f"{against}, bytes of an answer", answered.mean_bytes / recorded[0].mean_bytes, "", 2, of=name)
+
+
+def _of_trail(run: Run) -> Iterator[Figure]:
+    """Reads by id, the shortest answers, from a server that writes the audit trail and from one that does not."""
+    run.telling.print("measuring the audit trail…")
+    workload, database, folder = WORKLOADS["W1"], run.directory.database, run.directory.folder
+    targets = workload.targets(run.seen, run.directory.seed)[: workload.served]
+    with (
+        processes.server(database, folder, run.profiles[0]) as traced,
+        processes.server(database, folder, run.profiles[0], audit=False) as untraced,
+        measuring.open_client() as asking,
+    ):
+        sides = Side(traced, targets), Side(untraced, targets)
+        measuring.in_turn(asking, sides, run.seconds)
+    of_traced, of_untraced = sides
+    against = "read with audit trail against without"
+    yield Figure(f"{against}, time of an answer", of_untraced.ratio_to(of_traced), "", 3, _at_most(TRACED))
+    yield Figure(f"{against}, processor time", of_traced.cpu_ms / of_untraced.cpu_ms, "", 3, _at_most(TRACED))
+    yield Figure("processor time of a line of the trail", (of_traced.cpu_ms - of_untraced.cpu_ms) * 1e3, "µs", 1)
 
 
 def _recorded(workload: Workload, run: Run, servers: Sequence[processes.Running]) -> list[Recorded]:

@@ -46,9 +46,11 @@ class Running:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def server(database: str, folder: Path, profile: int, *, remembers: bool = True) -> AbstractContextManager[Running]:
+def server(
+    database: str, folder: Path, profile: int, *, remembers: bool = True, audit: bool = True
+) -> AbstractContextManager[Running]:
     """
-    `ror serve` on a database under an access profile.
+    `ror serve` on a database under an access profile, with its audit trail or without.
 
     The settings are the default ones but for the access log, which the ceiling does not write, and for the answers kept
     at hand, when it is not to remember any.
@@ -59,12 +61,14 @@ def server(database: str, folder: Path, profile: int, *, remembers: bool = True)
         "anonymous-profile": str(profile),
         "log-format": "json",
         "access-log": "false",
+        "audit": str(audit).lower(),
     }
     if not remembers:
         options["answer-cache-mb"] = "0"
     command = [sys.executable, "-m", "ror", "serve"]
     arguments = [*command, *(f"--{name}={value}" for name, value in options.items())]
-    return _started(arguments, folder / f"server-{profile}{'' if remembers else '-forgetful'}.log")
+    kind = f"{profile}{'' if remembers else '-forgetful'}{'' if audit else '-untraced'}"
+    return _started(arguments, folder / f"server-{kind}.log")
 
 
 def forget(files: Iterable[Path]) -> None:

@@ -52,7 +52,8 @@ class Call(Record, frozen=True, kw_only=True, tag="call", gc=False):
 
     `client` is None for a caller without a token, `profile` None for one who is nobody. `route` is the address as the
     route table names it, `query` the parameters in order. `total` counts every match, `matches` and `included` the
-    resources that went out, `withheld` those that the policy took away. `policy` is the version that was applied.
+    resources that went out, `withheld` those of which the policy took something away, or the one that it hides.
+    `policy` is the version that was applied.
     """
 
     request_id: str
@@ -183,8 +184,14 @@ def instant(nanoseconds: int) -> str:
     >>> instant(1_700_000_000_123_999_999)
     '2023-11-14T22:13:20.123Z'
     """
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{_second(seconds)}.{rest // 1_000_000:03d}Z"
+    return _millisecond(nanoseconds // 1_000_000)
+
+
+@lru_cache(maxsize=16)
+def _millisecond(milliseconds: int) -> str:
+    # Many calls are answered in the same one.
+    seconds, rest = divmod(milliseconds, 1_000)
+    return f"{_second(seconds)}.{rest:03d}Z"
 
 
 @lru_cache(maxsize=16)

@@ -141,6 +141,8 @@ class Door:
         if self.service.opened is not None:
             directory, self.service.opened = self.service.opened, None
             await asyncio.to_thread(directory.close)
+        if self._tracer is not None:
+            self._tracer.hand_over()
         if self.service.journal is not None:
             await asyncio.to_thread(self.service.journal.close)
         self._aside.shutdown(wait=False)

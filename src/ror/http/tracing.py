@@ -6,8 +6,11 @@ the caller meant it, with what could name somebody hashed. While the trail canno
 would have to be.
 """
 
+import asyncio
+import atexit
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from ror.audit.records import Announced, Call, Certificate, instant
@@ -27,14 +30,30 @@ _ANNOUNCING: Final = (
     b"ror-role-metier-code",
     b"ror-role-metier-system",
 )
+_NOTHING_ANNOUNCED: Final = (None, None, None, None)
+
+
+TOGETHER: Final = 32
+WITHIN_S: Final = 0.25
+"""
+Calls are made lines of so many at a time, or after that long: one after the other costs a third of one now and then,
+for what it takes is at hand.
+"""
+
+_Waiting = tuple[Route | None, tuple[str, bytes, bytes], tuple[bytes | None, ...], str, Reply, int, float]
 
 
 class Tracer:
-    """Writes the calls of one process to its journal."""
+    """Writes the calls of one process to its journal; for the thread of its event loop."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self._waiting: list[_Waiting] = []
+        # An interpreter that ends without closing its door still has lines to write.
+        atexit.register(self.hand_over)
         self._veil = journal.folder.veil()
+        # A client announces the same in each of its calls.
+        self._announced = lru_cache(maxsize=1_024)(self._said)
 
     def trace(
         self,
@@ -45,51 +64,72 @@ class Tracer:
         reply: Reply,
         seconds: float,
     ) -> None:
-        """Hand over the line of a call."""
+        """Remember what the line of a call is made of; it is made soon."""
         if route is not None and (not route.is_traced or scope["method"] == "OPTIONS"):
             return
+        # What was sent need not wait for its line.
+        reply.body = b""
+        announced = tuple(map(headers.get, _ANNOUNCING))
+        called = scope["method"], scope["raw_path"], scope["query_string"]
+        self._waiting.append((route, called, announced, request_id, reply, time.time_ns(), seconds))
+        if len(self._waiting) >= TOGETHER:
+            self.hand_over()
+        elif len(self._waiting) == 1:
+            asyncio.get_running_loop().call_later(WITHIN_S, self.hand_over)
+
+    def hand_over(self) -> None:
+        """Make the lines of the calls that wait, and hand them to the journal."""
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            self._journal.write(self._call(*one))
+
+    def _call(
+        self,
+        route: Route | None,
+        called: tuple[str, bytes, bytes],
+        announced: tuple[bytes | None, ...],
+        request_id: str,
+        reply: Reply,
+        at: int,
+        seconds: float,
+    ) -> Call:
+        """The record of a call; `called` is its method, its path and its query."""
+        method, path, query = called
         caller = reply.caller or NOBODY
-        self._journal.write(
-            Call(
-                at=instant(time.time_ns()),
-                request_id=request_id,
-                client=caller.client.id if caller.client else None,
-                certificate=Certificate(*caller.certificate) if caller.certificate else None,
-                profile=caller.viewer.profile if caller.viewer else None,
-                announced=self._announced(headers),
-                method=scope["method"],
-                route=route.path if route else UNKNOWN,
-                interaction=route.interaction if route else UNKNOWN,
-                path=self._path(route, scope["raw_path"].decode("latin-1")),
-                query=() if route and route.authenticates else self._query(scope, reply),
-                status=reply.status,
-                total=reply.total,
-                matches=reply.matches,
-                included=reply.included,
-                withheld=reply.withheld,
-                duration_us=round(seconds * 1e6),
-            )
+        return Call(
+            at=instant(at),
+            request_id=request_id,
+            client=caller.client.id if caller.client else None,
+            certificate=Certificate(*caller.certificate) if caller.certificate else None,
+            profile=caller.viewer.profile if caller.viewer else None,
+            announced=None if announced == _NOTHING_ANNOUNCED else self._announced(announced),
+            method=method,
+            route=route.path if route else UNKNOWN,
+            interaction=route.interaction if route else UNKNOWN,
+            path=self._path(route, path.decode("latin-1")),
+            query=() if route and route.authenticates else self._query(path, query, reply.pairs),
+            status=reply.status,
+            total=reply.total,
+            matches=reply.matches,
+            included=reply.included,
+            withheld=reply.withheld,
+            duration_us=round(seconds * 1e6),
         )
 
     def _path(self, route: Route | None, path: str) -> str:
         # What leads nowhere could say anything.
         return self._veil.path(path) if route else self._veil.hashed(path)
 
-    def _announced(self, headers: Headers) -> Announced | None:
+    def _said(self, sent: tuple[bytes | None, ...]) -> Announced:
         """What the headers that say for whom a call is made hold."""
-        if not any(name in headers for name in _ANNOUNCING):
-            return None
-        values = (headers.get(name) for name in _ANNOUNCING)
-        return Announced(*(None if one is None else self._veil.announced(one.decode("latin-1")) for one in values))
+        return Announced(*(None if one is None else self._veil.announced(one.decode("latin-1")) for one in sent))
 
-    def _query(self, scope: Mapping[str, Any], reply: Reply) -> tuple[tuple[str, str], ...]:
-        if reply.pairs is None:
+    def _query(self, path: bytes, query: bytes, pairs: Sequence[tuple[str, str]] | None) -> tuple[tuple[str, str], ...]:
+        if pairs is None:
             # It was refused before it could be read.
-            raw = scope["query_string"].decode("latin-1")
+            raw = query.decode("latin-1")
             return ((self._veil.hashed(raw), ""),) if raw else ()
-        if not reply.pairs:
-            return ()
-        return self._veil.pairs(_resource_type(scope["raw_path"]), reply.pairs)
+        return self._veil.pairs(_resource_type(path), pairs) if pairs else ()
 
 
 def _resource_type(path: bytes) -> str | None:
