@@ -70,6 +70,11 @@ class NotFound(RorError):
 
     status, issue = 404, "not-found"
 
+    def __init__(self, key: str, *, hidden: bool = False, **params: object) -> None:
+        super().__init__(key, expression=None, **params)
+        self.hidden = hidden
+        """Whether there is one, for the audit trail alone."""
+
 
 class UnknownRoute(RorError):
     """No such address or resource type."""

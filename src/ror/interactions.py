@@ -21,7 +21,7 @@ def read(store: Store, index: Index, viewer: Viewer, resource_type: str, resourc
     """
     found = store.read(resource_type, resource_id)
     if found is None or not may_see(found.shades, viewer.mask):
-        raise NotFound("read.not-found", type=resource_type, id=resource_id)
+        raise _not_found(resource_type, resource_id, found)
     if found.deleted and viewer.perimeter is None:
         raise Gone("read.gone", type=resource_type, id=resource_id)
     hidden = hidden_codes(found.shades, viewer.mask)
@@ -32,7 +32,13 @@ def read(store: Store, index: Index, viewer: Viewer, resource_type: str, resourc
         index.refresh()
         asking = Search(index.view, viewer)
         if found.rid not in asking.seen(resource_type):
-            raise NotFound("read.not-found", type=resource_type, id=resource_id)
+            raise _not_found(resource_type, resource_id, found)
         if found.rid in asking.astray():
             body = without_references(body, asking.hides)
     return replace(found, body=body), body is not found.body
+
+
+def _not_found(resource_type: str, resource_id: str, kept: Stored | None) -> NotFound:
+    """That there is no such resource, in the same words whether or not one is kept."""
+    is_hidden = kept is not None and not kept.deleted
+    return NotFound("read.not-found", type=resource_type, id=resource_id, hidden=is_hidden)

@@ -33,15 +33,23 @@ from ror.wire import Pieces
 REWRITTEN_KEPT: Final = 2_000
 """Bodies without their hidden references that are kept for each view and kind of viewer."""
 
+_FORGOTTEN: Final = (b"", b"changed")
+"""A body of which it is not known any more that nothing was taken out of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The bundle as it goes out, and what is in it; `total` counts every match, `matches` those of this page."""
+    """
+    The bundle as it goes out, and what is in it; `total` counts every match, `matches` those of this page.
+
+    `withheld` counts the resources of the page of which the viewer does not see everything.
+    """
 
     pieces: Pieces
     total: int
     matches: int
     included: int
+    withheld: int
 
     @property
     def body(self) -> bytes:
@@ -88,7 +96,8 @@ def answer(
         cut = page(asking, found, request.resource_type, request.sort, request.count, request.cursor)
     brought = included(asking, BitMap(cut.rids), request.resource_type, request.includes)
     along, behind = (brought, {}) if max_included is None else within(asking, brought, max_included)
-    distances = _distances(asking, request.expression, request.resource_type, along | BitMap(cut.rids))
+    given = along | BitMap(cut.rids)
+    distances = _distances(asking, request.expression, request.resource_type, given)
     # `_elements` names elements of the type that is searched; a summary is one of any type.
     of_included = request.subset if request.subset and request.subset.summary else None
     scores = _scores(asking, request, cut.rids)
@@ -106,7 +115,18 @@ def answer(
     pieces = wire.search_bundle(
         bundle_id=new_id(), total=len(found), links=_links(request, cut, base_url), entries=entries
     )
-    return Answer(pieces, len(found), len(cut.rids), len(along))
+    return Answer(pieces, len(found), len(cut.rids), len(along), _withheld(asking, given))
+
+
+def _withheld(asking: Search, given: BitMap) -> int:
+    """Of how many of these resources, whose bodies were just made, the viewer does not see everything."""
+    cut = given & asking.view.altered(asking.viewer.mask)
+    if not asking.is_held_back:
+        return len(cut)
+    # One that may lead astray may also lead elsewhere by the same name, and then nothing was taken out of it.
+    known = asking.rewritten()
+    pairs = (known.get(rid, _FORGOTTEN) for rid in (given & asking.astray()) - cut)
+    return len(cut) + sum(before != after for before, after in pairs)
 
 
 def new_id() -> str:

@@ -96,8 +96,8 @@ class Reply:
     An answer before it is coded for the way.
 
     The rest is for the log and the audit trail: `total` counts every match, `matches` and `included` the resources in
-    the body, `withheld` those that the access policy took away; `pairs` are the parameters that were asked, None when
-    they could not be read; `caller` is who called.
+    the body, `withheld` those of which the access policy took something away; `pairs` are the parameters that were
+    asked, None when they could not be read; `caller` is who called.
     """
 
     status: int

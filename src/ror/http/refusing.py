@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from ror.errors import MethodNotAllowed, RorError, TooLarge, TooManyCalls, Unauthenticated, Unavailable
+from ror.errors import MethodNotAllowed, NotFound, RorError, TooLarge, TooManyCalls, Unauthenticated, Unavailable
 from ror.http.exchange import Header, Reply, Route, outcome_of, retry_after
 from ror.tokens import InvalidToken
 
@@ -20,6 +20,7 @@ def refusal(error: RorError, language: str, route: Route | None = None) -> Reply
     """The reply to a request that is refused."""
     reply = route.refused(error, language) if route else outcome_of(error, language)
     reply.headers = (*reply.headers, *_with_refusal(error))
+    reply.withheld = int(isinstance(error, NotFound) and error.hidden)
     return reply
 
 

@@ -68,7 +68,8 @@ def _read(service: Service, call: Call) -> Reply:
     held, since = call.header(b"if-none-match"), None if is_cut else call.header(b"if-modified-since")
     if negotiation.is_fresh(held, since, etag, found.last_updated):
         return Reply(304, headers=headers)
-    return Reply(200, subsetted(found.body, resource_type, subset) if subset else found.body, headers, matches=1)
+    body = subsetted(found.body, resource_type, subset) if subset else found.body
+    return Reply(200, body, headers, matches=1, withheld=int(is_cut))
 
 
 def _etag(found: Stored, is_cut: bool, subset: Subset | None) -> str:
@@ -102,7 +103,15 @@ def _search(service: Service, call: Call) -> Reply:
         directory.answers.keep(view, asked, answer)
         pieces = answer.pieces
     applied: tuple[Header, ...] = ((b"preference-applied", wanted.applied.encode()),) if wanted.applied else ()
-    return Reply(200, pieces, applied, total=answer.total, matches=answer.matches, included=answer.included)
+    return Reply(
+        200,
+        pieces,
+        applied,
+        total=answer.total,
+        matches=answer.matches,
+        included=answer.included,
+        withheld=answer.withheld,
+    )
 
 
 def _found(

@@ -1,0 +1,104 @@
+"""
+How many resources the audit trail says that the policy took something away of: as many as went out changed.
+
+Breakages that these tests were seen to catch: references to what is hidden not counted; parts that a profile does not
+see not counted; a hidden resource told from one that is not there only by its number; deleted resources counted.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+
+from ror import interactions
+from ror.access import Viewer
+from ror.definitions import RESOURCE_TYPES
+from ror.errors import Gone, NotFound
+from ror.runtime import Directory
+from ror.search.parse import parse
+from ror.searching import search
+from tests.access import worlds
+from tests.access.oracle import key_of
+from tests.access.test_law import askers, opened, viewer_of, whole, write
+
+ASKED = {
+    "HealthcareService": "_include=HealthcareService:organization&_include=HealthcareService:location"
+    "&_revinclude=PractitionerRole:service&_include:iterate=PractitionerRole:practitioner",
+    "Location": "_include=Location:organization&_revinclude=HealthcareService:location",
+    "PractitionerRole": "_include=PractitionerRole:practitioner&_include=PractitionerRole:service",
+}
+"""What comes along with the resources of a type; nothing with the others."""
+
+
+@contextmanager
+def world(seed: int) -> Iterator[tuple[Directory, Mapping[tuple[str, str], dict[str, Any]], list[Viewer]]]:
+    """A directory, what it holds, and everybody who asks."""
+    random = Random(seed)
+    writes = worlds.batches(random)
+    with tempfile.TemporaryDirectory() as folder, opened(folder, "whole") as directory:
+        for batch in writes:
+            write(directory.store, batch)
+        directory.refresh()
+        held = {key_of(one): one for one in worlds.left_of(writes)}
+        yield directory, held, [viewer_of(one) for one in askers(random)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_page_withholds_something_of_as_many_resources_as_go_out_changed(seed: int):
+    counted = set()
+    with world(seed) as (directory, held, viewers):
+        for viewer in viewers:
+            for resource_type in RESOURCE_TYPES:
+                pairs = [tuple(one.split("=")) for one in ASKED.get(resource_type, "_count=1000").split("&")]
+                request = parse(resource_type, pairs)
+                answer = search(directory.index, directory.bodies, viewer, request, "https://ror.test", "en")
+
+                given = [one["resource"] for one in msgspec.json.decode(answer.body).get("entry", ())]
+                changed = [one for one in given if key_of(one) in held and whole(one) != whole(held[key_of(one)])]
+                assert answer.withheld == len(changed), (viewer, resource_type)
+                counted.add(answer.withheld)
+
+    assert len(counted) > 5, "nearly nothing was withheld"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_read_withholds_one_resource_when_it_is_cut_or_hidden(seed: int):
+    seen = {"whole": 0, "cut": 0, "hidden": 0}
+    with world(seed) as (directory, held, viewers):
+        for viewer in viewers:
+            for (resource_type, resource_id), resource in held.items():
+                try:
+                    found, is_cut = interactions.read(
+                        directory.store, directory.index, viewer, resource_type, resource_id
+                    )
+                except NotFound as hidden:
+                    assert hidden.hidden
+                    seen["hidden"] += 1
+                    continue
+                assert is_cut == (whole(msgspec.json.decode(found.body)) != whole(resource))
+                seen["cut" if is_cut else "whole"] += 1
+
+    assert min(seen.values()) > 10, seen
+
+
+def test_what_is_not_there_hides_nothing():
+    with world(0) as (directory, _, viewers):
+        directory.store.delete("Organization", "absent", "test")
+        for viewer in viewers:
+            with pytest.raises(NotFound) as absent:
+                interactions.read(directory.store, directory.index, viewer, "Location", "never-there")
+            assert not absent.value.hidden
+
+
+def test_what_was_deleted_hides_nothing():
+    with world(1) as (directory, held, viewers):
+        resource_type, resource_id = next(one for one in held if one[0] == "Organization")
+        directory.store.delete(resource_type, resource_id, "test")
+        for viewer in viewers:
+            with pytest.raises((Gone, NotFound)) as gone:
+                interactions.read(directory.store, directory.index, viewer, resource_type, resource_id)
+            assert isinstance(gone.value, Gone) or not gone.value.hidden
