@@ -15,15 +15,16 @@ import msgspec
 import pytest
 
 from ror import interactions
-from ror.access import Viewer
+from ror.access import Perimeter, Viewer
 from ror.definitions import RESOURCE_TYPES
 from ror.errors import Gone, NotFound
-from ror.runtime import Directory
+from ror.runtime import Directory, open_directory
 from ror.search.parse import parse
 from ror.searching import search
+from ror.settings import Settings
 from tests.access import worlds
 from tests.access.oracle import key_of
-from tests.access.test_law import askers, opened, viewer_of, whole, write
+from tests.access.test_law import whole, write
 
 ASKED = {
     "HealthcareService": "_include=HealthcareService:organization&_include=HealthcareService:location"
@@ -34,24 +35,33 @@ ASKED = {
 """What comes along with the resources of a type; nothing with the others."""
 
 
+VIEWERS = (
+    *(Viewer(profile) for profile in range(6)),
+    *(Viewer(profile, Perimeter(regions=frozenset((worlds.REGIONS[0],)))) for profile in (1, 2)),
+    Viewer(3, Perimeter(fields=frozenset((worlds.FIELDS[0],)))),
+)
+
+
 @contextmanager
-def world(seed: int) -> Iterator[tuple[Directory, Mapping[tuple[str, str], dict[str, Any]], list[Viewer]]]:
-    """A directory, what it holds, and everybody who asks."""
-    random = Random(seed)
-    writes = worlds.batches(random)
-    with tempfile.TemporaryDirectory() as folder, opened(folder, "whole") as directory:
-        for batch in writes:
-            write(directory.store, batch)
-        directory.refresh()
-        held = {key_of(one): one for one in worlds.left_of(writes)}
-        yield directory, held, [viewer_of(one) for one in askers(random)]
+def world(seed: int) -> Iterator[tuple[Directory, Mapping[tuple[str, str], dict[str, Any]]]]:
+    """A directory, and what it holds."""
+    writes = worlds.batches(Random(seed))
+    with tempfile.TemporaryDirectory() as folder:
+        directory = open_directory(Settings(database=f"sqlite:///{folder}/ror.db"))
+        try:
+            for batch in writes:
+                write(directory.store, batch)
+            directory.refresh()
+            yield directory, {key_of(one): one for one in worlds.left_of(writes)}
+        finally:
+            directory.close()
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_page_withholds_something_of_as_many_resources_as_go_out_changed(seed: int):
     counted = set()
-    with world(seed) as (directory, held, viewers):
-        for viewer in viewers:
+    with world(seed) as (directory, held):
+        for viewer in VIEWERS:
             for resource_type in RESOURCE_TYPES:
                 pairs = [tuple(one.split("=")) for one in ASKED.get(resource_type, "_count=1000").split("&")]
                 request = parse(resource_type, pairs)
@@ -68,8 +78,8 @@ def test_a_page_withholds_something_of_as_many_resources_as_go_out_changed(seed:
 @pytest.mark.parametrize("seed", range(4))
 def test_a_read_withholds_one_resource_when_it_is_cut_or_hidden(seed: int):
     seen = {"whole": 0, "cut": 0, "hidden": 0}
-    with world(seed) as (directory, held, viewers):
-        for viewer in viewers:
+    with world(seed) as (directory, held):
+        for viewer in VIEWERS:
             for (resource_type, resource_id), resource in held.items():
                 try:
                     found, is_cut = interactions.read(
@@ -86,19 +96,19 @@ def test_a_read_withholds_one_resource_when_it_is_cut_or_hidden(seed: int):
 
 
 def test_what_is_not_there_hides_nothing():
-    with world(0) as (directory, _, viewers):
+    with world(0) as (directory, _):
         directory.store.delete("Organization", "absent", "test")
-        for viewer in viewers:
+        for viewer in VIEWERS:
             with pytest.raises(NotFound) as absent:
                 interactions.read(directory.store, directory.index, viewer, "Location", "never-there")
             assert not absent.value.hidden
 
 
 def test_what_was_deleted_hides_nothing():
-    with world(1) as (directory, held, viewers):
+    with world(1) as (directory, held):
         resource_type, resource_id = next(one for one in held if one[0] == "Organization")
         directory.store.delete(resource_type, resource_id, "test")
-        for viewer in viewers:
+        for viewer in VIEWERS:
             with pytest.raises((Gone, NotFound)) as gone:
                 interactions.read(directory.store, directory.index, viewer, resource_type, resource_id)
             assert isinstance(gone.value, Gone) or not gone.value.hidden
