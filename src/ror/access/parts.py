@@ -244,66 +244,85 @@ def laid_out(resource: Resource, shades: Shades) -> tuple[bytes, bytes]:
     """
     The JSON of a resource and its packed plan; `meta` has a `lastUpdated`, and comes before anything governed.
     """
-    out = bytearray()
-    tag_at, tags = 0, False
+    layout = _Layout()
+    members = layout.write_object(resource, shades, is_resource=True)
+    return bytes(layout.out), _encode_plan(Plan(members, layout.tag_at, layout.tags))
 
-    def write_meta(meta: Resource) -> None:
-        nonlocal tag_at, tags
-        others = {name: value for name, value in meta.items() if name != "tag"}
-        out.extend(_encode(others)[:-1])
-        tags = bool(meta.get("tag"))
-        if tags:
-            out.extend(b',"tag":' if others else b'"tag":')
-            out.extend(_encode(meta["tag"])[:-1])
-            tag_at = len(out)
-            out.extend(b"]")
-        else:
-            tag_at = len(out)
-        out.extend(b"}")
 
-    def write_object(node: Resource, shades: Shades) -> Group:
-        out.extend(b"{")
-        start, children = len(out), list[Child]()
+class _Layout:
+    """The JSON written so far; what is not governed is written many members at a time."""
+
+    def __init__(self) -> None:
+        self.out = bytearray()
+        self.tag_at, self.tags = 0, False
+
+    def write_object(self, node: Resource, shades: Shades, is_resource: bool = False) -> Group:
+        self.out += b"{"
+        start, children = len(self.out), list[Child]()
+        plain: dict[str, Any] = {}
         for name, value in node.items():
-            if len(out) > start:
-                out.extend(b",")
-            at = len(out)
-            out.extend(_encode(name))
-            out.extend(b":")
+            is_meta = is_resource and name == "meta"
+            if name not in shades and not is_meta:
+                plain[name] = value
+                continue
+            self._write_plain(plain, start, children)
+            plain = {}
+            at = self._next(start)
+            self.out += b'"%b":' % name.encode()
             code, inside = 0, None
-            if name in shades and isinstance(value, list):
-                inside = write_array(value, shades[name])
-            elif name in shades:
-                code = shades[name][0].code
-                out.extend(_encode(value))
-            elif name == "meta" and node is resource:
-                write_meta(value)
+            if is_meta:
+                self._write_meta(value)
+            elif isinstance(value, list):
+                inside = self._write_array(value, shades[name])
             else:
-                out.extend(_encode(value))
-            _add(children, (at, len(out), code, inside))
-        end = len(out)
-        out.extend(b"}")
-        return start, end, children
+                code = shades[name][0].code
+                self.out += _encode(value)
+            _add(children, (at, len(self.out), code, inside))
+        self._write_plain(plain, start, children)
+        return self._ended(b"}", start, children)
 
-    def write_array(items: Sequence[Any], shades: Sequence[Shade]) -> Group:
-        out.extend(b"[")
-        start, children = len(out), list[Child]()
+    def _write_array(self, items: Sequence[Any], shades: Sequence[Shade]) -> Group:
+        self.out += b"["
+        start, children = len(self.out), list[Child]()
         for item, shade in zip(items, shades, strict=True):
-            if len(out) > start:
-                out.extend(b",")
-            at = len(out)
+            at = self._next(start)
             inside = None
             if shade.inside:
-                inside = write_object(item, shade.inside)
+                inside = self.write_object(item, shade.inside)
             else:
-                out.extend(_encode(item))
-            _add(children, (at, len(out), shade.code, inside))
-        end = len(out)
-        out.extend(b"]")
-        return start, end, children
+                self.out += _encode(item)
+            _add(children, (at, len(self.out), shade.code, inside))
+        return self._ended(b"]", start, children)
 
-    members = write_object(resource, shades)
-    return bytes(out), _encode_plan(Plan(members, tag_at, tags))
+    def _write_plain(self, members: dict[str, Any], start: int, children: list[Child]) -> None:
+        if members:
+            at = self._next(start)
+            self.out += _encode(members)[1:-1]
+            _add(children, (at, len(self.out), 0, None))
+
+    def _write_meta(self, meta: Resource) -> None:
+        others = {name: value for name, value in meta.items() if name != "tag"}
+        self.out += _encode(others)[:-1]
+        self.tags = bool(meta.get("tag"))
+        if self.tags:
+            self.out += b',"tag":' if others else b'"tag":'
+            self.out += _encode(meta["tag"])[:-1]
+            self.tag_at = len(self.out)
+            self.out += b"]"
+        else:
+            self.tag_at = len(self.out)
+        self.out += b"}"
+
+    def _next(self, start: int) -> int:
+        """Where the next child starts, after a comma if it is not the first since `start`."""
+        if len(self.out) > start:
+            self.out += b","
+        return len(self.out)
+
+    def _ended(self, bracket: bytes, start: int, children: list[Child]) -> Group:
+        end = len(self.out)
+        self.out += bracket
+        return start, end, children
 
 
 def _add(children: list[Child], child: Child) -> None:
@@ -318,14 +337,15 @@ def _add(children: list[Child], child: Child) -> None:
 def codes_planned(plan: bytes) -> Iterator[Code]:
     """The code of each part that a packed plan has, in the order in which they stand in the body."""
 
-    def below(children: list[Child]) -> Iterator[Code]:
-        for _, _, code, inside in children:
-            yield code
-            if inside:
-                yield from below(inside[2])
-
     members, _, _ = _decode_plan(plan)
-    return below(members[2])
+    return _codes_of(members[2])
+
+
+def _codes_of(children: list[Child]) -> Iterator[Code]:
+    for _, _, code, inside in children:
+        yield code
+        if inside:
+            yield from _codes_of(inside[2])
 
 
 _decode_plan: Final = msgspec.msgpack.Decoder().decode
