@@ -33,7 +33,7 @@ COUNTS = {
     "Location": 5,
     "Practitioner": 3,
     "PractitionerRole": 5,
-    "Task": 5,
+    "Task": 7,
     "Measure": 1,
     "MeasureReport": 2,
     "Questionnaire": 1,
@@ -220,7 +220,6 @@ def _healthcare_service(random: Random) -> dict[str, Any]:
         "extension": [
             sensitive,
             *some(contact_of_offer, 2, random),
-            *some(lambda one: _pointer(one, *COUNTS), 1, random),
         ],
         "identifier": some(identifier, 2, random),
         "providedBy": reference(random, "Organization"),
@@ -282,7 +281,7 @@ def _task(random: Random) -> dict[str, Any]:
         "status": "requested",
         "intent": "order",
         "description": text(random),
-        "focus": reference(random, *COUNTS, "Task", "Task", "PractitionerRole"),
+        "focus": reference(random, *random.choice((("Task",), ("Practitioner", "PractitionerRole"), tuple(COUNTS)))),
         "for": reference(random, "Practitioner", "PractitionerRole", "Location"),
         "authoredOn": random.choice(plain.DATES),
         "requester": reference(random, "Practitioner", "PractitionerRole", "Organization"),
@@ -331,6 +330,9 @@ _REQUIRED = {
 }
 """What the standard asks for; everything else may be missing."""
 
+_SHARES = {"text": 0.4}
+"""How often an element is there, if not as often as most: what has a narrative is shown whole to one profile only."""
+
 
 def resource(random: Random, resource_type: str, resource_id: str) -> dict[str, Any]:
     """A valid resource with most of what its type may have."""
@@ -339,8 +341,11 @@ def resource(random: Random, resource_type: str, resource_id: str) -> dict[str, 
     content = {
         name: value
         for name, value in SHAPES[resource_type](random).items()
-        if value != [] and (name in _REQUIRED.get(resource_type, ()) or random.random() < 0.85)
+        if value != [] and (name in _REQUIRED.get(resource_type, ()) or random.random() < _SHARES.get(name, 0.85))
     }
+    if random.random() < 0.5:
+        pointers = [_pointer(random, *COUNTS, *["Practitioner"] * 3) for _ in range(2)]
+        content["extension"] = [*content.get("extension", ()), *pointers]
     if random.random() < 0.1:
         content["contained"] = [{"resourceType": "Location", "id": "inside", "name": text(random)}]
         inside = {"url": "https://example.org/inside", "valueReference": {"reference": "#inside"}}
