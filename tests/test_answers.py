@@ -26,7 +26,7 @@ from tests.conftest import keep
 
 
 def answer_of(size: int) -> Answer:
-    return Answer(Pieces.of(b"x" * size), 1, 1, 0)
+    return Answer(Pieces.of(b"x" * size), total=1, matches=1, included=0, withheld=0)
 
 
 class TestTheRoom:
