@@ -5,6 +5,7 @@ Deliberate breakages that these tests caught: a view where what a later segment 
 without catching up; a snapshot cut short taken for a whole one; the snapshot of another directory taken for ours.
 """
 
+import multiprocessing
 import os
 import random as randomness
 import subprocess
@@ -294,6 +295,26 @@ def test_a_snapshot_made_by_another_process_is_adopted_and_loses_nothing(kept, m
     found = Search(index.view, Viewer(1)).of(Everything(), "Task")
     assert {f"t{n}" for n in range(300)} | {f"while-{n}" for n in range(1, written + 1)} <= ids(store, found)
     assert answers(index.view, 7) == answers(opened(store, folder.with_name("fresh")).view, 7)
+
+
+def test_what_a_snapshot_knows_first_is_told_before_it_is_adopted(kept, monkeypatch):
+    store, folder, _ = kept
+    told: set[int] = set()
+    index = Index(store, folder, changed=told.update)
+    index.open()
+    keep(store, [{"resourceType": "Task", "id": "late", "authoredOn": "2024"}])
+    monkeypatch.setattr(indexing, "STALE_FLOOR", 0)
+    monkeypatch.setattr(indexing, "STALE_SHARE", 0)
+    indexing._make_snapshot(store.url, str(folder))
+    # One that is over: what it would have made is there.
+    index._maker = multiprocessing.get_context("spawn").Process(target=int)
+    index._maker.start()
+    index._maker.join()
+
+    index._renew_snapshot()
+
+    assert index.view.seq == store.last_change()
+    assert store.rid("Task", "late") in told
 
 
 def ids(store: Store, found) -> set[str]:

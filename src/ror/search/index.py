@@ -281,6 +281,8 @@ class Index:
             # Shown once it is as recent as the view it replaces: what was seen never goes away again.
             newer = self._newer_snapshot(_identity(self.store))
             if newer is not None:
+                # The snapshot may know of changes that nobody was told of yet.
+                self._catch_up()
                 self.view = self._caught_up(newer)
 
 
