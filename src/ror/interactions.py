@@ -26,6 +26,8 @@ def read(store: Store, index: Index, viewer: Viewer, resource_type: str, resourc
         raise Gone("read.gone", type=resource_type, id=resource_id)
     hidden = hidden_codes(found.shades, viewer.mask)
     body = cut(found.body, found.plan, hidden) if hidden else found.body
+    # A view from before the first thing was hidden would not look for references to it.
+    index.see_masks()
     asking = Search(index.view, viewer)
     if asking.is_held_back:
         # What a perimeter or a reference hides depends on other resources, as they are now.

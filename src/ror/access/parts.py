@@ -9,6 +9,7 @@ here knows who reads, nor the facts of the resource: a change of those, or of th
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -26,6 +27,7 @@ MOST_CONFIDENTIAL: Final = 3
 _REGULAR_STATUSES: Final = ("01", "02", "03", "04", "05")
 _INSTALLED_STATUS: Final = "01"
 _NO_ASSIGNMENT: Final = "01"
+_DIGEST_BYTES: Final = 8
 
 
 class Shade(NamedTuple):
@@ -229,11 +231,16 @@ Group = tuple[int, int, list[Child]]
 
 
 class Plan(NamedTuple):
-    """Where the parts of a body stand: what its members are, and where a tag can be added (`tags`: among others)."""
+    """
+    Where the parts of a body stand: what its members are, and where a tag can be added (`tags`: among others).
+
+    `levelled` is a digest of the parts that are held to a level, empty when there are none.
+    """
 
     members: Group
     tag_at: int
     tags: bool
+    levelled: bytes
 
 
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
@@ -246,7 +253,20 @@ def laid_out(resource: Resource, shades: Shades) -> tuple[bytes, bytes]:
     """
     layout = _Layout()
     members = layout.write_object(resource, shades, is_resource=True)
-    return bytes(layout.out), _encode_plan(Plan(members, layout.tag_at, layout.tags))
+    body = bytes(layout.out)
+    return body, _encode_plan(Plan(members, layout.tag_at, layout.tags, _levelled(body, members)))
+
+
+def _levelled(body: bytes, members: Group) -> bytes:
+    """The digest of what stands in a body under a rule that looks at a level."""
+    parts = b"".join(body[start:end] for start, end, code in _children_below(members) if code in _levelled_codes())
+    return blake2b(parts, digest_size=_DIGEST_BYTES).digest() if parts else b""
+
+
+@cache
+def _levelled_codes() -> frozenset[Code]:
+    rules = [row["rule"] for row in element_rows() if "level" in row]
+    return frozenset(code_of(rule, level) for rule in rules for level in _LEVELS.values())
 
 
 class _Layout:
@@ -334,18 +354,23 @@ def _add(children: list[Child], child: Child) -> None:
         children.append((start, end, code, inside))
 
 
-def codes_planned(plan: bytes) -> Iterator[Code]:
-    """The code of each part that a packed plan has, in the order in which they stand in the body."""
+def guarded(plan: bytes) -> tuple[list[Code], bytes]:
+    """
+    What decides who sees the parts of a body, by its packed plan: the same for two bodies unless that changed.
 
-    members, _, _ = _decode_plan(plan)
-    return _codes_of(members[2])
+    The code of each part, in the order in which they stand; and the digest of what is held to a level, because two
+    contacts that exchange their levels and their places leave the codes as they were.
+    """
+    members, _, _, *levelled = _decode_plan(plan)
+    return [code for _, _, code in _children_below(members)], levelled[0] if levelled else b""
 
 
-def _codes_of(children: list[Child]) -> Iterator[Code]:
-    for _, _, code, inside in children:
-        yield code
+def _children_below(group: Group) -> Iterator[tuple[int, int, Code]]:
+    """Every child of a group and of the groups inside it: where it starts and ends, and its code."""
+    for start, end, code, inside in group[2]:
+        yield start, end, code
         if inside:
-            yield from _codes_of(inside[2])
+            yield from _children_below(inside)
 
 
 _decode_plan: Final = msgspec.msgpack.Decoder().decode

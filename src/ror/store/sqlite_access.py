@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from ror.access.facts import ANY_FIELD, FLOWS, SENSITIVE
-from ror.access.parts import codes_planned
+from ror.access.parts import guarded
 from ror.access.policy import STRICT, Policy, policy_named, resource_code
 
 POLICY: Final = "access-policy"
@@ -194,12 +194,12 @@ def _spread(connection: sqlite3.Connection, policy: Policy, reached: Collection[
     _tell(connection, sorted(changed.difference(told)))
 
 
-def _shaded(connection: sqlite3.Connection, rids: Iterable[int]) -> dict[int, tuple[bytes, list[int]]]:
-    """Who may see these resources, and the code of each of their parts in the order in which they stand."""
+def _shaded(connection: sqlite3.Connection, rids: Iterable[int]) -> dict[int, tuple[object, ...]]:
+    """What decides who may see these resources and their parts."""
     rows = connection.execute(
-        "SELECT rid, shades, plan FROM json_each(?) CROSS JOIN access ON rid = value", (_listed(rids),)
+        "SELECT rid, facts, shades, plan FROM json_each(?) CROSS JOIN access ON rid = value", (_listed(rids),)
     )
-    return {rid: (shades, list(codes_planned(plan)) if plan else []) for rid, shades, plan in rows}
+    return {rid: (facts, shades, guarded(plan) if plan else None) for rid, facts, shades, plan in rows}
 
 
 def _note_changed_masks(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,101 @@
+"""
+What another process hid is hidden from the next answer on: an index that has not looked at the change log yet.
+
+`tests/http/test_masks_at_once.py` says the same of servers; each fault that it found is here by itself.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ror import interactions
+from ror.access import Viewer
+from ror.bodies import Bodies
+from ror.search.index import Index
+from ror.search.parse import parse
+from ror.searching import search
+from ror.store import open_store
+from tests.conftest import keep
+
+ROR = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/"
+PUBLIC = Viewer(0)
+
+
+def resource(resource_type: str, name: str, **content: object) -> dict[str, object]:
+    meta = {"lastUpdated": "2026-05-28T20:26:40Z"}
+    return {"resourceType": resource_type, "id": name, "meta": meta, **content}
+
+
+def offer(name: str, *places: str, sensitive: bool = False) -> dict[str, object]:
+    flag = {"url": f"{ROR}ror-healthcareservice-sensitive-unit", "valueBoolean": sensitive}
+    location = [{"reference": f"Location/{place}"} for place in places]
+    return resource("HealthcareService", name, extension=[flag], location=location)
+
+
+def contact(name: str, level: str) -> dict[str, object]:
+    code = {"coding": [{"code": level}]}
+    stated = {"url": f"{ROR}ror-contact-confidentiality-level", "valueCodeableConcept": code}
+    return {"extension": [stated], "name": {"text": name}}
+
+
+class Elsewhere:
+    """A process that reads the same file as the writer, and looks at the change log only when it must."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.store = open_store(url)
+        self.bodies = Bodies(self.store, 1_000_000)
+        self.index = Index(self.store, folder, changed=self.bodies.forget)
+        self.index.open()
+
+    def read(self, resource_type: str, name: str) -> str:
+        found, _ = interactions.read(self.store, self.index, PUBLIC, resource_type, name)
+        return found.body.decode()
+
+    def found(self, resource_type: str, name: str) -> str:
+        answer = search(
+            self.index, self.bodies, PUBLIC, parse(resource_type, [("_id", name)]), "https://ror.test", "en"
+        )
+        return answer.body.decode()
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = open_store(f"sqlite:///{tmp_path}/ror.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def elsewhere(store, tmp_path) -> Iterator[Elsewhere]:
+    keep(
+        store,
+        [
+            resource("Location", "ward"),
+            offer("unit", "ward"),
+            offer("clinic", "ward"),
+            resource("Organization", "team", contact=[contact("garde", "1"), contact("accueil", "3")]),
+        ],
+    )
+    one = Elsewhere(store.url, tmp_path / "index")
+    yield one
+    one.index.close()
+    one.store.close()
+
+
+def test_a_reference_to_the_first_thing_that_is_hidden_goes_from_reads_too(store, elsewhere):
+    assert "Location/ward" in elsewhere.read("HealthcareService", "clinic")
+
+    keep(store, [offer("unit", "ward", sensitive=True)])
+
+    assert "Location/ward" not in elsewhere.read("HealthcareService", "clinic")
+
+
+def test_two_contacts_that_exchange_their_levels_and_their_places_are_told_apart(store, elsewhere):
+    assert "garde" in elsewhere.found("Organization", "team")
+
+    keep(store, [resource("Organization", "team", contact=[contact("accueil", "1"), contact("garde", "3")])])
+
+    assert "garde" not in elsewhere.found("Organization", "team")
+    assert msgspec.json.decode(elsewhere.read("Organization", "team"))["contact"][0]["name"] == {"text": "accueil"}
