@@ -241,7 +241,7 @@ class Search:
 
     def _with_their_focus(self, tasks: BitMap) -> BitMap:
         """These anomalies without those about something hidden, such as an anomaly about something hidden."""
-        hidden = self._of_focus(self._unseen)
+        hidden = self._of_focus(self._unseen) if tasks else NOTHING
         while hidden:
             seen = self._of_focus(self.seen) | self._sources("Task", "focus", "Task", tasks)
             gone = (tasks & hidden) - seen
@@ -281,21 +281,21 @@ class Search:
         still = self._astray_still()
         if still is not None:
             return still
+        hidden = {one: rids for one in RESOURCE_TYPES if (rids := self._unseen(one))}
         found = NOTHING
         for resource_type in RESOURCE_TYPES:
             for name, parameter in search_parameters(resource_type).items():
                 if parameter.type == "reference":
-                    found = found | self._leading_astray(resource_type, name)
-            found = found | self._leading_astray(resource_type, UNSEARCHED)
+                    # What leads literally to another type was refused; a name without type may lead to any.
+                    literal = BitMap.union(NOTHING, *(hidden[one] for one in parameter.targets if one in hidden))
+                    found = found | self._leading((resource_type, name), literal, hidden)
+            found = found | self._leading((resource_type, UNSEARCHED), self.hidden(), hidden)
         return found
 
-    def _leading_astray(self, resource_type: str, param: str) -> BitMap:
-        """The resources of which a reference leads to something hidden, of whatever type."""
-        name = (resource_type, param)
-        by_name = (
-            named_sources(self.view, name, one, hidden) for one in RESOURCE_TYPES if (hidden := self._unseen(one))
-        )
-        return BitMap.union(literal_sources(self.view, name, self.hidden()), *by_name)
+    def _leading(self, name: tuple[str, str], literal: BitMap, named: Mapping[str, BitMap]) -> BitMap:
+        """The resources of which a reference under `name` leads literally, or by an identifier, to any of these."""
+        by_name = (named_sources(self.view, name, one, rids) for one, rids in named.items())
+        return BitMap.union(literal_sources(self.view, name, literal), *by_name)
 
     def _astray_still(self) -> BitMap | None:
         """What is astray, from what was before a few changes; None when something else is hidden since."""

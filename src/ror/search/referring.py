@@ -23,6 +23,8 @@ from ror.search.segment import LOGICAL, ColumnName
 def literal_sources(view: View, name: ColumnName, targets: BitMap) -> BitMap:
     """The resources of which a reference under `name` leads literally to any of `targets`."""
     found = BitMap()
+    if not targets:
+        return found
     for part, column in view.columns(name):
         assert isinstance(column, LinkColumn)
         found = found | (column.sources(targets) - part.dead)
