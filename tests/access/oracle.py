@@ -352,8 +352,10 @@ def sees_capacity(case: Case, capacity: Resource) -> bool:
 
 
 def coded(extension: Resource) -> str | None:
-    codings = extension.get("valueCodeableConcept", {}).get("coding", ())
-    return codings[0].get("code") if len(codings) == 1 else None
+    """The code of an extension; None when it has none, or several that say different things."""
+    codings = extension.get("valueCodeableConcept", {}).get("coding") or [extension.get("valueCoding", {})]
+    codes = {one.get("code") for one in codings}
+    return codes.pop() if len(codes) == 1 else None
 
 
 # --- elements --------------------------------------------------------------------------------------------------------

@@ -204,3 +204,21 @@ def test_facts_do_not_stay_in_a_loop_of_structures(hold):
 
     asked = hold([*structures, field("05")], Asker(3), ("Organization", "_content", "Garde"))
     assert found(asked, "Organization", "_content", "Garde") == []
+
+
+def test_several_codes_that_say_different_things_count_as_the_most_confidential(hold):
+    def shown(*codes: str) -> Resource:
+        level = {
+            "url": ROR + "ror-telecom-confidentiality-level",
+            "valueCodeableConcept": {"coding": [*map(code, codes)]},
+        }
+        return {"system": "phone", "value": "-".join(codes), "extension": [level]}
+
+    def code(one: str) -> Resource:
+        return {"code": one}
+
+    telecoms = [shown("1"), shown("1", "1"), shown("1", "3"), shown("2", "1")]
+
+    asked = hold([place("1", telecom=telecoms)], Asker(2))
+
+    assert [one["value"] for one in asked.read("Location", "1")["telecom"]] == ["1", "1-1"]

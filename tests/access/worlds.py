@@ -65,7 +65,18 @@ def some(part: Part, most: int, random: Random) -> list[Any]:
 def level(random: Random, name: str) -> list[dict[str, Any]]:
     """The extension that says a level, the unknown included, or none."""
     code = random.choice(("1", "1", "2", "2", "3", "9", None))
-    return [coded(ROR + name, code, LEVEL)] if code else []
+    if code is None:
+        return []
+    if random.random() < 0.1:
+        return [{"url": ROR + name, "valueCoding": {"system": LEVEL, "code": code}}]
+    return [also_coded(random, coded(ROR + name, code, LEVEL), ("1", "3"))]
+
+
+def also_coded(random: Random, extension: dict[str, Any], codes: Sequence[str]) -> dict[str, Any]:
+    """The same extension, sometimes with a second code that may say something else."""
+    if random.random() < 0.15:
+        extension["valueCodeableConcept"]["coding"].append({"code": random.choice(codes)})
+    return extension
 
 
 def telecom(random: Random) -> dict[str, Any]:
@@ -104,11 +115,11 @@ def contact_of_offer(random: Random) -> dict[str, Any]:
 
 def capacity(random: Random) -> dict[str, Any]:
     parts = [
-        coded("capacityStatus", random.choice(("01", "01", "02", "06", "99"))),
+        also_coded(random, coded("capacityStatus", random.choice(("01", "01", "02", "06", "99"))), ("01", "06")),
         coded("capacityType", random.choice(plain.CODES)),
         {"url": "nbCapacity", "valueInteger": random.choice(plain.NUMBERS)},
         {"url": "capacityUpdateDate", "valueDateTime": random.choice(plain.DATES[2:5])},
-        coded("temporaryAssignement", random.choice(("01", "01", "02"))),
+        also_coded(random, coded("temporaryAssignement", random.choice(("01", "01", "02"))), ("01", "02")),
         coded("additionalBedType", "01"),
         coded("crisisType", random.choice(plain.CODES)),
         {"url": "comment", "valueString": text(random)},
@@ -149,7 +160,8 @@ def characteristic(random: Random) -> dict[str, Any]:
 def identifier(random: Random) -> dict[str, Any]:
     system = random.choice(SYSTEMS)
     kind = {"type": concept(random.choice(plain.CODES), plain.SYSTEMS[0])} if random.random() < 0.4 else {}
-    return {**kind, **({"system": system} if system else {}), "value": random.choice(IDENTIFIERS)}
+    found = {**kind, **({"system": system} if system else {}), "value": random.choice(IDENTIFIERS)}
+    return {**found, "assigner": reference(random, "Organization")} if random.random() < 0.1 else found
 
 
 def reference(random: Random, *types: str) -> dict[str, Any]:
@@ -223,7 +235,10 @@ def _healthcare_service(random: Random) -> dict[str, Any]:
         ],
         "identifier": some(identifier, 2, random),
         "providedBy": reference(random, "Organization"),
-        "type": [concept(random.choice(FIELDS), FIELD) for _ in range(random.choices((0, 1, 2), (1, 8, 1))[0])],
+        "type": [
+            concept(random.choice((*FIELDS, *FIELDS, "99")), FIELD)
+            for _ in range(random.choices((0, 1, 2), (1, 8, 1))[0])
+        ],
         "specialty": some(lambda random: concept(random.choice(plain.CODES), plain.SYSTEMS[0]), 2, random),
         "location": [reference(random, "Location") for _ in range(random.randint(0, 3))],
         "name": text(random),

@@ -144,10 +144,11 @@ _GRADES_BY_LEVEL: Final[Mapping[str, Callable[[Resource, int], int | None]]] = {
 
 
 def _code_in(extension: Resource) -> str:
-    """The code that an extension holds, whichever way; "" when it holds none."""
-    codings = extension.get("valueCodeableConcept", {}).get("coding") or [extension.get("valueCoding", {})]
-    found: str = codings[0].get("code") or extension.get("valueCode", "")
-    return found
+    """The code that an extension holds, whichever way; "" when it holds none, or several that say different things."""
+    written = extension.get("valueCoding") or {"code": extension.get("valueCode", "")}
+    codings = extension.get("valueCodeableConcept", {}).get("coding") or [written]
+    codes: set[str] = {one.get("code", "") for one in codings}
+    return codes.pop() if len(codes) == 1 else ""
 
 
 def _specific_unless(open_systems: frozenset[str]) -> Callable[[Resource, int], int | None]:
