@@ -31,7 +31,7 @@ def read(store: Store, index: Index, viewer: Viewer, resource_type: str, resourc
     asking = Search(index.view, viewer)
     if asking.is_held_back:
         # What a perimeter or a reference hides depends on other resources, as they are now.
-        index.refresh()
+        index.catch_up()
         asking = Search(index.view, viewer)
         if found.rid not in asking.seen(resource_type):
             raise _not_found(resource_type, resource_id, found)

@@ -2,7 +2,8 @@
 The index in memory is the store: rebuilt, tailed, loaded from a snapshot or merged, it gives the same answers.
 
 Deliberate breakages that these tests caught: a view where what a later segment replaces stays alive; a snapshot adopted
-without catching up; a snapshot cut short taken for a whole one; the snapshot of another directory taken for ours.
+without catching up; a merge that brings back what changed while it was made; a snapshot cut short taken for a whole
+one; the snapshot of another directory taken for ours.
 """
 
 import multiprocessing
@@ -10,6 +11,7 @@ import os
 import random as randomness
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -261,6 +263,42 @@ def test_a_directory_of_another_index_schema_is_refused(new_store):
         opened(store, folder)
 
     assert "another" in refused.value.text("en")
+
+
+# --- merging ---------------------------------------------------------------------------------------------------------
+
+
+def test_who_needs_the_last_commit_does_not_wait_for_a_merge(new_store, monkeypatch):
+    store, folder = new_store()
+    index = opened(store, folder)
+    is_merging, may_end = threading.Event(), threading.Event()
+    merged = indexing._merged
+
+    def slowly(parts, store):
+        made = merged(parts, store)
+        is_merging.set()
+        assert may_end.wait(30)
+        return made
+
+    monkeypatch.setattr(indexing, "_merged", slowly)
+    for n in range(indexing.SEGMENTS_OF_A_SIZE):
+        keep(store, [{"resourceType": "Task", "id": f"t{n}", "authoredOn": "2024"}])
+        index.catch_up()
+    compacting = threading.Thread(target=index.refresh)
+    compacting.start()
+    assert is_merging.wait(30)
+    # One of those that are being merged changes, one goes, one is new.
+    keep(store, [{"resourceType": "Task", "id": "t0", "authoredOn": "2025"}, {"resourceType": "Task", "id": "new"}])
+    keep(store, [{"resourceType": "Task", "id": "t1", "deleted": True}])
+    index.catch_up()
+    seen = answers(index.view, 3)
+    may_end.set()
+    compacting.join()
+
+    assert len(index.view.parts) < indexing.SEGMENTS_OF_A_SIZE
+    fresh = opened(store, folder.with_name("fresh")).view
+    assert seen == answers(index.view, 3) == answers(fresh, 3)
+    assert ids(store, Search(index.view, Viewer(1)).of(Everything(), "Task")) == {"t0", "t2", "t3", "t4", "t5", "new"}
 
 
 # --- renewal ---------------------------------------------------------------------------------------------------------

@@ -101,6 +101,16 @@ class View:
         size = max(self.size, fresh.members.max() + 1 if fresh.members else 0)
         return View((*parts, Part(fresh, BitMap())), seq, size, earlier=self._carried(fresh.members))
 
+    def with_merged(self, group: slice, merged: Segment) -> "View":
+        """This view with one segment in the place of a group of them."""
+        # What later segments replace in the group stays replaced.
+        later = BitMap()
+        for part in self.parts[group.stop :]:
+            later |= part.segment.members
+        middle = Part(merged, merged.members & later)
+        parts = (*self.parts[: group.start], middle, *self.parts[group.stop :])
+        return View(parts, self.seq, self.size, earlier=self.earlier)
+
     def _carried(self, changed: BitMap) -> "Earlier | None":
         """What a view after this one, in which these resources changed, starts from."""
         # A copy: another thread may be finding something out.
@@ -142,6 +152,8 @@ class Index:
         self._signal: int | None = None
         self._masks_signal: int | None = None
         self._lock = threading.Lock()
+        """Held while the view is replaced by a later one: answers wait for it, so nothing long is done under it."""
+        self._compacting = threading.Lock()
         self._closing = threading.Event()
         self._follower: threading.Thread | None = None
         self._maker: multiprocessing.process.BaseProcess | None = None
@@ -162,15 +174,23 @@ class Index:
                 self.view = view = _whole(self.store)
                 self._write_snapshot(identity)
             self.view = self._caught_up(view)
+        self._compact()
 
     def refresh(self) -> None:
+        """Bring the view up to the last commit, and keep it compact: for who has the time."""
+        self.catch_up()
+        self._compact()
+
+    def catch_up(self) -> None:
         """Bring the view up to the last commit, whoever made it; on return it is there, whoever else was doing so."""
         with self._lock:
             signal = self.store.change_signal()
-            if signal != self._signal:
-                self._catch_up()
-                # Only now: what a failed reading missed is read by the next call.
-                self._signal = signal
+            if signal == self._signal:
+                return
+            while (view := self._next(self.view)) is not None:
+                self.view = view
+            # Only now: what a failed reading missed is read by the next call.
+            self._signal = signal
 
     def see_masks(self) -> None:
         """
@@ -182,7 +202,7 @@ class Index:
         signal = self.store.change_signal()
         if signal != self._masks_signal:
             if self.store.masks_changed_at() > self.view.seq:
-                self.refresh()
+                self.catch_up()
             self._masks_signal = signal
 
     def follow(self) -> None:
@@ -201,7 +221,7 @@ class Index:
     def snapshot(self) -> None:
         """Write a snapshot of the present, unless the newest one is recent enough for a quick start."""
         self.refresh()
-        with self._lock:
+        with self._compacting, self._lock:
             if self._is_stale() or self._snapshot_seq == 0:
                 self.view = _whole(self.store)
                 self._write_snapshot(_identity(self.store))
@@ -212,10 +232,6 @@ class Index:
         while not self._closing.wait(POLL_S):
             self.refresh()
             self._renew_snapshot()
-
-    def _catch_up(self) -> None:
-        while (view := self._next(self.view)) is not None:
-            self.view = view
 
     def _caught_up(self, view: View) -> View:
         """The view after every change that followed it."""
@@ -232,7 +248,15 @@ class Index:
         fresh = segments.build(self.store.index_rows(rids))
         if self._changed:
             self._changed(rids)
-        return _merged(view.with_segment(fresh, changes[-1].seq), self.store)
+        return view.with_segment(fresh, changes[-1].seq)
+
+    def _compact(self) -> None:
+        """Merge small segments where many are of like size; the view may grow meanwhile."""
+        with self._compacting:
+            while (group := _alike(self.view.parts)) is not None:
+                merged = _merged(self.view.parts[group], self.store)
+                with self._lock:
+                    self.view = self.view.with_merged(group, merged)
 
     # --- snapshots ---
 
@@ -277,13 +301,16 @@ class Index:
         if self._maker.is_alive():
             return
         self._maker = None
-        with self._lock:
+        newer = self._newer_snapshot(_identity(self.store))
+        if newer is None:
+            return
+        # The snapshot may know of changes that nobody was told of yet.
+        self.catch_up()
+        # There is much to catch up with at first, and little once that is done.
+        newer = self._caught_up(newer)
+        with self._compacting, self._lock:
             # Shown once it is as recent as the view it replaces: what was seen never goes away again.
-            newer = self._newer_snapshot(_identity(self.store))
-            if newer is not None:
-                # The snapshot may know of changes that nobody was told of yet.
-                self._catch_up()
-                self.view = self._caught_up(newer)
+            self.view = self._caught_up(newer)
 
 
 def _make_snapshot(url: str, folder: str) -> None:
@@ -322,32 +349,23 @@ def _whole(store: Store) -> View:
     return EMPTY.with_segment(whole, seq)
 
 
-def _merged(view: View, store: Store) -> View:
-    """The view with its small segments merged where many are of like size; the first, large one is left alone."""
-    while True:
-        group = _alike(view.parts)
-        if group is None:
-            return view
-        first, after = group
-        rids: set[int] = set()
-        for part in view.parts[first:after]:
-            rids.update(part.segment.members - part.dead)
-        merged = segments.build(store.index_rows(sorted(rids)))
-        # The merged segment stands where the group stood: what later segments replace in it stays replaced.
-        later = BitMap()
-        for part in view.parts[after:]:
-            later |= part.segment.members
-        middle = Part(merged, merged.members & later)
-        view = View((*view.parts[:first], middle, *view.parts[after:]), view.seq, view.size, earlier=view.earlier)
+def _merged(parts: Sequence[Part], store: Store) -> Segment:
+    """One segment of what is alive in several."""
+    rids: set[int] = set()
+    for part in parts:
+        rids.update(part.segment.members - part.dead)
+    return segments.build(store.index_rows(sorted(rids)))
 
 
-def _alike(parts: Sequence[Part]) -> tuple[int, int] | None:
-    """Where the last run of `SEGMENTS_OF_A_SIZE` small segments of like size stands, if there is one."""
+def _alike(parts: Sequence[Part]) -> slice | None:
+    """
+    The last run of `SEGMENTS_OF_A_SIZE` small segments of like size, if there is one; never the first, large one.
+    """
     levels = [len(part.segment.members).bit_length() // 3 for part in parts[1:]]
     for end in range(len(levels), SEGMENTS_OF_A_SIZE - 1, -1):
         run = levels[end - SEGMENTS_OF_A_SIZE : end]
         if max(run) - min(run) <= 1:
-            return 1 + end - SEGMENTS_OF_A_SIZE, 1 + end
+            return slice(1 + end - SEGMENTS_OF_A_SIZE, 1 + end)
     return None
 
 
