@@ -31,6 +31,9 @@ _WHEN_ASKED_AGAIN: Final = 2
 
 _SWEPT_AT_ONCE: Final = 4_096
 
+MOST_CHANGES: Final = 10_000
+"""So many changes that nobody has seen yet are not told apart."""
+
 _WHOLE: Final = 0
 """The shelf of whole bodies; the others are named by the bit of a profile."""
 
@@ -57,6 +60,8 @@ class Bodies:
         self._capacity = capacity
         self._shelves = {_WHOLE: _Shelf()}
         self._generation = 0
+        self._written: tuple[tuple[int, int] | None, frozenset[int] | None] = (None, frozenset())
+        """A signal of the store and a change, and what was written between them."""
         self._lock = threading.Lock()
         self.hits = 0
         self.misses = 0
@@ -86,6 +91,17 @@ class Bodies:
             there = sizes > 0
             rids, found = rids[there], found[there]
         return Addressed(rids, found.tolist(), int(sizes.sum()))
+
+    def changed_since(self, seq: int) -> frozenset[int] | None:
+        """
+        `written_since`, cheap while nothing is written.
+
+        Bodies that are at hand by now may be newer than a view, for what it says of these rids.
+        """
+        known = self._store.change_signal(), seq
+        if self._written[0] != known:
+            self._written = known, written_since(self._store, seq)
+        return self._written[1]
 
     def forget(self, rids: Iterable[int]) -> None:
         """Let go of bodies that changed."""
@@ -130,6 +146,12 @@ class Bodies:
         """Let go of what was not asked for lately, from the largest shelf, until the rest is within the capacity."""
         while (excess := self.size - self._capacity) > 0:
             max(self._shelves.values(), key=lambda shelf: shelf.size).sweep(excess)
+
+
+def written_since(store: Store, seq: int) -> frozenset[int] | None:
+    """The rids of what was written after a change of the log; None when there are too many to tell them apart."""
+    changes = store.changes_after(seq, MOST_CHANGES)
+    return frozenset(change.rid for change in changes) if len(changes) < MOST_CHANGES else None
 
 
 class _Shelf:

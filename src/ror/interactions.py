@@ -7,6 +7,7 @@ from dataclasses import replace
 from ror.access import Viewer
 from ror.access.cutting import cut, hidden_codes, may_see
 from ror.access.references import without_references
+from ror.bodies import written_since
 from ror.errors import Gone, NotFound
 from ror.search.engine import Search
 from ror.search.index import Index
@@ -19,13 +20,6 @@ def read(store: Store, index: Index, viewer: Viewer, resource_type: str, resourc
 
     Raises NotFound when there is none for this viewer, Gone when it was deleted.
     """
-    found = store.read(resource_type, resource_id)
-    if found is None or not may_see(found.shades, viewer.mask):
-        raise _not_found(resource_type, resource_id, found)
-    if found.deleted and viewer.perimeter is None:
-        raise Gone("read.gone", type=resource_type, id=resource_id)
-    hidden = hidden_codes(found.shades, viewer.mask)
-    body = cut(found.body, found.plan, hidden) if hidden else found.body
     # A view from before the first thing was hidden would not look for references to it.
     index.see_masks()
     asking = Search(index.view, viewer)
@@ -33,9 +27,20 @@ def read(store: Store, index: Index, viewer: Viewer, resource_type: str, resourc
         # What a perimeter or a reference hides depends on other resources, as they are now.
         index.catch_up()
         asking = Search(index.view, viewer)
+    found = store.read(resource_type, resource_id)
+    if found is None or not may_see(found.shades, viewer.mask):
+        raise _not_found(resource_type, resource_id, found)
+    if found.deleted and viewer.perimeter is None:
+        raise Gone("read.gone", type=resource_type, id=resource_id)
+    hidden = hidden_codes(found.shades, viewer.mask)
+    body = cut(found.body, found.plan, hidden) if hidden else found.body
+    if asking.is_held_back:
         if found.rid not in asking.seen(resource_type):
             raise _not_found(resource_type, resource_id, found)
-        if found.rid in asking.astray():
+        newer = written_since(store, asking.view.seq)
+        if newer is None or found.rid in newer:
+            body = without_references(body, asking.may_hide)
+        elif found.rid in asking.astray():
             body = without_references(body, asking.hides)
     return replace(found, body=body), body is not found.body
 

@@ -5,7 +5,7 @@ A search from its request to the bundle that goes out: find, cut the page, bring
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 import numpy as np
@@ -177,22 +177,28 @@ def seen_bodies(asking: Search, bodies: Bodies, rids: Numbers) -> Addressed:
     if not asking.is_held_back or not len(found.rids):
         return found
     astray = set(asking.astray() & bitmaps.of_any(found.rids, int(found.rids.max()) + 1))
-    if not astray:
+    # Asked after the bodies are at hand: any of these may refer to what the view does not know that it refers to.
+    newer = bodies.changed_since(asking.view.seq)
+    if not astray and newer is not None and newer.isdisjoint(found.rids.tolist()):
         return found
     rewritten = list(found.bodies)
     for at, rid in enumerate(found.rids.tolist()):
-        if rid in astray:
-            rewritten[at] = _without_hidden(asking, rid, rewritten[at])
+        if newer is None or rid in newer:
+            rewritten[at] = _without_hidden(asking, rid, rewritten[at], asking.may_hide)
+        elif rid in astray:
+            rewritten[at] = _without_hidden(asking, rid, rewritten[at], asking.hides)
     return Addressed(found.rids, rewritten, sum(map(len, rewritten)))
 
 
-def _without_hidden(asking: Search, rid: int, addressed: bytes) -> bytes:
+def _without_hidden(
+    asking: Search, rid: int, addressed: bytes, is_hidden: Callable[[Mapping[str, Any]], bool]
+) -> bytes:
     """An addressed body without its references to what the viewer does not see, found once for a view."""
     known = asking.rewritten()
     before = known.get(rid)
     if before is not None and before[0] is addressed:
         return before[1]
-    after = _rewritten(addressed, lambda whole: without_references(whole, asking.hides))
+    after = _rewritten(addressed, lambda whole: without_references(whole, is_hidden))
     if len(known) >= REWRITTEN_KEPT:
         known.clear()
     known[rid] = (addressed, after)

@@ -1,10 +1,14 @@
 """
 What another process hid is hidden from the next answer on: an index that has not looked at the change log yet.
 
-`tests/http/test_masks_at_once.py` says the same of servers; each fault that it found is here by itself.
+`tests/http/test_masks_at_once.py` says the same of servers; each fault that was found is here by itself.
+
+Deliberate breakages that these tests caught: reads that do not ask whether masks changed, or that take a body before a
+view that it is judged by; codes alone compared; searches that do not ask what was written since.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -21,6 +25,7 @@ from tests.conftest import keep
 
 ROR = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/"
 PUBLIC = Viewer(0)
+WRITES = 200
 
 
 def resource(resource_type: str, name: str, **content: object) -> dict[str, object]:
@@ -99,3 +104,36 @@ def test_two_contacts_that_exchange_their_levels_and_their_places_are_told_apart
 
     assert "garde" not in elsewhere.found("Organization", "team")
     assert msgspec.json.decode(elsewhere.read("Organization", "team"))["contact"][0]["name"] == {"text": "accueil"}
+
+
+def test_a_new_reference_to_what_is_hidden_is_never_shown(store, elsewhere):
+    keep(store, [resource("Location", "bunker"), offer("cell", "bunker", sensitive=True)])
+    elsewhere.index.refresh()
+
+    keep(store, [offer("clinic", "ward", "bunker")])
+
+    assert "bunker" not in elsewhere.found("HealthcareService", "clinic")
+    assert "bunker" not in elsewhere.read("HealthcareService", "clinic")
+
+
+def test_a_reference_to_what_is_hidden_that_comes_and_goes_is_never_shown(store, elsewhere):
+    keep(store, [resource("Location", "bunker"), offer("cell", "bunker", sensitive=True)])
+    elsewhere.index.refresh()
+
+    def write() -> None:
+        for change in range(WRITES):
+            keep(store, [offer("clinic", *(("ward", "bunker") if change % 2 else ("ward",)))])
+
+    with ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(write)
+        shown = 0
+        while not writing.done():
+            told = elsewhere.read("HealthcareService", "clinic") + elsewhere.found("HealthcareService", "clinic")
+            assert "bunker" not in told
+            shown += told.count("Location/ward")
+            # Now and then, as a follower does.
+            if shown % 5 == 0:
+                elsewhere.index.refresh()
+
+    writing.result()
+    assert shown > 20

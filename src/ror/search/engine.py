@@ -7,7 +7,7 @@ test holds the two together.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -200,17 +200,29 @@ class Search:
 
     def hides(self, reference: Mapping[str, Any]) -> bool:
         """Whether a reference, as it stands in a resource, leads to something, and to nothing that the viewer sees."""
+        led_to = self._led_to(reference)
+        return any(rids for _, rids in led_to) and not self._is_any_seen(led_to)
+
+    def may_hide(self, reference: Mapping[str, Any]) -> bool:
+        """The same of a resource that may be newer than this view: what leads nowhere yet may be hidden as well."""
+        led_to = self._led_to(reference)
+        return bool(led_to) and not self._is_any_seen(led_to)
+
+    def _is_any_seen(self, led_to: Sequence[tuple[str, BitMap]]) -> bool:
+        return any(rids & self.seen(one) for one, rids in led_to)
+
+    def _led_to(self, reference: Mapping[str, Any]) -> list[tuple[str, BitMap]]:
+        """What a reference leads to, seen or not, of each type that it may be of; nothing when it can lead nowhere."""
         literal = literal_reference(reference.get("reference", ""))
         if literal is not None:
             asked, types = TokenIs("_id", literal.id), [literal.type]
         else:
             identifier = reference.get("identifier", {})
             if "value" not in identifier:
-                return False
+                return []
             asked = TokenIs("identifier", identifier["value"], normal_system(identifier.get("system", "")) or None)
             types = [one for one in RESOURCE_TYPES if reference.get("type", one) == one]
-        led_to = [(one, self._there(asked, one)) for one in types]
-        return any(rids for _, rids in led_to) and not any(rids & self.seen(one) for one, rids in led_to)
+        return [(one, self._there(asked, one)) for one in types]
 
     def _there(self, leaf: TokenIs, resource_type: str) -> BitMap:
         """The resources that bear a token, seen or not."""
