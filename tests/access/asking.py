@@ -20,6 +20,7 @@ from ror.search.extract import extract
 from ror.search.filter import OPERATORS
 from ror.search.modifiers import modifiers_of
 from ror.search.parse import SORTABLE
+from ror.search.segment import record_of
 from ror.search.values import (
     Canonical,
     NamedReference,
@@ -58,15 +59,17 @@ class Grammar:
 
     def __init__(self, resources: Iterable[dict[str, Any]]) -> None:
         self._values: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        self._held: dict[Key, list[tuple[str, str]]] = {}
-        """What each resource can be found by: the names of entries, and a value."""
+        self._held: dict[Key, list[tuple[str, str, int]]] = {}
+        """What each resource can be found by: the names of entries, a value, and the row of its record."""
         self._steps: defaultdict[Key, list[tuple[str, Key]]] = defaultdict(list)
         """From each resource, how a criterion gets to others that are linked with it."""
         for one in resources:
             key, entries = (one["resourceType"], one["id"]), extract(one)
-            written = [(name, text) for name, held in entries.items() for value, _ in held if (text := _written(value))]
-            self._held[key] = [(name, text) for name, text in written if ":" in name or name in _asked_of(key[0])]
-            for name, text in written:
+            written = [
+                (name, text, row) for name, held in entries.items() for value, row in held if (text := _written(value))
+            ]
+            self._held[key] = [one for one in written if ":" in one[0] or one[0] in _asked_of(key[0])]
+            for name, text, _ in written:
                 self._values[key[0], name].append(text)
             for name, held in entries.items():
                 for value, _ in held:
@@ -78,7 +81,8 @@ class Grammar:
         resource_type = random.choice(
             (*RESOURCE_TYPES, "Location", "HealthcareService", "Organization", "PractitionerRole")
         )
-        pairs = [self._criterion(random, resource_type) for _ in range(random.choice((0, 1, 1, 1, 2, 2, 3)))]
+        count = random.choice((0, 1, 1, 1, 2, 2, 3))
+        pairs = [pair for _ in range(count) for pair in self._criteria(random, resource_type)]
         if random.random() < 0.25 and resource_type != "Questionnaire":
             pairs.append(("_filter", self._filter(random, resource_type, 2)))
         pairs += [_inclusion(random, resource_type) for _ in range(random.choice((0, 0, 1, 2)))]
@@ -95,13 +99,14 @@ class Grammar:
 
     # --- criteria ---
 
-    def _criterion(self, random: Random, resource_type: str) -> tuple[str, str]:
+    def _criteria(self, random: Random, resource_type: str) -> list[tuple[str, str]]:
+        """A criterion, or two that meet on one record."""
         starts = [key for key in self._held if key[0] == resource_type]
-        aimed = self._aimed(random, random.choice(starts)) if starts and random.random() < 0.6 else None
-        return aimed or self._drawn(random, resource_type)
+        aimed = self._aimed(random, random.choice(starts)) if starts and random.random() < 0.6 else []
+        return aimed or [self._drawn(random, resource_type)]
 
-    def _aimed(self, random: Random, key: Key) -> tuple[str, str] | None:
-        """A criterion that this resource satisfies, by itself or by what is linked with it."""
+    def _aimed(self, random: Random, key: Key) -> list[tuple[str, str]]:
+        """Criteria that this resource satisfies, by itself or by what is linked with it."""
         path = ""
         for _ in range(random.choice((0, 0, 1, 1, 2, 3))):
             steps = [(step, to) for step, to in self._steps[key] if to in self._held]
@@ -110,16 +115,20 @@ class Grammar:
             step, key = random.choice(steps)
             path += step.replace(":Organization.", ":above.") if random.random() < 0.15 else step
         if not self._held[key]:
-            return None
-        name, value = random.choice(self._held[key])
+            return []
+        name, value, row = random.choice(self._held[key])
         if name in FULL_TEXT and random.random() < 0.5:
             # A choice of words: which of them a match has, and how well, is in its score.
-            return f"{path}{name}", f"{random.choice(worlds.WORDS)[:5]},{value}"
+            return [(f"{path}{name}", f"{random.choice(worlds.WORDS)[:5]},{value}")]
+        record = record_of(key[0], name)
+        if record and random.random() < 0.6:
+            beside = [one for one in self._held[key] if one[2] == row and record_of(key[0], one[0]) == record]
+            return [(f"{path}{name}", value) for name, value, _ in random.sample(beside, min(2, len(beside)))]
         parameter = search_parameters(key[0]).get(name)
         modifier = random.choice((None, None, None, None, *(modifiers_of(parameter) if parameter else ())))
         if modifier == "missing":
-            return f"{path}{name}:missing", random.choice(("false", "false", "true"))
-        return (f"{path}{name}:not", value) if modifier == "not" else (f"{path}{name}", value)
+            return [(f"{path}{name}:missing", random.choice(("false", "false", "true")))]
+        return [(f"{path}{name}:not" if modifier == "not" else f"{path}{name}", value)]
 
     def _drawn(self, random: Random, resource_type: str) -> tuple[str, str]:
         name, parameter = self._name(random, resource_type, 0)
