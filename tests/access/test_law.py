@@ -61,7 +61,7 @@ POLICIES = (
     Policy("3.0.1", frozenset({"open-installed-capacity", "open-ms-specific-data"})),
     Policy("3.0.1", frozenset({"profile-4-professionals"})),
 )
-WORLDS = int(os.environ.get("ROR_TEST_WORLDS", "10"))
+WORLDS = int(os.environ.get("ROR_TEST_WORLDS", "8"))
 REQUESTS = int(os.environ.get("ROR_TEST_REQUESTS", "60"))
 """Asked of each world by each asker."""
 MOST_PAGES = 4
