@@ -135,13 +135,13 @@ class TokenService:
             if not is_secret_of(credentials.secret, kept):
                 raise TokenRefused("invalid_client", "oauth.bad-credentials")
         else:
-            self._check_certificate(client, certificate, now)
+            self.check_certificate(client, certificate, now)
         assert client is not None, "an unknown client proves nothing"
         if client.state is not State.ACTIVE:
             raise TokenRefused("invalid_client", NOT_SERVED[client.state])
         return client
 
-    def _check_certificate(self, client: Client | None, certificate: x509.Certificate | None, now: datetime) -> None:
+    def check_certificate(self, client: Client | None, certificate: x509.Certificate | None, now: datetime) -> None:
         """Nothing, when the certificate is the client's and may be believed; else TokenRefused."""
         if certificate is None:
             raise TokenRefused("invalid_client", "oauth.no-credentials")

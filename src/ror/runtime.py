@@ -14,12 +14,14 @@ from ror.authorising import TokenPolicy, TokenService
 from ror.authorities import WatchedAuthorities
 from ror.bodies import Bodies
 from ror.errors import UsageError
+from ror.issuers import Issuers, Told, nobody
 from ror.rates import Rates
 from ror.registry import Registry
 from ror.search.index import Index
 from ror.settings import Settings
 from ror.store import open_store
 from ror.store.contract import Store
+from ror.tokens import providers
 from ror.trail.folder import Folder
 from ror.trail.writing import Journal, Listeners
 
@@ -34,6 +36,7 @@ class Directory:
     bodies: Bodies
     answers: Answers
     registry: Registry
+    issuers: Issuers
     rates: Rates
     tokens: TokenService
     ready_in_s: float
@@ -49,9 +52,10 @@ class Directory:
         self.store.close()
 
 
-def open_directory(settings: Settings) -> Directory:
+def open_directory(settings: Settings, told_of_issuer: Told = nobody) -> Directory:
     """
-    The directory that the settings name, created when there is none, indexed and following its changes.
+    The directory that the settings name, created when there is none, indexed and following its changes;
+    `told_of_issuer` hears when the keys of an identity provider cannot be had.
 
     Raises UsageError or Unavailable when the database cannot be opened.
     """
@@ -63,6 +67,7 @@ def open_directory(settings: Settings) -> Directory:
         index = Index(store, snapshot_folder(settings.database), changed=bodies.forget)
         answers = Answers(settings.answer_cache_mb * 1_000_000)
         registry = Registry(store)
+        issuers = _issuers(settings, told_of_issuer)
         rates = _rates(settings)
         tokens = TokenService(registry, store.keys, _authorities(settings), _token_policy(settings))
         start = time.perf_counter()
@@ -73,7 +78,7 @@ def open_directory(settings: Settings) -> Directory:
     except BaseException:
         store.close()
         raise
-    return Directory(settings, store, index, bodies, answers, registry, rates, tokens, ready_in_s)
+    return Directory(settings, store, index, bodies, answers, registry, issuers, rates, tokens, ready_in_s)
 
 
 TRAIL_KEY: Final = "audit-key"
@@ -114,6 +119,18 @@ def snapshot_folder(database: str) -> Path:
 
 def _beside(database: str, ending: str) -> Path:
     return Path(unquote(urlsplit(database).path.removeprefix("/")) + ending)
+
+
+def _issuers(settings: Settings, told: Told) -> Issuers:
+    """The identity providers of others that are believed."""
+    if settings.identity_providers_file is None:
+        return Issuers((), told)
+    path = Path(settings.identity_providers_file)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError("providers.bad-file", file=path, problem=problem) from None
+    return Issuers(providers(text, str(path), settings.issuer), told)
 
 
 def _rates(settings: Settings) -> Rates:

@@ -167,6 +167,7 @@ class Settings:
     token_audience: str = _setting("ror", _any_text)
     token_lifetime_s: int = _setting(300, _whole_number(5, LONGEST_LIFE_S))
     token_key_days: int = _setting(30, _whole_number(1, 365))
+    identity_providers_file: str | None = _setting(None, _existing_file)
     tls_certificate: str | None = _setting(None, _existing_file)
     tls_key: str | None = _setting(None, _existing_file)
     tls_client_authorities: tuple[str, ...] = _setting((), _existing_files)

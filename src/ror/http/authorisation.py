@@ -13,6 +13,7 @@ from ror.authorising import GRANT_TYPE, TokenRefused
 from ror.errors import InvalidRequest, RorError, TooManyCalls, Unavailable, UnsupportedMediaType
 from ror.http.allowances import check_client
 from ror.http.exchange import Call, Caller, Reply, Route, Service, retry_after
+from ror.http.proxies import certificate_of
 from ror.settings import REALM
 from ror.tokens import accepted, published
 
@@ -46,12 +47,7 @@ def _token(service: Service, call: Call) -> Reply:
 
 
 def _certificate(call: Call) -> x509.Certificate | None:
-    if call.certificate is None:
-        return None
-    try:
-        return x509.load_der_x509_certificate(call.certificate)
-    except ValueError:
-        raise TokenRefused("invalid_request", "oauth.bad-certificate") from None
+    return None if call.certificate is None else certificate_of(call.certificate)
 
 
 def _keys(service: Service, call: Call) -> Reply:

@@ -8,14 +8,20 @@ register, and whether that is still the present one is asked of the store each t
 
 import hashlib
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from hmac import compare_digest
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from ror.authorising import NOT_SERVED
+from ror.authorising import NOT_SERVED, TokenRefused
+from ror.certificates import written_name
 from ror.clients import HEADERS, Client, Rule, State, announcements, check_announced
-from ror.errors import Forbidden, RorError, Unauthenticated
+from ror.errors import Forbidden, RorError, Unauthenticated, Unavailable
 from ror.http.exchange import Caller, Route
+from ror.http.proxies import Proxies, certificate_of
 from ror.registry import Register
 from ror.runtime import Directory
 from ror.settings import Settings
@@ -31,26 +37,33 @@ _REMEMBERED: Final = 4_096
 class _Known(NamedTuple):
     caller: Caller
     expires_at: float
+    thumbprint: str | None
+    """What the certificate of each call must be, None when it need show none."""
 
 
 class Callers:
     """Recognises those who call the service; for one thread."""
 
-    def __init__(self, settings: Settings, anonymous: Caller | None) -> None:
+    def __init__(self, settings: Settings, anonymous: Caller | None, proxies: Proxies) -> None:
         path = settings.user_profiles_file
         self._announcements = announcements(Path(path) if path else None)
         self._settings = settings
         self._anonymous = anonymous
+        self._proxies = proxies
         self._register: Register | None = None
+        self._others: Mapping[str, Issuer] = {}
         self._issuers: Mapping[str, Issuer] = {}
         self._known: dict[bytes, _Known] = {}
 
-    def caller(self, directory: Directory, headers: Headers, route: Route, metadata: str) -> Caller:
+    def caller(
+        self, directory: Directory, scope: Mapping[str, Any], headers: Headers, route: Route, metadata: str
+    ) -> Caller:
         """
         Who sends a request to a route that is not open; `metadata` is what answers everybody.
 
         Raises Unauthenticated without a token where nobody reads without one, and InvalidToken for one that speaks for
-        no client. A client that is known and refused is said to be so, that it be known who was.
+        no client, UnknownKey for one of others whose key may have been published since. A client that is known and
+        refused is said to be so, that it be known who was.
         """
         authorization = headers.get(b"authorization")
         if authorization is None:
@@ -63,36 +76,75 @@ class Callers:
         digest = hashlib.sha256(b"\n".join(values)).digest()
         known = self._known.get(digest)
         if known is None or known.expires_at <= now:
-            known = self._recognised(authorization, headers, route.announced, metadata, now)
+            known = self._recognised(directory, authorization, scope, headers, route.announced, metadata, now)
             if known.caller.refusal is not None:
                 return known.caller
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[digest] = known
+        elif known.thumbprint is not None and not is_of(known.thumbprint, self._shown(scope, headers)):
+            return replace(known.caller, refusal=InvalidToken("tokens.another-certificate"))
         return known.caller
 
     def _follow(self, directory: Directory, now: float) -> None:
         """Forget what was found out before the register changed."""
-        register = directory.registry.current()
-        if register is not self._register:
+        register, others = directory.registry.current(), directory.issuers.known()
+        if register is not self._register or others is not self._others:
             name = self._settings.issuer
             keys = ring_of(accepted(register.keys, int(now)))
-            self._issuers = {name: Issuer(name, self._settings.token_audience, keys)}
+            self._issuers = {**others, name: Issuer(name, self._settings.token_audience, keys)}
             self._known.clear()
-            self._register = register
+            self._register, self._others = register, others
 
-    def _recognised(self, authorization: bytes, headers: Headers, rule: Rule, metadata: str, now: float) -> _Known:
+    def _recognised(
+        self,
+        directory: Directory,
+        authorization: bytes,
+        scope: Mapping[str, Any],
+        headers: Headers,
+        rule: Rule,
+        metadata: str,
+        now: float,
+    ) -> _Known:
         scheme, _, token = authorization.decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("access.login-required", metadata=metadata)
         found = verified(token.strip(), self._issuers, now)
         client = self._client(found)
-        refusal = None
+        certificate, refusal = found.certificate, None
         try:
             self._check(client, headers, rule)
+            if not found.issuer.is_ours:
+                certificate = self._bound(directory, found, client, self._shown(scope, headers), now)
         except RorError as problem:
             refusal = problem
-        return _Known(Caller(client.viewer, client, found.certificate, refusal), found.expires_at)
+        return _Known(Caller(client.viewer, client, certificate, refusal), found.expires_at, found.thumbprint)
+
+    def _shown(self, scope: Mapping[str, Any], headers: Headers) -> bytes | None:
+        return self._proxies.client_certificate(scope, headers)
+
+    def _bound(
+        self, directory: Directory, found: Verified, client: Client, shown: bytes | None, now: float
+    ) -> tuple[str, str] | None:
+        """
+        The serial number and subject of the certificate with which a token of others is used, None without.
+
+        Raises InvalidToken when the token is bound to another one, or to none and should be, or when the certificate is
+        not the client's or not to be believed.
+        """
+        if found.thumbprint is None:
+            if found.issuer.certificate_bound and client.subject is not None:
+                raise InvalidToken("tokens.not-bound")
+            return None
+        if shown is None or not is_of(found.thumbprint, shown):
+            raise InvalidToken("tokens.another-certificate")
+        certificate = certificate_of(shown)
+        if client.subject is not None:
+            try:
+                directory.tokens.check_certificate(client, certificate, datetime.fromtimestamp(now, UTC))
+            except TokenRefused as problem:
+                raise _as_of_a_token(problem) from None
+        return f"{certificate.serial_number:X}", written_name(certificate.subject)
 
     def _client(self, found: Verified) -> Client:
         """The client that a token speaks for."""
@@ -114,3 +166,19 @@ class Callers:
             raise Forbidden("access.does-not-read")
         sent = {name: headers[raw].decode("latin-1").strip() for name, raw in _ANNOUNCED if headers.get(raw)}
         check_announced(rule, {name: value for name, value in sent.items() if value}, client, self._announcements)
+
+
+def is_of(thumbprint: str, certificate: bytes | None) -> bool:
+    """Whether a thumbprint (`x5t#S256` of RFC 8705) is that of a certificate, given as DER."""
+    if certificate is None:
+        return False
+    found = urlsafe_b64encode(hashlib.sha256(certificate).digest()).rstrip(b"=")
+    return compare_digest(found, thumbprint.encode())
+
+
+def _as_of_a_token(problem: TokenRefused) -> RorError:
+    """What is told of a certificate that is refused where a token is used."""
+    kind = Unavailable if problem.error == "temporarily_unavailable" else InvalidToken
+    told = kind(problem.key)
+    told.params = problem.params
+    return told

@@ -32,6 +32,7 @@ from ror.http.tracing import Tracer, listeners
 from ror.observability import Log, Metrics
 from ror.runtime import Directory, open_directory, open_trail
 from ror.settings import Settings
+from ror.tokens import UnknownKey
 from ror.trail.writing import Journal
 
 Headers = Mapping[bytes, bytes]
@@ -73,7 +74,6 @@ class Door:
         viewer = anonymous_viewer(settings.anonymous_profile)
         anonymous = None if viewer is None else Caller(viewer)
         self.service = Service(settings, anonymous, log, Metrics(), since=datetime.now(UTC).date().isoformat())
-        self._callers = Callers(settings, anonymous)
         # Apart from the threads that code bodies, so that whoever asks for tokens by the thousand delays nobody else.
         self._aside = ThreadPoolExecutor(max_workers=2, thread_name_prefix="ror-aside")
         self.on_open: Callable[[Directory], None] = lambda directory: None
@@ -84,6 +84,7 @@ class Door:
         # The root comes last: every path begins with it.
         self._mounts = sorted(settings.mounts, key=len, reverse=True)
         self._proxies = Proxies(settings)
+        self._callers = Callers(settings, anonymous, self._proxies)
         self._allowances = Allowances(self.service, self._proxies)
         self._max_body = settings.max_body_mb * 1_024 * 1_024
         # Identifiers need to be unlike any other, not unpredictable.
@@ -125,7 +126,7 @@ class Door:
         self.on_open(directory)
 
     def _opened(self) -> tuple[Directory, Journal | None]:
-        directory = open_directory(self.service.settings)
+        directory = open_directory(self.service.settings, self._told_of_issuer)
         try:
             return directory, open_trail(
                 self.service.settings, directory.store, listeners(self.service.metrics, self.service.log)
@@ -133,6 +134,12 @@ class Door:
         except BaseException:
             directory.close()
             raise
+
+    def _told_of_issuer(self, issuer: str, problem: Exception | None) -> None:
+        if problem is None:
+            self.service.log.write("info", "issuer", issuer=issuer, state="recovered")
+        else:
+            self.service.log.write("warning", "issuer", issuer=issuer, state="failing", problem=str(problem))
 
     async def _close(self) -> None:
         self.service.stopping = True
@@ -182,7 +189,7 @@ class Door:
             if route.is_traced and self.service.is_untraceable:
                 raise Unavailable("audit.cannot-write")
             if not route.is_open:
-                caller = self._callers.caller(self.service.directory, headers, route, f"{base_url}/metadata")
+                caller = await self._caller(scope, headers, route, f"{base_url}/metadata")
                 self._allowances.check(caller, scope, headers)
                 if caller.refusal is not None:
                     raise caller.refusal
@@ -208,6 +215,17 @@ class Door:
         reply.pairs = pairs
         reply.caller = reply.caller or caller
         return route, reply
+
+    async def _caller(self, scope: Scope, headers: Headers, route: Route, metadata: str) -> Caller:
+        """Who calls; where a key of others is not known, once its issuer was asked for those it publishes now."""
+        directory = self.service.directory
+        try:
+            return self._callers.caller(directory, scope, headers, route, metadata)
+        except UnknownKey as unknown:
+            if unknown.issuer not in directory.issuers.known():
+                raise
+            await asyncio.to_thread(directory.issuers.learn, unknown.issuer)
+            return self._callers.caller(directory, scope, headers, route, metadata)
 
     def _answer(self, route: Route, call: Call) -> Reply:
         assert route.answer is not None, "a route with methods has an answer"

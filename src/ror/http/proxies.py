@@ -16,6 +16,8 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
+from cryptography import x509
+
 from ror.errors import InvalidRequest
 from ror.settings import Settings
 
@@ -74,4 +76,12 @@ def _decoded(value: bytes) -> bytes:
         # Escaped or not, armoured or not, between colons or not: what is left is base64.
         return b64decode(_ARMOUR.sub(b"", unquote_to_bytes(value)), validate=True)
     except binascii.Error:
+        raise InvalidRequest("oauth.bad-certificate") from None
+
+
+def certificate_of(der: bytes) -> x509.Certificate:
+    """The certificate that these bytes are. Raises InvalidRequest when they are none."""
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError:
         raise InvalidRequest("oauth.bad-certificate") from None

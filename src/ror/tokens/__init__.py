@@ -1,7 +1,8 @@
 """Who does a token speak for, and who signed it?"""
 
 from ror.tokens.issuing import Granted, issue
-from ror.tokens.keys import SigningKey, accepted, new_signing_key, published, ring_of
+from ror.tokens.keys import SigningKey, accepted, key_ring, new_signing_key, published, ring_of
+from ror.tokens.providers import Provider, providers
 from ror.tokens.verifying import ExpiredToken, InvalidToken, Issuer, UnknownKey, Verified, verified
 
 __all__ = [
@@ -9,12 +10,15 @@ __all__ = [
     "Granted",
     "InvalidToken",
     "Issuer",
+    "Provider",
     "SigningKey",
     "UnknownKey",
     "Verified",
     "accepted",
     "issue",
+    "key_ring",
     "new_signing_key",
+    "providers",
     "published",
     "ring_of",
     "verified",

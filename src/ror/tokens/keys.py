@@ -9,7 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from joserfc.jwk import ECKey, Key, KeySet
+import msgspec
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, JWKRegistry, Key, KeySet
+from joserfc.util import urlsafe_b64decode
 
 ALGORITHM: Final = "ES256"
 LONGEST_LIFE_S: Final = 3_600
@@ -55,3 +58,46 @@ def published(keys: Iterable[SigningKey]) -> dict[str, Any]:
 def ring_of(keys: Iterable[SigningKey]) -> dict[str, Key]:
     """The public halves of keys by name, ready to verify with."""
     return {key.kid: ECKey.import_key(ECKey.import_key(dict(key.jwk)).as_dict(private=False)) for key in keys}
+
+
+# --- keys of others --------------------------------------------------------------------------------------------------
+
+_PUBLIC: Final[Mapping[str, tuple[str, ...]]] = {"EC": ("crv", "x", "y"), "RSA": ("n", "e"), "OKP": ("crv", "x")}
+"""The members that make a public key, by type."""
+_SHORTEST_RSA: Final = 2_048
+MOST_KEYS: Final = 100
+
+
+def key_ring(jwks: bytes) -> dict[str, Key]:
+    """
+    The keys of a JSON Web Key Set that may verify a signature, by name.
+
+    Those that are of another kind or use, cannot be read or are too short are left out. Raises ValueError when nothing
+    is left, or it is no key set.
+    """
+    try:
+        listed = msgspec.json.decode(jwks, type=_KeySet).keys
+    except msgspec.MsgspecError as problem:
+        raise ValueError(f"not a JSON Web Key Set: {problem}") from None
+    found = dict(filter(None, map(_verifying, listed[:MOST_KEYS])))
+    if not found:
+        raise ValueError("no key that verifies signatures")
+    return found
+
+
+class _KeySet(msgspec.Struct):
+    keys: list[dict[str, Any]]
+
+
+def _verifying(jwk: dict[str, Any]) -> tuple[str, Key] | None:
+    kind = str(jwk.get("kty"))
+    if kind not in _PUBLIC or jwk.get("use", "sig") != "sig":
+        return None
+    kept = {name: jwk[name] for name in ("kty", "alg", "kid", *_PUBLIC[kind]) if name in jwk}
+    try:
+        if kind == "RSA" and int.from_bytes(urlsafe_b64decode(jwk["n"].encode())).bit_length() < _SHORTEST_RSA:
+            return None
+        key = JWKRegistry.import_key(kept)
+    except (JoseError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return str(jwk.get("kid") or key.thumbprint()), key

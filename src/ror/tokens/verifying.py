@@ -22,12 +22,15 @@ MAX_TOKEN: Final = 8_192
 CLOCK_SKEW_S: Final = 60
 """A token that becomes valid in this long is taken: clocks differ. Nothing is added to its end."""
 
-_ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
+ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
     "EC": ("ES256", "ES384", "ES512"),
     "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     "OKP": ("Ed25519",),
 }
 """Asymmetric signatures by type of key: never `none`, never a public key taken for a shared secret."""
+
+
+_ANY: Final = frozenset(name for of_type in ALGORITHMS.values() for name in of_type)
 
 
 class InvalidToken(RorError):
@@ -60,16 +63,24 @@ class Issuer:
     client_claim: str = "azp"
     client_ids: Mapping[str, str] | None = None
     """Our client ids by what the claim says; None when they are the same."""
+    algorithms: frozenset[str] = _ANY
+    is_ours: bool = True
+    certificate_bound: bool = False
+    """Whether a client that is known by a certificate is believed only on a token that is bound to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Whom a token speaks for and until when, in seconds since the epoch; the certificate it was given for."""
+    """
+    Whom a token speaks for and until when, in seconds since the epoch; the certificate that one of ours was given for;
+    the SHA-256 of the one that calls must show, in base64url (`cnf` of RFC 8705), None when it is bound to none.
+    """
 
-    issuer: str
+    issuer: Issuer
     client_id: str
     expires_at: float
     certificate: tuple[str, str] | None = None
+    thumbprint: str | None = None
 
 
 def verified(token: str, issuers: Mapping[str, Issuer], now: float) -> Verified:
@@ -83,10 +94,11 @@ def verified(token: str, issuers: Mapping[str, Issuer], now: float) -> Verified:
     if issuer is None:
         raise InvalidToken("tokens.unknown-issuer")
     key = _key(issuer, header)
-    if key.key_type not in _ALGORITHMS:
+    algorithms = _algorithms(issuer, key)
+    if not algorithms:
         raise InvalidToken("tokens.bad-algorithm")
     try:
-        found = jwt.decode(token, key, algorithms=_ALGORITHMS[key.key_type])
+        found = jwt.decode(token, key, algorithms=algorithms)
         _claims_of(issuer, now).validate(found.claims)
     except UnsupportedAlgorithmError:
         raise InvalidToken("tokens.bad-algorithm") from None
@@ -98,7 +110,13 @@ def verified(token: str, issuers: Mapping[str, Issuer], now: float) -> Verified:
         raise InvalidToken("tokens.bad-signature") from None
     if found.claims["exp"] <= now:
         raise ExpiredToken("tokens.expired")
-    return Verified(issuer.name, _client_id(issuer, found.claims), found.claims["exp"], _certificate(found.claims))
+    return Verified(
+        issuer,
+        _client_id(issuer, found.claims),
+        found.claims["exp"],
+        _certificate(found.claims) if issuer.is_ours else None,
+        _thumbprint(found.claims),
+    )
 
 
 def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -122,6 +140,13 @@ def _key(issuer: Issuer, header: dict[str, Any]) -> Key:
     if key is None:
         raise UnknownKey(issuer.name, str(kid))
     return key
+
+
+def _algorithms(issuer: Issuer, key: Key) -> list[str]:
+    """Those of its type that its issuer uses; only its own when it says one."""
+    own = key.get("alg")
+    of_type = ALGORITHMS.get(key.key_type, ())
+    return [one for one in of_type if one in issuer.algorithms and own in (None, one)]
 
 
 def _claims_of(issuer: Issuer, now: float) -> jwt.JWTClaimsRegistry:
@@ -152,3 +177,14 @@ def _certificate(claims: dict[str, Any]) -> tuple[str, str] | None:
             return serial, subject
         case _:
             return None
+
+
+def _thumbprint(claims: dict[str, Any]) -> str | None:
+    """What a token is bound to. Raises InvalidToken when it is bound in a way that is not understood here."""
+    match claims.get("cnf"):
+        case None:
+            return None
+        case {"x5t#S256": str(thumbprint)}:
+            return thumbprint
+        case _:
+            raise InvalidToken("tokens.bad-claim", claim="cnf")
