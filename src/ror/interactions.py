@@ -10,7 +10,7 @@ from ror.access.references import without_references
 from ror.bodies import written_since
 from ror.errors import Gone, NotFound
 from ror.search.engine import Search
-from ror.search.index import Index
+from ror.search.index import Index, View
 from ror.store.contract import Store, Stored
 
 
@@ -37,12 +37,19 @@ def read(store: Store, index: Index, viewer: Viewer, resource_type: str, resourc
     if asking.is_held_back:
         if found.rid not in asking.seen(resource_type):
             raise _not_found(resource_type, resource_id, found)
-        newer = written_since(store, asking.view.seq)
-        if newer is None or found.rid in newer:
+        if _may_be_newer(found, store, index, asking.view):
             body = without_references(body, asking.may_hide)
         elif found.rid in asking.astray():
             body = without_references(body, asking.hides)
     return replace(found, body=body), body is not found.body
+
+
+def _may_be_newer(found: Stored, store: Store, index: Index, view: View) -> bool:
+    """Whether a resource that was just read may have been written after a view."""
+    if index.is_up_to_date(view):
+        return False
+    newer = written_since(store, view.seq)
+    return newer is None or found.rid in newer
 
 
 def _not_found(resource_type: str, resource_id: str, kept: Stored | None) -> NotFound:

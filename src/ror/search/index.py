@@ -192,6 +192,10 @@ class Index:
             # Only now: what a failed reading missed is read by the next call.
             self._signal = signal
 
+    def is_up_to_date(self, view: View) -> bool:
+        """Whether nobody has committed anything since a view; cheap, and said with caution."""
+        return view is self.view and self.store.change_signal() == self._signal
+
     def see_masks(self) -> None:
         """
         Bring the view up to the last commit if anybody may see less or more since; cheap when nobody may.
