@@ -41,7 +41,7 @@ def read(store: Store, index: Index, viewer: Viewer, resource_type: str, resourc
             body = without_references(body, asking.may_hide)
         elif found.rid in asking.astray():
             body = without_references(body, asking.hides)
-    return replace(found, body=body), body is not found.body
+    return (found, False) if body is found.body else (replace(found, body=body), True)
 
 
 def _may_be_newer(found: Stored, store: Store, index: Index, view: View) -> bool:
