@@ -195,3 +195,34 @@ def _wait(server: Secured) -> None:
 
 
 EXPIRED = {"valid": timedelta(minutes=-1)}
+
+
+def certificate_of(world: World, kind: str) -> tuple[str, str] | None:
+    """A certificate that should not do."""
+    now = datetime.now(UTC)
+    subject = subject_of("regulation")
+    match kind:
+        case "none":
+            return None
+        case "foreign":
+            return world.certify(subject, authority.new_intermediate(authority.new_root(now), now))
+        case "namesake":
+            # An authority of the same name, with another key.
+            return world.certify(subject, authority.new_intermediate(world.root, now))
+        case "wrong subject":
+            return world.certify(subject_of("public"))
+        case "reversed subject":
+            return world.certify(",".join(reversed(subject.split(","))))
+        case "expired":
+            return world.certify(subject, **EXPIRED)
+        case "self-signed":
+            return world.keep(authority.new_root(now))
+        case "for servers":
+            return world.keep(authority.issue_server(world.issuer, ["regulation"], now))
+        case "revoked":
+            revoked = world.certify(subject)
+            world.revoked.append(int(Path(revoked[0]).stem, 16))
+            world.publish_revocations()
+            return revoked
+        case _:
+            raise AssertionError(kind)

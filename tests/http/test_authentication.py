@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import msgspec
 import pytest
 import requests
 
 from ror import authorising
-from ror.audit.records import Call, Certificate
-from ror.certificates import authority
+from ror.audit.records import Announced, Call, Certificate
 from ror.clients import Action
 from ror.trail.folder import Folder
 from ror.trail.reading import Wanted, find
 from tests.http.secured import (
     ANNOUNCED,
-    EXPIRED,
     KEYS,
     SECRET,
     TOKEN,
     Secured,
     World,
+    certificate_of,
     make_world,
     reader,
     serving,
@@ -267,37 +267,6 @@ def test_a_secret_sent_in_an_address_is_not_logged(world: World):
         log = running.process.communicate(timeout=20)[1]
 
     assert b"openid-connect/token" in log and b"do-not-log" not in log
-
-
-def certificate_of(world: World, kind: str) -> tuple[str, str] | None:
-    """A certificate that should not do."""
-    now = datetime.now(UTC)
-    subject = subject_of("regulation")
-    match kind:
-        case "none":
-            return None
-        case "foreign":
-            return world.certify(subject, authority.new_intermediate(authority.new_root(now), now))
-        case "namesake":
-            # An authority of the same name, with another key.
-            return world.certify(subject, authority.new_intermediate(world.root, now))
-        case "wrong subject":
-            return world.certify(subject_of("public"))
-        case "reversed subject":
-            return world.certify(",".join(reversed(subject.split(","))))
-        case "expired":
-            return world.certify(subject, **EXPIRED)
-        case "self-signed":
-            return world.keep(authority.new_root(now))
-        case "for servers":
-            return world.keep(authority.issue_server(world.issuer, ["regulation"], now))
-        case "revoked":
-            revoked = world.certify(subject)
-            world.revoked.append(int(Path(revoked[0]).stem, 16))
-            world.publish_revocations()
-            return revoked
-        case _:
-            raise AssertionError(kind)
 
 
 REFUSED_CERTIFICATES = {
@@ -596,6 +565,25 @@ def test_the_audit_trail_knows_the_client_and_its_certificate_whatever_became_of
     assert SECRET.encode() not in b"".join(
         path.read_bytes() for path in (world.folder / "trail").rglob("*") if path.is_file()
     )
+
+
+def test_the_audit_trail_tells_on_whose_behalf_a_call_was_made_and_names_nobody(world: World):
+    with serving(world, ROR_AUDIT_FOLDER=world.file("trail-of-headers")) as running:
+        token = running.token("regulation")
+        running.read(token)
+        running.read(token, {**ANNOUNCED, "Ror-Role-Metier-Code": "Jean Dupont"})
+
+    folder = Folder(world.folder / "trail-of-headers")
+    calls = [one.record for one in find(folder, Wanted()) if isinstance(one.record, Call)]
+    usual = Announced("CU22", "1.2.250.1.213.1.6.1.66", "AUTOMATE", "1.2.250.1.213.1.1.4.6")
+    assert [(one.interaction, one.status, one.client, one.profile) for one in calls] == [
+        ("token", 200, "regulation", 1),
+        ("read", 200, "regulation", 1),
+        ("read", 403, "regulation", 1),
+    ]
+    assert [one.announced for one in calls[:2]] == [None, usual]
+    assert calls[2].announced == msgspec.structs.replace(usual, role=folder.veil().hashed("Jean Dupont"))
+    assert b"Dupont" not in b"".join(path.read_bytes() for path in folder.path.rglob("*") if path.is_file())
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------
