@@ -101,6 +101,10 @@ def _of_disk(run: Run) -> Iterator[Figure]:
     yield Figure("disk per resource", total, "bytes", aim=_at_most(1_500), is_cost=True)
     for name, size in run.directory.parts().items():
         yield Figure(name, size / each, "bytes", of="disk")
+    access = run.directory.of_access()
+    yield Figure("disk per resource, to know who may see what", sum(access.values()) / each, "bytes", is_cost=True)
+    for name, size in access.items():
+        yield Figure(name, size / each, "bytes", of="access")
 
 
 def _of_starting(run: Run) -> Iterator[Figure]:

@@ -14,6 +14,7 @@ from ror.generating import Size, generate
 from ror.importing import Report, documents, run
 from ror.runtime import snapshot_folder
 from ror.search import segment as segments
+from ror.search.columns import Column
 from ror.search.index import Index
 from ror.store import open_store
 
@@ -74,7 +75,7 @@ class Directory:
         return sum(path.stat().st_size for path in self.files)
 
     def parts(self) -> dict[str, int]:
-        """Bytes of each table of the database with its indexes, and of each kind of column of the newest snapshot."""
+        """Bytes of each table of the database with its indexes, and of what is in the newest snapshot, by kind."""
         found: dict[str, int] = {}
         with closing(sqlite3.connect(self._path)) as connection:
             rows = connection.execute(
@@ -82,12 +83,33 @@ class Directory:
                 " WHERE aggregate = TRUE GROUP BY 1"
             )
             found |= {f"table {name}": size for name, size in rows if not name.startswith("sqlite_")}
-        newest = segments.load(max(snapshot_folder(self.database).glob("*.index")))
-        assert newest is not None
-        for column in newest[0].columns.values():
+        segment = self._newest()
+        for column in segment.columns.values():
             name = f"index, {column.kind}"
-            found[name] = found.get(name, 0) + sum(array.nbytes for array in column.arrays.values())
-        return found
+            found[name] = found.get(name, 0) + _nbytes(column)
+        found["index, rows of records"] = sum(array.nbytes for array in segment.owners.values())
+        return found | {f"index, {name}": size for name, size in self._masks_of_index().items()}
+
+    def of_access(self) -> dict[str, int]:
+        """Bytes that it takes to know who may see what: masks and plans, facts that travel, governed columns."""
+        with closing(sqlite3.connect(self._path)) as connection:
+            masks, plans = connection.execute("SELECT sum(length(shades)), sum(length(plan)) FROM access").fetchone()
+        found = {"database, masks": masks, "database, plans of bodies": plans or 0}
+        tables = self.parts()
+        found["database, the rest of the table"] = tables["table access"] - sum(found.values())
+        found["database, facts that travel"] = tables["table influence"]
+        return found | {f"index, {name}": size for name, size in self._masks_of_index().items()}
+
+    def _masks_of_index(self) -> dict[str, int]:
+        segment = self._newest()
+        governed = sum(_nbytes(column) for by_code in segment.governed.values() for column in by_code.values())
+        return {"governed columns": governed, "masks": segment.masks.nbytes()}
+
+    def _newest(self) -> segments.Segment:
+        """The segment of the newest snapshot."""
+        loaded = segments.load(max(snapshot_folder(self.database).glob("*.index")))
+        assert loaded is not None
+        return loaded[0]
 
     def generate(self) -> None:
         """Write the file, unless it is there."""
@@ -119,3 +141,7 @@ class Directory:
             return Loaded(report.created, load_s, index_s)
         finally:
             store.close()
+
+
+def _nbytes(column: Column) -> int:
+    return sum(array.nbytes for array in column.arrays.values())

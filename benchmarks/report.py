@@ -36,7 +36,7 @@ class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     One measured value; `decimals` are those worth showing.
 
-    `of` is the workload that it is a figure of, or "disk" for a part of what lies there. A cost is one that is compared
+    `of` is the workload that it is a figure of, or "disk" or "access" for a part of that. A cost is what is compared
     from size to size.
     """
 
@@ -105,8 +105,14 @@ def tables(results: Results) -> Iterator[tuple[str, Rows]]:
     general = [one for one in results.figures if not one.of]
     yield "Loading, starting, paging, memory", [("figure", "measured"), *((one.name, one.shown) for one in general)]
     yield "Workloads", _by_workload(results)
-    disk = sorted((one for one in results.figures if one.of == "disk"), key=lambda one: -one.value)
-    yield "Disk per resource", [("part", "measured"), *((one.name, one.shown) for one in disk)]
+    yield "Disk per resource", _by_part(results, "disk")
+    yield "Disk per resource, to know who may see what", _by_part(results, "access")
+
+
+def _by_part(results: Results, of: str) -> Rows:
+    """The parts of something, the largest first."""
+    parts = sorted((one for one in results.figures if one.of == of), key=lambda one: -one.value)
+    return [("part", "measured"), *((one.name, one.shown) for one in parts)]
 
 
 def _by_workload(results: Results) -> Rows:
