@@ -116,8 +116,9 @@ class Grammar:
             path += step.replace(":Organization.", ":above.") if random.random() < 0.15 else step
         if not self._held[key]:
             return []
-        name, value, row = random.choice(self._held[key])
-        if name in FULL_TEXT and random.random() < 0.5:
+        words = [one for one in self._held[key] if one[0] in FULL_TEXT]
+        name, value, row = random.choice(words if words and random.random() < 0.15 else self._held[key])
+        if name in FULL_TEXT and random.random() < 0.7:
             # A choice of words: which of them a match has, and how well, is in its score.
             return [(f"{path}{name}", f"{random.choice(worlds.WORDS)[:5]},{value}")]
         record = record_of(key[0], name)
@@ -278,7 +279,7 @@ def _written(value: Value) -> str | None:
         case Text(_, exact):
             return exact
         case Words(_, words):
-            return words[0]
+            return words[-1]
         case Canonical(url, version):
             return f"{url}|{version}" if version else url
         case NamedReference(code, system, _, _):
