@@ -30,6 +30,9 @@ MOST_HOPS: Final = 64
 REACHED: Final = frozenset(there if way == "along" else here for (here, there), way in FLOWS.items())
 """The types that facts travel to."""
 
+_TO_STRUCTURES: Final = frozenset(here for here, there in FLOWS if there == "Organization")
+"""The types whose facts travel to structures, which alone can be in a loop."""
+
 _BITS: Final = [1 << bit for bit in range((ANY_FIELD | SENSITIVE).bit_length())]
 # SQLite has no aggregate "or".
 _GATHER: Final = (
@@ -84,7 +87,7 @@ def keep(connection: sqlite3.Connection, written: Mapping[int, Written], before:
     # What nothing flows to has its masks by now.
     reached.update(rid for rid, each in written.items() if each.type in REACHED)
     _spread(connection, policy, reached, told=written.keys())
-    if before:
+    if any(written[rid].type in _TO_STRUCTURES for rid in before):
         _spread(connection, policy, _forgotten_in_loops(connection, policy, reached), told=())
     if any(one != known[rid] for rid, one in _shaded(connection, known).items()):
         _note_changed_masks(connection)
