@@ -376,3 +376,19 @@ def test_nobody_sees_a_former_mask_once_its_change_is_acknowledged(tmp_path: Pat
 
     assert not watch.wrong, f"{len(watch.wrong)} of {watch.answers}: {Counter(watch.wrong).most_common(12)}"
     assert watch.answers > CHANGES
+
+
+def test_who_asks_by_date_is_given_what_was_opened_since(tmp_path: Path):
+    database = f"sqlite:///{tmp_path}/ror.db"
+    store = open_store(database)
+    keep(store, [place("beds", "01")])
+    with serving(database, **{"anonymous-profile": "0", "audit": "false"}) as server:
+        before = server.get("Location/beds")
+        masking.apply(store, "3.0", "test")
+
+        headers = {"If-Modified-Since": before.headers["last-modified"]}
+        after = server.client.get(f"{server.base_url}/Location/beds", headers=headers)
+    store.close()
+
+    assert "nbCapacity" not in before.text
+    assert after.status_code == 200 and "nbCapacity" in after.text

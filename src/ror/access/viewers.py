@@ -44,6 +44,11 @@ class Viewer:
         return 1 << self.profile
 
     @property
+    def sees_everything(self) -> bool:
+        """Whether nothing is ever hidden from this viewer."""
+        return self.profile == SEES_EVERYTHING and self.perimeter is None
+
+    @property
     def sight(self) -> tuple[int, Perimeter | None]:
         """All that decides what this viewer sees: who has the same sees the same, and may share what was found."""
         return self.mask, self.perimeter

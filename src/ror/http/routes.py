@@ -57,15 +57,16 @@ def _read(service: Service, call: Call) -> Reply:
     if not _ID.fullmatch(resource_id):
         raise NotFound("http.not-an-id", id=resource_id[:100])
     directory = service.directory
-    found, is_cut = interactions.read(directory.store, directory.index, _viewer(call), resource_type, resource_id)
+    viewer = _viewer(call)
+    found, is_cut = interactions.read(directory.store, directory.index, viewer, resource_type, resource_id)
     subset = subset_asked(resource_type, call.pairs)
     etag = _etag(found, is_cut, subset)
     headers = (
         (b"etag", etag.encode()),
         (b"last-modified", negotiation.http_date(found.last_updated // 1_000_000).encode()),
     )
-    # What was taken away may change without the resource: only the tag tells.
-    held, since = call.header(b"if-none-match"), None if is_cut else call.header(b"if-modified-since")
+    # What is taken away may change without the resource, and be given back: only the tag tells.
+    held, since = call.header(b"if-none-match"), call.header(b"if-modified-since") if viewer.sees_everything else None
     if negotiation.is_fresh(held, since, etag, found.last_updated):
         return Reply(304, headers=headers)
     body = subsetted(found.body, resource_type, subset) if subset else found.body
