@@ -75,18 +75,26 @@ class Bodies:
         """
         The bodies of distinct rids, in this order, without those that are not there, or no longer for this profile.
 
-        `profile` is its bit, `altered` the resources of which it sees some parts only.
+        `profile` is its bit, `altered` the resources of which it sees some parts only: few others than those of `rids`.
         """
         if not len(rids):
             return Addressed(rids, [], 0)
-        some_cut = altered & bitmaps.of_any(rids, int(rids.max()) + 1) if altered else altered
-        if not some_cut:
-            found, sizes = self._looked_up(_WHOLE, rids, profile)
-        else:
-            found, sizes = np.empty(len(rids), object), np.zeros(len(rids), np.uint32)
-            is_cut = np.isin(rids, bitmaps.numbers_of(some_cut))
-            for shelf, chosen in ((_WHOLE, ~is_cut), (profile, is_cut)):
-                found[chosen], sizes[chosen] = self._looked_up(shelf, rids[chosen], profile)
+        is_cut = bitmaps.held(rids, altered)
+        cut_at = np.flatnonzero(is_cut)
+        with self._lock:
+            generation = self._generation
+            found, sizes = self._shelf(_WHOLE).look_up(rids)
+            if len(cut_at):
+                found[cut_at], sizes[cut_at] = self._shelf(profile).look_up(rids[cut_at])
+        is_missing = sizes == 0
+        self.misses += (missing := int(np.count_nonzero(is_missing)))
+        self.hits += len(rids) - missing
+        if missing:
+            for name, of_shelf in ((_WHOLE, ~is_cut), (profile, is_cut)):
+                at = np.flatnonzero(is_missing & of_shelf)
+                if len(at):
+                    found[at] = read = self._read(name, rids[at], profile, generation)
+                    sizes[at] = [len(body) for body in read]
         if not sizes.all():
             there = sizes > 0
             rids, found = rids[there], found[there]
@@ -111,25 +119,14 @@ class Bodies:
             for shelf in self._shelves.values():
                 shelf.drop(changed)
 
-    def _looked_up(self, name: int, rids: Numbers, profile: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint32]]:
-        """The bodies of rids and their sizes, empty and 0 where there is none: from a shelf, or from the store."""
-        if not len(rids):
-            return np.empty(0, object), np.zeros(0, np.uint32)
-        with self._lock:
-            shelf = self._shelves.setdefault(name, _Shelf())
-            generation = self._generation
-            found, sizes = shelf.look_up(rids)
-        missing = np.flatnonzero(sizes == 0)
-        self.hits += len(rids) - len(missing)
-        self.misses += len(missing)
-        if len(missing):
-            read = self._read(shelf, name != _WHOLE, rids[missing], profile, generation)
-            found[missing] = read
-            sizes[missing] = [len(body) for body in read]
-        return found, sizes
+    def _shelf(self, name: int) -> "_Shelf":
+        shelf = self._shelves.get(name)
+        if shelf is None:
+            shelf = self._shelves[name] = _Shelf()
+        return shelf
 
-    def _read(self, shelf: "_Shelf", is_cut: bool, rids: Numbers, profile: int, generation: int) -> list[bytes]:
-        """The bodies of rids from the store, empty where there is none; they are on the shelf from now on."""
+    def _read(self, name: int, rids: Numbers, profile: int, generation: int) -> list[bytes]:
+        """The bodies of rids from the store, empty where there is none; they are on a shelf from now on."""
         kept = self._store.bodies(rids.tolist())
         read = [_addressed(_as_seen(one, profile)) for one in kept]
         with self._lock:
@@ -137,8 +134,8 @@ class Bodies:
             if generation == self._generation:
                 for rid, one, body in zip(rids.tolist(), kept, read, strict=True):
                     # It may have other masks by now than whoever asked knew: then it belongs on another shelf.
-                    if one is not None and bool(hidden_codes(one.shades, profile)) == is_cut:
-                        shelf.keep(rid, body)
+                    if one is not None and bool(hidden_codes(one.shades, profile)) == (name != _WHOLE):
+                        self._shelf(name).keep(rid, body)
                 self._make_room()
         return read
 

@@ -96,7 +96,7 @@ def explain(
         along, _ = within(asking, brought, max_included)
     stages.append(Stage("includes", watch.seconds, len(along)))
     with _watched() as watch:
-        read = seen_bodies(asking, bodies, np.array([*cut.rids, *along], np.uint32))
+        read = seen_bodies(asking, bodies, np.array([*cut.rids, *along], np.uint32), along | BitMap(cut.rids))
     stages.append(Stage("bodies", watch.seconds, len(read.bodies), read.size))
     with _watched() as watch:
         answer = search(index, bodies, viewer, request, LOCAL, language, max_included)

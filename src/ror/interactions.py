@@ -21,11 +21,11 @@ def read(store: Store, index: Index, viewer: Viewer, resource_type: str, resourc
     Raises NotFound when there is none for this viewer, Gone when it was deleted.
     """
     # A view from before the first thing was hidden would not look for references to it.
-    index.see_masks()
+    signal = index.see_masks()
     asking = Search(index.view, viewer)
     if asking.is_held_back:
         # What a perimeter or a reference hides depends on other resources, as they are now.
-        index.catch_up()
+        index.catch_up(signal)
         asking = Search(index.view, viewer)
     found = store.read(resource_type, resource_id)
     if found is None or not may_see(found.shades, viewer.mask):

@@ -102,8 +102,10 @@ def answer(
     of_included = request.subset if request.subset and request.subset.summary else None
     scores = _scores(asking, request, cut.rids)
     entries = [
-        *_entries("match", np.array(cut.rids, np.uint32), asking, bodies, base_url, distances, request.subset, scores),
-        *_entries("include", bitmaps.numbers_of(along), asking, bodies, base_url, distances, of_included, {}),
+        *_entries(
+            "match", np.array(cut.rids, np.uint32), given, asking, bodies, base_url, distances, request.subset, scores
+        ),
+        *_entries("include", bitmaps.numbers_of(along), given, asking, bodies, base_url, distances, of_included, {}),
     ]
     if behind:
         entries.append(wire.outcome_entry([_left_behind(behind, len(along))], language))
@@ -142,6 +144,7 @@ Mode = Literal["match", "include"]
 def _entries(
     mode: Mode,
     rids: Numbers,
+    given: BitMap,
     asking: Search,
     bodies: Bodies,
     base_url: str,
@@ -152,7 +155,7 @@ def _entries(
     """The entries of these resources: all in one, or one by one where some have a distance or a score."""
     start = b'{"fullUrl":"%b/' % base_url.encode()
     end = wire.ending(mode)
-    there = seen_bodies(asking, bodies, rids)
+    there = seen_bodies(asking, bodies, rids, given)
     if subset or distances or scores:
         for rid, body in zip(there.rids.tolist(), there.bodies, strict=True):
             cut_down = _cut_down(body, subset) if subset else body
@@ -171,22 +174,27 @@ def _left_behind(behind: Mapping[str, int], along: int) -> TooCostly:
     return TooCostly("explain.inclusions-left-out", left_out=counts, limit=along, example=most)
 
 
-def seen_bodies(asking: Search, bodies: Bodies, rids: Numbers) -> Addressed:
-    """The addressed bodies of resources that a viewer sees, without what the viewer may not see of them."""
-    found = bodies.addressed(rids, asking.viewer.mask, asking.view.altered(asking.viewer.mask))
+def seen_bodies(asking: Search, bodies: Bodies, rids: Numbers, given: BitMap) -> Addressed:
+    """
+    The addressed bodies of resources that a viewer sees, without what the viewer may not see of them.
+
+    `given` is a set that has all of `rids`.
+    """
+    mask = asking.viewer.mask
+    found = bodies.addressed(rids, mask, asking.view.altered(mask) & given)
     if not asking.is_held_back or not len(found.rids):
         return found
-    astray = set(asking.astray() & bitmaps.of_any(found.rids, int(found.rids.max()) + 1))
     # Asked after the bodies are at hand: any of these may refer to what the view does not know that it refers to.
-    newer = bodies.changed_since(asking.view.seq)
-    if not astray and newer is not None and newer.isdisjoint(found.rids.tolist()):
+    changed = bodies.changed_since(asking.view.seq)
+    newer = given if changed is None else given & BitMap(changed)
+    concerned = newer | (given & asking.astray())
+    if not concerned:
         return found
     rewritten = list(found.bodies)
-    for at, rid in enumerate(found.rids.tolist()):
-        if newer is None or rid in newer:
-            rewritten[at] = _without_hidden(asking, rid, rewritten[at], asking.may_hide)
-        elif rid in astray:
-            rewritten[at] = _without_hidden(asking, rid, rewritten[at], asking.hides)
+    for at in np.flatnonzero(bitmaps.held(found.rids, concerned)).tolist():
+        rid = int(found.rids[at])
+        is_hidden = asking.may_hide if rid in newer else asking.hides
+        rewritten[at] = _without_hidden(asking, rid, rewritten[at], is_hidden)
     return Addressed(found.rids, rewritten, sum(map(len, rewritten)))
 
 

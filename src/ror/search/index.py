@@ -181,8 +181,14 @@ class Index:
         self.catch_up()
         self._compact()
 
-    def catch_up(self) -> None:
-        """Bring the view up to the last commit, whoever made it; on return it is there, whoever else was doing so."""
+    def catch_up(self, seen: int | None = None) -> None:
+        """
+        Bring the view up to the last commit, whoever made it; on return it is there, whoever else was doing so.
+
+        With `seen`, a signal of the store, up to the commits that it told of is enough.
+        """
+        if seen is not None and seen == self._signal:
+            return
         with self._lock:
             signal = self.store.change_signal()
             if signal == self._signal:
@@ -196,18 +202,19 @@ class Index:
         """Whether nobody has committed anything since a view; cheap, and said with caution."""
         return view is self.view and self.store.change_signal() == self._signal
 
-    def see_masks(self) -> None:
+    def see_masks(self) -> int:
         """
         Bring the view up to the last commit if anybody may see less or more since; cheap when nobody may.
 
         What else was written becomes visible in its own time. Call it before answering: from the moment when a change
-        of masks is acknowledged, no answer is made with the former ones.
+        of masks is acknowledged, no answer is made with the former ones. Returns the signal of the store before.
         """
         signal = self.store.change_signal()
         if signal != self._masks_signal:
             if self.store.masks_changed_at() > self.view.seq:
                 self.catch_up()
             self._masks_signal = signal
+        return signal
 
     def follow(self) -> None:
         """Keep refreshing from a thread of its own, and have snapshots renewed, until `close`."""
