@@ -180,7 +180,7 @@ def viewer_of(asker: Asker) -> Viewer:
 
 def askers(random: Random, policy: Policy) -> list[Asker]:
     """Every profile, and some held to perimeters of regions, of fields and of both."""
-    regions = frozenset((random.choice(worlds.REGIONS),))
+    regions = frozenset(random.sample(worlds.REGIONS, random.choice((1, 1, 2))))
     fields = frozenset(random.sample(worlds.FIELDS, random.randint(1, 2)))
     profiles = random.sample(range(6), 3)
     held = (Asker(profiles[0], regions), Asker(profiles[1], fields=fields), Asker(profiles[2], regions, fields))
