@@ -136,12 +136,12 @@ class Adversary:
     # --- requests ---
 
     def search(self, resource_type: str, *pairs: tuple[str, str]) -> Request:
-        """A search, by GET or POST, sometimes explained, sometimes only counted, in a language or the other."""
+        """A search, by GET or POST, sometimes explained, counted only or in part, in a language or the other."""
         query = [*pairs]
         if self.random.random() < 0.15:
             query.append(("__explain", "true"))
-        if self.random.random() < 0.1:
-            query.append(("_summary", "count"))
+        if self.random.random() < 0.2:
+            query.append(self.random.choice(PARTS))
         headers = (("accept-language", self.random.choice(("fr", "en"))),)
         if self.random.random() < 0.1:
             headers += (("prefer", "handling=independent-criteria"),)
@@ -376,6 +376,15 @@ class Adversary:
         yield Request(f"{MOUNT}/{self.hidden()}/$everything")
 
 
+PARTS = (
+    ("_summary", "count"),
+    ("_summary", "count"),
+    ("_summary", "true"),
+    ("_summary", "text"),
+    ("_summary", "data"),
+    ("_elements", "extension,contact,characteristic"),
+    ("_total", "none"),
+)
 HIDDEN = (
     ("HealthcareService", "xh"),
     ("Location", "xl"),
