@@ -360,7 +360,7 @@ def test_nobody_sees_a_former_mask_once_its_change_is_acknowledged(tmp_path: Pat
                     flip = random.choice(hidden if hidden and random.random() < 0.7 else flips)
                     state = watch.states[flip.name]
                     seen = not state.begun[-1]
-                    if change % 20 == 19 and flip.resource is not None:
+                    if change % 30 == 15 and flip.resource is not None:
                         state.write(seen, partial(imported, tmp_path, database, flip.resource(seen)))
                     else:
                         state.write(seen, partial(flip.write, store, seen))
