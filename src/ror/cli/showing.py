@@ -212,7 +212,7 @@ def reindexed(settings: Settings) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         index = Index(store, folder)
         index.open()
-        count, memory = sum(store.counts().values()), index.view.memory_bytes()
+        count, memory = index.view.resources(), index.view.memory_bytes()
     finally:
         store.close()
     tell(

@@ -200,7 +200,7 @@ def _log(settings: Settings) -> Log:
 def _announce(log: Log, directory: Directory, url: str) -> None:
     """The start-up line: version, resources, time, address; then who may read."""
     language = messages.preferred_language(os.environ.get("LANG"))
-    count = sum(directory.store.counts().values())
+    count = directory.index.view.resources()
     shown, seconds = f"{count:,}".replace(",", "\u202f"), f"{directory.ready_in_s:.1f}"
     if language == "fr":
         seconds = seconds.replace(".", ",")

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from pyroaring import BitMap
 
+from ror.definitions import RESOURCE_TYPES
 from ror.errors import UsageError
 from ror.search import segment as segments
 from ror.search.columns import Column
@@ -65,6 +66,10 @@ class View:
     def of_type(self, resource_type: str) -> BitMap:
         """Every live resource of a type. Do not change the set that is returned."""
         return self.remembered(("type", resource_type), lambda segment: segment.types.get(resource_type, BitMap()))
+
+    def resources(self) -> int:
+        """How many live resources there are."""
+        return sum(len(self.of_type(one)) for one in RESOURCE_TYPES)
 
     def hidden(self, profile: int) -> BitMap:
         """The live resources that a profile, given as its bit, may not see. Do not change the set that is returned."""

@@ -18,8 +18,6 @@ from ror.errors import Unavailable, UsageError
 APPLICATION_ID: Final = 0x524F5221
 BUSY_TIMEOUT_S: Final = 10.0
 WRITER_CACHE_KIB: Final = 65_536
-# Readers take pages from the system's cache, which they share, instead of copying them into a cache each.
-READER_MMAP_BYTES: Final = 1 << 40
 # 16 MiB of log between two copies into the file: half as many as by default, and still read quickly after a crash.
 CHECKPOINT_PAGES: Final = 4_096
 LOG_BYTES_KEPT: Final = 64 << 20
@@ -92,7 +90,6 @@ def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that only reads a file that `open_writer` has opened."""
     connection = _connect(path)
     connection.execute("PRAGMA query_only = ON")
-    connection.execute(f"PRAGMA mmap_size = {READER_MMAP_BYTES}")
     return connection
 
 
