@@ -37,7 +37,7 @@ def test_a_public_client_gets_a_secret_that_is_shown_once_and_kept_nowhere(folde
     done = ror("client", "add", "sante", "--profile", "0", folder=folder)
 
     secret = done.stdout.partition("client_secret: ")[2].strip()
-    files = b"".join(path.read_bytes() for path in folder.glob("ror.db*"))
+    files = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     assert "not be shown again" in done.stderr and secret not in done.stderr
     assert is_secret_of(secret, kept(folder, "sante").secret)
     assert secret.encode() not in files

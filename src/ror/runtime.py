@@ -3,12 +3,15 @@ The one place where the parts are put together: a store, its index, the bodies a
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from ror import terminology
+from ror.acting import Record, TracedKeys, recorder, untraced
 from ror.answers import Answers
 from ror.authorising import TokenPolicy, TokenService
 from ror.authorities import WatchedAuthorities
@@ -69,7 +72,8 @@ def open_directory(settings: Settings, told_of_issuer: Told = nobody) -> Directo
         registry = Registry(store)
         issuers = _issuers(settings, told_of_issuer)
         rates = _rates(settings)
-        tokens = TokenService(registry, store.keys, _authorities(settings), _token_policy(settings))
+        keys = TracedKeys(store.keys, partial(open_acts, settings, store), BY_ITSELF)
+        tokens = TokenService(registry, keys, _authorities(settings), _token_policy(settings))
         start = time.perf_counter()
         index.open()
         ready_in_s = time.perf_counter() - start
@@ -81,6 +85,8 @@ def open_directory(settings: Settings, told_of_issuer: Told = nobody) -> Directo
     return Directory(settings, store, index, bodies, answers, registry, issuers, rates, tokens, ready_in_s)
 
 
+BY_ITSELF: Final = "ror"
+"""Who has another key sign when the days of the former one are over."""
 TRAIL_KEY: Final = "audit-key"
 """The fact of a store that says which key its audit trail was begun under, by its fingerprint."""
 
@@ -97,14 +103,32 @@ def open_trail(settings: Settings, store: Store, listeners: Listeners | None = N
         return None
     folder = Folder(trail_folder(settings))
     journal = Journal(folder, "calls", settings.audit_retention_days, listeners)
+    _begin(folder, store, journal.open)
+    return journal
+
+
+def open_acts(settings: Settings, store: Store) -> Record:
+    """
+    What traces the acts of management of a directory; nothing when its trail is turned off.
+
+    Raises UsageError when the trail cannot be opened: no act is done then.
+    """
+    if not settings.audit:
+        return untraced
+    folder = Folder(trail_folder(settings))
+    _begin(folder, store)
+    return recorder(folder)
+
+
+def _begin(folder: Folder, store: Store, begin: Callable[[], None] = lambda: None) -> None:
+    """Have a trail be there, and the directory know its key."""
     try:
         folder.make()
-        journal.open()
+        begin()
     except (OSError, ValueError) as problem:
         raise UsageError("audit.cannot-open", folder=folder.path, problem=problem) from None
     if store.get_meta(TRAIL_KEY) is None:
         store.set_meta(TRAIL_KEY, folder.fingerprint())
-    return journal
 
 
 def trail_folder(settings: Settings) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,12 +18,14 @@ from rich.table import Table
 
 from ror import enrolling, terminology
 from ror.access import Perimeter
+from ror.acting import TracedClients
 from ror.certificates import distinguished_name, written_name
 from ror.cli.showing import console, existing_store
 from ror.cli.speaking import answer, say, tell
 from ror.clients import Act, Action, Client, Kind, Rate, announcements, rate_of
 from ror.enrolling import Signature
 from ror.errors import UsageError
+from ror.runtime import open_acts
 from ror.settings import Settings
 from ror.store.contract import ClientStore
 
@@ -214,10 +217,10 @@ def _signature(by: str | None, reason: str) -> Signature:
 
 @contextmanager
 def _clients(settings: Settings) -> Iterator[ClientStore]:
-    """The clients of a directory that is there."""
+    """The clients of a directory that is there; what is done to them is traced."""
     store = existing_store(settings.database)
     try:
-        yield store.clients
+        yield TracedClients(store.clients, partial(open_acts, settings, store))
     finally:
         store.close()
 

@@ -7,12 +7,14 @@ clients prove who they are by certificates.
 
 import shutil
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from ror import runtime
+from ror.acting import TracedClients
 from ror.cli import demo_clients
 from ror.cli.generation import size_named
 from ror.cli.importation import renew_snapshot
@@ -73,7 +75,7 @@ def run(size_name: str, port: int, tls_port: int, seed: int, folder: Path) -> No
 def _register(settings: Settings, folder: Path) -> None:
     store = open_store(settings.database)
     try:
-        demo_clients.register(store.clients, folder)
+        demo_clients.register(TracedClients(store.clients, partial(runtime.open_acts, settings, store)), folder)
     finally:
         store.close()
 

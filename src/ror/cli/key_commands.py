@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ror.cli.options import ConfigFile, Database, Machine, settings
+from ror.cli.options import By, ConfigFile, Database, Machine, Reason, settings
 from ror.cli.speaking import SpokenCommand, SpokenGroup, say
 
 app: Final = typer.Typer(cls=SpokenGroup, help=say("cli.keys"), no_args_is_help=True, rich_markup_mode="rich")
@@ -20,10 +20,12 @@ def list_(database: Database = None, machine: Machine = False, config: ConfigFil
 @app.command("rotate", cls=SpokenCommand, help=say("cli.keys-rotate"))
 def rotate(
     at_once: Annotated[bool, typer.Option("--at-once", help=say("cli.keys-at-once"))] = False,
+    by: By = None,
+    reason: Reason = "",
     database: Database = None,
     machine: Machine = False,
     config: ConfigFile = None,
 ) -> None:
     from ror.cli import keys
 
-    keys.rotate(settings(config, database=database), at_once, machine)
+    keys.rotate(settings(config, database=database), at_once, by, reason, machine)

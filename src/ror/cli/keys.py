@@ -3,20 +3,25 @@
 import json
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 from ror import authorising
+from ror.acting import TracedKeys
 from ror.cli.showing import existing_store
 from ror.cli.speaking import answer
+from ror.runtime import open_acts
 from ror.settings import Settings
 from ror.store.contract import KeyStore
 from ror.tokens import accepted
+from ror.trail.tending import user
 
 
-def rotate(settings: Settings, at_once: bool, machine: bool) -> None:
+def rotate(settings: Settings, at_once: bool, by: str | None, reason: str, machine: bool) -> None:
     """Have another key sign from now on."""
     store = existing_store(settings.database)
     try:
-        authorising.rotate(store.keys, store.keys.all(), int(time.time()), at_once=at_once)
+        keys = TracedKeys(store.keys, partial(open_acts, settings, store), by or user(), reason)
+        authorising.rotate(keys, store.keys.all(), int(time.time()), at_once=at_once)
         _tell(store.keys, machine)
     finally:
         store.close()

@@ -1,6 +1,5 @@
 """`ror policy …`: the access policy of a directory, shown and changed."""
 
-import getpass
 import json
 from contextlib import closing
 from typing import Any
@@ -12,8 +11,10 @@ from ror.access.policy import PROFILES, Policy, cell, policy_named, rules, switc
 from ror.cli.showing import console, existing_store
 from ror.cli.speaking import answer, say, tell
 from ror.errors import Unavailable
+from ror.runtime import open_acts
 from ror.settings import Settings
 from ror.store.contract import Job
+from ror.trail.tending import user
 
 
 def show(settings: Settings, name: str | None, machine: bool) -> None:
@@ -34,12 +35,17 @@ def show(settings: Settings, name: str | None, machine: bool) -> None:
     terminal.print(choices, highlight=False)
 
 
-def apply(settings: Settings, version: str, switched_on: tuple[str, ...], by: str | None, machine: bool) -> None:
+def apply(
+    settings: Settings, version: str, switched_on: tuple[str, ...], by: str | None, reason: str, machine: bool
+) -> None:
     """Bring the directory under a policy; on return every resource has its masks."""
     policy = policy_named(Policy(version, frozenset(switched_on)).name)
+    asked_by = by or user()
     with closing(existing_store(settings.database)) as store:
         before = store.policy()
-        job = masking.apply(store, policy.name, by or getpass.getuser(), _tell_progress if not machine else _silence)
+        # Before it holds for anybody.
+        open_acts(settings, store)("policy-apply", policy.name, asked_by, reason, {"before": before})
+        job = masking.apply(store, policy.name, asked_by, _tell_progress if not machine else _silence)
     facts: dict[str, Any] = {"policy": policy.name, "before": before, "state": job.state, **job.progress}
     if machine:
         answer(json.dumps(facts, ensure_ascii=False))

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ror.cli.options import By, ConfigFile, Database, Machine, settings
+from ror.cli.options import By, ConfigFile, Database, Machine, Reason, settings
 from ror.cli.speaking import SpokenCommand, SpokenGroup, say
 
 app: Final = typer.Typer(cls=SpokenGroup, help=say("cli.policy"), no_args_is_help=True, rich_markup_mode="rich")
@@ -29,10 +29,11 @@ def apply(
         list[str] | None, typer.Option("--switch", metavar="NAME", help=say("cli.policy-switch"))
     ] = None,
     by: By = None,
+    reason: Reason = "",
     database: Database = None,
     machine: Machine = False,
     config: ConfigFile = None,
 ) -> None:
     from ror.cli import policies
 
-    policies.apply(settings(config, database=database), version, tuple(switches or ()), by, machine)
+    policies.apply(settings(config, database=database), version, tuple(switches or ()), by, reason, machine)
