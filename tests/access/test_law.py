@@ -193,9 +193,11 @@ def written(random: Random, writes: Sequence[Sequence[dict[str, Any]]], policy: 
     """
     A directory to which the batches were written, that came under a policy before one of them or after them all.
 
-    It was asked all the while: what was found out and kept at hand must not outlive what it was found in.
+    It was asked all the while: what was found out and kept at hand must not outlive what it was found in. Sometimes few
+    resources were written at once, so that small segments of the index were merged.
     """
     decided, anew = random.randint(0, len(writes)), random.choice((None, *range(1, len(writes))))
+    at_once = random.choice((3, 1_000, 1_000))
     with tempfile.TemporaryDirectory() as folder:
         directory = open_directory(Settings(database=f"sqlite:///{folder}/ror.db"))
         try:
@@ -204,13 +206,19 @@ def written(random: Random, writes: Sequence[Sequence[dict[str, Any]]], policy: 
                     directory = indexed_anew(directory)
                 if at == decided:
                     masking.apply(directory.store, policy.name, "test")
-                write(directory.store, batch)
-                directory.refresh()
+                for some in batched(batch, at_once):
+                    write(directory.store, some)
+                    directory.refresh()
                 for asker in askers(random, policy):
                     Asked(directory, viewer_of(asker)).page(Request(random.choice(RESOURCE_TYPES), ()))
             yield directory
         finally:
             directory.close()
+
+
+def batched(batch: Sequence[dict[str, Any]], at_once: int) -> Iterator[Sequence[dict[str, Any]]]:
+    """A batch in parts of so many resources."""
+    return (batch[start : start + at_once] for start in range(0, len(batch), at_once))
 
 
 def indexed_anew(directory: Directory) -> Directory:
