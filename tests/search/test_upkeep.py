@@ -129,7 +129,7 @@ def test_answers_are_exact_while_another_process_writes(followed):
     while not told.is_over:
         told.hear()
         assert writer.is_alive() or not writer.exitcode
-        start = time.monotonic()
+        start, view = time.monotonic(), followed.index.view
         with_beds, without = total(followed, "nb-capacity=gt0"), total(followed, "nb-capacity=0")
         either = total(followed, "nb-capacity=0,1,2,3,4")
         slowest = max(slowest, (time.monotonic() - start) / 3)
@@ -137,7 +137,8 @@ def test_answers_are_exact_while_another_process_writes(followed):
         reads += 3
         assert len(followed.index.view.parts) <= MOST_PARTS
         assert either == PLACES, "a place is lost, or there twice"
-        if seqs[-1] == seqs[-2]:
+        # A merge may leave the view at the same change and read resources as they are by then.
+        if followed.index.view is view:
             assert with_beds + without == PLACES
         snapshots |= set(followed.index.folder.glob("*.index"))
     writer.join()
