@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from ror import masking
 from ror.audit.records import Call, instant
 from ror.runtime import trail_folder
 from ror.settings import Settings
+from ror.store import open_store
 from ror.trail.folder import Folder
 from ror.trail.reading import Wanted, find
 from ror.trail.verifying import verify
@@ -105,6 +107,21 @@ def test_a_read_is_told_with_who_what_and_how_it_went(ask):
     assert line.announced is not None
     assert (line.announced.user_profile, line.announced.role) == ("CU22", "AUTOMATE")
     assert (line.announced.user_profile_system, line.announced.role_system) == ("1.2.250.1.213.1.6.1.66", None)
+
+
+def test_a_call_is_told_with_the_policy_that_the_directory_is_under(directory: str):
+    server = serve(directory)
+    server.get("/fhir/Location/l1")
+    server.get("/fhir/metadata")
+    time.sleep(1)
+    store = open_store(directory)
+    masking.apply(store, "3.0", "tests")
+    store.close()
+    server.get("/fhir/Location/l1")
+    server.get("/nowhere")
+    assert stop(server) == 0
+
+    assert [one.policy for one in calls(directory)] == ["3.0.1", "3.0", None]
 
 
 def test_a_search_is_told_with_what_was_found(ask):

@@ -120,7 +120,7 @@ class Door:
             self.on_failure(problem)
             return
         if journal is not None:
-            self.service.journal, self._tracer = journal, Tracer(journal)
+            self.service.journal, self._tracer = journal, Tracer(journal, directory.store.policy)
         self.service.opened = directory
         report_directory(self.service)
         self.on_open(directory)
@@ -145,11 +145,11 @@ class Door:
         self.service.stopping = True
         if self._opening is not None:
             await asyncio.wait([self._opening])
+        if self._tracer is not None:
+            self._tracer.hand_over()
         if self.service.opened is not None:
             directory, self.service.opened = self.service.opened, None
             await asyncio.to_thread(directory.close)
-        if self._tracer is not None:
-            self._tracer.hand_over()
         if self.service.journal is not None:
             await asyncio.to_thread(self.service.journal.close)
         self._aside.shutdown(wait=False)

@@ -9,12 +9,15 @@ would have to be.
 import asyncio
 import atexit
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
 from ror.audit.records import Announced, Call, Certificate, instant
 from ror.definitions import RESOURCE_TYPES
+from ror.errors import RorError
 from ror.http.exchange import NOBODY, Reply, Route
 from ror.observability import Log, Metrics
 from ror.trail.writing import Journal, Listeners
@@ -44,11 +47,17 @@ _Waiting = tuple[Route | None, tuple[str, bytes, bytes], tuple[bytes | None, ...
 
 
 class Tracer:
-    """Writes the calls of one process to its journal; for the thread of its event loop."""
+    """
+    Writes the calls of one process to its journal; for the thread of its event loop.
 
-    def __init__(self, journal: Journal) -> None:
+    `policy` tells which access policy the directory is under; it is asked for each batch of lines.
+    """
+
+    def __init__(self, journal: Journal, policy: Callable[[], str]) -> None:
         self._journal = journal
-        self._waiting: list[_Waiting] = []
+        self._policy_now = policy
+        self._policy: str | None = None
+        self._waiting: deque[_Waiting] = deque()
         # An interpreter that ends without closing its door still has lines to write.
         atexit.register(self.hand_over)
         self._veil = journal.folder.veil()
@@ -79,9 +88,13 @@ class Tracer:
 
     def hand_over(self) -> None:
         """Make the lines of the calls that wait, and hand them to the journal."""
-        waiting, self._waiting = self._waiting, []
-        for one in waiting:
-            self._journal.write(self._call(*one))
+        if not self._waiting:
+            return
+        # A database that is away or closed under a policy is still under it.
+        with suppress(RorError):
+            self._policy = self._policy_now()
+        while self._waiting:
+            self._journal.write(self._call(*self._waiting.popleft()))
 
     def _call(
         self,
@@ -113,6 +126,7 @@ class Tracer:
             matches=reply.matches,
             included=reply.included,
             withheld=reply.withheld,
+            policy=self._policy if caller.viewer else None,
             duration_us=round(seconds * 1e6),
         )
 
