@@ -25,6 +25,7 @@ from ror.search.inclusion import included, within
 from ror.search.index import Index
 from ror.search.ordering import page
 from ror.search.parse import parse
+from ror.search.seal import seal_of
 from ror.search.telling import in_words, meaning
 from ror.searching import search, seen_bodies
 
@@ -82,7 +83,7 @@ def explain(
     view = index.view
     asking = Search(view, viewer, trace)
     with _watched() as watch:
-        request = parse(resource_type, pairs)
+        request = parse(resource_type, seal_of(index.store).opened_in(pairs))
     stages.append(Stage("parse", watch.seconds, len(request.pairs)))
     with _watched() as watch:
         found = asking.of(request.expression, resource_type)

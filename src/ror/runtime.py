@@ -21,6 +21,7 @@ from ror.issuers import Issuers, Told, nobody
 from ror.rates import Rates
 from ror.registry import Registry
 from ror.search.index import Index
+from ror.search.seal import Seal, seal_of
 from ror.settings import Settings
 from ror.store import open_store
 from ror.store.contract import Store
@@ -38,6 +39,7 @@ class Directory:
     index: Index
     bodies: Bodies
     answers: Answers
+    seal: Seal
     registry: Registry
     issuers: Issuers
     rates: Rates
@@ -69,6 +71,7 @@ def open_directory(settings: Settings, told_of_issuer: Told = nobody) -> Directo
         bodies = Bodies(store, settings.body_cache_mb * 1_000_000)
         index = Index(store, snapshot_folder(settings.database), changed=bodies.forget)
         answers = Answers(settings.answer_cache_mb * 1_000_000)
+        seal = seal_of(store)
         registry = Registry(store)
         issuers = _issuers(settings, told_of_issuer)
         rates = _rates(settings)
@@ -82,7 +85,7 @@ def open_directory(settings: Settings, told_of_issuer: Told = nobody) -> Directo
     except BaseException:
         store.close()
         raise
-    return Directory(settings, store, index, bodies, answers, registry, issuers, rates, tokens, ready_in_s)
+    return Directory(settings, store, index, bodies, answers, seal, registry, issuers, rates, tokens, ready_in_s)
 
 
 BY_ITSELF: Final = "ror"

@@ -18,7 +18,6 @@ from ror.bodies import Addressed, Bodies
 from ror.errors import TooCostly
 from ror.search import bitmaps
 from ror.search.bitmaps import Numbers
-from ror.search.cursor import Cursor
 from ror.search.engine import Search
 from ror.search.expression import And, Chain, Expression, Near, Or, SameRecord, seeks_words
 from ror.search.inclusion import included, within
@@ -75,7 +74,7 @@ def search(
     Raises InvalidRequest when its page link was made for another search.
     """
     index.see_masks()
-    return answer(index.view, bodies, viewer, request, base_url, language, max_included)
+    return answer(index.view, bodies, viewer, request, base_url, language, max_included, in_the_clear)
 
 
 def answer(
@@ -85,9 +84,14 @@ def answer(
     request: SearchRequest,
     base_url: str,
     language: str,
-    max_included: int | None = None,
+    max_included: int | None,
+    close: Callable[[str], str],
 ) -> Answer:
-    """What `search` answers, on a view that is known to be the present one as far as masks go."""
+    """
+    What `search` answers, on a view that is known to be the present one as far as masks go.
+
+    `close` makes of a cursor what page links show of it.
+    """
     asking = Search(view, viewer)
     found = asking.of(request.expression, request.resource_type)
     if request.summary:
@@ -115,7 +119,7 @@ def answer(
         sentences = told(asking, request.expression, request.resource_type, language)
         entries.append(wire.information_entry(sentences))
     pieces = wire.search_bundle(
-        bundle_id=new_id(), total=len(found), links=_links(request, cut, base_url), entries=entries
+        bundle_id=new_id(), total=len(found), links=_links(request, cut, base_url, close), entries=entries
     )
     return Answer(pieces, len(found), len(cut.rids), len(along), _withheld(asking, given))
 
@@ -261,19 +265,24 @@ def _nears(expression: Expression, resource_type: str) -> Iterator[tuple[Near, s
 # --- links -----------------------------------------------------------------------------------------------------------
 
 
-def _links(request: SearchRequest, cut: Page, base_url: str) -> list[tuple[str, str]]:
+def in_the_clear(cursor: str) -> str:
+    """A cursor as it is, for links that do not leave the program."""
+    return cursor
+
+
+def _links(request: SearchRequest, cut: Page, base_url: str, close: Callable[[str], str]) -> list[tuple[str, str]]:
     """`self`, `next` and `previous`; the self link says what was understood, and on which page."""
     query = urlencode(request.pairs, quote_via=quote, safe=":/,.|-_~")
     pages = (("self", request.cursor), ("next", cut.next), ("previous", cut.previous))
     return [
-        (relation, _url(f"{base_url}/{request.resource_type}", query, cursor))
+        (relation, _url(f"{base_url}/{request.resource_type}", query, close(cursor.encode()) if cursor else None))
         for relation, cursor in pages
         if cursor is not None or relation == "self"
     ]
 
 
-def _url(address: str, query: str, cursor: Cursor | None) -> str:
+def _url(address: str, query: str, cursor: str | None) -> str:
     pairs = [query] if query else []
     if cursor is not None:
-        pairs.append(f"_cursor={cursor.encode()}")
+        pairs.append(f"_cursor={cursor}")
     return f"{address}?{'&'.join(pairs)}" if pairs else address

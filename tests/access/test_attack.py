@@ -24,7 +24,9 @@ import pytest
 
 from ror.http.door import Door
 from ror.observability import Log
+from ror.search.seal import KEY
 from ror.settings import Settings
+from ror.store import open_store
 from tests.access import secrets
 from tests.access.adversary import STRATEGIES, Adversary, Answer, Ask, Request, tell_apart
 
@@ -100,6 +102,10 @@ def alike(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     names = f"sqlite:///{folder}/one.db", f"sqlite:///{folder}/other.db"
     for at, name in enumerate(names):
         secrets.fill(name, SEED, SEED + 1 + at)
+        # Each directory would seal its page links in its own way, as it does with its random ids.
+        store = open_store(name)
+        store.set_meta(KEY, bytes(32).hex())
+        store.close()
     return names
 
 

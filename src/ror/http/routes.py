@@ -119,11 +119,12 @@ def _found(
     directory: Directory, view: View, viewer: Viewer, call: Call, wanted: negotiation.Preferences
 ) -> searching.Answer:
     """What a search finds on a view."""
-    request = parse(call.segments[0], call.pairs, lenient=wanted.lenient, independent=wanted.independent)
+    pairs = directory.seal.opened_in(call.pairs)
+    request = parse(call.segments[0], pairs, lenient=wanted.lenient, independent=wanted.independent)
     if wanted.explain:
         request = replace(request, explain=True)
-    ceiling = directory.settings.max_included
-    return searching.answer(view, directory.bodies, viewer, request, call.base_url, call.language, ceiling)
+    ceiling, close = directory.settings.max_included, directory.seal.closed
+    return searching.answer(view, directory.bodies, viewer, request, call.base_url, call.language, ceiling, close)
 
 
 def _welcome(service: Service, call: Call) -> Reply:

@@ -387,11 +387,7 @@ def _alike(parts: Sequence[Part]) -> slice | None:
 
 def _identity(store: Store) -> str:
     """The name of a directory, so that a snapshot is never taken for another's."""
-    known = store.get_meta("directory")
-    if known is None:
-        known = uuid.uuid4().hex
-        store.set_meta("directory", known)
-    return known
+    return store.settled_meta("directory", uuid.uuid4().hex)
 
 
 def _check_schema(store: Store) -> None:

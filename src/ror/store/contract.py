@@ -296,6 +296,9 @@ class Store(Protocol):
 
     def set_meta(self, key: str, value: str) -> None: ...
 
+    def settled_meta(self, key: str, value: str) -> str:
+        """A fact that is settled once and for all: `value`, unless another process was first."""
+
     def policy(self) -> str:
         """The name of the access policy that masks are made with."""
 

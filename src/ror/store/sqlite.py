@@ -117,6 +117,14 @@ class SqliteStore:
     def set_meta(self, key: str, value: str) -> None:
         self._change("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (key, value))
 
+    def settled_meta(self, key: str, value: str) -> str:
+        known = self.get_meta(key)
+        if known is None:
+            self._change("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO NOTHING", (key, value))
+            known = self.get_meta(key)
+            assert known is not None, "facts are never taken away"
+        return known
+
     # Reading resources
 
     def read(self, resource_type: str, resource_id: str) -> Stored | None:
