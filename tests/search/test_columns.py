@@ -2,7 +2,8 @@
 Each kind of column finds what a plain loop over its entries finds; bitmaps made by hand are those made one by one.
 
 Deliberate breakages that these tests caught: an array container where a bitset is due (more than 4,096 values); a bound
-included where it is not, for numbers and for periods; codes that share a prefix taken for each other.
+included where it is not, for numbers and for periods; codes that share a prefix taken for each other; a type taken for
+a system.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,7 +17,16 @@ from pyroaring import BitMap
 
 from ror.geography import EARTH_RADIUS_M, distance_m
 from ror.search import bitmaps
-from ror.search.columns import Column, KeyColumn, LinkColumn, NumberColumn, PeriodColumn, PositionColumn
+from ror.search.columns import (
+    NOWHERE,
+    Column,
+    KeyColumn,
+    LinkColumn,
+    NameColumn,
+    NumberColumn,
+    PeriodColumn,
+    PositionColumn,
+)
 from ror.search.expression import (
     CanonicalIs,
     DateIs,
@@ -90,6 +100,31 @@ def test_tokens(how_many, size):
             for one in ("", "s", "x.example/é")
         ],
     )
+
+
+@pytest.mark.parametrize(("how_many", "size"), SPREADS)
+def test_names(how_many, size):
+    def name(random: Random) -> tuple[str, int]:
+        return f"{token(random)}\0{random.choice(('', 's', 'Location'))}", random.choice((NOWHERE, 1, 12))
+
+    given = entries(1, how_many, size, name)
+    column = NameColumn.of(given, size)
+
+    def parts(key: tuple[str, int]) -> list[str]:
+        return key[0].split("\0")[:2]
+
+    check(
+        column,
+        given,
+        [(TokenIs("x", code, None), lambda key, c=code: parts(key)[0] == c) for code in ("1", "10", "é", "absent")]
+        + [(TokenIs("x", None, one), lambda key, s=one: parts(key)[1] == s) for one in ("", "s", "sys", "Location")]
+        + [(TokenIs("x", "1", one), lambda key, s=one: parts(key) == ["1", s]) for one in ("", "s", "x.example/é")],
+    )
+    by_rank = [column[rank].decode().split("\0") for rank in range(len(column))]
+    assert column.literal.tolist() == [int(rid) if rid else NOWHERE for *_, rid in by_rank]
+    assert {rank: name for name, [rank] in column.holders()} == {
+        rank: "\0".join((kind, code, system)) for rank, (code, system, kind, rid) in enumerate(by_rank) if not rid
+    }
 
 
 def test_a_system_is_found_among_more_systems_than_are_worth_numbering():

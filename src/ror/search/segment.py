@@ -207,7 +207,7 @@ def _parameter_kinds(resource_type: str) -> dict[str, tuple[str, str | None]]:
 
 # --- the file --------------------------------------------------------------------------------------------------------
 
-_MAGIC: Final = b"ror-index-3\n"
+_MAGIC: Final = b"ror-index-4\n"
 _ALIGNMENT: Final = 64
 _COUNTS: Final = struct.Struct("<QI")
 """After the magic: the length of the plan and its checksum."""

@@ -1,8 +1,8 @@
 """The identifiers that references give: a column of texts that know where each of them leads."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -10,12 +10,13 @@ from pyroaring import BitMap
 
 from ror.search.columns.column import Array
 from ror.search.columns.keys import KeyColumn
-from ror.search.expression import TokenIs, ValueLeaf
+from ror.search.expression import Present, TokenIs, ValueLeaf
 from ror.search.extract import SEPARATOR
 
 NOWHERE: Final = 0xFFFF_FFFF
 """Instead of a rid, where a reference is not literal."""
 
+_SEPARATOR: Final = SEPARATOR.encode()
 _AFTER_ANY: Final = b"\xff"
 
 
@@ -35,6 +36,8 @@ class NameColumn(KeyColumn):
         keys = [(f"{name}{SEPARATOR}{'' if rid == NOWHERE else rid}", slot) for (name, rid), slot in entries]
         column = super().of(keys, size)
         assert isinstance(column, cls)
+        rids = (column[rank].rpartition(_SEPARATOR)[2] for rank in range(len(column)))
+        column.arrays["rids"] = np.fromiter((int(rid) if rid else NOWHERE for rid in rids), np.uint32, len(column))
         return column
 
     def select(self, leaf: ValueLeaf) -> BitMap:
@@ -43,10 +46,10 @@ class NameColumn(KeyColumn):
     def ranks(self, leaf: ValueLeaf) -> Array:
         """The ranks of the keys that satisfy `leaf`."""
         match leaf:
-            case TokenIs(_, None, None):
+            case TokenIs(_, None, None) | Present():
                 return np.arange(len(self))
             case TokenIs(_, None, str(system)):
-                return np.array([r for r, parts in enumerate(self._parts) if parts[1] == system], np.int64)
+                return self._of_named_system(system)
             case TokenIs(_, str(code), None):
                 return self._starting(code + SEPARATOR)
             case TokenIs(_, str(code), str(system)):
@@ -57,19 +60,20 @@ class NameColumn(KeyColumn):
         first = bisect_left(self, prefix.encode())
         return np.arange(first, bisect_left(self, prefix.encode() + _AFTER_ANY, lo=first))
 
-    @cached_property
+    def _of_named_system(self, system: str) -> Array:
+        found = [at.start() for at in re.finditer(re.escape(f"{SEPARATOR}{system}{SEPARATOR}".encode()), self._blob)]
+        ranks = np.unique(np.searchsorted(self.arrays["ends"], np.array(found, np.uint64), side="right"))
+        # What is called so may be a type.
+        kept = [rank for rank in ranks.tolist() if self[rank].split(_SEPARATOR)[1] == system.encode()]
+        return np.array(kept, np.int64)
+
+    @property
     def literal(self) -> Array:
         """The rid that the references of each rank name literally, `NOWHERE` for none."""
-        return np.array([int(rid) if rid else NOWHERE for *_, rid in self._parts], np.uint32)
+        return self.arrays["rids"]
 
     def holders(self) -> list[tuple[str, list[int]]]:
         """Every name that is not literal, as a logical reference is written, with its rank; for small columns."""
-        return [
-            (SEPARATOR.join((type_, code, system)), [rank])
-            for rank, (code, system, type_, rid) in enumerate(self._parts)
-            if not rid
-        ]
-
-    @cached_property
-    def _parts(self) -> list[list[str]]:
-        return [self[rank].decode().split(SEPARATOR) for rank in range(len(self))]
+        ranks = np.flatnonzero(self.literal == NOWHERE).tolist()
+        parts = ((self[rank].decode().split(SEPARATOR), rank) for rank in ranks)
+        return [(SEPARATOR.join((type_, code, system)), [rank]) for (code, system, type_, _), rank in parts]
