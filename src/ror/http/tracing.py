@@ -36,7 +36,7 @@ _ANNOUNCING: Final = (
 _NOTHING_ANNOUNCED: Final = (None, None, None, None)
 
 
-TOGETHER: Final = 32
+TOGETHER: Final = 64
 WITHIN_S: Final = 0.25
 """
 Calls are made lines of so many at a time, or after that long: one after the other costs a third of one now and then,
@@ -50,14 +50,17 @@ class Tracer:
     """
     Writes the calls of one process to its journal; for the thread of its event loop.
 
-    `policy` tells which access policy the directory is under; it is asked for each batch of lines.
+    `policy` tells which access policy the directory is under; it is asked every `WITHIN_S`.
     """
 
     def __init__(self, journal: Journal, policy: Callable[[], str]) -> None:
         self._journal = journal
         self._policy_now = policy
         self._policy: str | None = None
+        self._policy_asked_at = float("-inf")
         self._waiting: deque[_Waiting] = deque()
+        self._will_look = False
+        """Whether what waits will be handed over in time, without anything more coming."""
         # An interpreter that ends without closing its door still has lines to write.
         atexit.register(self.hand_over)
         self._veil = journal.folder.veil()
@@ -83,16 +86,24 @@ class Tracer:
         self._waiting.append((route, called, announced, request_id, reply, time.time_ns(), seconds))
         if len(self._waiting) >= TOGETHER:
             self.hand_over()
-        elif len(self._waiting) == 1:
-            asyncio.get_running_loop().call_later(WITHIN_S, self.hand_over)
+        elif not self._will_look:
+            self._will_look = True
+            asyncio.get_running_loop().call_later(WITHIN_S, self._look)
+
+    def _look(self) -> None:
+        self._will_look = False
+        self.hand_over()
 
     def hand_over(self) -> None:
         """Make the lines of the calls that wait, and hand them to the journal."""
         if not self._waiting:
             return
-        # A database that is away or closed under a policy is still under it.
-        with suppress(RorError):
-            self._policy = self._policy_now()
+        now = time.monotonic()
+        if now - self._policy_asked_at > WITHIN_S:
+            self._policy_asked_at = now
+            # A database that is away or closed under a policy is still under it.
+            with suppress(RorError):
+                self._policy = self._policy_now()
         while self._waiting:
             self._journal.write(self._call(*self._waiting.popleft()))
 
