@@ -187,9 +187,8 @@ def _of_workload(
     yield Figure("the ceiling sends the same", top.rate, "/s", of=name)
     yield Figure("ratio to the ceiling", first.ratio_to(top), "", 2, workload.ratio, of=name)
     yield Figure("processor time of an answer", first.cpu_ms, "ms", 3, of=name, is_cost=True)
-    if workload.is_search:
-        yield Figure(f"ratio to the ceiling, {FORGETFUL}", forgetful.ratio_to(top), "", 2, of=name)
-        yield Figure(f"processor time of an answer, {FORGETFUL}", forgetful.cpu_ms, "ms", 3, of=name, is_cost=True)
+    yield Figure(f"ratio to the ceiling, {FORGETFUL}", forgetful.ratio_to(top), "", 2, of=name)
+    yield Figure(f"processor time of an answer, {FORGETFUL}", forgetful.cpu_ms, "ms", 3, of=name, is_cost=True)
     yield Figure("of which sending, as the ceiling", top.cpu_ms, "ms", 3, of=name)
     yield Figure("different requests", len(targets), of=name)
     yield Figure("mean answer", recorded[0].mean_bytes / 1_000, "kB", 1, of=name)

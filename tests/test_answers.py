@@ -2,7 +2,7 @@
 The answers kept at hand: what is given again is what a fresh search would find, for those who see the same.
 
 Deliberate breakages that these tests caught: an answer that outlives its view; one profile given the answer of another;
-one language given the answer of another; room that only grows.
+one language given the answer of another; room that only grows; a read that is not asked for anew after a commit.
 """
 
 import json
@@ -35,33 +35,33 @@ class TestTheRoom:
         for name in "abc":
             answers.keep(EMPTY, name, answer_of(100))
         for name in range(30):
-            answers.given(EMPTY, "a")
+            answers.given(EMPTY, "a", Answer)
             answers.keep(EMPTY, name, answer_of(100))
 
-        assert answers.given(EMPTY, "a") is not None
-        assert answers.given(EMPTY, "b") is None
+        assert answers.given(EMPTY, "a", Answer) is not None
+        assert answers.given(EMPTY, "b", Answer) is None
         assert answers.size <= 3_200
 
     def test_what_is_too_large_is_not_kept(self):
         answers = Answers(3_200)
         answers.keep(EMPTY, "large", answer_of(int(3_200 * LARGEST_SHARE) + 1))
 
-        assert answers.given(EMPTY, "large") is None
+        assert answers.given(EMPTY, "large", Answer) is None
         assert answers.size == 0
 
     def test_without_room_nothing_is_kept(self):
         answers = Answers(0)
         answers.keep(EMPTY, "a", answer_of(100))
 
-        assert answers.given(EMPTY, "a") is None
+        assert answers.given(EMPTY, "a", Answer) is None
 
     def test_another_view_begins_with_nothing(self):
         answers, after = Answers(3_200), View((), 1, 0)
         answers.keep(EMPTY, "a", answer_of(100))
 
-        assert answers.given(after, "a") is None
+        assert answers.given(after, "a", Answer) is None
         answers.keep(after, "b", answer_of(100))
-        assert answers.given(after, "a") is None
+        assert answers.given(after, "a", Answer) is None
         assert answers.size == 100
 
     def test_an_answer_counts_once(self):
@@ -84,6 +84,7 @@ OFFER = {
     ],
     "name": "Urgences de nuit",
     "telecom": [{"system": "phone", "value": "0102030405"}],
+    "text": {"status": "generated", "div": "<div>nuit</div>"},
 }
 CALL = Call(("HealthcareService",), "https://ror.test/fhir", {}, [("name", "Urgences")], "fr", Caller(Viewer(1)))
 
@@ -158,10 +159,42 @@ def test_clients_that_see_the_same_share_what_was_answered(asked):
     assert reached(asked.directory) == (1, 1)
 
 
+READ = next(route.answer for route in ROUTES if route.path == "[type]/[id]")
+ONE = Call(("HealthcareService", "night"), "https://ror.test/fhir", {}, [], "fr", Caller(Viewer(1)))
+
+
+def test_a_read_is_answered_again_and_shows_at_once_what_was_written(asked):
+    first, again = READ(asked, ONE), READ(asked, ONE)
+    assert (first.body, first.headers) == (again.body, again.headers)
+    assert asked.directory.answers.hits == 1
+
+    for number in range(20):
+        keep(asked.directory.store, [{**OFFER, "name": f"Version {number}"}])
+        assert f"Version {number}".encode() in READ(asked, ONE).body
+        assert f"Version {number}".encode() in READ(asked, ONE).body
+
+
+@pytest.mark.parametrize(
+    "other", [replace(ONE, caller=Caller(Viewer(0))), replace(ONE, pairs=[("_elements", "name")])], ids=["who", "part"]
+)
+def test_a_read_by_somebody_else_or_of_a_part_is_another(asked, other):
+    fresh = READ(asked, other).body
+    READ(asked, ONE)
+
+    assert READ(asked, other).body == fresh != READ(asked, ONE).body
+
+
+def test_a_read_that_is_at_hand_is_compared_with_what_the_client_has(asked):
+    tag = dict(READ(asked, ONE).headers)[b"etag"]
+
+    assert READ(asked, replace(ONE, headers={b"if-none-match": tag})).status == 304
+    assert READ(asked, replace(ONE, headers={b"if-none-match": b'W/"9"'})).status == 200
+
+
 def test_the_figures_say_how_often_an_answer_was_at_hand(asked):
     for _ in range(3):
         found(asked)
     told = bytes(SERVICE_ROUTES["/metrics"].answer(asked, CALL).body)
 
-    assert b'ror_answer_cache_searches{at_hand="yes"} 2.0' in told
-    assert b'ror_answer_cache_searches{at_hand="no"} 1.0' in told
+    assert b'ror_answer_cache_reads{at_hand="yes"} 2.0' in told
+    assert b'ror_answer_cache_reads{at_hand="no"} 1.0' in told

@@ -164,7 +164,7 @@ class Metrics:
         )
         self._answers_bytes = self._gauge("ror_answer_cache_bytes", "Bytes of answers kept at hand", "livesum")
         self._answers = self._gauge(
-            "ror_answer_cache_searches", "Searches, by whether their answer was at hand", "livesum", ("at_hand",)
+            "ror_answer_cache_reads", "Reads and searches, by whether their answer was at hand", "livesum", ("at_hand",)
         )
         self._trail_lines = Counter("ror_audit_lines", "Lines of the audit trail on disk", registry=self.registry)
         self._trail_lag = self._gauge(

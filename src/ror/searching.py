@@ -50,6 +50,9 @@ class Answer:
     included: int
     withheld: int
 
+    def __len__(self) -> int:
+        return len(self.pieces)
+
     @property
     def body(self) -> bytes:
         """The bundle in one piece, for whoever reads it instead of sending it."""

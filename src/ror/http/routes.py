@@ -7,7 +7,8 @@ CapabilityStatement lists the interactions of this very table.
 
 import hashlib
 import re
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Final
@@ -56,21 +57,49 @@ def _read(service: Service, call: Call) -> Reply:
     resource_type, resource_id = call.segments
     if not _ID.fullmatch(resource_id):
         raise NotFound("http.not-an-id", id=resource_id[:100])
-    directory = service.directory
-    viewer = _viewer(call)
+    directory, viewer = service.directory, _viewer(call)
+    # A read shows what is committed, also before the index knows of it.
+    index, view = directory.index, directory.index.view
+    asked = (resource_type, resource_id, *call.pairs, viewer.sight)
+    found = directory.answers.given(view, asked, _Representation) if index.is_up_to_date(view) else None
+    if found is None:
+        found = _represented(directory, viewer, resource_type, resource_id, call.pairs)
+        if index.view is view:
+            directory.answers.keep(view, asked, found)
+    # What is taken away may change without the resource, and be given back: only the tag tells.
+    held, since = call.header(b"if-none-match"), call.header(b"if-modified-since") if viewer.sees_everything else None
+    if negotiation.is_fresh(held, since, found.etag, found.last_updated):
+        return Reply(304, headers=found.headers)
+    return Reply(200, found.body, found.headers, matches=1, withheld=int(found.is_cut))
+
+
+@dataclass(frozen=True, slots=True)
+class _Representation:
+    """A resource, or the part of it that was asked for, as a viewer sees it; `is_cut` when that is not all there is."""
+
+    body: bytes
+    is_cut: bool
+    etag: str
+    last_updated: int
+    headers: tuple[Header, ...]
+
+    def __len__(self) -> int:
+        return len(self.body)
+
+
+def _represented(
+    directory: Directory, viewer: Viewer, resource_type: str, resource_id: str, pairs: Sequence[tuple[str, str]]
+) -> _Representation:
+    """What a viewer sees of a resource at this moment."""
     found, is_cut = interactions.read(directory.store, directory.index, viewer, resource_type, resource_id)
-    subset = subset_asked(resource_type, call.pairs)
+    subset = subset_asked(resource_type, pairs)
     etag = _etag(found, is_cut, subset)
     headers = (
         (b"etag", etag.encode()),
         (b"last-modified", negotiation.http_date(found.last_updated // 1_000_000).encode()),
     )
-    # What is taken away may change without the resource, and be given back: only the tag tells.
-    held, since = call.header(b"if-none-match"), call.header(b"if-modified-since") if viewer.sees_everything else None
-    if negotiation.is_fresh(held, since, etag, found.last_updated):
-        return Reply(304, headers=headers)
     body = subsetted(found.body, resource_type, subset) if subset else found.body
-    return Reply(200, body, headers, matches=1, withheld=int(is_cut))
+    return _Representation(body, is_cut, etag, found.last_updated, headers)
 
 
 def _etag(found: Stored, is_cut: bool, subset: Subset | None) -> str:
@@ -96,7 +125,7 @@ def _search(service: Service, call: Call) -> Reply:
     directory.index.see_masks()
     view = directory.index.view
     asked = (*call.segments, *call.pairs, wanted, call.base_url, call.language, viewer.sight)
-    answer = directory.answers.given(view, asked)
+    answer = directory.answers.given(view, asked, searching.Answer)
     if answer is not None:
         pieces = wire.renamed(answer.pieces, searching.new_id())
     else:
