@@ -19,6 +19,8 @@ from ror.store import open_store
 from ror.trail.folder import Folder
 from ror.trail.reading import Wanted, find
 from ror.trail.verifying import verify
+from tests.access.test_law import write
+from tests.access.test_telecoms import telecom
 from tests.http.conftest import Server, fill, request, start, stop
 
 TODAY = instant(time.time_ns())[:10]
@@ -122,6 +124,44 @@ def test_a_call_is_told_with_the_policy_that_the_directory_is_under(directory: s
     assert stop(server) == 0
 
     assert [one.policy for one in calls(directory)] == ["3.0.1", "3.0", None]
+
+
+GOVERNED = (
+    {"resourceType": "Organization", "id": "whole", "name": "Une"},
+    {
+        "resourceType": "Organization",
+        "id": "cut",
+        "name": "Une autre",
+        "telecom": [telecom("2")],
+    },
+    {"resourceType": "Practitioner", "id": "hidden", "active": True},
+)
+"""What profile 4, which sees neither professionals nor restricted telecoms, sees whole, in part and not at all."""
+
+WITHHELD = {
+    "/fhir/Organization/whole": (200, 0),
+    "/fhir/Organization/cut": (200, 1),
+    "/fhir/Organization/cut?_elements=name": (200, 1),
+    "/fhir/Practitioner/hidden": (404, 1),
+    "/fhir/Practitioner/absent": (404, 0),
+    "/fhir/Organization?name=une": (200, 1),
+    "/fhir/Organization?_id=whole": (200, 0),
+    "/fhir/Organization?name=une&_summary=count": (200, 0),
+    "/fhir/Practitioner": (200, 0),
+    "/fhir/Practitioner?colour=blue": (400, 0),
+}
+
+
+def test_what_the_policy_kept_from_an_answer_is_told_also_when_it_is_at_hand(tmp_path: Path):
+    url = f"sqlite:///{tmp_path}/ror.db"
+    store = open_store(url)
+    write(store, GOVERNED)
+    store.close()
+
+    targets = [target for target in WITHHELD for _ in range(2)]
+    found = traced(url, *map(request, targets), ROR_ANONYMOUS_PROFILE="4")
+
+    assert [(one.status, one.withheld) for one in found] == [WITHHELD[target] for target in targets]
 
 
 def test_a_search_is_told_with_what_was_found(ask):
