@@ -18,6 +18,7 @@ from ror.bodies import Addressed, Bodies
 from ror.errors import TooCostly
 from ror.search import bitmaps
 from ror.search.bitmaps import Numbers
+from ror.search.columns.column import NOTHING
 from ror.search.engine import Search
 from ror.search.expression import And, Chain, Expression, Near, Or, SameRecord, seeks_words
 from ror.search.inclusion import included, within
@@ -193,16 +194,18 @@ def seen_bodies(asking: Search, bodies: Bodies, rids: Numbers, given: BitMap) ->
         return found
     # Asked after the bodies are at hand: any of these may refer to what the view does not know that it refers to.
     changed = bodies.changed_since(asking.view.seq)
-    newer = given if changed is None else given & BitMap(changed)
-    concerned = newer | (given & asking.astray())
+    newer = given if changed is None else given & BitMap(changed) if changed else NOTHING
+    concerned = given & asking.astray()
+    if newer:
+        concerned = concerned | newer
     if not concerned:
         return found
-    rewritten = list(found.bodies)
+    rewritten, size = list(found.bodies), found.size
     for at in np.flatnonzero(bitmaps.held(found.rids, concerned)).tolist():
-        rid = int(found.rids[at])
-        is_hidden = asking.may_hide if rid in newer else asking.hides
-        rewritten[at] = _without_hidden(asking, rid, rewritten[at], is_hidden)
-    return Addressed(found.rids, rewritten, sum(map(len, rewritten)))
+        rid, before = int(found.rids[at]), rewritten[at]
+        rewritten[at] = _without_hidden(asking, rid, before, asking.may_hide if rid in newer else asking.hides)
+        size += len(rewritten[at]) - len(before)
+    return Addressed(found.rids, rewritten, size)
 
 
 def _without_hidden(
