@@ -6,6 +6,7 @@ once however many parameters share a path, and the repetition of a record (a cap
 row it makes. `pack` and `unpack` give the compact form that a store keeps and the index reads.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -96,14 +97,23 @@ def unsearched(resource: Mapping[str, Any], body: bytes, entries: Entries) -> li
     """
     The references of a resource that are in no entry, each once: those in elements that no parameter reads.
 
-    `body` is the resource as JSON without spaces: when it has no more references than there are entries, it is not
-    walked.
+    `body` is the resource as JSON without spaces: when it has no more references than there are entries, or only
+    literal ones, the resource is not walked.
     """
     read = {value for name in _references(resource["resourceType"]) for value, _ in entries.get(name, ())}
-    if body.count(b'"reference":') + body.count(b'"identifier":{') == len(read):
+    literal, by_name = body.count(b'"reference":'), body.count(b'"identifier":{')
+    if literal + by_name == len(read):
         return []
-    found = dict.fromkeys(value for reference in references_in(resource) for value in _reference(reference))
+    written = _WRITTEN_LITERAL.findall(body)
+    found: dict[Value, None]
+    if by_name == 0 and len(written) == literal:
+        found = dict.fromkeys(filter(None, map(literal_reference, map(bytes.decode, written))))
+    else:
+        found = dict.fromkeys(value for reference in references_in(resource) for value in _reference(reference))
     return [(value, 0) for value in found if value not in read]
+
+
+_WRITTEN_LITERAL: Final = re.compile(rb'"reference":"([^"\\]*)"')
 
 
 @cache
