@@ -303,6 +303,23 @@ def test_who_needs_the_last_commit_does_not_wait_for_a_merge(new_store, monkeypa
     assert ids(store, Search(index.view, Viewer(1)).of(Everything(), "Task")) == {"t0", "t2", "t3", "t4", "t5", "new"}
 
 
+def test_a_view_that_is_replaced_while_it_is_looked_at_is_not_up_to_date(kept, monkeypatch):
+    store, folder, _ = kept
+    index = opened(store, folder)
+    view = index.view
+    keep(store, [{"resourceType": "Task", "id": "meanwhile"}])
+
+    def while_another_thread_catches_up():
+        monkeypatch.undo()
+        index.catch_up()
+        return store.change_signal()
+
+    monkeypatch.setattr(store, "change_signal", while_another_thread_catches_up)
+
+    assert not index.is_up_to_date(view)
+    assert index.is_up_to_date(index.view)
+
+
 # --- renewal ---------------------------------------------------------------------------------------------------------
 
 

@@ -205,7 +205,9 @@ class Index:
 
     def is_up_to_date(self, view: View) -> bool:
         """Whether nobody has committed anything since a view; cheap, and said with caution."""
-        return view is self.view and self.store.change_signal() == self._signal
+        # In this order: whoever catches up meanwhile replaces the view first, and the signal after it.
+        known = self._signal
+        return self.store.change_signal() == known and view is self.view
 
     def see_masks(self) -> int:
         """
