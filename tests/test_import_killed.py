@@ -85,6 +85,12 @@ def contents(store):
     }
 
 
+def of_itself(content):
+    """What a resource holds whatever else is there: its masks follow from others, which may not have come yet."""
+    body, entries, last_updated, *_ = content
+    return body.body, body.plan, entries, last_updated
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_an_import_killed_at_any_moment_loses_nothing_and_can_be_run_again(file, undisturbed, tmp_path, seed):
     expected, seconds = undisturbed
@@ -100,7 +106,7 @@ def test_an_import_killed_at_any_moment_loses_nothing_and_can_be_run_again(file,
     kept = contents(store)
     done = sum(map(int, reported[-1].split())) if reported else 0
     assert len(kept) >= done, "something reported as done is not there"
-    assert all(kept[key][:3] == expected[key][:3] for key in kept)
+    assert all(of_itself(kept[key]) == of_itself(expected[key]) for key in kept)
     first_lines = [json.loads(line) for line in file.read_bytes().splitlines()[:done]]
     assert all((one["resourceType"], one["id"]) in kept for one in first_lines)
 
