@@ -75,11 +75,11 @@ class Bodies:
         """
         The bodies of distinct rids, in this order, without those that are not there, or no longer for this profile.
 
-        `profile` is its bit, `altered` the resources of which it sees some parts only: few others than those of `rids`.
+        `profile` is its bit, `altered` the resources of which it sees some parts only.
         """
         if not len(rids):
             return Addressed(rids, [], 0)
-        is_cut = bitmaps.held(rids, altered)
+        is_cut = bitmaps.are_in(rids, altered)
         cut_at = np.flatnonzero(is_cut)
         with self._lock:
             generation = self._generation

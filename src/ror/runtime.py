@@ -130,8 +130,7 @@ def _begin(folder: Folder, store: Store, begin: Callable[[], None] = lambda: Non
         begin()
     except (OSError, ValueError) as problem:
         raise UsageError("audit.cannot-open", folder=folder.path, problem=problem) from None
-    if store.get_meta(TRAIL_KEY) is None:
-        store.set_meta(TRAIL_KEY, folder.fingerprint())
+    store.settled_meta(TRAIL_KEY, folder.fingerprint())
 
 
 def trail_folder(settings: Settings) -> Path:

@@ -201,7 +201,7 @@ def seen_bodies(asking: Search, bodies: Bodies, rids: Numbers, given: BitMap) ->
     if not concerned:
         return found
     rewritten, size = list(found.bodies), found.size
-    for at in np.flatnonzero(bitmaps.held(found.rids, concerned)).tolist():
+    for at in np.flatnonzero(bitmaps.are_in(found.rids, concerned)).tolist():
         rid, before = int(found.rids[at]), rewritten[at]
         rewritten[at] = _without_hidden(asking, rid, before, asking.may_hide if rid in newer else asking.hides)
         size += len(rewritten[at]) - len(before)

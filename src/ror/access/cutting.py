@@ -30,7 +30,7 @@ def may_see(shades: bytes, profile_mask: int) -> bool:
 
 def cut(body: bytes, plan: bytes, hidden: bytes) -> bytes:
     """The body without the parts of these codes; an array or an object that is left empty goes with them."""
-    members, tag_at, tags, *_ = _decode_plan(plan)
+    members, tag_at, tags, _ = _decode_plan(plan)
     left = _left(body, members, hidden)
     tag = (b"," + _TAG) if tags else (b',"tag":[%b]' % _TAG)
     # What comes before the tags is never governed, so that they stand where they stood.

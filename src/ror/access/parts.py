@@ -362,8 +362,8 @@ def guarded(plan: bytes) -> tuple[list[Code], bytes]:
     The code of each part, in the order in which they stand; and the digest of what is held to a level, because two
     contacts that exchange their levels and their places leave the codes as they were.
     """
-    members, _, _, *levelled = _decode_plan(plan)
-    return [code for _, _, code in _children_below(members)], levelled[0] if levelled else b""
+    members, _, _, levelled = _decode_plan(plan)
+    return [code for _, _, code in _children_below(members)], levelled
 
 
 def _children_below(group: Group) -> Iterator[tuple[int, int, Code]]:

@@ -5,7 +5,8 @@ A client with a rate is counted whatever becomes of its call, tokens included. C
 address where the settings say so. What is open to everybody is not counted: it costs little, and watches over the rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ror.clients import Client, rate_of
@@ -19,14 +20,20 @@ ANYBODY = "-"
 
 def check_client(service: Service, client: Client) -> None:
     """Count a call of a client, if it has a rate. Raises TooManyCalls beyond it."""
-    if client.rate is None:
-        return
+    if client.rate is not None:
+        with _told(service, client.id):
+            service.directory.rates.count(client)
+
+
+@contextmanager
+def _told(service: Service, who: str) -> Iterator[None]:
+    """What comes of counting a call, in the figures of who makes it."""
     try:
-        service.directory.rates.count(client)
+        yield
     except TooManyCalls:
-        service.metrics.counted(client.id, "refused")
+        service.metrics.counted(who, "refused")
         raise
-    service.metrics.counted(client.id, "allowed")
+    service.metrics.counted(who, "allowed")
 
 
 class Allowances:
@@ -43,10 +50,6 @@ class Allowances:
         if caller.client is not None:
             check_client(self._service, caller.client)
         elif self._of_anybody is not None:
-            try:
-                address = self._proxies.address(scope, headers)
+            address = self._proxies.address(scope, headers)
+            with _told(self._service, ANYBODY):
                 self._service.directory.rates.count_address(address, self._of_anybody)
-            except TooManyCalls:
-                self._service.metrics.counted(ANYBODY, "refused")
-                raise
-            self._service.metrics.counted(ANYBODY, "allowed")

@@ -177,10 +177,8 @@ def _go_through(
 
 def _check_schema(store: Store) -> None:
     """Index entries of two schemas in one directory would answer searches wrongly."""
-    known = store.get_meta("index-schema")
-    if known is None:
-        store.set_meta("index-schema", SCHEMA)
-    elif known != SCHEMA:
+    known = store.settled_meta("index-schema", SCHEMA)
+    if known != SCHEMA:
         raise UsageError("index.other-schema", found=known, known=SCHEMA)
 
 

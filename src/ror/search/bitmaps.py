@@ -47,20 +47,6 @@ def of_sorted(numbers: Numbers) -> BitMap:
     return _assembled(keys, [len(part) for part in parts], [_container(part) for part in parts])
 
 
-def held(numbers: Numbers, some: BitMap) -> Mask:
-    """Which of these distinct numbers are in a set, quickly if it has few others."""
-    found = np.zeros(len(numbers), np.bool_)
-    if not some or not len(numbers):
-        return found
-    wanted = numbers_of(some)
-    if (numbers[1:] < numbers[:-1]).any():
-        return np.isin(numbers, wanted)
-    at = np.searchsorted(numbers, wanted)
-    at[at == len(numbers)] = 0
-    found[at[numbers[at] == wanted]] = True
-    return found
-
-
 def of_any(numbers: Numbers, size: int) -> BitMap:
     """The set of numbers in any order, with repetitions; all are less than `size`."""
     if len(numbers) <= _FEW:

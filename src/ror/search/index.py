@@ -393,8 +393,6 @@ def _identity(store: Store) -> str:
 
 
 def _check_schema(store: Store) -> None:
-    known = store.get_meta("index-schema")
-    if known is None:
-        store.set_meta("index-schema", SCHEMA)
-    elif known != SCHEMA:
+    known = store.settled_meta("index-schema", SCHEMA)
+    if known != SCHEMA:
         raise UsageError("index.other-schema", found=known, known=SCHEMA)

@@ -35,8 +35,7 @@ def named_sources(view: View, name: ColumnName, target: str, targets: BitMap) ->
     """The resources of which a reference under `name` names any of `targets`, which are all of type `target`."""
     found = BitMap()
     for slots, rids in links_by_name(view, name, target):
-        pointing = [slot for slot, rid in zip(slots.tolist(), rids.tolist(), strict=True) if rid in targets]
-        found = found | BitMap(pointing)
+        found = found | BitMap(slots.compress(bitmaps.are_in(rids, targets)))
     return found
 
 
@@ -48,7 +47,7 @@ def links_by_name(view: View, name: ColumnName, target: str) -> Iterator[tuple[A
             for other, keys in view.columns((target, key_param)):
                 slots, rids = _joined(names, keys, key_param, target)
                 if len(slots):
-                    alive = ~(np.isin(slots, part.dead.to_array()) | np.isin(rids, other.dead.to_array()))
+                    alive = ~(bitmaps.are_in(slots, part.dead) | bitmaps.are_in(rids, other.dead))
                     yield slots[alive], rids[alive]
 
 
