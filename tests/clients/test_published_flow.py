@@ -17,9 +17,18 @@ from fhirpy import AsyncFHIRClient, SyncFHIRClient
 from fhirpy.base.exceptions import AuthorizationError, OperationOutcome
 
 from ror.clients import Action
-from tests.http.secured import ANNOUNCED, SECRET, TOKEN, Secured, World, certificate_of, make_world, serving, subject_of
-
-PUBLIC = {**ANNOUNCED, "Ror-Profil-Utilisateur-Code": "CU23"}
+from tests.http.secured import (
+    ANNOUNCED,
+    PUBLIC,
+    SECRET,
+    TOKEN,
+    Secured,
+    World,
+    certificate_of,
+    make_world,
+    serving,
+    subject_of,
+)
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,8 @@ ANNOUNCED = {
     "Ror-Role-Metier-Code": "AUTOMATE",
     "Ror-Role-Metier-System": "1.2.250.1.213.1.1.4.6",
 }
+PUBLIC = {**ANNOUNCED, "Ror-Profil-Utilisateur-Code": "CU23"}
+"""What the public client may announce."""
 
 
 def subject_of(client_id: str) -> str:

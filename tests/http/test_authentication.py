@@ -23,6 +23,7 @@ from ror.trail.reading import Wanted, find
 from tests.http.secured import (
     ANNOUNCED,
     KEYS,
+    PUBLIC,
     SECRET,
     TOKEN,
     Secured,
@@ -101,9 +102,7 @@ def test_a_token_is_had_with_a_certificate_and_reads_with_the_four_headers(serve
 
 
 def test_a_public_client_reads_under_its_own_profile(direct: Secured):
-    announced = {**ANNOUNCED, "Ror-Profil-Utilisateur-Code": "CU23"}
-
-    assert direct.read(direct.token("public"), announced).status_code == 200
+    assert direct.read(direct.token("public"), PUBLIC).status_code == 200
 
 
 def test_the_published_keys_verify_a_token(server: Secured):

@@ -26,10 +26,7 @@ from ror.trail.folder import Folder
 from ror.trail.reading import Wanted, find
 from tests.http import provider as provider_process
 from tests.http.provider import Provider
-from tests.http.secured import ANNOUNCED, EXPIRED, Secured, World, make_world, serving, subject_of
-
-PUBLIC = {**ANNOUNCED, "Ror-Profil-Utilisateur-Code": "CU23"}
-"""What the public client may announce."""
+from tests.http.secured import ANNOUNCED, EXPIRED, PUBLIC, Secured, World, make_world, serving, subject_of
 
 
 @pytest.fixture(scope="module")
