@@ -2,7 +2,7 @@
 The answers kept at hand: what is given again is what a fresh search would find, for those who see the same.
 
 Deliberate breakages that these tests caught: an answer that outlives its view; one profile given the answer of another;
-one language given the answer of another; room that only grows; a read that is not asked for anew after a commit.
+one language given the answer of another; room that only grows; a page put together again without its scores; a read that is not asked for anew after a commit.
 """
 
 import json
@@ -35,33 +35,40 @@ class TestTheRoom:
         for name in "abc":
             answers.keep(EMPTY, name, answer_of(100))
         for name in range(30):
-            answers.given(EMPTY, "a", Answer)
+            answers.given(EMPTY, "a")
             answers.keep(EMPTY, name, answer_of(100))
 
-        assert answers.given(EMPTY, "a", Answer) is not None
-        assert answers.given(EMPTY, "b", Answer) is None
+        assert answers.given(EMPTY, "a") is not None
+        assert answers.given(EMPTY, "b") is None
         assert answers.size <= 3_200
 
     def test_what_is_too_large_is_not_kept(self):
         answers = Answers(3_200)
         answers.keep(EMPTY, "large", answer_of(int(3_200 * LARGEST_SHARE) + 1))
 
-        assert answers.given(EMPTY, "large", Answer) is None
+        assert answers.given(EMPTY, "large") is None
         assert answers.size == 0
+
+    def test_of_several_forms_the_first_that_is_not_too_large_is_kept(self):
+        answers, small = Answers(3_200), answer_of(10)
+        answers.keep(EMPTY, "a", answer_of(200), small, answer_of(20))
+
+        assert answers.given(EMPTY, "a") is small
+        assert answers.size == 10
 
     def test_without_room_nothing_is_kept(self):
         answers = Answers(0)
         answers.keep(EMPTY, "a", answer_of(100))
 
-        assert answers.given(EMPTY, "a", Answer) is None
+        assert answers.given(EMPTY, "a") is None
 
     def test_another_view_begins_with_nothing(self):
         answers, after = Answers(3_200), View((), 1, 0)
         answers.keep(EMPTY, "a", answer_of(100))
 
-        assert answers.given(after, "a", Answer) is None
+        assert answers.given(after, "a") is None
         answers.keep(after, "b", answer_of(100))
-        assert answers.given(after, "a", Answer) is None
+        assert answers.given(after, "a") is None
         assert answers.size == 100
 
     def test_an_answer_counts_once(self):
@@ -90,8 +97,13 @@ CALL = Call(("HealthcareService",), "https://ror.test/fhir", {}, [("name", "Urge
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Iterator[Service]:
-    opened = open_directory(Settings(database=f"sqlite:///{tmp_path}/ror.db"))
+def room_mb() -> int:
+    return 32
+
+
+@pytest.fixture
+def asked(tmp_path: Path, room_mb: int) -> Iterator[Service]:
+    opened = open_directory(Settings(database=f"sqlite:///{tmp_path}/ror.db", answer_cache_mb=room_mb))
     keep(opened.store, [OFFER])
     opened.refresh()
     yield Service(opened.settings, None, Log("json"), Metrics(), "2026-01-01", opened)
@@ -157,6 +169,56 @@ def test_clients_that_see_the_same_share_what_was_answered(asked):
     found(asked, replace(CALL, caller=Caller(Viewer(1, client_id="other"))))
 
     assert reached(asked.directory) == (1, 1)
+
+
+class TestAPageThatIsTooLargeToBeKept:
+    """What it is made of is kept instead, and it is put together again."""
+
+    @pytest.fixture
+    def room_mb(self) -> int:
+        return 1
+
+    @pytest.fixture(autouse=True)
+    def many(self, asked):
+        many = [{**OFFER, "id": f"night-{one}", "comment": "Sur rendez-vous. " * 200} for one in range(20)]
+        keep(asked.directory.store, many)
+        asked.directory.refresh()
+
+    @pytest.mark.parametrize(
+        "pairs",
+        [
+            [("name", "Urgences")],
+            [("name", "Urgences"), ("_count", "15")],
+            [("name", "Urgences"), ("_elements", "comment")],
+            [("_content", "nuit"), ("_sort", "_score")],
+            [("name", "Urgences"), ("nothing", "known")],
+        ],
+        ids=["whole", "links", "elements", "scores", "remarks"],
+    )
+    @pytest.mark.parametrize("profile", [0, 1, 2])
+    def test_it_is_the_same_again_under_another_id(self, asked, pairs, profile):
+        call = replace(CALL, pairs=pairs, headers={b"prefer": b"handling=lenient"}, caller=Caller(Viewer(profile)))
+        first, again = SEARCH(asked, call), SEARCH(asked, call)
+
+        assert len(first.body) > asked.directory.answers.size > 0
+        assert reached(asked.directory) == (1, 1)
+        ids = [json.loads(bytes(one.body)).pop("id") for one in (first, again)]
+        assert bytes(first.body).replace(ids[0].encode(), ids[1].encode()) == bytes(again.body)
+        assert ids[0] != ids[1]
+        assert (first.total, first.matches, first.included, first.withheld) == (
+            again.total,
+            again.matches,
+            again.included,
+            again.withheld,
+        )
+
+    def test_what_was_written_since_is_found(self, asked):
+        found(asked)
+        keep(asked.directory.store, [{**OFFER, "id": "night-1", "comment": "Fermé."}])
+        asked.directory.refresh()
+
+        assert found(asked)["total"] == 21
+        assert "Fermé." in json.dumps(found(asked), ensure_ascii=False)
 
 
 READ = next(route.answer for route in ROUTES if route.path == "[type]/[id]")

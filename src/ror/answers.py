@@ -7,14 +7,12 @@ the index and on what was asked, by whom and where, so it holds exactly as long 
 
 from collections import OrderedDict
 from collections.abc import Hashable, Sized
-from typing import Final, TypeVar
+from typing import Final
 
 from ror.search.index import View
 
-Kind = TypeVar("Kind", bound=Sized)
-
 LARGEST_SHARE: Final = 1 / 32
-"""An answer that would take more than this share of the room is not kept: it would push out too many others."""
+"""What would take more than this share of the room is not kept: it would push out too many others."""
 
 
 class Answers:
@@ -35,22 +33,26 @@ class Answers:
         self.hits = 0
         self.misses = 0
 
-    def given(self, view: View, asked: Hashable, kind: type[Kind]) -> Kind | None:
-        """What was answered to this on this view, unless that was too long ago or too large."""
+    def given(self, view: View, asked: Hashable) -> Sized | None:
+        """What was kept of the answer to this on this view, unless that was too long ago or too large."""
         answer = self._kept.get(asked) if view is self._view else None
-        if not isinstance(answer, kind):
+        if answer is None:
             self.misses += 1
             return None
         self._kept.move_to_end(asked)
         self.hits += 1
         return answer
 
-    def keep(self, view: View, asked: Hashable, answer: Sized) -> None:
-        """Keep what was just answered; what was answered on any other view goes."""
+    def keep(self, view: View, asked: Hashable, *forms: Sized) -> None:
+        """
+        Keep what was just answered, in the first of these forms that is not too large; what was answered on any other
+        view goes.
+        """
         if view is not self._view:
             self._kept.clear()
             self._view, self.size = view, 0
-        if len(answer) > self._capacity * LARGEST_SHARE or asked in self._kept:
+        answer = next((one for one in forms if len(one) <= self._capacity * LARGEST_SHARE), None)
+        if answer is None or asked in self._kept:
             return
         self._kept[asked] = answer
         self.size += len(answer)

@@ -18,6 +18,7 @@ from ror.access import Viewer
 from ror.capability import capability_statement
 from ror.definitions import RESOURCE_TYPES
 from ror.errors import MethodNotAllowed, NotFound, UnknownRoute
+from ror.finding import Found, find
 from ror.http import negotiation
 from ror.http.authorisation import AUTHORISATION_ROUTES
 from ror.http.exchange import Call, Header, Reply, Route, Service
@@ -61,8 +62,8 @@ def _read(service: Service, call: Call) -> Reply:
     # A read shows what is committed, also before the index knows of it.
     index, view = directory.index, directory.index.view
     asked = (resource_type, resource_id, *call.pairs, viewer.sight)
-    found = directory.answers.given(view, asked, _Representation) if index.is_up_to_date(view) else None
-    if found is None:
+    found = directory.answers.given(view, asked) if index.is_up_to_date(view) else None
+    if not isinstance(found, _Representation):
         found = _represented(directory, viewer, resource_type, resource_id, call.pairs)
         if index.view is view:
             directory.answers.keep(view, asked, found)
@@ -125,13 +126,15 @@ def _search(service: Service, call: Call) -> Reply:
     directory.index.see_masks()
     view = directory.index.view
     asked = (*call.segments, *call.pairs, wanted, call.base_url, call.language, viewer.sight)
-    answer = directory.answers.given(view, asked, searching.Answer)
-    if answer is not None:
-        pieces = wire.renamed(answer.pieces, searching.new_id())
+    kept = directory.answers.given(view, asked)
+    if isinstance(kept, searching.Answer):
+        answer, pieces = kept, wire.renamed(kept.pieces, searching.new_id())
     else:
-        answer = _found(directory, view, viewer, call, wanted)
-        directory.answers.keep(view, asked, answer)
+        found = kept if isinstance(kept, Found) else _found(directory, view, viewer, call, wanted)
+        answer = searching.answer(found, directory.bodies)
         pieces = answer.pieces
+        if kept is None:
+            directory.answers.keep(view, asked, answer, found)
     applied: tuple[Header, ...] = ((b"preference-applied", wanted.applied.encode()),) if wanted.applied else ()
     return Reply(
         200,
@@ -144,16 +147,14 @@ def _search(service: Service, call: Call) -> Reply:
     )
 
 
-def _found(
-    directory: Directory, view: View, viewer: Viewer, call: Call, wanted: negotiation.Preferences
-) -> searching.Answer:
+def _found(directory: Directory, view: View, viewer: Viewer, call: Call, wanted: negotiation.Preferences) -> Found:
     """What a search finds on a view."""
     pairs = directory.seal.opened_in(call.pairs)
     request = parse(call.segments[0], pairs, lenient=wanted.lenient, independent=wanted.independent)
     if wanted.explain:
         request = replace(request, explain=True)
     ceiling, close = directory.settings.max_included, directory.seal.closed
-    return searching.answer(view, directory.bodies, viewer, request, call.base_url, call.language, ceiling, close)
+    return find(view, viewer, request, call.base_url, call.language, ceiling, close)
 
 
 def _welcome(service: Service, call: Call) -> Reply:
