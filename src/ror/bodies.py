@@ -60,8 +60,9 @@ class Bodies:
         self._capacity = capacity
         self._shelves = {_WHOLE: _Shelf()}
         self._generation = 0
-        self._written: tuple[tuple[int, int] | None, frozenset[int] | None] = (None, frozenset())
-        """A signal of the store and a change, and what was written between them."""
+        self._reads = 0
+        """How many times bodies came from the store."""
+        self._written = _Written(-1, -1, -1, frozenset())
         self._lock = threading.Lock()
         self.hits = 0
         self.misses = 0
@@ -102,14 +103,18 @@ class Bodies:
 
     def changed_since(self, seq: int) -> frozenset[int] | None:
         """
-        `written_since`, cheap while nothing is written.
+        `written_since`, for bodies that were given before; cheap while nothing is written.
 
-        Bodies that are at hand by now may be newer than a view, for what it says of these rids.
+        Bodies that are at hand by now may be newer than a view, for what it says of these rids. While none came from the
+        store since this was asked last, none of them can be newer than the store was then.
         """
-        known = self._store.change_signal(), seq
-        if self._written[0] != known:
-            self._written = known, written_since(self._store, seq)
-        return self._written[1]
+        reads, known = self._reads, self._written
+        if known.seq != seq or known.reads != reads:
+            signal = self._store.change_signal()
+            is_still = known.seq == seq and known.signal == signal
+            rids = known.rids if is_still else written_since(self._store, seq)
+            known = self._written = _Written(seq, reads, signal, rids)
+        return known.rids
 
     def forget(self, rids: Iterable[int]) -> None:
         """Let go of bodies that changed."""
@@ -130,6 +135,7 @@ class Bodies:
         kept = self._store.bodies(rids.tolist())
         read = [_addressed(_as_seen(one, profile)) for one in kept]
         with self._lock:
+            self._reads += 1
             # What was read before something changed may be old already.
             if generation == self._generation:
                 for rid, one, body in zip(rids.tolist(), kept, read, strict=True):
@@ -143,6 +149,15 @@ class Bodies:
         """Let go of what was not asked for lately, from the largest shelf, until the rest is within the capacity."""
         while (excess := self.size - self._capacity) > 0:
             max(self._shelves.values(), key=lambda shelf: shelf.size).sweep(excess)
+
+
+class _Written(NamedTuple):
+    """What was written after a change, `seq`, as it was known after so many reads, at a signal of the store."""
+
+    seq: int
+    reads: int
+    signal: int
+    rids: frozenset[int] | None
 
 
 def written_since(store: Store, seq: int) -> frozenset[int] | None:

@@ -26,6 +26,8 @@ _FEW: Final = 1000
 """Up to here, handing the numbers over one by one is as fast."""
 _SPARSE: Final = 16
 """Where less than one number in so many is there, numbers are sorted; otherwise a mask is as fast, and then faster."""
+_SCATTERED: Final = 256
+"""Where one number in more than so many is asked for, each is looked for; otherwise making a mask costs less."""
 
 
 def of_sorted(numbers: Numbers) -> BitMap:
@@ -84,8 +86,12 @@ def are_in(numbers: Numbers, bitmap: BitMap) -> Mask:
     """Which of the numbers are members."""
     if not bitmap:
         return np.zeros(len(numbers), dtype=np.bool_)
+    members = numbers_of(bitmap)
+    if len(numbers) * _SCATTERED < members[-1]:
+        found: Mask = members.take(members.searchsorted(numbers), mode="clip") == numbers
+        return found
     # One more place, where nothing is: numbers beyond the greatest member are taken for it.
-    among: Mask = mask_of(bitmap, bitmap.max() + 2).take(numbers, mode="clip")
+    among: Mask = _mask(members, int(members[-1]) + 2).take(numbers, mode="clip")
     return among
 
 
