@@ -105,8 +105,8 @@ class Bodies:
         """
         `written_since`, for bodies that were given before; cheap while nothing is written.
 
-        Bodies that are at hand by now may be newer than a view, for what it says of these rids. While none came from the
-        store since this was asked last, none of them can be newer than the store was then.
+        Bodies that are at hand by now may be newer than a view, for what it says of these rids. While none came from
+        the store since this was asked last, none of them can be newer than the store was then.
         """
         reads, known = self._reads, self._written
         if known.seq != seq or known.reads != reads:

@@ -106,8 +106,9 @@ def test_a_public_client_reads_under_its_own_profile(direct: Secured):
 
 
 def test_the_published_keys_verify_a_token(server: Secured):
-    keys = jwt.PyJWKSet.from_dict(server.session.get(server.url + KEYS).json())
+    # A first key is made for a first token.
     token = server.token("public")
+    keys = jwt.PyJWKSet.from_dict(server.session.get(server.url + KEYS).json())
 
     key = keys[jwt.get_unverified_header(token)["kid"]]
 

@@ -1,5 +1,6 @@
 """What calls leave in the audit trail of a running server, however it ends."""
 
+import asyncio
 import itertools
 import resource
 import signal
@@ -13,14 +14,19 @@ import pytest
 
 from ror import masking
 from ror.audit.records import Call, instant
+from ror.http.exchange import Reply
+from ror.http.routes import ROUTES
+from ror.http.tracing import MOST_HELD, Tracer
 from ror.runtime import trail_folder
 from ror.settings import Settings
 from ror.store import open_store
-from ror.trail.folder import Folder
+from ror.trail.folder import Folder, day_of
 from ror.trail.reading import Wanted, find
 from ror.trail.verifying import verify
+from ror.trail.writing import Journal
 from tests.access.test_law import write
 from tests.access.test_telecoms import telecom
+from tests.audit.conftest import Clock
 from tests.http.conftest import Server, fill, request, start, stop
 
 TODAY = instant(time.time_ns())[:10]
@@ -382,3 +388,58 @@ def test_a_file_that_is_taken_away_is_logged_and_missed(directory):
 
     assert [line.path for line in calls(directory)] == ["/fhir/Location/l2"]
     assert found(directory) == ["missing"]
+
+
+# --- before the journal ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock("2026-11-24T23:59:59.900Z")
+
+
+@pytest.fixture
+def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
+    folder = Folder(tmp_path / "trail")
+    folder.make()
+    opened = Journal(folder, now=clock)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+SEARCH = next(route for route in ROUTES if route.path == "[type]/_search")
+
+
+def told_of(tracer: Tracer, pairs: list[tuple[str, str]]) -> None:
+    """Have a search traced that asked these parameters."""
+    scope = {"method": "POST", "raw_path": b"/fhir/Location/_search", "query_string": b""}
+    tracer.trace(SEARCH, scope, {}, "one", Reply(200, pairs=pairs), 0.001)
+
+
+def test_calls_that_wait_over_midnight_are_written_to_the_files_of_their_days(clock, journal):
+    async def calls() -> None:
+        tracer = Tracer(journal, lambda: "3.0.1", clock)
+        told_of(tracer, [("name", "before")])
+        clock.set("2026-11-25T00:00:00.100Z")
+        told_of(tracer, [("name", "after")])
+        tracer.hand_over()
+        journal.flush()
+
+    asyncio.run(calls())
+
+    found = [(day_of(one.file), one.record.at[:10]) for one in find(journal.folder, Wanted())]
+    assert found == [("2026-11-24", "2026-11-24"), ("2026-11-25", "2026-11-25")]
+
+
+def test_calls_that_asked_much_do_not_wait_for_others(clock, journal):
+    """What is held of calls is bounded, however long their forms are."""
+
+    async def calls() -> int:
+        tracer = Tracer(journal, lambda: "3.0.1", clock)
+        for number in range(8):
+            told_of(tracer, [("name", f"{number}" * (MOST_HELD // 4))])
+        journal.flush()
+        return len(list(find(journal.folder, Wanted())))
+
+    assert asyncio.run(calls()) == 8

@@ -168,10 +168,11 @@ class Door:
                 sent = await self._send(send, reply, scope["method"], request_id, headers)
         finally:
             # Whoever was given part of an answer was given it.
+            seconds = time.perf_counter() - start
             target = _target(scope, secret=route is not None and route.authenticates)
-            self._account(_named(route), scope["method"], target, headers, request_id, reply, start, sent)
+            self._account(_named(route), scope["method"], target, headers, request_id, reply, seconds, sent)
             if self._tracer is not None:
-                self._tracer.trace(route, scope, headers, request_id, reply, time.perf_counter() - start)
+                self._tracer.trace(route, scope, headers, request_id, reply, seconds)
 
     async def _replied(
         self, scope: Scope, receive: Receive, headers: Headers, request_id: str
@@ -212,7 +213,8 @@ class Door:
             reply = Reply(500, wire.outcome([wire.Issue("fatal", "exception", told)]))
         if pretty and reply.body:
             reply.body = wire.pretty(bytes(reply.body))
-        reply.pairs = pairs
+        # What a client proves itself with is for nobody to keep.
+        reply.pairs = () if route is not None and route.authenticates else pairs
         reply.caller = reply.caller or caller
         return route, reply
 
@@ -334,7 +336,8 @@ class Door:
         request_id = self._request_id(headers)
         reply = refusal(error, messages.preferred_language(_text(headers, b"accept-language")))
         self.service.metrics.begun()
-        self._account("-", "-", ("-", ""), headers, request_id, reply, start, len(reply.body))
+        seconds = time.perf_counter() - start
+        self._account("-", "-", ("-", ""), headers, request_id, reply, seconds, len(reply.body))
         return reply, self.head(reply, request_id)
 
     def _account(
@@ -345,11 +348,10 @@ class Door:
         headers: Headers,
         request_id: str,
         reply: Reply,
-        start: float,
+        seconds: float,
         sent: int,
     ) -> None:
         """Count an exchange, and log it when requests are."""
-        seconds = time.perf_counter() - start
         self.service.metrics.answered(route, method, reply.status, seconds, sent)
         if not self.service.settings.access_log:
             return

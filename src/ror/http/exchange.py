@@ -19,7 +19,7 @@ Header = tuple[bytes, bytes]
 FHIR_CONTENT_TYPE: Final = b"application/fhir+json; charset=utf-8"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Caller:
     """
     Who calls: as whom it reads, None when it does not; which client it is, None when it did not say; the serial number
@@ -124,7 +124,7 @@ def retry_after(error: TooManyCalls) -> Header:
     return b"retry-after", b"%d" % error.retry_after_s
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """
     A line of the route table.
@@ -146,14 +146,12 @@ class Route:
     authenticates: bool = False
     refused: Callable[[RorError, str], Reply] = outcome_of
     parts: tuple[str, ...] = field(init=False)
+    is_traced: bool = field(init=False)
+    """Whether what is answered there leaves a line in the audit trail."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", tuple(part for part in self.path.split("/") if part))
-
-    @property
-    def is_traced(self) -> bool:
-        """Whether what is answered there leaves a line in the audit trail."""
-        return self.authenticates or not self.is_open
+        object.__setattr__(self, "is_traced", self.authenticates or not self.is_open)
 
     @property
     def allow(self) -> tuple[str, ...]:

@@ -9,16 +9,17 @@ would have to be.
 import asyncio
 import atexit
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import lru_cache
+from itertools import groupby
 from typing import Any, Final
 
-from ror.audit.records import Announced, Call, Certificate, instant
+import msgspec
+
+from ror.audit.records import DAY_LENGTH, Announced, Call, Certificate, Exchange, encoded, in_common, instant
 from ror.definitions import RESOURCE_TYPES
 from ror.errors import RorError
-from ror.http.exchange import NOBODY, Reply, Route
+from ror.http.exchange import NOBODY, Caller, Reply, Route
 from ror.observability import Log, Metrics
 from ror.trail.writing import Journal, Listeners
 
@@ -33,39 +34,65 @@ _ANNOUNCING: Final = (
     b"ror-role-metier-code",
     b"ror-role-metier-system",
 )
-_NOTHING_ANNOUNCED: Final = (None, None, None, None)
+_DAY_NS: Final = 86_400 * 10**9
+_IN_COMMON: Final = 1_024
+"""What calls have in common is remembered of so many kinds of calls; when there are more, all are forgotten."""
 
-
-TOGETHER: Final = 64
+TOGETHER: Final = 512
+MOST_HELD: Final = 1 << 20
 WITHIN_S: Final = 0.25
 """
-Calls are made lines of so many at a time, or after that long: one after the other costs a third of one now and then,
-for what it takes is at hand.
+Calls are made lines of so many at a time, or when so many characters were asked, or after that long: what is done once
+in each call costs three times what it costs many times over. Of a call that waits as little as possible is held, so
+that its memory serves the next one.
 """
 
-_Waiting = tuple[Route | None, tuple[str, bytes, bytes], tuple[bytes | None, ...], str, Reply, int, float]
+_Announced = tuple[bytes | None, ...]
+
+
+class _Waiting(msgspec.Struct, frozen=True, gc=False):
+    """What the line of a call is made of; `at` is in nanoseconds since the epoch."""
+
+    route: Route | None
+    method: str
+    path: bytes
+    query: bytes
+    announced: _Announced | None
+    request_id: str
+    caller: Caller
+    status: int
+    total: int | None
+    matches: int
+    included: int
+    withheld: int
+    pairs: tuple[tuple[str, str], ...] | None
+    at: int
+    seconds: float
 
 
 class Tracer:
     """
     Writes the calls of one process to its journal; for the thread of its event loop.
 
-    `policy` tells which access policy the directory is under; it is asked every `WITHIN_S`.
+    `policy` tells which access policy the directory is under; it is asked every `WITHIN_S`. `now` gives the time in
+    nanoseconds since the epoch.
     """
 
-    def __init__(self, journal: Journal, policy: Callable[[], str]) -> None:
+    def __init__(self, journal: Journal, policy: Callable[[], str], now: Callable[[], int] = time.time_ns) -> None:
         self._journal = journal
+        self._now = now
         self._policy_now = policy
         self._policy: str | None = None
         self._policy_asked_at = float("-inf")
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: list[_Waiting] = []
+        self._held = 0
+        """Characters that were asked in the calls that wait."""
         self._will_look = False
         """Whether what waits will be handed over in time, without anything more coming."""
         # An interpreter that ends without closing its door still has lines to write.
         atexit.register(self.hand_over)
         self._veil = journal.folder.veil()
-        # A client announces the same in each of its calls.
-        self._announced = lru_cache(maxsize=1_024)(self._said)
+        self._common: dict[tuple[Route | None, str, Caller, _Announced | None, str | None], bytes] = {}
 
     def trace(
         self,
@@ -79,12 +106,29 @@ class Tracer:
         """Remember what the line of a call is made of; it is made soon."""
         if route is not None and (not route.is_traced or scope["method"] == "OPTIONS"):
             return
-        # What was sent need not wait for its line.
-        reply.body = b""
-        announced = tuple(map(headers.get, _ANNOUNCING))
-        called = scope["method"], scope["raw_path"], scope["query_string"]
-        self._waiting.append((route, called, announced, request_id, reply, time.time_ns(), seconds))
-        if len(self._waiting) >= TOGETHER:
+        query, pairs = scope["query_string"], reply.pairs
+        self._waiting.append(
+            _Waiting(
+                route,
+                scope["method"],
+                scope["raw_path"],
+                query,
+                None if headers.keys().isdisjoint(_ANNOUNCING) else tuple(map(headers.get, _ANNOUNCING)),
+                request_id,
+                reply.caller or NOBODY,
+                reply.status,
+                reply.total,
+                reply.matches,
+                reply.included,
+                reply.withheld,
+                None if pairs is None else tuple(pairs),
+                self._now(),
+                seconds,
+            )
+        )
+        if query or pairs:
+            self._held += len(query) + sum(len(name) + len(value) for name, value in pairs or ())
+        if len(self._waiting) >= TOGETHER or self._held >= MOST_HELD:
             self.hand_over()
         elif not self._will_look:
             self._will_look = True
@@ -104,57 +148,65 @@ class Tracer:
             # A database that is away or closed under a policy is still under it.
             with suppress(RorError):
                 self._policy = self._policy_now()
-        while self._waiting:
-            self._journal.write(self._call(*self._waiting.popleft()))
+        waiting, self._waiting, self._held = self._waiting, [], 0
+        for day, calls in groupby(waiting, lambda told: told.at // _DAY_NS):
+            self._journal.write_all(instant(day * _DAY_NS)[:DAY_LENGTH], list(map(self._line, calls)))
+
+    def _line(self, told: _Waiting) -> bytes:
+        """The record of a call, as JSON."""
+        route, caller, path = told.route, told.caller, told.path.decode("latin-1")
+        exchange = Exchange(
+            told.request_id,
+            # What leads nowhere could say anything.
+            self._veil.path(path) if route else self._veil.hashed(path),
+            told.status,
+            int(told.seconds * 1e6),
+            () if told.pairs == () else self._query(told),
+            told.total,
+            told.matches,
+            told.included,
+            told.withheld,
+            at=instant(told.at),
+        )
+        kind = route, told.method, caller, told.announced, self._policy if caller.viewer else None
+        common = self._common.get(kind)
+        if common is None:
+            if len(self._common) >= _IN_COMMON:
+                self._common.clear()
+            common = self._common[kind] = in_common(self._call(exchange, *kind))
+        return encoded(exchange, common)
 
     def _call(
         self,
+        exchange: Exchange,
         route: Route | None,
-        called: tuple[str, bytes, bytes],
-        announced: tuple[bytes | None, ...],
-        request_id: str,
-        reply: Reply,
-        at: int,
-        seconds: float,
+        method: str,
+        caller: Caller,
+        announced: _Announced | None,
+        policy: str | None,
     ) -> Call:
-        """The record of a call; `called` is its method, its path and its query."""
-        method, path, query = called
-        caller = reply.caller or NOBODY
         return Call(
-            at=instant(at),
-            request_id=request_id,
+            **msgspec.structs.asdict(exchange),
             client=caller.client.id if caller.client else None,
             certificate=Certificate(*caller.certificate) if caller.certificate else None,
             profile=caller.viewer.profile if caller.viewer else None,
-            announced=None if announced == _NOTHING_ANNOUNCED else self._announced(announced),
+            announced=None if announced is None else self._said(announced),
             method=method,
             route=route.path if route else UNKNOWN,
             interaction=route.interaction if route else UNKNOWN,
-            path=self._path(route, path.decode("latin-1")),
-            query=() if route and route.authenticates else self._query(path, query, reply.pairs),
-            status=reply.status,
-            total=reply.total,
-            matches=reply.matches,
-            included=reply.included,
-            withheld=reply.withheld,
-            policy=self._policy if caller.viewer else None,
-            duration_us=round(seconds * 1e6),
+            policy=policy,
         )
 
-    def _path(self, route: Route | None, path: str) -> str:
-        # What leads nowhere could say anything.
-        return self._veil.path(path) if route else self._veil.hashed(path)
-
-    def _said(self, sent: tuple[bytes | None, ...]) -> Announced:
+    def _said(self, sent: _Announced) -> Announced:
         """What the headers that say for whom a call is made hold."""
         return Announced(*(None if one is None else self._veil.announced(one.decode("latin-1")) for one in sent))
 
-    def _query(self, path: bytes, query: bytes, pairs: Sequence[tuple[str, str]] | None) -> tuple[tuple[str, str], ...]:
-        if pairs is None:
-            # It was refused before it could be read.
-            raw = query.decode("latin-1")
+    def _query(self, told: _Waiting) -> tuple[tuple[str, str], ...]:
+        """The parameters of a call that has some, or was refused before they could be read."""
+        if told.pairs is None:
+            raw = told.query.decode("latin-1")
             return ((self._veil.hashed(raw), ""),) if raw else ()
-        return self._veil.pairs(_resource_type(path), pairs) if pairs else ()
+        return self._veil.pairs(_resource_type(told.path), told.pairs)
 
 
 def _resource_type(path: bytes) -> str | None:

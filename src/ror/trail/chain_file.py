@@ -32,7 +32,7 @@ class ChainFile:
         self._path = folder.path / file
         self._handle = handle
         self._chain = Chain(file)
-        self._unsent = b""
+        self._unsent = bytearray()
         self._is_synced = True
         self.is_ended = False
 
@@ -42,18 +42,18 @@ class ChainFile:
         return FileHead(self.file, self._chain.lines, self._chain.head)
 
     def add(self, contents: Iterable[bytes]) -> None:
-        """Add records, given as JSON, then send them to the system. Raises OSError when it does not take them all."""
-        self._unsent += b"".join([self._chain.link(content) for content in contents])
-        self.send()
+        """Add records, given as JSON; they go out with what is sent next."""
+        self._unsent += self._chain.link_all(contents)
 
     def send(self) -> None:
         """Give the system what it did not take yet. Raises OSError when it still does not."""
         while self._unsent:
             self._is_synced = False
-            self._unsent = self._unsent[os.write(self._handle, self._unsent) :]
+            del self._unsent[: os.write(self._handle, self._unsent)]
 
     def sync(self) -> None:
-        """Return once everything sent is on disk."""
+        """Send what was not, and return once everything is on disk. Raises OSError when that cannot be."""
+        self.send()
         if not self._is_synced:
             os.fdatasync(self._handle)
             self._is_synced = True
@@ -63,7 +63,6 @@ class ChainFile:
         if not self.is_ended:
             self._unsent += self._chain.link(encode(Closed(at=at)))
             self.is_ended = True
-        self.send()
         self.sync()
         os.close(self._handle)
 

@@ -10,9 +10,9 @@ import atexit
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ror.audit.records import DAY_LENGTH, LAST_DAY, Act, FileHead, Lost, Record, encode, instant
 from ror.errors import Unavailable
@@ -46,6 +46,18 @@ class Listeners:
     vanished: Callable[[str], None] = lambda file: None
 
 
+class _Batch(NamedTuple):
+    """
+    Records of a day that wait, as JSON, with an end of line between each and the next.
+
+    One piece of memory for all of them: thousands of small ones that wait for half a second slow the others down.
+    """
+
+    day: str
+    lines: int
+    records: bytes
+
+
 class Journal:
     """
     One process's part of a journal: the file of the day, and what waits to be written to it.
@@ -66,9 +78,11 @@ class Journal:
         self._retention_days = retention_days
         self._told = listeners or Listeners()
         self._now = now
-        self._waiting: deque[tuple[str, bytes]] = deque()
-        """The day of each record, and its JSON."""
+        self._waiting: deque[_Batch] = deque()
+        self._waiting_count = 0
         self._waiting_since = 0.0
+        self._handing = threading.Lock()
+        """Held while what waits is added to or taken from, hence never for long."""
         self._lost = 0
         self._flushing = threading.Lock()
         self._file: ChainFile | None = None
@@ -90,12 +104,19 @@ class Journal:
 
     def write(self, record: Record) -> None:
         """Hand a record over."""
-        if not self._waiting:
-            self._waiting_since = time.monotonic()
-        elif len(self._waiting) >= MOST_WAITING:
-            self._lost += 1
-            return
-        self._waiting.append((record.day, encode(record)))
+        self.write_all(record.day, [encode(record)])
+
+    def write_all(self, day: str, records: Sequence[bytes]) -> None:
+        """Hand the records of a day over, as JSON."""
+        with self._handing:
+            if not self._waiting:
+                self._waiting_since = time.monotonic()
+            room = max(0, MOST_WAITING - self._waiting_count)
+            kept = records[:room]
+            self._lost += len(records) - len(kept)
+            if kept:
+                self._waiting.append(_Batch(day, len(kept), b"\n".join(kept)))
+                self._waiting_count += len(kept)
 
     def write_durably(self, record: Record) -> None:
         """Hand a record over and return once it is on disk. Raises Unavailable when it is not; it then still waits."""
@@ -161,25 +182,30 @@ class Journal:
             is_over = self._file is None or self._file.is_ended or at[:DAY_LENGTH] > self._file.day
             if self._file is not None and not self._file.is_ended:
                 self._file.send()
-                contents = list(self._taken(self._file.day if is_over else LAST_DAY))
-                self._linked += len(contents)
-                self._file.add(contents)
+                taken = self._taken(self._file.day if is_over else LAST_DAY)
+                self._linked += sum(batch.lines for batch in taken)
+                for batch in taken:
+                    self._file.add(batch.records.split(b"\n"))
                 self._file.sync()
-                if contents:
+                if taken:
                     continue
             if not is_over:
                 return
             self._turn(at)
 
-    def _taken(self, last_day: str) -> Iterator[bytes]:
-        """Records that wait, up to those of a day, as many as are sent in one go."""
-        for _ in range(_AT_ONCE):
-            if not self._waiting or self._waiting[0][0] > last_day:
-                break
-            yield self._waiting.popleft()[1]
-        if self._lost and not self._waiting:
-            lost, self._lost = self._lost, 0
-            yield encode(Lost(at=instant(self._now()), count=lost))
+    def _taken(self, last_day: str) -> list["_Batch"]:
+        """Records that wait, up to those of a day, about as many as are sent in one go."""
+        taken, count = list[_Batch](), 0
+        with self._handing:
+            while self._waiting and count < _AT_ONCE and self._waiting[0].day <= last_day:
+                taken.append(self._waiting.popleft())
+                count += taken[-1].lines
+            self._waiting_count -= count
+            if self._lost and not self._waiting:
+                lost = Lost(at=instant(self._now()), count=self._lost)
+                taken.append(_Batch(lost.day, 1, encode(lost)))
+                self._lost = 0
+        return taken
 
     def _turn(self, at: str) -> None:
         """Close the file of the day that is over, tend the folder, open the file of today."""
