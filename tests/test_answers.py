@@ -2,8 +2,8 @@
 The answers kept at hand: what is given again is what a fresh search would find, for those who see the same.
 
 Deliberate breakages that these tests caught: an answer that outlives its view; one profile given the answer of another;
-one language given the answer of another; room that only grows; a page
-put together again without its scores; a read that is not asked for anew after a commit.
+one language given the answer of another; room that only grows; a page put together again without its scores; a read
+that is not asked for anew after a commit.
 """
 
 import json

@@ -103,7 +103,7 @@ class Bodies:
 
     def changed_since(self, seq: int) -> frozenset[int] | None:
         """
-        `written_since`, for bodies that were given before; cheap while nothing is written.
+        `written_since`, cheap while nothing is written; to be asked after `addressed`, of what it gave.
 
         Bodies that are at hand by now may be newer than a view, for what it says of these rids. While none came from
         the store since this was asked last, none of them can be newer than the store was then.
@@ -135,6 +135,7 @@ class Bodies:
         kept = self._store.bodies(rids.tolist())
         read = [_addressed(_as_seen(one, profile)) for one in kept]
         with self._lock:
+            # Before anybody is given them: what is newer than a view must be noticed.
             self._reads += 1
             # What was read before something changed may be old already.
             if generation == self._generation:

@@ -4,7 +4,8 @@ What another process hid is hidden from the next answer on: an index that has no
 `tests/http/test_masks_at_once.py` says the same of servers; each fault that was found is here by itself.
 
 Deliberate breakages that these tests caught: reads that do not ask whether masks changed, or that take a body before a
-view that it is judged by; codes alone compared; searches that do not ask what was written since.
+view that it is judged by; codes alone compared; searches that do not ask what was written since, or that take what they
+know of it for enough when a body came from the store after it.
 """
 
 from collections.abc import Iterator
@@ -137,3 +138,15 @@ def test_a_reference_to_what_is_hidden_that_comes_and_goes_is_never_shown(store,
 
     writing.result()
     assert shown > 20
+
+
+def test_a_body_that_came_from_the_store_since_may_refer_to_what_is_hidden(store, elsewhere):
+    keep(store, [resource("Location", "bunker"), offer("cell", "bunker", sensitive=True)])
+    elsewhere.index.refresh()
+    # Now it knows what was written since, and then has no body at hand.
+    elsewhere.found("HealthcareService", "clinic")
+    elsewhere.bodies.forget(range(50))
+
+    keep(store, [offer("clinic", "ward", "bunker")])
+
+    assert "bunker" not in elsewhere.found("HealthcareService", "clinic")

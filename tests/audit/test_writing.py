@@ -287,6 +287,17 @@ def test_what_waits_too_long_for_memory_is_counted_and_the_count_is_written(fold
     assert lost.told["count"] == 15
 
 
+def test_a_durable_record_for_which_there_is_no_room_is_not_acknowledged(folder, clock, journal, monkeypatch):
+    monkeypatch.setattr(writing, "MOST_WAITING", 1)
+    with journal() as one:
+        one.write(call(clock, 0))
+        with pytest.raises(Unavailable):
+            one.write_durably(call(clock, 1))
+        one.write_durably(call(clock, 2))
+
+    assert [record.request_id for record in calls(folder)] == ["r0", "r2"]
+
+
 def test_a_journal_whose_thread_does_not_answer_is_failing(clock, journal, monkeypatch):
     with journal() as one:
         assert not one.is_failing

@@ -6,6 +6,7 @@ import resource
 import signal
 import socket
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 
 from ror import masking
+from ror.audit import sensitive
 from ror.audit.records import Call, instant
-from ror.http.exchange import Reply
+from ror.errors import Forbidden
+from ror.http.exchange import Caller, Reply
 from ror.http.routes import ROUTES
 from ror.http.tracing import MOST_HELD, Tracer
 from ror.runtime import trail_folder
@@ -443,3 +446,42 @@ def test_calls_that_asked_much_do_not_wait_for_others(clock, journal):
         return len(list(find(journal.folder, Wanted())))
 
     assert asyncio.run(calls()) == 8
+
+
+def test_a_call_that_cannot_be_told_takes_no_other_with_it(clock, journal, monkeypatch):
+    def broken(resource_type: str | None, name: str) -> None:
+        raise ValueError(name)
+
+    async def calls() -> None:
+        monkeypatch.setattr(sensitive, "treatment_of", broken)
+        tracer = Tracer(journal, lambda: "3.0.1", clock)
+        for pairs in ([("name", "secret")], []):
+            told_of(tracer, pairs)
+        tracer.hand_over()
+        journal.flush()
+
+    asyncio.run(calls())
+
+    first, second = (one.record for one in find(journal.folder, Wanted()))
+    assert "secret" not in str(first)
+    assert (len(first.query), len(second.query)) == (1, 0)
+
+
+def test_nothing_of_a_call_that_is_refused_stays(clock, journal):
+    """The token of a call is reached from its refusal."""
+
+    class Token:
+        pass
+
+    async def calls() -> "weakref.ref[Token]":
+        tracer = Tracer(journal, lambda: "3.0.1", clock)
+        refusal = Forbidden("access.does-not-read")
+        token = refusal.token = Token()
+        reply = Reply(403, pairs=[], caller=Caller(refusal=refusal))
+        tracer.trace(
+            SEARCH, {"method": "GET", "raw_path": b"/fhir/Location", "query_string": b""}, {}, "one", reply, 0.001
+        )
+        tracer.hand_over()
+        return weakref.ref(token)
+
+    assert asyncio.run(calls())() is None

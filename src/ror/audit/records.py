@@ -32,7 +32,7 @@ class Announced(msgspec.Struct, frozen=True, omit_defaults=True):
     role_system: str | None = None
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind"):
     """Anything that is written; `at` is an instant, see `instant`."""
 
     at: str
@@ -46,7 +46,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
 # --- what happened to the directory ----------------------------------------------------------------------------------
 
 
-class Exchange(Record, frozen=True, tag="call", gc=False):
+class Particulars(Record, frozen=True, tag="call", gc=False):
     """
     What is told of a call over HTTP that is unlike others, once it is answered.
 
@@ -65,7 +65,7 @@ class Exchange(Record, frozen=True, tag="call", gc=False):
     withheld: int = 0
 
 
-class Call(Exchange, frozen=True, kw_only=True, tag="call", gc=False):
+class Call(Particulars, frozen=True, kw_only=True, tag="call", gc=False):
     """
     A call over HTTP: who called and by which route, which many calls have in common, and the rest.
 
@@ -184,17 +184,19 @@ def in_common(call: Call) -> bytes:
     """
     The end of the JSON of a call: what it has in common with others, made once for all of them.
 
-    >>> call = Call("r1", "/", 200, 9, at="now", client=None, method="GET", route="", interaction="capabilities")
-    >>> encoded(Exchange("r1", "/", 200, 9, at="now"), in_common(call)) == encode(call)
+    A record is written with the fields of the record that it extends first, so both begin alike.
+
+    >>> call = Call("now", "r1", "/", 200, 9, client=None, method="GET", route="", interaction="capabilities")
+    >>> encoded(Particulars("now", "r1", "/", 200, 9), in_common(call)) == encode(call)
     True
     """
-    alone = Exchange(**{name: getattr(call, name) for name in Exchange.__struct_fields__})
+    alone = Particulars(**{name: getattr(call, name) for name in Particulars.__struct_fields__})
     return encode(call)[len(encode(alone)) - 1 :]
 
 
-def encoded(exchange: Exchange, common: bytes) -> bytes:
+def encoded(particulars: Particulars, common: bytes) -> bytes:
     """The JSON of a call that has this in common with others."""
-    return encode(exchange)[:-1] + common
+    return encode(particulars)[:-1] + common
 
 
 decode: Final = msgspec.json.Decoder(Kept).decode

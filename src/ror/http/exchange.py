@@ -19,7 +19,7 @@ Header = tuple[bytes, bytes]
 FHIR_CONTENT_TYPE: Final = b"application/fhir+json; charset=utf-8"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Caller:
     """
     Who calls: as whom it reads, None when it does not; which client it is, None when it did not say; the serial number

@@ -133,7 +133,7 @@ def _search(service: Service, call: Call) -> Reply:
         found = kept if isinstance(kept, Found) else _found(directory, view, viewer, call, wanted)
         answer = searching.answer(found, directory.bodies)
         pieces = answer.pieces
-        if kept is None:
+        if found is not kept:
             directory.answers.keep(view, asked, answer, found)
     applied: tuple[Header, ...] = ((b"preference-applied", wanted.applied.encode()),) if wanted.applied else ()
     return Reply(

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ror.audit.records import DAY_LENGTH, Announced, Call, Certificate, Exchange, encoded, in_common, instant
+from ror.audit.records import DAY_LENGTH, Announced, Call, Certificate, Particulars, encoded, in_common, instant
 from ror.definitions import RESOURCE_TYPES
 from ror.errors import RorError
 from ror.http.exchange import NOBODY, Caller, Reply, Route
@@ -39,19 +39,33 @@ _IN_COMMON: Final = 1_024
 """What calls have in common is remembered of so many kinds of calls; when there are more, all are forgotten."""
 
 TOGETHER: Final = 512
+"""
+Calls are made lines of so many at a time: what is done once in each call costs three times what it costs many times
+over.
+"""
 MOST_HELD: Final = 1 << 20
 WITHIN_S: Final = 0.25
-"""
-Calls are made lines of so many at a time, or when so many characters were asked, or after that long: what is done once
-in each call costs three times what it costs many times over. Of a call that waits as little as possible is held, so
-that its memory serves the next one.
-"""
+"""They do not wait for others when they are so many characters, nor for longer than that."""
 
 _Announced = tuple[bytes | None, ...]
+_Kind = tuple[
+    Route | None,
+    str,  # method
+    _Announced | None,
+    str | None,  # client
+    tuple[str, str] | None,  # certificate
+    int | None,  # profile
+    str | None,  # policy
+]
+"""What calls have in common with many others; by value, so that nothing of a call is kept with it."""
 
 
 class _Waiting(msgspec.Struct, frozen=True, gc=False):
-    """What the line of a call is made of; `at` is in nanoseconds since the epoch."""
+    """
+    What the line of a call is made of; `at` is in nanoseconds since the epoch.
+
+    It is copied from what came and what goes out, which are not held: the next call uses the memory of this one.
+    """
 
     route: Route | None
     method: str
@@ -92,7 +106,7 @@ class Tracer:
         # An interpreter that ends without closing its door still has lines to write.
         atexit.register(self.hand_over)
         self._veil = journal.folder.veil()
-        self._common: dict[tuple[Route | None, str, Caller, _Announced | None, str | None], bytes] = {}
+        self._common: dict[_Kind, bytes] = {}
 
     def trace(
         self,
@@ -106,14 +120,15 @@ class Tracer:
         """Remember what the line of a call is made of; it is made soon."""
         if route is not None and (not route.is_traced or scope["method"] == "OPTIONS"):
             return
-        query, pairs = scope["query_string"], reply.pairs
+        path, query, pairs = scope["raw_path"], scope["query_string"], reply.pairs
+        announced = None if headers.keys().isdisjoint(_ANNOUNCING) else tuple(map(headers.get, _ANNOUNCING))
         self._waiting.append(
             _Waiting(
                 route,
                 scope["method"],
-                scope["raw_path"],
+                path,
                 query,
-                None if headers.keys().isdisjoint(_ANNOUNCING) else tuple(map(headers.get, _ANNOUNCING)),
+                announced,
                 request_id,
                 reply.caller or NOBODY,
                 reply.status,
@@ -126,8 +141,11 @@ class Tracer:
                 seconds,
             )
         )
-        if query or pairs:
-            self._held += len(query) + sum(len(name) + len(value) for name, value in pairs or ())
+        self._held += len(path) + len(query)
+        if pairs:
+            self._held += sum(len(name) + len(value) for name, value in pairs)
+        if announced:
+            self._held += sum(map(len, filter(None, announced)))
         if len(self._waiting) >= TOGETHER or self._held >= MOST_HELD:
             self.hand_over()
         elif not self._will_look:
@@ -155,41 +173,52 @@ class Tracer:
     def _line(self, told: _Waiting) -> bytes:
         """The record of a call, as JSON."""
         route, caller, path = told.route, told.caller, told.path.decode("latin-1")
-        exchange = Exchange(
+        particulars = Particulars(
+            instant(told.at),
             told.request_id,
             # What leads nowhere could say anything.
             self._veil.path(path) if route else self._veil.hashed(path),
             told.status,
             int(told.seconds * 1e6),
-            () if told.pairs == () else self._query(told),
+            self._query(told),
             told.total,
             told.matches,
             told.included,
             told.withheld,
-            at=instant(told.at),
         )
-        kind = route, told.method, caller, told.announced, self._policy if caller.viewer else None
+        client, viewer = caller.client, caller.viewer
+        kind = (
+            route,
+            told.method,
+            told.announced,
+            client.id if client else None,
+            caller.certificate,
+            viewer.profile if viewer else None,
+            self._policy if viewer else None,
+        )
         common = self._common.get(kind)
         if common is None:
             if len(self._common) >= _IN_COMMON:
                 self._common.clear()
-            common = self._common[kind] = in_common(self._call(exchange, *kind))
-        return encoded(exchange, common)
+            common = self._common[kind] = in_common(self._call(particulars, *kind))
+        return encoded(particulars, common)
 
     def _call(
         self,
-        exchange: Exchange,
+        particulars: Particulars,
         route: Route | None,
         method: str,
-        caller: Caller,
         announced: _Announced | None,
+        client: str | None,
+        certificate: tuple[str, str] | None,
+        profile: int | None,
         policy: str | None,
     ) -> Call:
         return Call(
-            **msgspec.structs.asdict(exchange),
-            client=caller.client.id if caller.client else None,
-            certificate=Certificate(*caller.certificate) if caller.certificate else None,
-            profile=caller.viewer.profile if caller.viewer else None,
+            **msgspec.structs.asdict(particulars),
+            client=client,
+            certificate=Certificate(*certificate) if certificate else None,
+            profile=profile,
             announced=None if announced is None else self._said(announced),
             method=method,
             route=route.path if route else UNKNOWN,
@@ -202,11 +231,16 @@ class Tracer:
         return Announced(*(None if one is None else self._veil.announced(one.decode("latin-1")) for one in sent))
 
     def _query(self, told: _Waiting) -> tuple[tuple[str, str], ...]:
-        """The parameters of a call that has some, or was refused before they could be read."""
-        if told.pairs is None:
-            raw = told.query.decode("latin-1")
-            return ((self._veil.hashed(raw), ""),) if raw else ()
-        return self._veil.pairs(_resource_type(told.path), told.pairs)
+        """The parameters of a call, as they may be read; hashed whole when it was refused before they could be."""
+        if told.pairs:
+            try:
+                return self._veil.pairs(_resource_type(told.path), told.pairs)
+            except Exception:
+                # Whatever is wrong with them: neither this call nor those that wait with it may go without a line.
+                return ((self._veil.hashed(repr(told.pairs)), ""),)
+        if told.pairs is None and told.query:
+            return ((self._veil.hashed(told.query.decode("latin-1")), ""),)
+        return ()
 
 
 def _resource_type(path: bytes) -> str | None:

@@ -27,7 +27,7 @@ _FEW: Final = 1000
 _SPARSE: Final = 16
 """Where less than one number in so many is there, numbers are sorted; otherwise a mask is as fast, and then faster."""
 _SCATTERED: Final = 256
-"""Where one number in more than so many is asked for, each is looked for; otherwise making a mask costs less."""
+"""Where less than one number in so many is asked for, each is looked for; otherwise making a mask costs less."""
 
 
 def of_sorted(numbers: Numbers) -> BitMap:

@@ -82,7 +82,7 @@ class Journal:
         self._waiting_count = 0
         self._waiting_since = 0.0
         self._handing = threading.Lock()
-        """Held while what waits is added to or taken from, hence never for long."""
+        """Held while what waits is added to or taken from, or counted as lost; hence never for long."""
         self._lost = 0
         self._flushing = threading.Lock()
         self._file: ChainFile | None = None
@@ -102,12 +102,12 @@ class Journal:
         # An interpreter that ends without closing has things left to say.
         atexit.register(self.close)
 
-    def write(self, record: Record) -> None:
-        """Hand a record over."""
-        self.write_all(record.day, [encode(record)])
+    def write(self, record: Record) -> bool:
+        """Hand a record over; whether there was room for it."""
+        return self.write_all(record.day, [encode(record)])
 
-    def write_all(self, day: str, records: Sequence[bytes]) -> None:
-        """Hand the records of a day over, as JSON."""
+    def write_all(self, day: str, records: Sequence[bytes]) -> bool:
+        """Hand the records of a day over, as JSON; whether there was room for all of them."""
         with self._handing:
             if not self._waiting:
                 self._waiting_since = time.monotonic()
@@ -117,12 +117,13 @@ class Journal:
             if kept:
                 self._waiting.append(_Batch(day, len(kept), b"\n".join(kept)))
                 self._waiting_count += len(kept)
+            return len(kept) == len(records)
 
     def write_durably(self, record: Record) -> None:
         """Hand a record over and return once it is on disk. Raises Unavailable when it is not; it then still waits."""
-        self.write(record)
+        has_room = self.write(record)
         self.flush()
-        if self._problem is not None:
+        if self._problem is not None or not has_room:
             raise Unavailable("audit.cannot-write")
 
     @property
@@ -193,7 +194,7 @@ class Journal:
                 return
             self._turn(at)
 
-    def _taken(self, last_day: str) -> list["_Batch"]:
+    def _taken(self, last_day: str) -> list[_Batch]:
         """Records that wait, up to those of a day, about as many as are sent in one go."""
         taken, count = list[_Batch](), 0
         with self._handing:
@@ -221,7 +222,9 @@ class Journal:
         if self._file is None or self._file.is_in_place():
             return
         self._told.vanished(self._file.file)
-        self._lost += self._file.abandon()
+        gone = self._file.abandon()
+        with self._handing:
+            self._lost += gone
         self._former, self._file = self._file.end, None
 
 
