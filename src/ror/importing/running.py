@@ -6,7 +6,6 @@ the order of the documents, so that of two versions of a resource the later wins
 is already there is unchanged, and an import that was cut short goes on where it matters.
 """
 
-import gc
 import itertools
 import multiprocessing
 import os
@@ -22,6 +21,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from ror.cycles import collect_seldom, seldom_collected
 from ror.errors import Unavailable, UsageError
 from ror.importing.preparing import Prepared, Refusal, prepare_all
 from ror.importing.reading import Document, Place
@@ -39,8 +39,6 @@ ALONE: Final = 1_000
 WORKERS: Final = 2
 AHEAD: Final = 3
 """Batches under way for each worker; more would only take memory."""
-COLLECT_AFTER: Final = 1_000_000
-"""Objects that a worker process makes between two searches for cycles: what it makes has none."""
 REFUSALS_KEPT: Final = 1_000
 """The report lists this many refusals; all are counted, and told as they come."""
 
@@ -121,7 +119,8 @@ def run(
         for outcome in store.put(ready, author):
             report._add(outcome)
 
-    _go_through(given, report, _Work(now, store.packer()), keep, workers, listeners or Listeners())
+    with seldom_collected():
+        _go_through(given, report, _Work(now, store.packer()), keep, workers, listeners or Listeners())
 
 
 def check(
@@ -259,7 +258,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 def _begin_work() -> None:
     """Leave stopping to the parent, and do not outlive it, however it ends; do not look for cycles all the time."""
-    gc.set_threshold(COLLECT_AFTER)
+    collect_seldom()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

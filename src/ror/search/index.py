@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from pyroaring import BitMap
 
+from ror.cycles import seldom_collected
 from ror.definitions import RESOURCE_TYPES
 from ror.errors import UsageError
 from ror.search import segment as segments
@@ -363,7 +364,8 @@ def _whole(store: Store) -> View:
             seq = at
             yield from batch
 
-    whole = segments.build(rows())
+    with seldom_collected():
+        whole = segments.build(rows())
     return EMPTY.with_segment(whole, seq)
 
 

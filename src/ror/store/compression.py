@@ -14,8 +14,8 @@ from typing import Final
 
 import zstandard
 
-# Measured on directory resources: level 6 takes four times longer for a tenth less.
-LEVEL: Final = 3
+# Measured on directory resources: level 3 makes an import 3 % longer for a body 8 % shorter, of 186 bytes.
+LEVEL: Final = 1
 
 CorruptFrame = zstandard.ZstdError
 
