@@ -1,8 +1,8 @@
 """
 Looking for garbage less often, while much is made that has no cycles.
 
-Python looks through what was made lately each time that 700 more objects were made than let go of. Whoever makes a whole
-index or reads a million resources makes many more, and nothing of it refers to itself.
+Python looks through what was made lately each time that 700 more objects were made than let go of. Whoever makes a
+whole index or reads a million resources makes many more, and nothing of it refers to itself.
 """
 
 import gc
