@@ -24,8 +24,8 @@ from tests.http.secured import (
     TOKEN,
     Secured,
     World,
+    a_world,
     certificate_of,
-    make_world,
     serving,
     subject_of,
 )
@@ -33,9 +33,7 @@ from tests.http.secured import (
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = make_world(tmp_path_factory.mktemp("flow"))
-    yield made
-    made.store.close()
+    yield from a_world(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

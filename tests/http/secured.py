@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from ror.certificates import authority
@@ -99,6 +100,13 @@ class World:
         from ror.enrolling import Signature, change_state
 
         change_state(self.store.clients, client_id, action, Signature("tests", "because", 0))
+
+
+def a_world(folders: pytest.TempPathFactory) -> Iterator[World]:
+    """A world of one's own, for a fixture to yield from."""
+    made = make_world(folders.mktemp("secured"))
+    yield made
+    made.store.close()
 
 
 def make_world(folder: Path) -> World:

@@ -28,6 +28,7 @@ from tests.http.secured import (
     TOKEN,
     Secured,
     World,
+    a_world,
     certificate_of,
     make_world,
     reader,
@@ -38,9 +39,7 @@ from tests.http.secured import (
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = make_world(tmp_path_factory.mktemp("secured"))
-    yield made
-    made.store.close()
+    yield from a_world(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

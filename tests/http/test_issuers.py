@@ -26,14 +26,12 @@ from ror.trail.folder import Folder
 from ror.trail.reading import Wanted, find
 from tests.http import provider as provider_process
 from tests.http.provider import Provider
-from tests.http.secured import ANNOUNCED, EXPIRED, PUBLIC, Secured, World, make_world, serving, subject_of
+from tests.http.secured import ANNOUNCED, EXPIRED, PUBLIC, Secured, World, a_world, serving, subject_of
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = make_world(tmp_path_factory.mktemp("issuers"))
-    yield made
-    made.store.close()
+    yield from a_world(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

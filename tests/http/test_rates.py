@@ -11,7 +11,7 @@ from ror.enrolling import Signature, set_rate
 from ror.trail.folder import Folder
 from ror.trail.reading import Wanted, find
 from tests.http.conftest import fill, start, stop
-from tests.http.secured import ANNOUNCED, SECRET, Secured, World, make_world, serving
+from tests.http.secured import ANNOUNCED, SECRET, Secured, World, a_world, serving
 
 SLOW = Rate(6, 5)
 """A call every ten seconds in the long run: nothing comes back within a test."""
@@ -19,9 +19,7 @@ SLOW = Rate(6, 5)
 
 @pytest.fixture
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = make_world(tmp_path_factory.mktemp("rates"))
-    yield made
-    made.store.close()
+    yield from a_world(tmp_path_factory)
 
 
 def hold(world: World, client_id: str, rate: Rate | None) -> None:

@@ -41,7 +41,7 @@ class Chain:
         for content in contents:
             # What is hashed, in one piece: calls by the thousand come by here.
             hashed = b'%b{"n":%d,%b' % (head, number, content[1:-1])
-            head = sha256(hashed).hexdigest().encode()
+            head = _hash(hashed).encode()
             lines += hashed[len(head) :], b',"chain":"', head, b'"}\n'
             number += 1
         self.head, self.lines = head.decode(), number
@@ -53,8 +53,9 @@ def genesis(file: str) -> str:
     return sha256(file.encode()).hexdigest()
 
 
-def _hash(head: str, body: bytes) -> str:
-    return sha256(head.encode() + body).hexdigest()
+def _hash(chained: bytes) -> str:
+    """What stands at the end of a line: `chained` is the hash before it, followed by the line up to there."""
+    return sha256(chained).hexdigest()
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -123,7 +124,7 @@ class Walk:
             self.head = genesis(record.file)
         if line.number != self.lines:
             yield Break("not-in-sequence", number)
-        elif _hash(self.head, line.body) != line.head:
+        elif _hash(self.head.encode() + line.body) != line.head:
             yield Break("changed", number)
         # What follows is checked against what this line says, so that one change is told once.
         self.lines, self.head = line.number + 1, line.head
