@@ -11,7 +11,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -144,6 +144,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self._shared = os.environ.get(SHARED_FOLDER)
+        self.outstanding: Callable[[], None] = lambda: None
+        """Tells what is still to be counted; asked before figures are shown."""
         self.registry = CollectorRegistry()
         if self._shared:
             _forget_dead_processes(Path(self._shared))
@@ -185,21 +187,21 @@ class Metrics:
         """A figure of the present; `across` says how several processes add up."""
         return Gauge(name, told, labels, registry=self.registry, multiprocess_mode=across)
 
-    def begun(self) -> None:
-        """A request came in."""
-        self._in_flight.inc()
-
-    def answered(self, route: str, method: str, status: int, seconds: float, sent: int) -> None:
-        """A request that `begun` was told about was answered."""
+    def answered(self, route: str, method: str, status: int, seconds: Sequence[float]) -> None:
+        """Requests of one kind were answered, in so many seconds each."""
         key = (route, method, status)
         found = self._counters.get(key)
         if found is None:
             found = self._requests.labels(route, method, str(status)), self._seconds.labels(route)
             self._counters[key] = found
-        found[0].inc()
-        found[1].observe(seconds)
+        found[0].inc(len(seconds))
+        for one in seconds:
+            found[1].observe(one)
+
+    def carried(self, sent: int, under_way: int) -> None:
+        """Bodies of so many bytes went out; so many requests are being answered."""
         self._bytes.inc(sent)
-        self._in_flight.dec()
+        self._in_flight.set(under_way)
 
     def directory(
         self,
@@ -248,6 +250,7 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Every figure, of every process, as Prometheus reads it."""
+        self.outstanding()
         if not self._shared:
             return exposition(self.registry)
         together = CollectorRegistry()

@@ -117,7 +117,7 @@ def test_a_fault_is_told_with_its_place_and_makes_the_command_fail(place, tmp_pa
         path.write_bytes(whole)
 
     assert done.returncode == 1
-    assert f"{file}:3: cette ligne, ou celle d'avant, a été changée" in done.stdout
+    assert f"{file}:3: quelque chose a été changé, là ou juste avant" in done.stdout
     assert "N'EST PAS entière" in done.stdout
 
 

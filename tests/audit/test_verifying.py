@@ -64,7 +64,7 @@ def put(trail: Folder, file: str, lines: list[bytes]) -> None:
 def forged(file: str, lines: list[bytes]) -> list[bytes]:
     """The same records, chained again from the first line."""
     chain = Chain(file)
-    return [chain.link(b"{" + line.partition(b",")[2].partition(b',"chain":"')[0] + b"}") for line in lines]
+    return [chain.link(line.partition(b',"n":')[0] + b"}") for line in lines]
 
 
 def edit(day: str) -> Callable[[Folder], None]:

@@ -298,14 +298,19 @@ def test_a_durable_record_for_which_there_is_no_room_is_not_acknowledged(folder,
     assert [record.request_id for record in calls(folder)] == ["r0", "r2"]
 
 
-def test_a_journal_whose_thread_does_not_answer_is_failing(clock, journal, monkeypatch):
+@pytest.mark.parametrize("look", [Journal.notice_stall, lambda one: one.write(call(Clock(f"{TODAY}T10:00:00Z")))])
+def test_a_journal_whose_thread_does_not_answer_is_failing_until_it_does(journal, monkeypatch, look):
     with journal() as one:
+        look(one)
         assert not one.is_failing
         monkeypatch.setattr(writing, "STALLED_S", 0.1)
         with one._flushing:
             # As long as a disk that hangs.
             time.sleep(1.2)
+            look(one)
             assert one.is_failing
+        one.flush()
+        assert not one.is_failing
 
 
 def test_a_file_that_is_taken_away_is_told_and_another_one_names_it(folder, clock, journal):

@@ -17,13 +17,15 @@ from ror import masking
 from ror.audit import sensitive
 from ror.audit.records import Call, instant
 from ror.errors import Forbidden
+from ror.http.accounts import MOST_HELD, WITHIN_S, Accounts
 from ror.http.exchange import Caller, Reply
 from ror.http.routes import ROUTES
-from ror.http.tracing import MOST_HELD, Tracer
+from ror.http.tracing import Tracer
+from ror.observability import Metrics
 from ror.runtime import trail_folder
 from ror.settings import Settings
 from ror.store import open_store
-from ror.trail.folder import Folder, day_of
+from ror.trail.folder import Folder
 from ror.trail.reading import Wanted, find
 from ror.trail.verifying import verify
 from ror.trail.writing import Journal
@@ -411,77 +413,101 @@ def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
     opened.close()
 
 
+@pytest.fixture
+def accounts(journal: Journal, clock: Clock) -> Accounts:
+    one = Accounts(Metrics(), clock)
+    one.trace(Tracer(journal, lambda: "3.0.1"))
+    return one
+
+
 SEARCH = next(route for route in ROUTES if route.path == "[type]/_search")
 
 
-def told_of(tracer: Tracer, pairs: list[tuple[str, str]]) -> None:
-    """Have a search traced that asked these parameters."""
+def end(accounts: Accounts, reply: Reply) -> None:
+    """Have a search be over that was given this reply."""
     scope = {"method": "POST", "raw_path": b"/fhir/Location/_search", "query_string": b""}
-    tracer.trace(SEARCH, scope, {}, "one", Reply(200, pairs=pairs), 0.001)
+    accounts.begin()
+    accounts.end(SEARCH, scope, {}, "one", reply, 0.001, 0)
 
 
-def test_calls_that_wait_over_midnight_are_written_to_the_files_of_their_days(clock, journal):
+def written(journal: Journal) -> list[Call]:
+    journal.flush()
+    return [one.record for one in find(journal.folder, Wanted()) if isinstance(one.record, Call)]
+
+
+def test_calls_that_wait_over_midnight_are_found_on_their_days(accounts, clock, journal):
     async def calls() -> None:
-        tracer = Tracer(journal, lambda: "3.0.1", clock)
-        told_of(tracer, [("name", "before")])
+        end(accounts, Reply(200, pairs=[("name", "before")]))
         clock.set("2026-11-25T00:00:00.100Z")
-        told_of(tracer, [("name", "after")])
-        tracer.hand_over()
+        end(accounts, Reply(200, pairs=[("name", "after")]))
+        accounts.tell()
         journal.flush()
 
     asyncio.run(calls())
 
-    found = [(day_of(one.file), one.record.at[:10]) for one in find(journal.folder, Wanted())]
-    assert found == [("2026-11-24", "2026-11-24"), ("2026-11-25", "2026-11-25")]
+    for day in ("2026-11-24", "2026-11-25"):
+        found = [one.record.at[:10] for one in find(journal.folder, Wanted(since=day, until=f"{day}T99"))]
+        assert found == [day]
 
 
-def test_calls_that_asked_much_do_not_wait_for_others(clock, journal):
+def test_calls_that_asked_much_do_not_wait_for_others(accounts, journal):
     """What is held of calls is bounded, however long their forms are."""
 
     async def calls() -> int:
-        tracer = Tracer(journal, lambda: "3.0.1", clock)
         for number in range(8):
-            told_of(tracer, [("name", f"{number}" * (MOST_HELD // 4))])
-        journal.flush()
-        return len(list(find(journal.folder, Wanted())))
+            end(accounts, Reply(200, pairs=[("name", f"{number}" * (MOST_HELD // 4))]))
+        return len(written(journal))
 
     assert asyncio.run(calls()) == 8
 
 
-def test_a_call_that_cannot_be_told_takes_no_other_with_it(clock, journal, monkeypatch):
+def test_calls_do_not_wait_for_long_when_no_other_comes(accounts, journal):
+    async def calls() -> list[int]:
+        end(accounts, Reply(200, pairs=[]))
+        at_once = len(written(journal))
+        await asyncio.sleep(2 * WITHIN_S)
+        return [at_once, len(written(journal))]
+
+    assert asyncio.run(calls()) == [0, 1]
+
+
+def test_the_body_of_an_answer_is_not_held_until_its_line_is_made(accounts):
+    async def call() -> Reply:
+        reply = Reply(200, b"x" * 1_000, pairs=[])
+        end(accounts, reply)
+        return reply
+
+    assert asyncio.run(call()).body == b""
+
+
+def test_a_call_that_cannot_be_told_takes_no_other_with_it(accounts, journal, monkeypatch):
     def broken(resource_type: str | None, name: str) -> None:
         raise ValueError(name)
 
     async def calls() -> None:
         monkeypatch.setattr(sensitive, "treatment_of", broken)
-        tracer = Tracer(journal, lambda: "3.0.1", clock)
         for pairs in ([("name", "secret")], []):
-            told_of(tracer, pairs)
-        tracer.hand_over()
-        journal.flush()
+            end(accounts, Reply(200, pairs=pairs))
+        accounts.tell()
 
     asyncio.run(calls())
 
-    first, second = (one.record for one in find(journal.folder, Wanted()))
+    first, second = written(journal)
     assert "secret" not in str(first)
     assert (len(first.query), len(second.query)) == (1, 0)
 
 
-def test_nothing_of_a_call_that_is_refused_stays(clock, journal):
+def test_nothing_of_a_call_that_is_refused_stays(accounts):
     """The token of a call is reached from its refusal."""
 
     class Token:
         pass
 
     async def calls() -> "weakref.ref[Token]":
-        tracer = Tracer(journal, lambda: "3.0.1", clock)
         refusal = Forbidden("access.does-not-read")
         token = refusal.token = Token()
-        reply = Reply(403, pairs=[], caller=Caller(refusal=refusal))
-        tracer.trace(
-            SEARCH, {"method": "GET", "raw_path": b"/fhir/Location", "query_string": b""}, {}, "one", reply, 0.001
-        )
-        tracer.hand_over()
+        end(accounts, Reply(403, pairs=[], caller=Caller(refusal=refusal)))
+        accounts.tell()
         return weakref.ref(token)
 
     assert asyncio.run(calls())() is None

@@ -1,13 +1,16 @@
 """
 How lines are chained, and where a chain does not hold.
 
-A line is the JSON of a record with its number first and a hash last:
+A line is the JSON of a record. The last of those that were written together is a link, which ends with the number of
+the line in its file, counted from 1, and a hash:
 
-    {"n":7,"kind":"call",…,"chain":"<64 hexadecimal digits>"}
+    {"kind":"call",…}
+    {"kind":"call",…,"n":7,"chain":"<64 hexadecimal digits>"}
 
-The hash is the SHA-256 of the hash of the line before followed by this line up to `,"chain"`; that of the first line
-takes the SHA-256 of the name of the file for the hash before it. So no line can be changed, moved, taken away or put in
-without the hash of the next one telling, and the last hash stands for all of them. `sha256sum` is enough to check it.
+The hash is the SHA-256 of the hash of the link before, followed by everything that stands between that link and this
+hash: the lines before this one, then this one up to `,"chain"`. Before the first link stands the SHA-256 of the name of
+the file. So no line can be changed, moved, taken away or put in without the hash of the next link telling, and the last
+hash stands for all of them. `sha256sum` is enough to check it.
 """
 
 import re
@@ -19,9 +22,9 @@ import msgspec
 
 from ror.audit.records import Closed, Kept, Opened, Sealed, decode
 
-_END: Final = re.compile(rb',"chain":"([0-9a-f]{64})"\}')
-_END_LENGTH: Final = len(b',"chain":""}') + 64
-_NUMBER: Final = re.compile(rb'\{"n":([0-9]{1,18}),')
+_LINK: Final = re.compile(rb',"n":([0-9]{1,18}),"chain":"([0-9a-f]{64})"\}')
+_LONGEST_LINK: Final = len(b',"n":,"chain":""}') + 18 + 64
+_HASH: Final = b',"chain":"'
 
 
 class Chain:
@@ -31,112 +34,149 @@ class Chain:
         self.lines = lines
         self.head = head or genesis(file)
 
-    def link(self, content: bytes) -> bytes:
-        """The line of a record, given as JSON, which becomes the last one; with its end of line."""
-        return self.link_all([content])
+    def link(self, records: bytes) -> bytes:
+        """
+        The lines of records that are written together, with their ends of line; the last one becomes the last link.
 
-    def link_all(self, contents: Iterable[bytes]) -> bytes:
-        """The same for several, one after the other."""
-        head, number, lines = self.head.encode(), self.lines, list[bytes]()
-        for content in contents:
-            # What is hashed, in one piece: calls by the thousand come by here.
-            hashed = b'%b{"n":%d,%b' % (head, number, content[1:-1])
-            head = _hash(hashed).encode()
-            lines += hashed[len(head) :], b',"chain":"', head, b'"}\n'
-            number += 1
-        self.head, self.lines = head.decode(), number
-        return b"".join(lines)
+        They are given as JSON, with an end of line between each and the next.
+        """
+        self.lines += records.count(b"\n") + 1
+        linked = b'%b,"n":%d' % (records[:-1], self.lines)
+        self.head = _hash(self.head.encode() + linked)
+        return b'%b%b%b"}\n' % (linked, _HASH, self.head.encode())
 
 
 def genesis(file: str) -> str:
-    """What stands for the hash before the first line of a file."""
+    """What stands for the hash before the first link of a file."""
     return sha256(file.encode()).hexdigest()
 
 
 def _hash(chained: bytes) -> str:
-    """What stands at the end of a line: `chained` is the hash before it, followed by the line up to there."""
+    """What stands at the end of a link: `chained` is the hash before it, followed by what it links."""
     return sha256(chained).hexdigest()
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-class Line(NamedTuple):
-    """A line that has the form of one: its number, what is hashed, its hash."""
+class Link(NamedTuple):
+    """A line that is a link: its number, what is hashed of it, its hash."""
 
     number: int
     body: bytes
     head: str
 
 
-def as_line(text: bytes) -> Line | None:
-    """The line that these bytes are, given without their end of line; None when they are none."""
-    end, start = _END.fullmatch(text[-_END_LENGTH:]), _NUMBER.match(text)
-    if end is None or start is None:
+def as_link(text: bytes) -> Link | None:
+    """The link that a line is, given without its end of line; None when it is none."""
+    found = _LINK.search(text, max(0, len(text) - _LONGEST_LINK))
+    if found is None or found.end() != len(text):
         return None
-    return Line(int(start[1]), text[:-_END_LENGTH], end[1].decode())
+    return Link(int(found[1]), text[: found.end(1)], found[2].decode())
+
+
+def last_link(text: bytes) -> tuple[Link | None, bytes]:
+    """The last link in the end of a file, and what stands after its end of line; None and all of it without one."""
+    at = len(text)
+    while (at := text.rfind(_HASH, 0, at)) >= 0:
+        line, _, rest = text[text.rfind(b"\n", 0, at) + 1 :].partition(b"\n")
+        link = as_link(line)
+        if link is not None:
+            return link, rest
+    return None, text
+
+
+def as_record(text: bytes) -> Kept | None:
+    """The record that a line tells, link or not; None when it tells none."""
+    try:
+        found: Kept = decode(text)
+    except msgspec.MsgspecError:
+        return None
+    return found
 
 
 class Break(NamedTuple):
-    """A place where a chain does not hold: what is wrong there, and at which line, counted from 1."""
+    """
+    A place where a chain does not hold: what is wrong there, and at which line, counted from 1.
+
+    A link tells of the lines before it, too: what is wrong may be at any since `since`.
+    """
 
     what: str
     at: int
+    since: int | None = None
 
 
 class Walk:
     """
     What is found while the lines of a file go by.
 
-    `lines` and `head` are those of the chain so far, `opened` is its first record, `ended` the one that ends it.
+    `seen` is how many went by; `lines` and `head` are those of the last link, `opened` is the first record, `ended` the
+    one that ends the chain.
     """
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self.lines = 0
-        self.head = genesis(file)
+        self.seen = 0
         self.opened: Opened | None = None
         self.ended: Closed | Sealed | None = None
+        self._astray = 0
+        """How far lines stand behind where the last link says that they do."""
         self._torn: tuple[bytes, int] | None = None
+        self._follow(0, genesis(file))
+
+    def _follow(self, lines: int, head: str) -> None:
+        """What comes next is chained to this hash."""
+        self.lines, self.head = lines, head
+        self._hashing = sha256(head.encode())
+        self._since = self.seen + 1
 
     def over(self, texts: Iterable[bytes]) -> Iterator[Kept | Break]:
         """The records of lines given without their ends, and the breaks of the chain where they are found."""
-        number = 0
-        for number, text in enumerate(texts, 1):
-            line = as_line(text)
-            if line is None:
-                yield from self._unread()
-                self._torn = text, number
-                continue
-            yield from self._of_line(line, text, number)
+        for text in texts:
+            record, link = as_record(text), as_link(text)
+            if self.seen == 0 and isinstance(record, Opened) and record.file != self._file:
+                yield Break("another-file", 1)
+                self._follow(0, genesis(record.file))
+            self.seen += 1
+            if self.ended is not None:
+                yield Break("after-the-end", self.seen)
+            if link is None:
+                self._hashing.update(text + b"\n")
+            else:
+                yield from self._of_link(link)
+            yield from self._of_record(record, text, is_linked=link is not None)
         yield from self._unread()
         # A process that was killed before its first line was whole leaves a file that only a seal can begin.
-        is_stillborn = isinstance(self.ended, Sealed) and self.lines == 1
-        if number and self.opened is None and not is_stillborn:
+        is_stillborn = isinstance(self.ended, Sealed) and self.seen <= 2
+        if self.seen and self.opened is None and not is_stillborn:
             yield Break("no-opening", 1)
 
-    def _of_line(self, line: Line, text: bytes, number: int) -> Iterator[Kept | Break]:
-        record = _record(text)
-        if self.ended is not None:
-            yield Break("after-the-end", number)
-        if number == 1 and isinstance(record, Opened) and record.file != self._file:
-            yield Break("another-file", number)
-            self.head = genesis(record.file)
-        if line.number != self.lines:
-            yield Break("not-in-sequence", number)
-        elif _hash(self.head.encode() + line.body) != line.head:
-            yield Break("changed", number)
-        # What follows is checked against what this line says, so that one change is told once.
-        self.lines, self.head = line.number + 1, line.head
-        if isinstance(record, Sealed) and self._torn is not None and _is_told(record, self._torn[0]):
+    def _of_link(self, link: Link) -> Iterator[Break]:
+        self._hashing.update(link.body)
+        if link.number + self._astray != self.seen:
+            yield Break("not-in-sequence", self.seen, self._since)
+            self._astray = self.seen - link.number
+        elif self._hashing.hexdigest() != link.head:
+            yield Break("changed", self.seen, self._since)
+        # What follows is checked against what this link says, so that one change is told once.
+        self._follow(link.number, link.head)
+
+    def _of_record(self, record: Kept | None, text: bytes, is_linked: bool) -> Iterator[Kept | Break]:
+        if isinstance(record, Sealed) and self._torn is not None and record.torn_bytes == len(self._torn[0]):
             self._torn = None
         yield from self._unread()
-        if record is None:
-            yield Break("not-a-record", number)
-            return
+        if record is None and not is_linked:
+            self._torn = text, self.seen
+        elif record is None:
+            yield Break("not-a-record", self.seen)
+        else:
+            yield from self._in_place(record)
+
+    def _in_place(self, record: Kept) -> Iterator[Kept | Break]:
         if isinstance(record, Opened):
-            if number != 1:
-                yield Break("opened-again", number)
+            if self.seen != 1:
+                yield Break("opened-again", self.seen)
             self.opened = record
         elif isinstance(record, Closed | Sealed):
             self.ended = record
@@ -147,15 +187,3 @@ class Walk:
         if self._torn is not None:
             yield Break("not-a-line", self._torn[1])
             self._torn = None
-
-
-def _record(text: bytes) -> Kept | None:
-    try:
-        found: Kept = decode(text)
-    except msgspec.MsgspecError:
-        return None
-    return found
-
-
-def _is_told(seal: Sealed, torn: bytes) -> bool:
-    return seal.torn_bytes == len(torn) and seal.torn_sha256 == sha256(torn).hexdigest()

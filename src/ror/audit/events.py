@@ -38,7 +38,7 @@ _SUCCESS, _MINOR, _SERIOUS = "0", "4", "8"
 
 def audit_event(record: Told, event_id: str, observer: str) -> Event:
     """
-    The AuditEvent of a record; `event_id` is the hash of its line, `observer` the process that wrote it.
+    The AuditEvent of a record; `event_id` is like no other, `observer` the process that wrote it.
     """
     event = {
         "resourceType": "AuditEvent",

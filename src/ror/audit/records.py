@@ -5,7 +5,7 @@ A record is a JSON object that says its `kind`. Calls, imports and acts are what
 life of the file that holds them. What may be personal in a call was hashed before it came here (`sensitive.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -63,6 +63,12 @@ class Particulars(Record, frozen=True, tag="call", gc=False):
     matches: int = 0
     included: int = 0
     withheld: int = 0
+
+
+class Brief(Particulars, frozen=True, kw_only=True, tag="call", gc=False):
+    """A call of which the rest is JSON already: the value of `client`, and the members after it. See `in_common`."""
+
+    client: msgspec.Raw
 
 
 class Call(Particulars, frozen=True, kw_only=True, tag="call", gc=False):
@@ -164,39 +170,40 @@ class Sealed(Record, frozen=True, kw_only=True, tag="sealed"):
     """
     The last line of a file whose process was killed, written by another one.
 
-    `torn_bytes` of a line that was never whole stand before it, of which `torn_sha256` is the SHA-256.
+    `torn_bytes` of a line that was never whole stand before it.
     """
 
     by: int
     torn_bytes: int = 0
-    torn_sha256: str | None = None
 
 
 Told = Call | ImportBegun | ImportEnded | Act
 """What a trail is kept for; other records tell how it was kept."""
 Kept = Told | Opened | Lost | Closed | Sealed
 
-encode: Final = msgspec.json.Encoder().encode
+_ENCODER: Final = msgspec.json.Encoder()
+encode: Final = _ENCODER.encode
 """The JSON of a record."""
 
 
-def in_common(call: Call) -> bytes:
+def in_common(call: Call) -> msgspec.Raw:
     """
-    The end of the JSON of a call: what it has in common with others, made once for all of them.
+    What a call has in common with others, made once for all of them: its JSON from the value of `client` on.
 
-    A record is written with the fields of the record that it extends first, so both begin alike.
+    The fields of the record that is extended are written first, so that both begin alike.
 
     >>> call = Call("now", "r1", "/", 200, 9, client=None, method="GET", route="", interaction="capabilities")
-    >>> encoded(Particulars("now", "r1", "/", 200, 9), in_common(call)) == encode(call)
+    >>> encoded([Brief("now", "r1", "/", 200, 9, client=in_common(call))]) == encode(call)
     True
     """
-    alone = Particulars(**{name: getattr(call, name) for name in Particulars.__struct_fields__})
-    return encode(call)[len(encode(alone)) - 1 :]
+    particulars = {name: getattr(call, name) for name in Particulars.__struct_fields__}
+    start = encode(Brief(**particulars, client=msgspec.Raw(b"")))[:-1]
+    return msgspec.Raw(encode(call)[len(start) : -1])
 
 
-def encoded(particulars: Particulars, common: bytes) -> bytes:
-    """The JSON of a call that has this in common with others."""
-    return encode(particulars)[:-1] + common
+def encoded(calls: Sequence[Brief]) -> bytes:
+    """The JSON of calls, with an end of line between each and the next."""
+    return _ENCODER.encode_lines(calls)[:-1]
 
 
 decode: Final = msgspec.json.Decoder(Kept).decode

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import unquote
 
 import msgspec
 
 from ror import runtime
-from ror.audit.chain import as_line
 from ror.audit.events import audit_event
 from ror.audit.records import DAY_LENGTH, LAST_DAY, Act, Call, ImportBegun, ImportEnded, instant
 from ror.cli.output import opened
@@ -79,7 +79,10 @@ def _tell_verdict(verdict: Verdict) -> None:
 
 
 def _place(finding: Finding) -> str:
-    return finding.file if finding.line is None else f"{finding.file}:{finding.line}"
+    if finding.line is None:
+        return finding.file
+    since = "" if finding.since in (None, finding.line) else f"{finding.since}-"
+    return f"{finding.file}:{since}{finding.line}"
 
 
 def _as_json(verdict: Verdict) -> dict[str, Any]:
@@ -107,7 +110,7 @@ def search(settings: Settings, asked: Asked, machine: bool) -> None:
     folder = _folder(settings)
     lines = find(folder, _wanted(folder, asked))
     if machine:
-        _answer_array({"file": one.file, **json.loads(one.text)} for one in lines)
+        _answer_array({"file": one.file, "line": one.number, **json.loads(one.text)} for one in lines)
         return
     count = 0
     for one in lines:
@@ -186,9 +189,8 @@ def _as_written(found: Found) -> bytes:
 
 
 def _as_event(found: Found) -> bytes:
-    line = as_line(found.text)
-    assert line is not None, "it was read as a record"
-    return msgspec.json.encode(audit_event(found.record, line.head, f"ror {found.file}"))
+    event_id = sha256(f"{found.file}:{found.number}".encode()).hexdigest()
+    return msgspec.json.encode(audit_event(found.record, event_id, f"ror {found.file}"))
 
 
 _SHAPES: Final[Mapping[str, Callable[[Found], bytes]]] = {"ndjson": _as_written, "fhir": _as_event}

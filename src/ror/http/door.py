@@ -21,6 +21,7 @@ from ror import messages, wire
 from ror.access import anonymous_viewer
 from ror.errors import InvalidRequest, NotSupported, RorError, TooLarge, Unavailable, UnknownRoute
 from ror.http import addresses, negotiation
+from ror.http.accounts import Accounts
 from ror.http.allowances import Allowances
 from ror.http.callers import Callers
 from ror.http.compression import WORTH_IT, coded
@@ -80,7 +81,7 @@ class Door:
         self.on_failure: Callable[[Exception], None] = lambda problem: log.failure("open", problem)
         self._is_worker = is_worker
         self._opening: asyncio.Task[None] | None = None
-        self._tracer: Tracer | None = None
+        self.accounts = Accounts(self.service.metrics)
         # The root comes last: every path begins with it.
         self._mounts = sorted(settings.mounts, key=len, reverse=True)
         self._proxies = Proxies(settings)
@@ -120,7 +121,8 @@ class Door:
             self.on_failure(problem)
             return
         if journal is not None:
-            self.service.journal, self._tracer = journal, Tracer(journal, directory.store.policy)
+            self.service.journal = journal
+            self.accounts.trace(Tracer(journal, directory.store.policy))
         self.service.opened = directory
         report_directory(self.service)
         self.on_open(directory)
@@ -145,8 +147,7 @@ class Door:
         self.service.stopping = True
         if self._opening is not None:
             await asyncio.wait([self._opening])
-        if self._tracer is not None:
-            self._tracer.hand_over()
+        self.accounts.tell()
         if self.service.opened is not None:
             directory, self.service.opened = self.service.opened, None
             await asyncio.to_thread(directory.close)
@@ -158,7 +159,7 @@ class Door:
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = time.perf_counter()
-        self.service.metrics.begun()
+        self.accounts.begin()
         headers = _joined(scope["headers"])
         request_id = self._request_id(headers)
         route, reply = await self._replied(scope, receive, headers, request_id)
@@ -169,10 +170,10 @@ class Door:
         finally:
             # Whoever was given part of an answer was given it.
             seconds = time.perf_counter() - start
-            target = _target(scope, secret=route is not None and route.authenticates)
-            self._account(_named(route), scope["method"], target, headers, request_id, reply, seconds, sent)
-            if self._tracer is not None:
-                self._tracer.trace(route, scope, headers, request_id, reply, seconds)
+            if self.service.settings.access_log:
+                target = _target(scope, secret=route is not None and route.authenticates)
+                self._log(scope["method"], target, headers, request_id, reply, seconds, sent)
+            self.accounts.end(route, scope, headers, request_id, reply, seconds, sent)
 
     async def _replied(
         self, scope: Scope, receive: Receive, headers: Headers, request_id: str
@@ -335,14 +336,14 @@ class Door:
         headers = _joined(raw_headers)
         request_id = self._request_id(headers)
         reply = refusal(error, messages.preferred_language(_text(headers, b"accept-language")))
-        self.service.metrics.begun()
         seconds = time.perf_counter() - start
-        self._account("-", "-", ("-", ""), headers, request_id, reply, seconds, len(reply.body))
+        if self.service.settings.access_log:
+            self._log("-", ("-", ""), headers, request_id, reply, seconds, len(reply.body))
+        self.accounts.refused(reply, seconds)
         return reply, self.head(reply, request_id)
 
-    def _account(
+    def _log(
         self,
-        route: str,
         method: str,
         target: tuple[str, str],
         headers: Headers,
@@ -351,10 +352,7 @@ class Door:
         seconds: float,
         sent: int,
     ) -> None:
-        """Count an exchange, and log it when requests are."""
-        self.service.metrics.answered(route, method, reply.status, seconds, sent)
-        if not self.service.settings.access_log:
-            return
+        """A line of the ordinary log about an exchange."""
         path, query = target
         self.service.log.write(
             "info",
@@ -404,11 +402,6 @@ def _fields_of_address(route: Route, query: bytes) -> list[tuple[str, str]]:
     if query and route.authenticates:
         raise InvalidRequest("oauth.query")
     return addresses.parameters(query)
-
-
-def _named(route: Route | None) -> str:
-    """The name of a route in figures and in the log."""
-    return "-" if route is None else route.path or "/"
 
 
 def _agree_on_format(headers: Headers, pairs: Sequence[tuple[str, str]]) -> bool:

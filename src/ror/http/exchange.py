@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from ror import wire
 from ror.access import Viewer
 from ror.clients import Client, Rule
@@ -157,3 +159,23 @@ class Route:
     def allow(self) -> tuple[str, ...]:
         """The methods of the Allow header."""
         return (*self.methods, "OPTIONS")
+
+
+class Exchange(msgspec.Struct, frozen=True, gc=False):
+    """
+    A request and its reply, whose body is gone.
+
+    `route` is None when there was none; `seconds` is how long the answer took, `sent` how many bytes of a body went
+    out, `at` when it was over, in nanoseconds since the epoch.
+    """
+
+    route: Route | None
+    method: str
+    path: bytes
+    query: bytes
+    headers: Mapping[bytes, bytes]
+    request_id: str
+    reply: Reply
+    seconds: float
+    sent: int
+    at: int

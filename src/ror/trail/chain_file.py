@@ -3,19 +3,18 @@ One file of a trail: lines are added at its end by the one process that opened i
 
 The writer keeps the file locked for as long as it lives, so that anybody can tell a file that is being written from one
 whose process was killed. A line that was cut in the middle is never taken away: the seal that is put after it says how
-long it is and what it was.
+long it is.
 """
 
 import fcntl
 import os
 import socket
-from collections.abc import Iterable, Iterator
-from hashlib import sha256
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ror.audit.chain import Chain, Line, as_line
+from ror.audit.chain import Chain, Link, as_record, last_link
 from ror.audit.records import Closed, FileHead, Opened, Sealed, encode
 from ror.trail.folder import FILE_MODE, Folder, Journal, day_of
 
@@ -41,9 +40,9 @@ class ChainFile:
         """The last line so far."""
         return FileHead(self.file, self._chain.lines, self._chain.head)
 
-    def add(self, contents: Iterable[bytes]) -> None:
-        """Add records, given as JSON; they go out with what is sent next."""
-        self._unsent += self._chain.link_all(contents)
+    def add(self, records: bytes) -> None:
+        """Add records, as `Chain.link` takes them; they go out with what is sent next."""
+        self._unsent += self._chain.link(records)
 
     def send(self) -> None:
         """Give the system what it did not take yet. Raises OSError when it still does not."""
@@ -103,7 +102,7 @@ def create(folder: Folder, journal: Journal, at: str, former: FileHead | None = 
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         made = ChainFile(folder, opened.file, handle)
-        made.add([encode(opened)])
+        made.add(encode(opened))
         made.sync()
         folder.sync(path.parent)
     except OSError:
@@ -113,25 +112,31 @@ def create(folder: Folder, journal: Journal, at: str, former: FileHead | None = 
 
 
 def _end_of(folder: Folder, file: str) -> FileHead:
-    found = end(folder.path / file).line
-    chain = Chain(file)
-    return FileHead(file, found.number + 1, found.head) if found else FileHead(file, 0, chain.head)
+    chain = end(folder.path / file).chain(file)
+    return FileHead(file, chain.lines, chain.head)
 
 
 # --- files of others -------------------------------------------------------------------------------------------------
 
 
 class End(NamedTuple):
-    """How a file ends: its last whole line, whether that says that it is over, and what stands after the last break."""
+    """How a file ends: its last link, whether that says that it is over, and the bytes after the link's end of line."""
 
-    line: Line | None
+    link: Link | None
     is_over: bool
     rest: bytes
+    is_broken_off: bool
+    """Whether the last line has no end."""
 
     @property
     def torn(self) -> bytes:
         """What there is of a line that is not whole."""
-        return b"" if as_line(self.rest) else self.rest
+        last = self.rest.rpartition(b"\n")[2]
+        return last if as_record(last) is None else b""
+
+    def chain(self, file: str) -> Chain:
+        """The chain so far of the file of this name."""
+        return Chain(file, self.link.number, self.link.head) if self.link else Chain(file)
 
 
 def end(path: Path) -> End:
@@ -142,13 +147,12 @@ def end(path: Path) -> End:
         while True:
             file.seek(size - looked)
             text = file.read(looked)
-            whole, _, rest = text.rpartition(b"\n")
-            start = whole.rfind(b"\n")
-            if start >= 0 or looked == size:
+            link, rest = last_link(text)
+            if link is not None or looked == size:
                 break
             looked = min(4 * looked, size)
-    line = as_line(rest) or as_line(whole[start + 1 :])
-    return End(line, line is not None and any(one in line.body for one in _ENDS), rest)
+    is_over = link is not None and any(one in link.body for one in _ENDS)
+    return End(link, is_over, rest, not text.endswith(b"\n"))
 
 
 def is_in_use(path: Path) -> bool:
@@ -173,12 +177,14 @@ def seal(folder: Folder, file: str, at: str) -> bool:
     found = end(path)
     if found.is_over:
         return True
-    chain = Chain(file, found.line.number + 1, found.line.head) if found.line else Chain(file)
-    torn_sha256 = sha256(found.torn).hexdigest() if found.torn else None
-    text = chain.link(encode(Sealed(at=at, by=os.getpid(), torn_bytes=len(found.torn), torn_sha256=torn_sha256)))
+    sealed = encode(Sealed(at=at, by=os.getpid(), torn_bytes=len(found.torn)))
+    ended = b"\n" if found.is_broken_off and (found.rest or found.link) else b""
+    # What was written and not linked yet is linked by the seal.
+    unlinked = found.rest + (ended if found.rest else b"")
+    text = found.chain(file).link(unlinked + sealed)
     handle = os.open(path, os.O_WRONLY | os.O_APPEND)
     try:
-        os.write(handle, (b"\n" if found.rest else b"") + text)
+        os.write(handle, ended + text[len(unlinked) :])
         os.fsync(handle)
     finally:
         os.close(handle)

@@ -58,11 +58,12 @@ class Wanted:
 
 
 class Found(NamedTuple):
-    """A record that was looked for, with the bytes of its line and the file it stands in."""
+    """A record that was looked for: the bytes of its line, the file that this stands in, its number there from 1."""
 
     record: Told
     text: bytes
     file: str
+    number: int
 
 
 def find(folder: Folder, wanted: Wanted) -> Iterator[Found]:
@@ -77,13 +78,13 @@ def find(folder: Folder, wanted: Wanted) -> Iterator[Found]:
 def _in_file(folder: Folder, file: str, wanted: Wanted) -> Iterator[Found]:
     texts = chain_file.texts(folder.path / file)
     # A day may have more short files than a process may hold open.
-    for text in list(texts) if (folder.path / file).stat().st_size <= _SHORT else texts:
+    for number, text in enumerate(list(texts) if (folder.path / file).stat().st_size <= _SHORT else texts, 1):
         try:
             record = decode(text)
         except msgspec.MsgspecError:
             continue
         if wanted.holds(record):
-            yield Found(record, text, file)
+            yield Found(record, text, file, number)
 
 
 def _day_after(day: str) -> str:

@@ -11,7 +11,6 @@ from datetime import date, timedelta
 from typing import Final
 
 from ror.audit import digests
-from ror.audit.chain import genesis
 from ror.audit.digests import ChainEnd, Digest
 from ror.audit.records import DAY_LENGTH, Act, encode
 from ror.trail import chain_file
@@ -61,9 +60,8 @@ def _sign(folder: Folder, day: str, files: list[str], at: str) -> None:
 
 def _end_of(folder: Folder, file: str) -> ChainEnd:
     path = folder.path / file
-    line = chain_file.end(path).line
-    lines, head = (line.number + 1, line.head) if line else (0, genesis(file))
-    return ChainEnd(file, lines, path.stat().st_size, head)
+    chain = chain_file.end(path).chain(file)
+    return ChainEnd(file, chain.lines, path.stat().st_size, chain.head)
 
 
 # --- taking old days away --------------------------------------------------------------------------------------------
@@ -97,7 +95,7 @@ def _calls_left(folder: Folder, day: str) -> list[ChainEnd]:
 def record(folder: Folder, act: Act) -> None:
     """Write an act of management, durable, in a folder that is locked."""
     file = chain_file.create(folder, "acts", act.at)
-    file.add([encode(act)])
+    file.add(encode(act))
     file.close(act.at)
 
 

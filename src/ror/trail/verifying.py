@@ -30,11 +30,16 @@ NOTES: Final = frozenset({"in-use", "killed", "torn", "lost", "unsigned", "prune
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something found in a trail: what, in which file, at which line counted from 1, and what else there is to tell."""
+    """
+    Something found in a trail: what, in which file, at which line counted from 1, and what else there is to tell.
+
+    Where it may be at any line of several, `since` is the first of them.
+    """
 
     what: str
     file: str
     line: int | None = None
+    since: int | None = None
     told: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -101,8 +106,8 @@ class _Verifying:
         self._verdict.last_digest = self._digests[max(self._digests)] if self._digests else None
         return self._verdict
 
-    def _found(self, what: str, file: str, line: int | None = None, **told: Any) -> None:
-        self._verdict.findings.append(Finding(what, file, line, told))
+    def _found(self, what: str, file: str, line: int | None = None, since: int | None = None, **told: Any) -> None:
+        self._verdict.findings.append(Finding(what, file, line, since, told))
 
     # --- keys and digests ---
 
@@ -174,14 +179,14 @@ class _Verifying:
         for found in walk.over(self._texts(file)):
             witnesses.pop((walk.lines, walk.head), None)
             if not isinstance(found, Break):
-                self._note(found, file, walk.lines)
+                self._note(found, file, walk.seen)
                 continue
             breaks += 1
             if breaks <= MOST_BREAKS:
-                self._found(found.what, file, found.at)
+                self._found(found.what, file, found.at, found.since)
         if breaks > MOST_BREAKS:
             self._found("more-breaks", file, count=breaks - MOST_BREAKS)
-        self._verdict.lines += walk.lines
+        self._verdict.lines += walk.seen
         for (lines, _), by in witnesses.items():
             self._found("not-as-witnessed", file, lines, by=by)
         self._check_end(file, walk, is_in_use)

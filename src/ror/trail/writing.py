@@ -10,7 +10,7 @@ import atexit
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -46,9 +46,9 @@ class Listeners:
     vanished: Callable[[str], None] = lambda file: None
 
 
-class _Batch(NamedTuple):
+class Batch(NamedTuple):
     """
-    Records of a day that wait, as JSON, with an end of line between each and the next.
+    Records of a day, as JSON, with an end of line between each and the next; how many there are.
 
     One piece of memory for all of them: thousands of small ones that wait for half a second slow the others down.
     """
@@ -78,12 +78,14 @@ class Journal:
         self._retention_days = retention_days
         self._told = listeners or Listeners()
         self._now = now
-        self._waiting: deque[_Batch] = deque()
+        self._waiting: deque[Batch] = deque()
         self._waiting_count = 0
         self._waiting_since = 0.0
         self._handing = threading.Lock()
         """Held while what waits is added to or taken from, or counted as lost; hence never for long."""
         self._lost = 0
+        self.is_failing = False
+        """Whether records wait for a disk that refuses them or does not answer, as far as was noticed."""
         self._flushing = threading.Lock()
         self._file: ChainFile | None = None
         self._former: FileHead | None = None
@@ -104,20 +106,20 @@ class Journal:
 
     def write(self, record: Record) -> bool:
         """Hand a record over; whether there was room for it."""
-        return self.write_all(record.day, [encode(record)])
+        return self.write_all(Batch(record.day, 1, encode(record)))
 
-    def write_all(self, day: str, records: Sequence[bytes]) -> bool:
-        """Hand the records of a day over, as JSON; whether there was room for all of them."""
+    def write_all(self, batch: Batch) -> bool:
+        """Hand records over that will be linked together; whether there was room for them."""
         with self._handing:
+            if self._waiting_count + batch.lines > MOST_WAITING:
+                self._lost += batch.lines
+                return False
             if not self._waiting:
                 self._waiting_since = time.monotonic()
-            room = max(0, MOST_WAITING - self._waiting_count)
-            kept = records[:room]
-            self._lost += len(records) - len(kept)
-            if kept:
-                self._waiting.append(_Batch(day, len(kept), b"\n".join(kept)))
-                self._waiting_count += len(kept)
-            return len(kept) == len(records)
+            self._waiting.append(batch)
+            self._waiting_count += batch.lines
+        self.notice_stall()
+        return True
 
     def write_durably(self, record: Record) -> None:
         """Hand a record over and return once it is on disk. Raises Unavailable when it is not; it then still waits."""
@@ -126,10 +128,10 @@ class Journal:
         if self._problem is not None or not has_room:
             raise Unavailable("audit.cannot-write")
 
-    @property
-    def is_failing(self) -> bool:
-        """Whether records wait for a disk that refuses them or does not answer."""
-        return self._problem is not None or time.monotonic() - self._beat > STALLED_S
+    def notice_stall(self) -> None:
+        """Be failing when the disk has not answered for long; noticed whenever records are handed over."""
+        if time.monotonic() - self._beat > STALLED_S:
+            self.is_failing = True
 
     def flush(self) -> None:
         """Bring everything that was handed over to disk, or remember that it cannot be."""
@@ -152,6 +154,7 @@ class Journal:
                 self._told.written(self._linked, self._lag_s())
                 self._linked, self._oldest = 0, None
             self._beat = time.monotonic()
+            self.is_failing = self._problem is not None
 
     def close(self) -> None:
         """Write everything that waits and the last line, and let go of the file."""
@@ -186,7 +189,7 @@ class Journal:
                 taken = self._taken(self._file.day if is_over else LAST_DAY)
                 self._linked += sum(batch.lines for batch in taken)
                 for batch in taken:
-                    self._file.add(batch.records.split(b"\n"))
+                    self._file.add(batch.records)
                 self._file.sync()
                 if taken:
                     continue
@@ -194,9 +197,9 @@ class Journal:
                 return
             self._turn(at)
 
-    def _taken(self, last_day: str) -> list[_Batch]:
+    def _taken(self, last_day: str) -> list[Batch]:
         """Records that wait, up to those of a day, about as many as are sent in one go."""
-        taken, count = list[_Batch](), 0
+        taken, count = list[Batch](), 0
         with self._handing:
             while self._waiting and count < _AT_ONCE and self._waiting[0].day <= last_day:
                 taken.append(self._waiting.popleft())
@@ -204,7 +207,7 @@ class Journal:
             self._waiting_count -= count
             if self._lost and not self._waiting:
                 lost = Lost(at=instant(self._now()), count=self._lost)
-                taken.append(_Batch(lost.day, 1, encode(lost)))
+                taken.append(Batch(lost.day, 1, encode(lost)))
                 self._lost = 0
         return taken
 

@@ -1,0 +1,110 @@
+"""
+What is told of exchanges once their answers are on the way: the figures, and the lines of the audit trail.
+
+An exchange is noted when it is over and told a moment later, with others: what is done once in each of them costs three
+times what it costs many times over.
+"""
+
+import asyncio
+import atexit
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from ror.http.exchange import Exchange, Reply, Route
+from ror.http.tracing import Tracer
+from ror.observability import Metrics
+
+Headers = Mapping[bytes, bytes]
+
+TOGETHER: Final = 128
+"""Exchanges are told so many at a time: most of what can be gained, and nobody waits for long meanwhile."""
+MOST_HELD: Final = 1 << 20
+WITHIN_S: Final = 0.25
+"""They do not wait for others when so many characters were asked in them, nor for longer than that."""
+
+
+class Accounts:
+    """The exchanges of one process, for the thread of its event loop; `now` gives nanoseconds since the epoch."""
+
+    def __init__(self, metrics: Metrics, now: Callable[[], int] = time.time_ns) -> None:
+        self._metrics = metrics
+        self._now = now
+        self._tracer: Tracer | None = None
+        self._over: list[Exchange] = []
+        self._held = 0
+        """Characters that were asked in what is over."""
+        self._under_way = 0
+        self._will_tell = False
+        """Whether what is over will be told in time, without anything more coming."""
+        metrics.outstanding = self.tell
+
+    def trace(self, tracer: Tracer) -> None:
+        """Leave lines from now on."""
+        self._tracer = tracer
+        # An interpreter that ends without closing its door still has lines to write.
+        atexit.register(self.tell)
+
+    def begin(self) -> None:
+        """A request came in."""
+        self._under_way += 1
+        if not self._will_tell:
+            self._tell_soon()
+
+    def end(
+        self,
+        route: Route | None,
+        scope: Mapping[str, Any],
+        headers: Headers,
+        request_id: str,
+        reply: Reply,
+        seconds: float,
+        sent: int,
+    ) -> None:
+        """What became of a request that `begin` was told about; the body of its reply is let go of."""
+        self._under_way -= 1
+        reply.body = b""
+        method, query, pairs = scope["method"], scope["query_string"], reply.pairs
+        self._over.append(
+            Exchange(route, method, scope["raw_path"], query, headers, request_id, reply, seconds, sent, self._now())
+        )
+        self._held += len(query)
+        if pairs and method == "POST":
+            self._held += sum(len(name) + len(value) for name, value in pairs)
+        if len(self._over) >= TOGETHER or self._held >= MOST_HELD:
+            self.tell()
+        elif not self._will_tell:
+            self._tell_soon()
+
+    def refused(self, reply: Reply, seconds: float) -> None:
+        """What could not be read as a request was answered so; it is counted, and leaves no line."""
+        self._metrics.answered(*_kind(None, "-", reply.status), [seconds])
+        self._metrics.carried(len(reply.body), self._under_way)
+
+    def _tell_soon(self) -> None:
+        self._will_tell = True
+        asyncio.get_running_loop().call_later(WITHIN_S, self._look)
+
+    def _look(self) -> None:
+        self._will_tell = False
+        self.tell()
+
+    def tell(self) -> None:
+        """Count what is over, and have its lines written."""
+        over, self._over, self._held = self._over, [], 0
+        seconds: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+        sent = 0
+        for one in over:
+            seconds[_kind(one.route, one.method, one.reply.status)].append(one.seconds)
+            sent += one.sent
+        for kind, durations in seconds.items():
+            self._metrics.answered(*kind, durations)
+        self._metrics.carried(sent, self._under_way)
+        if self._tracer is not None:
+            self._tracer.trace(over)
+
+
+def _kind(route: Route | None, method: str, status: int) -> tuple[str, str, int]:
+    """What exchanges are counted by: the name of the route, the method, the status."""
+    return "-" if route is None else route.path or "/", method, status
