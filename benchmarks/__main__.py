@@ -33,8 +33,8 @@ FORGETFUL: Final = "no answer at hand"
 """How the figures of a server are told that finds and assembles every answer anew."""
 TRACED: Final = 1.05
 """What an answer that leaves a line in the audit trail may cost, against the same that leaves none."""
-TRAILS: Final = 16
-"""Servers that write the trail, and others that do not."""
+TRAILS: Final = 6
+"""Servers that write the trail by turns: what it costs is not quite the same in each."""
 PARTS: Final = ("load", "W10", *WORKLOADS, "audit")
 
 
@@ -205,33 +205,21 @@ def _of_workload(
 
 
 def _of_trail(run: Run) -> Iterator[Figure]:
-    """
-    Reads by id, the shortest answers, from servers that write the audit trail and from others that do not.
-
-    Two processes of the same program are not equally fast, by some hundredths: so there are many of each.
-    """
+    """Reads by id, the shortest answers, from servers that leave a line in the trail by turns."""
     run.telling.print("measuring the audit trail…")
     workload = WORKLOADS["W1"]
     targets = workload.targets(run.seen, run.directory.seed)[: workload.served]
+    costs = []
     with measuring.open_client() as asking:
-        pairs = [_with_trail_and_without(run, targets, asking, traced_first=bool(one % 2)) for one in range(TRAILS)]
-    slower = median(without.ratio_to(traced) for traced, without in pairs)
-    of_traced, of_without = (fmean(one.cpu_ms for one in sides) for sides in zip(*pairs, strict=True))
-    against = "read with audit trail against without"
-    yield Figure(f"{against}, time of an answer", slower, "", 3, _at_most(TRACED))
-    yield Figure(f"{against}, processor time", of_traced / of_without, "", 3, _at_most(TRACED))
-    yield Figure("processor time of a line of the trail", (of_traced - of_without) * 1e3, "µs", 1)
-
-
-def _with_trail_and_without(
-    run: Run, targets: Sequence[str], asking: measuring.Client, traced_first: bool
-) -> tuple[Side, Side]:
-    """A fresh server that writes the trail and one that does not, once they were asked in turn."""
-    start = partial(processes.server, run.directory.database, run.directory.folder, run.profiles[0])
-    with start() as traced, start(audit=False) as untraced:
-        sides = Side(traced, targets), Side(untraced, targets)
-        measuring.in_turn(asking, sides if traced_first else sides[::-1], run.seconds / TRAILS * 3)
-    return sides
+        for _ in range(TRAILS):
+            with processes.by_turns(run.directory.database, run.directory.folder, run.profiles[0]) as (server, told):
+                measuring.in_turn(asking, [Side(server, targets)], run.seconds)
+            costs.append(told)
+    answer, noting, writing = (fmean(one[name] for one in costs) for name in ("answer_us", "noting_us", "writing_us"))
+    slower = (answer + noting + writing) / answer
+    yield Figure("read with audit trail against without, processor time", slower, "", 3, _at_most(TRACED))
+    yield Figure("line of the trail, in the thread that answers", noting, "µs", 1)
+    yield Figure("line of the trail, in the thread that writes", writing, "µs", 1)
 
 
 def _recorded(workload: Workload, run: Run, servers: Sequence[processes.Running]) -> list[Recorded]:

@@ -46,11 +46,9 @@ class Running:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def server(
-    database: str, folder: Path, profile: int, *, remembers: bool = True, audit: bool = True
-) -> AbstractContextManager[Running]:
+def server(database: str, folder: Path, profile: int, *, remembers: bool = True) -> AbstractContextManager[Running]:
     """
-    `ror serve` on a database under an access profile, with its audit trail or without.
+    `ror serve` on a database under an access profile.
 
     The settings are the default ones but for the access log, which the ceiling does not write, and for the answers kept
     at hand, when it is not to remember any.
@@ -61,14 +59,21 @@ def server(
         "anonymous-profile": str(profile),
         "log-format": "json",
         "access-log": "false",
-        "audit": str(audit).lower(),
     }
     if not remembers:
         options["answer-cache-mb"] = "0"
     command = [sys.executable, "-m", "ror", "serve"]
     arguments = [*command, *(f"--{name}={value}" for name, value in options.items())]
-    kind = f"{profile}{'' if remembers else '-forgetful'}{'' if audit else '-untraced'}"
-    return _started(arguments, folder / f"server-{kind}.log")
+    return _started(arguments, folder / f"server-{profile}{'' if remembers else '-forgetful'}.log")
+
+
+@contextmanager
+def by_turns(database: str, folder: Path, profile: int) -> Iterator[tuple[Running, dict[str, float]]]:
+    """A server that leaves a line of a call by turns; what that costs is told at the end of the block."""
+    log, told = folder / "by-turns.log", dict[str, float]()
+    with _started([sys.executable, "-m", "benchmarks.by_turns", database, str(profile)], log) as running:
+        yield running, told
+    told |= _line(log, "told") or {}
 
 
 def forget(files: Iterable[Path]) -> None:
@@ -113,9 +118,17 @@ def _ready(process: "subprocess.Popen[bytes]", log: Path) -> dict[str, Any]:
     """The start-up line of a process. Raises RuntimeError when it ends or takes too long before it says it."""
     give_up_at = time.monotonic() + _STARTS_WITHIN_S
     while time.monotonic() < give_up_at and process.poll() is None:
-        for line in log.read_bytes().splitlines(keepends=True):
-            if line.endswith(b"\n") and b'"event":"ready"' in line:
-                said: dict[str, Any] = json.loads(line)
-                return said
+        said = _line(log, "ready")
+        if said is not None:
+            return said
         time.sleep(_LOOKS_EVERY_S)
     raise RuntimeError(f"{' '.join(process.args)} did not start: {log.read_text()[-2_000:]}")  # type: ignore[arg-type]
+
+
+def _line(log: Path, event: str) -> dict[str, Any] | None:
+    """The first whole line of a log about an event."""
+    for line in log.read_bytes().splitlines(keepends=True):
+        if line.endswith(b"\n") and f'"event":"{event}"'.encode() in line:
+            found: dict[str, Any] = json.loads(line)
+            return found
+    return None

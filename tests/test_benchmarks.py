@@ -56,7 +56,7 @@ def seen(tmp_path_factory):
         "page 50 by date against page 1",
         *(f"{name} engine, 99th percentile" for name in ("W2", "W4", "W5")),
         "W3 median, one connection",
-        "read with audit trail against without, time of an answer",
+        "read with audit trail against without, processor time",
         *(f"{name} profile 1 against 1, time of an answer" for name in WORKLOADS),
     ],
 )
