@@ -18,14 +18,14 @@ from tests.test_cli import clean_environment
 
 @contextmanager
 def demonstration(folder, ports) -> Iterator[list[str]]:
-    """What a demonstration prints, while it runs."""
+    """What a demonstration prints into a pipe, while it runs."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ror", "demo", "--port", ports[0], "--tls-port", ports[1], "--directory", "deep/demo"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         cwd=folder,
-        env=clean_environment("en") | {"PYTHONUNBUFFERED": "1"},
+        env=clean_environment("en"),
     )
     shown: list[str] = []
     try:

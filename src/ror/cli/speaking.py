@@ -45,8 +45,8 @@ def tell(line: str) -> None:
 
 
 def answer(line: str = "") -> None:
-    """Write a line of the answer on standard output."""
-    print(line)  # noqa: T201 the terminal is the business of this room
+    """Write a line of the answer on standard output, at once: what it says is wanted while a server runs, say."""
+    print(line, flush=True)  # noqa: T201 the terminal is the business of this room
 
 
 def told_usage(problem: TyperException) -> str:
