@@ -16,7 +16,7 @@ from ror.answers import Answers
 from ror.authorising import TokenPolicy, TokenService
 from ror.authorities import WatchedAuthorities
 from ror.bodies import Bodies
-from ror.errors import UsageError
+from ror.errors import Unavailable, UsageError
 from ror.issuers import Issuers, Told, nobody
 from ror.rates import Rates
 from ror.registry import Registry
@@ -75,7 +75,7 @@ def open_directory(settings: Settings, told_of_issuer: Told = nobody) -> Directo
         registry = Registry(store)
         issuers = _issuers(settings, told_of_issuer)
         rates = _rates(settings)
-        keys = TracedKeys(store.keys, partial(open_acts, settings, store), BY_ITSELF)
+        keys = TracedKeys(store.keys, partial(_open_acts_while_serving, settings, store), BY_ITSELF)
         tokens = TokenService(registry, keys, _authorities(settings), _token_policy(settings))
         start = time.perf_counter()
         index.open()
@@ -121,6 +121,14 @@ def open_acts(settings: Settings, store: Store) -> Record:
     folder = Folder(trail_folder(settings))
     _begin(folder, store)
     return recorder(folder)
+
+
+def _open_acts_while_serving(settings: Settings, store: Store) -> Record:
+    """The same for a server, whose callers can do nothing about it. Raises Unavailable when it cannot be opened."""
+    try:
+        return open_acts(settings, store)
+    except UsageError:
+        raise Unavailable("audit.cannot-write") from None
 
 
 def _begin(folder: Folder, store: Store, begin: Callable[[], None] = lambda: None) -> None:

@@ -105,7 +105,6 @@ def test_a_public_client_reads_under_its_own_profile(direct: Secured):
 
 
 def test_the_published_keys_verify_a_token(server: Secured):
-    # A first key is made for a first token.
     token = server.token("public")
     keys = jwt.PyJWKSet.from_dict(server.session.get(server.url + KEYS).json())
 
@@ -586,6 +585,35 @@ def test_the_audit_trail_tells_on_whose_behalf_a_call_was_made_and_names_nobody(
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Secured]:
+    """A server that never gave a token."""
+    made = make_world(tmp_path)
+    with serving(made) as running:
+        yield running
+    made.store.close()
+
+
+def test_the_first_token_is_signed_with_a_key_that_was_published_before(fresh: Secured):
+    [published] = fresh.session.get(fresh.url + KEYS).json()["keys"]
+
+    assert jwt.get_unverified_header(fresh.token("public"))["kid"] == published["kid"]
+
+
+def test_no_key_is_made_that_cannot_be_traced_and_the_caller_is_told_to_come_back(fresh: Secured):
+    [key] = Path(fresh.world.folder).rglob("signing.key")
+    hidden = key.rename(key.with_name("hidden"))
+
+    answer = fresh.ask_token(client_id="public", client_secret=SECRET)
+    published = fresh.session.get(fresh.url + KEYS)
+    assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
+    assert (published.status_code, published.json()["issue"][0]["code"]) == (503, "transient")
+    assert not fresh.world.store.keys.all()
+
+    hidden.rename(key)
+    assert fresh.token("public")
 
 
 def test_changing_keys_keeps_the_tokens_given_before(direct: Secured, world: World):

@@ -51,8 +51,11 @@ def _certificate(call: Call) -> x509.Certificate | None:
 
 
 def _keys(service: Service, call: Call) -> Reply:
-    """The public keys that verify tokens."""
-    keys = accepted(service.directory.registry.current().keys, int(time.time()))
+    """The public keys that verify tokens, the first of which is made now if it was not needed before."""
+    now, directory = int(time.time()), service.directory
+    if not directory.registry.current().keys:
+        directory.tokens.signing_key(now)
+    keys = accepted(directory.registry.current().keys, now)
     return _json(published(keys), b"public, max-age=%d" % _KEYS_KEPT_S)
 
 
