@@ -172,7 +172,8 @@ def route_table() -> str:
             continue
         is_service = one in routes.SERVICE_ROUTES.values()
         path = f"/{one.path}" if is_service else f"[base]/{one.path}".removesuffix("/")
-        rows.append((code(path), code(*one.methods), one.interaction, "everybody" if one.is_open else "readers"))
+        to = "operators" if one.is_for_operators else "everybody" if one.is_open else "readers"
+        rows.append((code(path), code(*one.methods), one.interaction, to))
     return table(("address", "methods", "interaction", "answers"), rows)
 
 

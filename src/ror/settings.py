@@ -162,6 +162,8 @@ class Settings:
     """Where the FHIR service answers; the first is the one that is shown."""
     trusted_proxies: tuple[str, ...] = _setting((), _networks)
     """Networks whose `X-Forwarded-*` headers are believed."""
+    metrics_readers: tuple[str, ...] = _setting(("127.0.0.0/8", "::1"), _networks)
+    """Networks from which figures may be read: they count what is hidden, too."""
     token_issuer: str | None = _setting(None, _public_url)
     """What tokens name as their issuer, the realm's path left out."""
     token_audience: str = _setting("ror", _any_text)

@@ -11,6 +11,7 @@ import zstandard
 
 from ror.capability import RESULT_PARAMETERS, served_parameters
 from ror.definitions import INCLUDES, RESOURCE_TYPES
+from ror.http.proxies import is_in, networks
 from ror.http.routes import OFFERED
 from ror.search.parse import parse
 from tests.http.conftest import Server, read_answer, request, resources, start, stop
@@ -414,6 +415,42 @@ def test_figures_count_requests_and_resources(server: Server):
     for name in (b"ror_index_seq", b"ror_index_bytes", b"ror_requests_in_flight", b"ror_body_cache_reads"):
         assert name in figures.body
     assert b"l1" not in figures.body
+
+
+WATCHING, STRANGER = "203.0.113.9", "198.51.100.7"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "readers", "headers", "status"),
+    [
+        pytest.param("", "", {}, 200, id="the machine itself"),
+        pytest.param("", "", {"x_forwarded_for": "127.0.0.1"}, 403, id="whom a proxy that is not known passes on"),
+        pytest.param("", "", {"forwarded": "for=127.0.0.1"}, 403, id="the same, in another header"),
+        pytest.param("", WATCHING, {}, 403, id="the machine itself, when it is not named"),
+        pytest.param("127.0.0.1", "", {"x_forwarded_for": f"127.0.0.1, {STRANGER}"}, 403, id="a stranger, by a proxy"),
+        pytest.param("127.0.0.1", "", {"x_forwarded_for": "unknown"}, 403, id="nobody knows whom, by a proxy"),
+        pytest.param("127.0.0.1", "203.0.113.0/24", {"x_forwarded_for": WATCHING}, 200, id="who is named, by a proxy"),
+    ],
+)
+def test_figures_are_for_the_addresses_that_the_settings_name(database, proxies, readers, headers, status):
+    given = {"ROR_TRUSTED_PROXIES": proxies, "ROR_METRICS_READERS": readers}
+    watched = start(database, ROR_ACCESS_LOG="false", **{name: value for name, value in given.items() if value})
+    try:
+        answer = watched.get("/metrics", accept_language="en", **headers)
+    finally:
+        stop(watched)
+
+    assert answer.status == status
+    if status == 403:
+        assert b"ror_" not in answer.body
+        assert answer.issue["code"] == "forbidden" and "metrics_readers" in answer.issue["diagnostics"]
+
+
+def test_a_caller_over_ipv6_is_known_by_its_ipv4_address_too():
+    among = networks(["10.0.0.0/8", "2001:db8::/32"])
+
+    assert [is_in(one, among) for one in ("::ffff:10.1.2.3", "10.1.2.3", "2001:db8::1")] == [True] * 3
+    assert [is_in(one, among) for one in ("::ffff:11.1.2.3", "::1", "10.1.2.3:80", "")] == [False] * 4
 
 
 def test_forwarded_headers_are_believed_from_a_trusted_proxy_only(database: str, server: Server):

@@ -26,6 +26,7 @@ from ror.http.allowances import Allowances
 from ror.http.callers import Callers
 from ror.http.compression import WORTH_IT, coded
 from ror.http.exchange import NOBODY, Call, Caller, Header, Reply, Route, Service
+from ror.http.operators import Operators
 from ror.http.proxies import Proxies
 from ror.http.refusing import RequestTooSlow, refusal
 from ror.http.routes import SERVICE_ROUTES, check_method, report_directory, route_of
@@ -87,6 +88,7 @@ class Door:
         self._proxies = Proxies(settings)
         self._callers = Callers(settings, anonymous, self._proxies)
         self._allowances = Allowances(self.service, self._proxies)
+        self._operators = Operators(settings, self._proxies)
         self._max_body = settings.max_body_mb * 1_024 * 1_024
         # Identifiers need to be unlike any other, not unpredictable.
         self._id_prefix = secrets.token_hex(6)
@@ -188,6 +190,8 @@ class Door:
             if method == "OPTIONS":
                 return route, Reply(204, headers=((b"allow", ", ".join(route.allow).encode()),))
             check_method(route, method)
+            if route.is_for_operators:
+                self._operators.check(scope, headers)
             if route.is_traced and self.service.is_untraceable:
                 raise Unavailable("audit.cannot-write")
             if not route.is_open:

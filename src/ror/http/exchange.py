@@ -134,7 +134,8 @@ class Route:
     `path` is below a mount point, its variable parts between brackets. `methods` are those offered; a route without any
     is an interaction of FHIR that is recognised, to be refused by name. `parameters` are those that mean something,
     None when the answer itself decides. An open route answers everybody; on the others, `announced` says what is wanted
-    of the headers by which clients announce themselves. Where one `authenticates`, clients prove who they are: by their
+    of the headers by which clients announce themselves. One that `is_for_operators` answers addresses that the settings
+    name. Where one `authenticates`, clients prove who they are: by their
     certificate and a form, nothing of which may be in the address. `refused` tells what goes wrong.
     """
 
@@ -144,6 +145,7 @@ class Route:
     answer: Callable[[Service, Call], Reply] | None = None
     parameters: frozenset[str] | None = frozenset()
     is_open: bool = False
+    is_for_operators: bool = False
     announced: Rule = Rule.REQUIRED
     authenticates: bool = False
     refused: Callable[[RorError, str], Reply] = outcome_of

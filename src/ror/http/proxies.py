@@ -11,7 +11,7 @@ import ipaddress
 import re
 import ssl
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -21,6 +21,11 @@ from cryptography import x509
 from ror.errors import InvalidRequest
 from ror.settings import Settings
 
+Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+
+_PASSING_ON: Final = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
+"""The headers by which proxies say that a request is another's."""
+
 _ARMOUR: Final = re.compile(rb"-----(?:BEGIN|END) CERTIFICATE-----|[\s:]")
 
 
@@ -28,13 +33,13 @@ class Proxies:
     """The proxies that the settings trust, and the header in which they pass a client certificate on."""
 
     def __init__(self, settings: Settings) -> None:
-        self._networks = tuple(ipaddress.ip_network(one, strict=False) for one in settings.trusted_proxies)
+        self._trusted = networks(settings.trusted_proxies)
         self._header = (settings.client_certificate_header or "").lower().encode("ascii")
-        self._is_in_network = lru_cache(maxsize=4096)(self._is_in_trusted_network)
+        self._is_trusted_address = lru_cache(maxsize=4096)(lambda address: is_in(address, self._trusted))
 
     def is_trusted(self, scope: Mapping[str, Any]) -> bool:
         """Whether a request was passed on by a proxy that is believed."""
-        return bool(self._networks and scope["client"]) and self._is_in_network(scope["client"][0])
+        return bool(self._trusted and scope["client"]) and self._is_trusted_address(scope["client"][0])
 
     def check(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> None:
         """Nothing, unless somebody else than a trusted proxy says which certificate was shown: InvalidRequest."""
@@ -62,12 +67,25 @@ class Proxies:
         chain = scope.get("extensions", {}).get("tls", {}).get("client_cert_chain")
         return ssl.PEM_cert_to_DER_cert(chain[0]) if chain else None
 
-    def _is_in_trusted_network(self, client: str) -> bool:
-        try:
-            address = ipaddress.ip_address(client)
-        except ValueError:
-            return False
-        return any(address in network for network in self._networks)
+    def is_passed_on(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a proxy that is not believed says that it passes a request on: nobody knows where that comes from."""
+        return not headers.keys().isdisjoint(_PASSING_ON) and not self.is_trusted(scope)
+
+
+def networks(texts: Iterable[str]) -> Networks:
+    """The networks that a setting names, addresses or ranges."""
+    return tuple(ipaddress.ip_network(one, strict=False) for one in texts)
+
+
+def is_in(address: str, among: Networks) -> bool:
+    """Whether an address is in one of these networks; no text that is no address is."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    # An IPv4 caller of an IPv6 socket is known by either.
+    known = (found, getattr(found, "ipv4_mapped", None))
+    return any(one in network for network in among for one in known if one is not None)
 
 
 def _decoded(value: bytes) -> bytes:

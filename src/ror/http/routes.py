@@ -237,7 +237,7 @@ ROUTES: Final = (
 SERVICE_ROUTES: Final = {
     "/health/live": Route("health/live", "health", _READING, _live, None, is_open=True),
     "/health/ready": Route("health/ready", "health", _READING, _ready, None, is_open=True),
-    "/metrics": Route("metrics", "metrics", _READING, _metrics, None, is_open=True),
+    "/metrics": Route("metrics", "metrics", _READING, _metrics, None, is_open=True, is_for_operators=True),
     **{f"/{one.path}": one for one in AUTHORISATION_ROUTES},
     # "OPTIONS *" asks what the server as a whole can do.
     "*": Route("*", "options"),
