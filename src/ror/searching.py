@@ -72,7 +72,7 @@ def search(
 
     Raises InvalidRequest when its page link was made for another search.
     """
-    index.see_masks()
+    index.see_for(viewer)
     return answer(find(index.view, viewer, request, base_url, language, max_included, in_the_clear), bodies)
 
 

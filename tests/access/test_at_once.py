@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from ror import interactions
-from ror.access import Viewer
+from ror.access import Perimeter, Viewer
 from ror.bodies import Bodies
 from ror.search.index import Index
 from ror.search.parse import parse
@@ -30,7 +30,7 @@ WRITES = 200
 
 
 def resource(resource_type: str, name: str, **content: object) -> dict[str, object]:
-    meta = {"lastUpdated": "2026-05-28T20:26:40Z"}
+    meta = {"lastUpdated": "2026-05-28T20:26:40Z", **content.pop("meta", {})}  # type: ignore[dict-item]
     return {"resourceType": resource_type, "id": name, "meta": meta, **content}
 
 
@@ -59,9 +59,9 @@ class Elsewhere:
         found, _ = interactions.read(self.store, self.index, PUBLIC, resource_type, name)
         return found.body.decode()
 
-    def found(self, resource_type: str, name: str) -> str:
+    def found(self, resource_type: str, name: str, viewer: Viewer = PUBLIC) -> str:
         answer = search(
-            self.index, self.bodies, PUBLIC, parse(resource_type, [("_id", name)]), "https://ror.test", "en"
+            self.index, self.bodies, viewer, parse(resource_type, [("_id", name)]), "https://ror.test", "en"
         )
         return answer.body.decode()
 
@@ -96,6 +96,19 @@ def test_a_reference_to_the_first_thing_that_is_hidden_goes_from_reads_too(store
     keep(store, [offer("unit", "ward", sensitive=True)])
 
     assert "Location/ward" not in elsewhere.read("HealthcareService", "clinic")
+
+
+@pytest.mark.parametrize("regions", [("11", "84"), ("84", "11")], ids=["away", "here"])
+def test_a_resource_that_moves_to_another_region_is_found_there_from_then_on(store, elsewhere, regions):
+    held = Viewer(0, Perimeter(regions=frozenset({"11"})))
+    before, after = (resource("Location", "tent", meta={"tag": [{"code": region}]}) for region in regions)
+    keep(store, [before])
+    shown = '"total":1' in elsewhere.found("Location", "tent", held)
+    assert shown == (regions[0] == "11")
+
+    keep(store, [after])
+
+    assert ('"total":1' in elsewhere.found("Location", "tent", held)) != shown
 
 
 def test_two_contacts_that_exchange_their_levels_and_their_places_are_told_apart(store, elsewhere):

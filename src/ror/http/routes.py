@@ -123,7 +123,7 @@ def _search(service: Service, call: Call) -> Reply:
     viewer = _viewer(call)
     wanted = negotiation.preferences(call.header(b"prefer"))
     directory = service.directory
-    directory.index.see_masks()
+    directory.index.see_for(viewer)
     view = directory.index.view
     asked = (*call.segments, *call.pairs, wanted, call.base_url, call.language, viewer.sight)
     kept = directory.answers.given(view, asked)

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from pyroaring import BitMap
 
+from ror.access import Viewer
 from ror.cycles import seldom_collected
 from ror.definitions import RESOURCE_TYPES
 from ror.errors import UsageError
@@ -223,6 +224,17 @@ class Index:
                 self.catch_up()
             self._masks_signal = signal
         return signal
+
+    def see_for(self, viewer: Viewer) -> None:
+        """
+        Bring the view up to what this viewer may see at this moment: call it before a search.
+
+        Who is held to a perimeter waits for whatever was committed: that a resource moved to another region changes its
+        content and no mask.
+        """
+        signal = self.see_masks()
+        if viewer.perimeter is not None:
+            self.catch_up(signal)
 
     def follow(self) -> None:
         """Keep refreshing from a thread of its own, and have snapshots renewed, until `close`."""
