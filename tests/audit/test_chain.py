@@ -158,6 +158,19 @@ def test_whatever_is_touched_is_told_where_it_was(touch: Callable[[list[bytes]],
             id="a link put in",
         ),
         pytest.param(lambda texts: [*texts, act_of(9)], [("after-the-end", 9, None)], id="a line after the end"),
+        pytest.param(
+            lambda texts: [*texts[:-1], unlinked(texts[-1])], [("changed", 8, 8)], id="the end of the file made no link"
+        ),
+        pytest.param(
+            lambda texts: [*texts[:1], act_of(9), unlinked(texts[-1])],
+            [("changed", 3, 2)],
+            id="all after a link, without another",
+        ),
+        pytest.param(
+            lambda texts: Chain(FILE).link(act_of(1) + b"\n" + encode(Sealed(at=AT, by=2))).splitlines(),
+            [("no-opening", 1, None)],
+            id="a line and a seal, and no first line",
+        ),
         pytest.param(lambda texts: sealed(act_of(1), torn_bytes=0), [], id="nothing: a line that waited"),
     ],
 )

@@ -128,6 +128,13 @@ def add_after_the_end(trail: Folder) -> None:
     put(trail, file, [*lines, forger.link(encode(Lost(at="2026-11-26T09:00:00.000Z", count=1)))])
 
 
+def rewrite_without_links(trail: Folder) -> None:
+    """Put an end that is no link after a few lines of the file that was opened last."""
+    *_, file = trail.files()
+    lines = lines_of(trail, file)
+    put(trail, file, [*lines[:3], lines[-1].partition(b',"n":')[0] + b"}\n"])
+
+
 def delete(day: str, journal: str = "calls") -> Callable[[Folder], None]:
     return lambda trail: (trail.path / first(trail, day, journal)).unlink()
 
@@ -232,6 +239,7 @@ DIGEST24, DIGEST25 = f"digests/{D24}", f"digests/{D25}"
         ),
         pytest.param(rewrite(D24), {("not-as-signed", CALLS24)}, id="a file of a signed day, chained again"),
         pytest.param(rewrite(D26), {("not-as-witnessed", CALLS26)}, id="a file that another saw, chained again"),
+        pytest.param(rewrite_without_links, {("changed", CALLS26)}, id="the last file, with an end that is no link"),
         pytest.param(delete(D24), {("missing", CALLS24)}, id="a file of a signed day"),
         pytest.param(delete(D24, "acts"), {("missing", f"acts/{D24}")}, id="an act of a signed day"),
         pytest.param(delete(D26), {("missing", CALLS26)}, id="a file that another saw"),

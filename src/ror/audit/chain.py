@@ -122,6 +122,8 @@ class Walk:
         self.ended: Closed | Sealed | None = None
         self._astray = 0
         """How far lines stand behind where the last link says that they do."""
+        self._holds_records = False
+        """Whether there is any record but a seal."""
         self._torn: tuple[bytes, int] | None = None
         self._follow(0, genesis(file))
 
@@ -148,7 +150,7 @@ class Walk:
             yield from self._of_record(record, text, is_linked=link is not None)
         yield from self._unread()
         # A process that was killed before its first line was whole leaves a file that only a seal can begin.
-        is_stillborn = isinstance(self.ended, Sealed) and self.seen <= 2
+        is_stillborn = isinstance(self.ended, Sealed) and not self._holds_records
         if self.seen and self.opened is None and not is_stillborn:
             yield Break("no-opening", 1)
 
@@ -171,15 +173,19 @@ class Walk:
         elif record is None:
             yield Break("not-a-record", self.seen)
         else:
-            yield from self._in_place(record)
+            yield from self._in_place(record, is_linked)
 
-    def _in_place(self, record: Kept) -> Iterator[Kept | Break]:
+    def _in_place(self, record: Kept, is_linked: bool) -> Iterator[Kept | Break]:
         if isinstance(record, Opened):
             if self.seen != 1:
                 yield Break("opened-again", self.seen)
             self.opened = record
         elif isinstance(record, Closed | Sealed):
             self.ended = record
+            if not is_linked:
+                # The end of a file is written as a link: without one, no hash stands for the lines before it.
+                yield Break("changed", self.seen, self._since)
+        self._holds_records |= not isinstance(record, Sealed)
         yield record
 
     def _unread(self) -> Iterator[Break]:
