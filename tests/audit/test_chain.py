@@ -116,6 +116,16 @@ def sealed(torn: bytes, torn_bytes: int | None = None) -> list[bytes]:
             [("not-a-record", 1), ("no-opening", 1)],
             id="no record of ours",
         ),
+        pytest.param(
+            lambda texts: [*texts[:2], texts[2].replace(b"somebody", b"some\xff"), *texts[3:]],
+            [("changed", 3), ("not-a-record", 3)],
+            id="bytes that are no text",
+        ),
+        pytest.param(
+            lambda texts: [*texts, b'{"kind":"act","details":' + b"[" * 100_000],
+            [("after-the-end", 7), ("not-a-line", 7)],
+            id="more brackets than anybody reads",
+        ),
         pytest.param(lambda texts: sealed(b'{"n":1,"ki'), [], id="nothing: a torn line that the seal tells"),
         pytest.param(
             lambda texts: sealed(b'{"n":1,"ki', torn_bytes=9), [("not-a-line", 2)], id="a torn line, too long"

@@ -121,6 +121,22 @@ def test_a_fault_is_told_with_its_place_and_makes_the_command_fail(place, tmp_pa
     assert "N'EST PAS entière" in done.stdout
 
 
+def test_a_line_that_was_damaged_does_not_hide_the_others(place):
+    trail = Folder(place / "ror.db.audit")
+    path = trail.path / trail.files()[0]
+    whole = path.read_bytes()
+    # In a value, which makes it no line; in a name, which is one that is not known.
+    path.write_bytes(whole.replace(b'"client":"sante"', b'"client":"sant\xe9"').replace(b'"total"', b'"tota\xff"'))
+    try:
+        verified, searched = ror("audit", "verify", folder=place), ror("audit", "search", "--json", folder=place)
+    finally:
+        path.write_bytes(whole)
+
+    assert verified.returncode == 1 and "something was changed" in verified.stdout, verified.stderr
+    assert searched.returncode == 0, searched.stderr
+    assert len(json.loads(searched.stdout)) == 8
+
+
 def test_a_trail_that_took_the_place_of_another_is_told_by_what_the_directory_remembers(place, tmp_path):
     other = Folder(tmp_path / "other")
     other.make()

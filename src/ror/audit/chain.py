@@ -90,7 +90,7 @@ def as_record(text: bytes) -> Kept | None:
     """The record that a line tells, link or not; None when it tells none."""
     try:
         found: Kept = decode(text)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return found
 

@@ -110,7 +110,9 @@ def search(settings: Settings, asked: Asked, machine: bool) -> None:
     folder = _folder(settings)
     lines = find(folder, _wanted(folder, asked))
     if machine:
-        _answer_array({"file": one.file, "line": one.number, **json.loads(one.text)} for one in lines)
+        _answer_array(
+            {"file": one.file, "line": one.number, **json.loads(one.text.decode(errors="replace"))} for one in lines
+        )
         return
     count = 0
     for one in lines:

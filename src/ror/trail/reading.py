@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 
-import msgspec
-
-from ror.audit.records import DAY_LENGTH, LAST_DAY, Call, Kept, Told, decode
+from ror.audit.chain import as_record
+from ror.audit.records import DAY_LENGTH, LAST_DAY, Call, Kept, Told
 from ror.trail import chain_file
 from ror.trail.folder import Folder, Journal, day_of
 
@@ -42,7 +41,7 @@ class Wanted:
     def _is_about_calls(self) -> bool:
         return any(one is not None for one in (self.client, self.status, self.path, self.request_id, self.value))
 
-    def holds(self, record: Kept) -> bool:
+    def holds(self, record: Kept) -> TypeGuard[Told]:
         """Whether a record is looked for."""
         if not isinstance(record, Told) or not self.since <= record.at <= self.until:
             return False
@@ -79,11 +78,8 @@ def _in_file(folder: Folder, file: str, wanted: Wanted) -> Iterator[Found]:
     texts = chain_file.texts(folder.path / file)
     # A day may have more short files than a process may hold open.
     for number, text in enumerate(list(texts) if (folder.path / file).stat().st_size <= _SHORT else texts, 1):
-        try:
-            record = decode(text)
-        except msgspec.MsgspecError:
-            continue
-        if wanted.holds(record):
+        record = as_record(text)
+        if record is not None and wanted.holds(record):
             yield Found(record, text, file, number)
 
 
