@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ror.audit.records import Call, Sealed, decode, instant
-from ror.trail.chain_file import texts
+from ror.trail.chain_file import seal, texts
 from ror.trail.folder import Folder
 from ror.trail.reading import Wanted, find
 from ror.trail.verifying import verify
@@ -41,7 +41,8 @@ if ending == "killed":
 """
 """A process that answers calls, and says which and when; it ends with or without closing, is killed, or never ends."""
 
-TODAY = instant(time.time_ns())[:10]
+AT = instant(time.time_ns())
+TODAY = AT[:10]
 
 
 def writer(folder: Folder, name: str, pause_s: float = 0.0, ending: str = "closed") -> "subprocess.Popen[bytes]":
@@ -150,6 +151,21 @@ def test_a_process_killed_before_its_first_line_was_whole_is_told(folder, left):
 
     assert seal.torn_bytes == left
     assert what(folder) == ["torn" if left else "killed"]
+
+
+@pytest.mark.parametrize("left", [1, 2, 60])
+@pytest.mark.parametrize("of_first_line", [False, True])
+def test_a_seal_that_was_torn_in_its_turn_is_told_and_sealed_again(folder, left, of_first_line):
+    path = file_of_a_killed_process(folder)
+    [file] = folder.files()
+    torn = path.read_bytes()[: 20 if of_first_line else -50]
+    path.write_bytes(torn)
+    seal(folder, file, AT)
+    path.write_bytes(path.read_bytes()[: len(torn) + left])
+
+    seal(folder, file, AT)
+
+    assert what(folder) == ["torn"]
 
 
 def test_a_file_whose_writer_lives_is_left_alone(folder):

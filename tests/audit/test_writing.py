@@ -15,7 +15,7 @@ import pytest
 from ror.audit import digests
 from ror.audit.records import Call
 from ror.errors import Unavailable, UsageError
-from ror.trail import writing
+from ror.trail import chain_file, writing
 from ror.trail.folder import Folder, day_of
 from ror.trail.reading import Wanted, find
 from ror.trail.verifying import verify
@@ -272,6 +272,18 @@ def test_a_disk_that_is_full_at_midnight_delays_the_day_and_loses_nothing(folder
     assert [record.request_id for record in calls(folder)] == ["r0", "r1", "r2"]
     assert folder.days_signed() == ["2026-11-24"]
     assert notes(folder, "2026-11-25") == []
+
+
+def test_a_seal_for_which_there_is_no_room_is_refused_and_made_later(folder, clock):
+    at = call(clock).at
+    killed = chain_file.create(folder, "calls", at)
+    killed.abandon()
+
+    with full_disk(room=size_of_the_file(folder) + 40), pytest.raises(OSError):
+        chain_file.seal(folder, killed.file, at)
+
+    assert chain_file.seal(folder, killed.file, at)
+    assert notes(folder) == ["torn"]
 
 
 def test_what_waits_too_long_for_memory_is_counted_and_the_count_is_written(folder, clock, journal, monkeypatch):

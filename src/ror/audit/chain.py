@@ -124,7 +124,8 @@ class Walk:
         """How far lines stand behind where the last link says that they do."""
         self._holds_records = False
         """Whether there is any record but a seal."""
-        self._torn: tuple[bytes, int] | None = None
+        self._torn, self._torn_bytes = range(0), 0
+        """The lines before this one that are none, and their length: a seal may tell of them."""
         self._follow(0, genesis(file))
 
     def _follow(self, lines: int, head: str) -> None:
@@ -165,12 +166,14 @@ class Walk:
         self._follow(link.number, link.head)
 
     def _of_record(self, record: Kept | None, text: bytes, is_linked: bool) -> Iterator[Kept | Break]:
-        if isinstance(record, Sealed) and self._torn is not None and record.torn_bytes == len(self._torn[0]):
-            self._torn = None
-        yield from self._unread()
         if record is None and not is_linked:
-            self._torn = text, self.seen
-        elif record is None:
+            self._torn = range(self._torn.start or self.seen, self.seen + 1)
+            self._torn_bytes += len(text)
+            return
+        if isinstance(record, Sealed) and record.torn_bytes == self._torn_bytes:
+            self._torn, self._torn_bytes = range(0), 0
+        yield from self._unread()
+        if record is None:
             yield Break("not-a-record", self.seen)
         else:
             yield from self._in_place(record, is_linked)
@@ -189,7 +192,7 @@ class Walk:
         yield record
 
     def _unread(self) -> Iterator[Break]:
-        """The text before, when it was no line and no seal tells of it."""
-        if self._torn is not None:
-            yield Break("not-a-line", self._torn[1])
-            self._torn = None
+        """The texts before, when they were no lines and no seal tells of them."""
+        for number in self._torn:
+            yield Break("not-a-line", number)
+        self._torn, self._torn_bytes = range(0), 0

@@ -170,7 +170,8 @@ class Sealed(Record, frozen=True, kw_only=True, tag="sealed"):
     """
     The last line of a file whose process was killed, written by another one.
 
-    `torn_bytes` of a line that was never whole stand before it.
+    `torn_bytes` of a line that was never whole stand before it, those of seals after it that were torn in their turn
+    included.
     """
 
     by: int

@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Iterator
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -129,10 +130,9 @@ class End(NamedTuple):
     """Whether the last line has no end."""
 
     @property
-    def torn(self) -> bytes:
-        """What there is of a line that is not whole."""
-        last = self.rest.rpartition(b"\n")[2]
-        return last if as_record(last) is None else b""
+    def torn_bytes(self) -> int:
+        """What there is of a line that is not whole, and of seals after it that were torn in their turn."""
+        return sum(map(len, takewhile(lambda text: as_record(text) is None, reversed(self.rest.split(b"\n")))))
 
     def chain(self, file: str) -> Chain:
         """The chain so far of the file of this name."""
@@ -177,14 +177,15 @@ def seal(folder: Folder, file: str, at: str) -> bool:
     found = end(path)
     if found.is_over:
         return True
-    sealed = encode(Sealed(at=at, by=os.getpid(), torn_bytes=len(found.torn)))
+    sealed = encode(Sealed(at=at, by=os.getpid(), torn_bytes=found.torn_bytes))
     ended = b"\n" if found.is_broken_off and (found.rest or found.link) else b""
     # What was written and not linked yet is linked by the seal.
     unlinked = found.rest + (ended if found.rest else b"")
-    text = found.chain(file).link(unlinked + sealed)
+    unsent = ended + found.chain(file).link(unlinked + sealed)[len(unlinked) :]
     handle = os.open(path, os.O_WRONLY | os.O_APPEND)
     try:
-        os.write(handle, ended + text[len(unlinked) :])
+        while unsent:
+            unsent = unsent[os.write(handle, unsent) :]
         os.fsync(handle)
     finally:
         os.close(handle)
