@@ -7,7 +7,8 @@ import stat
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,18 @@ def test_a_record_is_in_the_file_within_a_second(folder, clock, journal):
             time.sleep(0.05)
 
         assert [record.request_id for record in calls(folder)] == ["r7"]
+
+
+def test_the_rest_of_a_line_that_was_being_written_is_no_line(monkeypatch):
+    class Written:
+        """A file of which half a line was there when its end was reached, and the rest a moment later."""
+
+        def open(self, mode: str) -> nullcontext[Iterator[bytes]]:
+            return nullcontext(iter([b'{"a":1}\n', b'{"a"', b":2}\n"]))
+
+    monkeypatch.setattr(chain_file, "is_in_use", lambda path: True)
+
+    assert list(chain_file.texts(Written())) == [b'{"a":1}']  # type: ignore[arg-type]
 
 
 def test_records_of_several_threads_make_one_chain(folder, clock, journal):

@@ -199,5 +199,8 @@ def texts(path: Path) -> Iterator[bytes]:
         for text in file:
             if text.endswith(b"\n"):
                 yield text[:-1]
-            elif not is_live:
+                continue
+            if not is_live:
                 yield text
+            # By now there may be more, which would be the rest of this line.
+            return
