@@ -124,7 +124,7 @@ class Act(Record, frozen=True, kw_only=True, tag="act"):
 
 
 class FileHead(msgspec.Struct, frozen=True):
-    """The last line of a file that is known: how many lines there are, and the hash of the last."""
+    """The last link of a file that is known: how many lines there are up to it, and its hash."""
 
     file: str
     lines: int

@@ -38,7 +38,7 @@ class ChainFile:
 
     @property
     def end(self) -> FileHead:
-        """The last line so far."""
+        """The last link so far."""
         return FileHead(self.file, self._chain.lines, self._chain.head)
 
     def add(self, records: bytes) -> None:
