@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -210,6 +211,14 @@ def test_the_last_link_is_found_in_the_end_of_a_file(after: bytes):
 
     assert link is not None
     assert (link.number, link.head, rest) == (8, head_of(together()[-1]), after)
+
+
+def test_where_every_link_was_damaged_it_does_not_take_long_to_find_that_there_is_none():
+    text = b"".join(line + b"\r\n" for line in whole()[:2]) + (b"x" * 10_000 + whole()[2] + b"\r\n") * 2_000
+
+    begun = time.monotonic()
+    assert last_link(text) == (None, text)
+    assert time.monotonic() - begun < 5
 
 
 def test_what_a_caller_writes_cannot_pass_for_a_link():

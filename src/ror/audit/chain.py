@@ -79,10 +79,11 @@ def last_link(text: bytes) -> tuple[Link | None, bytes]:
     """The last link in the end of a file, and what stands after its end of line; None and all of it without one."""
     at = len(text)
     while (at := text.rfind(_HASH, 0, at)) >= 0:
-        line, _, rest = text[text.rfind(b"\n", 0, at) + 1 :].partition(b"\n")
-        link = as_link(line)
+        start, end = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at)
+        # Only this line is copied: where links were damaged, all of them are tried.
+        link = as_link(text[start:end] if end >= 0 else text[start:])
         if link is not None:
-            return link, rest
+            return link, text[end + 1 :] if end >= 0 else b""
     return None, text
 
 
