@@ -281,6 +281,14 @@ def test_whatever_is_tampered_with_is_found(trail: Folder, touch: Callable[[Fold
     assert faults(verdict) == told, verdict.findings
 
 
+def test_a_file_that_is_not_as_signed_is_told_with_the_lines_that_it_has(trail: Folder):
+    take_a_line_away(trail)
+
+    [found] = [one for one in verify(trail, TODAY).findings if one.what == "not-as-signed"]
+
+    assert found.told == {"lines": 6, "signed": 7}
+
+
 def test_a_trail_made_anew_under_another_key_is_told_from_the_one_whose_key_was_noted(trail: Folder, clock, journal):
     noted = verify(trail, TODAY).key
     shutil.rmtree(trail.path)

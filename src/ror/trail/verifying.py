@@ -205,7 +205,7 @@ class _Verifying:
         path, listed = self._folder.path / file, self._listed.get(file)
         if listed is not None:
             if (walk.lines, walk.head, path.stat().st_size) != (listed.lines, listed.head, listed.bytes):
-                self._found("not-as-signed", file, lines=walk.lines, signed=listed.lines)
+                self._found("not-as-signed", file, lines=walk.seen, signed=listed.lines)
         elif day_of(file) in self._digests:
             self._found("not-signed", file, day=day_of(file))
         if walk.ended is None:
