@@ -193,6 +193,13 @@ def test_an_indented_answer_keeps_every_digit(server: Server):
     assert b'\n  "issue"' in server.get("/fhir/Location?colour=blue&_pretty=true").body
 
 
+def test_what_is_no_json_is_not_indented(server: Server):
+    answer = server.get("/metrics?_pretty=true")
+
+    assert (answer.status, answer.body[:7]) == (200, b"# HELP ")
+    assert b"ror_requests_in_flight 1.0" in server.get("/metrics").body
+
+
 @pytest.mark.parametrize(
     ("asked", "given"),
     [

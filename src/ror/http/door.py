@@ -216,7 +216,7 @@ class Door:
             )
             told = messages.text("http.internal", language, request_id=request_id)
             reply = Reply(500, wire.outcome([wire.Issue("fatal", "exception", told)]))
-        if pretty and reply.body:
+        if pretty and reply.body and b"json" in reply.content_type:
             reply.body = wire.pretty(bytes(reply.body))
         # What a client proves itself with is for nobody to keep.
         reply.pairs = () if route is not None and route.authenticates else pairs
