@@ -25,6 +25,7 @@ from ror.observability import Metrics
 from ror.runtime import trail_folder
 from ror.settings import Settings
 from ror.store import open_store
+from ror.trail import writing
 from ror.trail.folder import Folder
 from ror.trail.reading import Wanted, find
 from ror.trail.verifying import verify
@@ -469,6 +470,19 @@ def test_calls_do_not_wait_for_long_when_no_other_comes(accounts, journal):
         return [at_once, len(written(journal))]
 
     assert asyncio.run(calls()) == [0, 1]
+
+
+def test_a_disk_that_stalls_is_noticed_before_the_first_answer_after_a_pause(accounts, journal, monkeypatch):
+    async def call() -> list[bool]:
+        noticed = [journal.is_failing]
+        monkeypatch.setattr(writing, "STALLED_S", 0.1)
+        with journal._flushing:
+            time.sleep(1.2)
+            accounts.begin()
+            noticed.append(journal.is_failing)
+        return noticed
+
+    assert asyncio.run(call()) == [False, True]
 
 
 def test_the_body_of_an_answer_is_not_held_until_its_line_is_made(accounts):

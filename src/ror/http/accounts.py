@@ -50,6 +50,9 @@ class Accounts:
         """A request came in."""
         self._under_way += 1
         if not self._will_tell:
+            # Nothing was handed over lately, so that nobody noticed either.
+            if self._tracer is not None:
+                self._tracer.notice_stall()
             self._tell_soon()
 
     def end(

@@ -78,6 +78,10 @@ class Tracer:
             # Around midnight some stand in the file of the next day, where they are looked for, too.
             self._journal.write_all(Batch(calls[-1].day, len(calls), encoded(calls)))
 
+    def notice_stall(self) -> None:
+        """Have the journal notice that its disk does not answer, before anything is answered that it could not tell."""
+        self._journal.notice_stall()
+
     def _told(self, over: Exchange) -> Brief:
         """The record of a call."""
         route, reply, pairs = over.route, over.reply, over.reply.pairs

@@ -129,7 +129,7 @@ class Journal:
             raise Unavailable("audit.cannot-write")
 
     def notice_stall(self) -> None:
-        """Be failing when the disk has not answered for long; noticed whenever records are handed over."""
+        """Be failing when the disk has not answered for long; noticed at least whenever records are handed over."""
         if time.monotonic() - self._beat > STALLED_S:
             self.is_failing = True
 
