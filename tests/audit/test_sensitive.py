@@ -1,5 +1,7 @@
 """What the trail lets be read of a request: a row of the table, a case; and the law that names are never among it."""
 
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -83,6 +85,16 @@ def test_a_very_long_request_makes_no_longer_line():
         (hidden("name"), hidden("a" * 20_000)),
         (hidden("specialty"), hidden("014")),
     )
+
+
+@pytest.mark.parametrize("pair", [("n" * 30_000, "1"), ("name", "v" * 30_000)])
+def test_what_is_long_is_not_remembered(pair):
+    veil, long = Veil(b"key"), max(pair, key=len)
+    held = sys.getrefcount(long)
+
+    veil.pairs("Location", [pair])
+
+    assert sys.getrefcount(long) == held
 
 
 def test_what_a_search_takes_for_the_same_has_the_same_hash_and_another_key_gives_another():

@@ -74,7 +74,7 @@ class Veil:
             left -= len(name) + len(value)
             if left < 0:
                 written.append((self.hashed(name), self.hashed(value)))
-            elif len(value) <= _REMEMBERED_LENGTH:
+            elif len(name) + len(value) <= _REMEMBERED_LENGTH:
                 written.append(self._remembered(resource_type, name, value))
             else:
                 written.append(self._pair(resource_type, name, value))
