@@ -5,6 +5,7 @@ import itertools
 import resource
 import signal
 import socket
+import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -424,11 +425,11 @@ def accounts(journal: Journal, clock: Clock) -> Accounts:
 SEARCH = next(route for route in ROUTES if route.path == "[type]/_search")
 
 
-def end(accounts: Accounts, reply: Reply) -> None:
+def end(accounts: Accounts, reply: Reply, headers: dict[bytes, bytes] | None = None) -> None:
     """Have a search be over that was given this reply."""
     scope = {"method": "POST", "raw_path": b"/fhir/Location/_search", "query_string": b""}
     accounts.begin()
-    accounts.end(SEARCH, scope, {}, "one", reply, 0.001, 0)
+    accounts.end(SEARCH, scope, headers or {}, "one", reply, 0.001, 0)
 
 
 def written(journal: Journal) -> list[Call]:
@@ -525,3 +526,15 @@ def test_nothing_of_a_call_that_is_refused_stays(accounts):
         return weakref.ref(token)
 
     assert asyncio.run(calls())() is None
+
+
+def test_nothing_large_that_a_call_announced_stays(accounts):
+    sent = b"x" * 60_000
+    held = sys.getrefcount(sent)
+
+    async def calls() -> None:
+        end(accounts, Reply(200, pairs=[]), {b"ror-role-metier-code": sent})
+        accounts.tell()
+
+    asyncio.run(calls())
+    assert sys.getrefcount(sent) == held

@@ -33,6 +33,8 @@ _ANNOUNCING: Final = (
 )
 _IN_COMMON: Final = 1_024
 """What calls have in common is remembered of so many kinds of calls; when there are more, all are forgotten."""
+_LONGEST_ANNOUNCED: Final = 1_000
+"""Bytes of what a call may announce for its kind to be remembered: codes are short, what else is sent may be large."""
 _POLICY_S: Final = 0.25
 _FOUND: Final = 200
 """What has this status is there, so that its address names nothing but what the directory holds."""
@@ -108,10 +110,11 @@ class Tracer:
     def _in_common(self, route: Route | None, method: str, headers: Headers, caller: Caller) -> msgspec.Raw:
         """What a call has in common with others."""
         client, viewer = caller.client, caller.viewer
+        announced = None if headers.keys().isdisjoint(_ANNOUNCING) else tuple(map(headers.get, _ANNOUNCING))
         kind = (
             route,
             method,
-            None if headers.keys().isdisjoint(_ANNOUNCING) else tuple(map(headers.get, _ANNOUNCING)),
+            announced,
             client.id if client else None,
             caller.certificate,
             viewer.profile if viewer else None,
@@ -119,9 +122,11 @@ class Tracer:
         )
         common = self._common.get(kind)
         if common is None:
-            if len(self._common) >= _IN_COMMON:
-                self._common.clear()
-            common = self._common[kind] = in_common(self._call(*kind))
+            common = in_common(self._call(*kind))
+            if announced is None or sum(map(len, filter(None, announced))) <= _LONGEST_ANNOUNCED:
+                if len(self._common) >= _IN_COMMON:
+                    self._common.clear()
+                self._common[kind] = common
         return common
 
     def _call(
