@@ -1,6 +1,7 @@
 """What calls leave in the audit trail of a running server, however it ends."""
 
 import asyncio
+import errno
 import itertools
 import resource
 import signal
@@ -510,6 +511,21 @@ def test_a_call_that_cannot_be_told_takes_no_other_with_it(accounts, journal, mo
     first, second = written(journal)
     assert "secret" not in str(first)
     assert (len(first.query), len(second.query)) == (1, 0)
+
+
+def test_figures_that_cannot_be_counted_take_no_line_with_them(accounts, journal, monkeypatch):
+    def full(*counted: object) -> None:
+        raise OSError(errno.EFBIG, "the file of the figures cannot grow")
+
+    async def call() -> None:
+        end(accounts, Reply(200, pairs=[]))
+        accounts.tell()
+
+    monkeypatch.setattr(Metrics, "answered", full)
+    with pytest.raises(OSError, match="cannot grow"):
+        asyncio.run(call())
+
+    assert len(written(journal)) == 1
 
 
 def test_nothing_of_a_call_that_is_refused_stays(accounts):

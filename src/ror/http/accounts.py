@@ -96,6 +96,9 @@ class Accounts:
     def tell(self) -> None:
         """Count what is over, and have its lines written."""
         over, self._over, self._held = self._over, [], 0
+        # Lines first: whatever becomes of the figures, none is lost.
+        if self._tracer is not None:
+            self._tracer.trace(over)
         seconds: dict[tuple[str, str, int], list[float]] = defaultdict(list)
         sent = 0
         for one in over:
@@ -104,8 +107,6 @@ class Accounts:
         for kind, durations in seconds.items():
             self._metrics.answered(*kind, durations)
         self._metrics.carried(sent, self._under_way)
-        if self._tracer is not None:
-            self._tracer.trace(over)
 
 
 def _kind(route: Route | None, method: str, status: int) -> tuple[str, str, int]:
