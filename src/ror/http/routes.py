@@ -178,8 +178,6 @@ def _live(service: Service, call: Call) -> Reply:
 def _ready(service: Service, call: Call) -> Reply:
     if service.stopping:
         return _state(503, "stopping")
-    if service.journal is not None:
-        service.journal.notice_stall()
     if service.is_untraceable:
         return _state(503, "not-tracing")
     return _state(200, "ready") if service.opened else _state(503, "starting")
