@@ -70,10 +70,12 @@ def measure(directory: Directory, profiles: Sequence[int], seconds: float, only:
     telling.print(f"generating {directory.size}…")
     directory.generate()
     figures: list[Figure] = []
+    paces = [measuring.pace_ms()]
     if "load" in only or not directory.is_loaded:
         telling.print("loading…")
         loading = list(_of_loading(directory))
         figures += loading if "load" in only else ()
+    paces.append(measuring.pace_ms())
     run = Run(directory, Seen.in_file(directory.file), profiles, seconds, telling)
     if "W10" in only:
         figures += _of_disk(run)
@@ -84,7 +86,8 @@ def measure(directory: Directory, profiles: Sequence[int], seconds: float, only:
     if "audit" in only:
         figures += _of_trail(run)
     told = {name: workload.told for name, workload in WORKLOADS.items()}
-    conditions = report.conditions(directory.size, run.seen.resources, seconds)
+    paces.append(measuring.pace_ms())
+    conditions = report.conditions(directory.size, run.seen.resources, seconds, paces)
     return report.Results(directory.size, run.seen.resources, conditions, told, figures)
 
 

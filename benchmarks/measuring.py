@@ -7,6 +7,7 @@ processor time of an answer is told too: it hardly depends on what else the mach
 """
 
 import multiprocessing
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from benchmarks.processes import Running
 ROUND_S: Final = 0.5
 MIN_ROUNDS: Final = 3
 _WARM_UP_ROUNDS: Final = 1
+_ADDITIONS: Final = 20_000_000
 
 
 @dataclass(slots=True)
@@ -86,6 +88,14 @@ def in_turn(asking: Client, sides: Sequence[Side], seconds: float, connections: 
             if number >= 0:
                 side.rounds.append(taken)
                 side.cpu_s += side.server.cpu_s() - before
+
+
+def pace_ms() -> float:
+    """How long a million additions take at this moment: the clock of a virtual machine is not always the same."""
+    start, total = time.perf_counter(), 0
+    for number in range(_ADDITIONS):
+        total += number
+    return (time.perf_counter() - start) / _ADDITIONS * 1e9
 
 
 def quantile(values: Sequence[int], share: float) -> int:
