@@ -20,7 +20,7 @@ from ror.audit import sensitive
 from ror.audit.records import Call, instant
 from ror.errors import Forbidden
 from ror.http.accounts import MOST_HELD, WITHIN_S, Accounts
-from ror.http.exchange import Caller, Reply
+from ror.http.exchange import Caller, Exchange, Headers, Reply
 from ror.http.routes import ROUTES
 from ror.http.tracing import Tracer
 from ror.observability import Metrics
@@ -417,8 +417,8 @@ def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def accounts(journal: Journal, clock: Clock) -> Accounts:
-    one = Accounts(Metrics(), clock)
+def accounts(journal: Journal) -> Accounts:
+    one = Accounts(Metrics())
     one.trace(Tracer(journal, lambda: "3.0.1"))
     return one
 
@@ -426,11 +426,13 @@ def accounts(journal: Journal, clock: Clock) -> Accounts:
 SEARCH = next(route for route in ROUTES if route.path == "[type]/_search")
 
 
-def end(accounts: Accounts, reply: Reply, headers: dict[bytes, bytes] | None = None) -> None:
+NIGHT = Clock("2026-11-24T23:59:59.900Z").now
+
+
+def end(accounts: Accounts, reply: Reply, headers: Headers | None = None, at: int = NIGHT) -> None:
     """Have a search be over that was given this reply."""
-    scope = {"method": "POST", "raw_path": b"/fhir/Location/_search", "query_string": b""}
     accounts.begin()
-    accounts.end(SEARCH, scope, headers or {}, "one", reply, 0.001, 0)
+    accounts.end(Exchange(SEARCH, "POST", b"/fhir/Location/_search", b"", headers or {}, "one", reply, 0.001, 0, at))
 
 
 def written(journal: Journal) -> list[Call]:
@@ -440,9 +442,9 @@ def written(journal: Journal) -> list[Call]:
 
 def test_calls_that_wait_over_midnight_are_found_on_their_days(accounts, clock, journal):
     async def calls() -> None:
-        end(accounts, Reply(200, pairs=[("name", "before")]))
+        end(accounts, Reply(200, pairs=[("name", "before")]), at=clock())
         clock.set("2026-11-25T00:00:00.100Z")
-        end(accounts, Reply(200, pairs=[("name", "after")]))
+        end(accounts, Reply(200, pairs=[("name", "after")]), at=clock())
         accounts.tell()
         journal.flush()
 

@@ -42,18 +42,13 @@ class Chain:
         """
         self.lines += records.count(b"\n") + 1
         linked = b'%b,"n":%d' % (records[:-1], self.lines)
-        self.head = _hash(self.head.encode() + linked)
+        self.head = sha256(self.head.encode() + linked).hexdigest()
         return b'%b%b%b"}\n' % (linked, _HASH, self.head.encode())
 
 
 def genesis(file: str) -> str:
     """What stands for the hash before the first link of a file."""
     return sha256(file.encode()).hexdigest()
-
-
-def _hash(chained: bytes) -> str:
-    """What stands at the end of a link: `chained` is the hash before it, followed by what it links."""
-    return sha256(chained).hexdigest()
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

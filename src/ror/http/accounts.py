@@ -7,16 +7,12 @@ times what it costs many times over.
 
 import asyncio
 import atexit
-import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
-from ror.http.exchange import Exchange, Reply, Route
+from ror.http.exchange import Exchange
 from ror.http.tracing import Tracer
 from ror.observability import Metrics
-
-Headers = Mapping[bytes, bytes]
 
 TOGETHER: Final = 128
 """Exchanges are told so many at a time: most of what can be gained, and nobody waits for long meanwhile."""
@@ -26,11 +22,10 @@ WITHIN_S: Final = 0.25
 
 
 class Accounts:
-    """The exchanges of one process, for the thread of its event loop; `now` gives nanoseconds since the epoch."""
+    """The exchanges of one process, for the thread of its event loop."""
 
-    def __init__(self, metrics: Metrics, now: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._now = now
         self._tracer: Tracer | None = None
         self._over: list[Exchange] = []
         self._held = 0
@@ -55,35 +50,24 @@ class Accounts:
                 self._tracer.notice_stall()
             self._tell_soon()
 
-    def end(
-        self,
-        route: Route | None,
-        scope: Mapping[str, Any],
-        headers: Headers,
-        request_id: str,
-        reply: Reply,
-        seconds: float,
-        sent: int,
-    ) -> None:
+    def end(self, exchange: Exchange) -> None:
         """What became of a request that `begin` was told about; the body of its reply is let go of."""
         self._under_way -= 1
-        reply.body = b""
-        method, query, pairs = scope["method"], scope["query_string"], reply.pairs
-        self._over.append(
-            Exchange(route, method, scope["raw_path"], query, headers, request_id, reply, seconds, sent, self._now())
-        )
-        self._held += len(query)
-        if pairs and method == "POST":
+        exchange.reply.body = b""
+        self._over.append(exchange)
+        self._held += len(exchange.query)
+        pairs = exchange.reply.pairs
+        if pairs and exchange.method == "POST":
             self._held += sum(len(name) + len(value) for name, value in pairs)
         if len(self._over) >= TOGETHER or self._held >= MOST_HELD:
             self.tell()
         elif not self._will_tell:
             self._tell_soon()
 
-    def refused(self, reply: Reply, seconds: float) -> None:
-        """What could not be read as a request was answered so; it is counted, and leaves no line."""
-        self._metrics.answered(*_kind(None, "-", reply.status), [seconds])
-        self._metrics.carried(len(reply.body), self._under_way)
+    def refused(self, exchange: Exchange) -> None:
+        """What became of what could not be read as a request: it is counted, and leaves no line."""
+        self._metrics.answered(*_kind(exchange), [exchange.seconds])
+        self._metrics.carried(exchange.sent, self._under_way)
 
     def _tell_soon(self) -> None:
         self._will_tell = True
@@ -102,13 +86,14 @@ class Accounts:
         seconds: dict[tuple[str, str, int], list[float]] = defaultdict(list)
         sent = 0
         for one in over:
-            seconds[_kind(one.route, one.method, one.reply.status)].append(one.seconds)
+            seconds[_kind(one)].append(one.seconds)
             sent += one.sent
         for kind, durations in seconds.items():
             self._metrics.answered(*kind, durations)
         self._metrics.carried(sent, self._under_way)
 
 
-def _kind(route: Route | None, method: str, status: int) -> tuple[str, str, int]:
+def _kind(exchange: Exchange) -> tuple[str, str, int]:
     """What exchanges are counted by: the name of the route, the method, the status."""
-    return "-" if route is None else route.path or "/", method, status
+    route = exchange.route
+    return "-" if route is None else route.path or "/", exchange.method, exchange.reply.status

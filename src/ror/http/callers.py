@@ -20,14 +20,12 @@ from ror.authorising import NOT_SERVED, TokenRefused
 from ror.certificates import written_name
 from ror.clients import HEADERS, Client, Rule, State, announcements, check_announced
 from ror.errors import Forbidden, RorError, Unauthenticated, Unavailable
-from ror.http.exchange import Caller, Route
+from ror.http.exchange import Caller, Headers, Route
 from ror.http.proxies import Proxies, certificate_of
 from ror.registry import Register
 from ror.runtime import Directory
 from ror.settings import Settings
 from ror.tokens import InvalidToken, Issuer, Verified, accepted, ring_of, verified
-
-Headers = Mapping[bytes, bytes]
 
 _ANNOUNCED: Final = tuple((name, name.lower().encode()) for name in HEADERS)
 _REMEMBERED: Final = 4_096

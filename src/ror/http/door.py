@@ -11,7 +11,7 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from ror.http.accounts import Accounts
 from ror.http.allowances import Allowances
 from ror.http.callers import Callers
 from ror.http.compression import WORTH_IT, coded
-from ror.http.exchange import NOBODY, Call, Caller, Header, Reply, Route, Service
+from ror.http.exchange import NOBODY, Call, Caller, Exchange, Header, Headers, Reply, Route, Service
 from ror.http.operators import Operators
 from ror.http.proxies import Proxies
 from ror.http.refusing import RequestTooSlow, refusal
@@ -37,7 +37,6 @@ from ror.settings import Settings
 from ror.tokens import UnknownKey
 from ror.trail.writing import Journal
 
-Headers = Mapping[bytes, bytes]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -171,11 +170,20 @@ class Door:
                 sent = await self._send(send, reply, scope["method"], request_id, headers)
         finally:
             # Whoever was given part of an answer was given it.
-            seconds = time.perf_counter() - start
-            if self.service.settings.access_log:
-                target = _target(scope, secret=route is not None and route.authenticates)
-                self._log(scope["method"], target, headers, request_id, reply, seconds, sent)
-            self.accounts.end(route, scope, headers, request_id, reply, seconds, sent)
+            over = Exchange(
+                route,
+                scope["method"],
+                scope["raw_path"],
+                scope["query_string"],
+                headers,
+                request_id,
+                reply,
+                time.perf_counter() - start,
+                sent,
+                time.time_ns(),
+            )
+            self._log(over)
+            self.accounts.end(over)
 
     async def _replied(
         self, scope: Scope, receive: Receive, headers: Headers, request_id: str
@@ -212,7 +220,7 @@ class Door:
             reply = refusal(error, language, route)
         except Exception as problem:
             self.service.log.failure(
-                "bug", problem, request_id=request_id, method=scope["method"], path=_target(scope)[0]
+                "bug", problem, request_id=request_id, method=scope["method"], path=scope["raw_path"].decode("latin-1")
             )
             told = messages.text("http.internal", language, request_id=request_id)
             reply = Reply(500, wire.outcome([wire.Issue("fatal", "exception", told)]))
@@ -340,36 +348,30 @@ class Door:
         headers = _joined(raw_headers)
         request_id = self._request_id(headers)
         reply = refusal(error, messages.preferred_language(_text(headers, b"accept-language")))
-        seconds = time.perf_counter() - start
-        if self.service.settings.access_log:
-            self._log("-", ("-", ""), headers, request_id, reply, seconds, len(reply.body))
-        self.accounts.refused(reply, seconds)
+        seconds, sent = time.perf_counter() - start, len(reply.body)
+        over = Exchange(None, "-", b"-", b"", headers, request_id, reply, seconds, sent, time.time_ns())
+        self._log(over)
+        self.accounts.refused(over)
         return reply, self.head(reply, request_id)
 
-    def _log(
-        self,
-        method: str,
-        target: tuple[str, str],
-        headers: Headers,
-        request_id: str,
-        reply: Reply,
-        seconds: float,
-        sent: int,
-    ) -> None:
-        """A line of the ordinary log about an exchange."""
-        path, query = target
+    def _log(self, over: Exchange) -> None:
+        """A line of the ordinary log about an exchange, when there is one of each."""
+        if not self.service.settings.access_log:
+            return
+        # Secrets might be sent there by mistake.
+        query = b"" if over.route is not None and over.route.authenticates else over.query
         self.service.log.write(
             "info",
             "request",
-            request_id=request_id,
-            method=method,
-            path=path,
-            query=query or None,
-            status=reply.status,
-            duration_ms=round(seconds * 1_000, 3),
-            bytes=sent,
-            total=reply.total,
-            user_agent=_text(headers, b"user-agent"),
+            request_id=over.request_id,
+            method=over.method,
+            path=over.path.decode("latin-1"),
+            query=query.decode("latin-1") or None,
+            status=over.reply.status,
+            duration_ms=round(over.seconds * 1_000, 3),
+            bytes=over.sent,
+            total=over.reply.total,
+            user_agent=_text(over.headers, b"user-agent"),
         )
 
     def _request_id(self, headers: Headers) -> str:
@@ -394,11 +396,6 @@ def _joined(raw: Iterable[Header]) -> Headers:
 def _text(headers: Headers, name: bytes) -> str | None:
     value = headers.get(name)
     return None if value is None else value.decode("latin-1")
-
-
-def _target(scope: Scope, secret: bool = False) -> tuple[str, str]:
-    """The path and the query as they came, for the log; without the query where secrets might be sent by mistake."""
-    return scope["raw_path"].decode("latin-1"), "" if secret else scope["query_string"].decode("latin-1")
 
 
 def _fields_of_address(route: Route, query: bytes) -> list[tuple[str, str]]:

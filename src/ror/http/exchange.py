@@ -17,6 +17,8 @@ from ror.trail.writing import Journal
 from ror.wire import Pieces
 
 Header = tuple[bytes, bytes]
+Headers = Mapping[bytes, bytes]
+"""Those of a request by name, in lower case; repeated ones are joined by commas."""
 
 FHIR_CONTENT_TYPE: Final = b"application/fhir+json; charset=utf-8"
 
@@ -80,7 +82,7 @@ class Call:
 
     segments: tuple[str, ...]
     base_url: str
-    headers: Mapping[bytes, bytes]
+    headers: Headers
     pairs: Sequence[tuple[str, str]]
     language: str
     caller: Caller = NOBODY
@@ -175,7 +177,7 @@ class Exchange(msgspec.Struct, frozen=True, gc=False):
     method: str
     path: bytes
     query: bytes
-    headers: Mapping[bytes, bytes]
+    headers: Headers
     request_id: str
     reply: Reply
     seconds: float

@@ -7,7 +7,7 @@ would have to be.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -16,11 +16,9 @@ import msgspec
 from ror.audit.records import Announced, Brief, Call, Certificate, encoded, in_common, instant
 from ror.definitions import RESOURCE_TYPES
 from ror.errors import RorError
-from ror.http.exchange import NOBODY, Caller, Exchange, Route
+from ror.http.exchange import NOBODY, Caller, Exchange, Headers, Route
 from ror.observability import Log, Metrics
 from ror.trail.writing import Batch, Journal, Listeners
-
-Headers = Mapping[bytes, bytes]
 
 UNKNOWN: Final = "-"
 """The route of a request that found none."""
