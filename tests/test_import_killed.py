@@ -22,6 +22,7 @@ from ror.generating import generate
 from ror.importing import Report, documents, run
 from ror.search.index import Index
 from ror.store import open_store
+from tests.waiting import until
 
 RESOURCES = 3_000
 NOW = 1_780_000_000_000_000
@@ -135,10 +136,7 @@ def test_a_kill_leaves_no_worker_behind(file, tmp_path):
     process.kill()
     process.wait()
 
-    deadline = time.monotonic() + 10
-    while members(group) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert members(group) == []
+    assert until(lambda: members(group) == [])
     process.stdout.close()
 
 
@@ -177,9 +175,7 @@ def test_a_signal_stops_after_the_batch_and_says_what_is_done(file, tmp_path, nu
 
 def wait_for_some(path, database):
     """The store, once another process has written something into it."""
-    while not path.exists():
-        time.sleep(0.05)
+    assert until(path.exists)
     store = open_store(database)
-    while not store.last_change():
-        time.sleep(0.05)
+    assert until(store.last_change)
     return store

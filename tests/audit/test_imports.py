@@ -16,6 +16,7 @@ from ror.trail.reading import Wanted, find
 from ror.trail.tending import user
 from ror.trail.verifying import verify
 from tests.conftest import clean_environment
+from tests.waiting import until
 
 TODAY = instant(time.time_ns())[:10]
 GOOD = b'{"resourceType":"Organization","id":"o1","name":"CHU"}\n'
@@ -60,10 +61,7 @@ def test_an_import_that_is_killed_has_said_that_it_began_before_anything_was_kep
         file.writelines(line + b"\n" for line in generate(Size.small, 1))
 
     process = importing(tmp_path, "given.ndjson", "--workers", "0", ROR_AUDIT_FOLDER="ror.db.audit")
-    deadline = time.monotonic() + 30
-    while not (tmp_path / "ror.db").exists() or not resources(tmp_path):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.01)
+    assert until(lambda: (tmp_path / "ror.db").exists() and resources(tmp_path))
     process.send_signal(signal.SIGKILL)
     process.communicate()
 

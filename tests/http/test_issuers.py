@@ -27,6 +27,7 @@ from ror.trail.reading import Wanted, find
 from tests.http import provider as provider_process
 from tests.http.provider import Provider
 from tests.http.secured import ANNOUNCED, EXPIRED, PUBLIC, Secured, World, a_world, serving, subject_of
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -313,14 +314,6 @@ def speaks_for(token: str, known: Issuers) -> str:
     return verified(token, known.known(), time.time()).client_id
 
 
-def until(is_so: Any) -> None:
-    """Waits for what a thread does."""
-    deadline = time.monotonic() + 5
-    while not is_so() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert is_so()
-
-
 def test_a_key_that_is_new_is_asked_for_once_some_seconds_have_gone_by(one: Provider, clock: Clock):
     known = issuers(described(one), clock)
     with pytest.raises(UnknownKey):
@@ -353,7 +346,7 @@ def test_keys_that_are_withdrawn_are_believed_a_few_minutes_more_at_most(one: Pr
     clock.now += FRESH_S - 1
     assert known.known() is before
     clock.now += 2
-    until(lambda: known.known() is not before)
+    assert until(lambda: known.known() is not before)
 
     with pytest.raises(InvalidToken):
         speaks_for(former, known)
@@ -368,7 +361,7 @@ def test_the_last_keys_are_believed_for_an_hour_while_their_provider_is_away(one
 
     clock.now += KEPT_S - 1
     assert speaks_for(token, known) == "public"
-    until(lambda: len(told) == 1)
+    assert until(lambda: len(told) == 1)
     clock.now += 2
     with pytest.raises(UnknownKey):
         speaks_for(token, known)

@@ -11,7 +11,6 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -36,6 +35,7 @@ from tests.access.test_law import write
 from tests.access.test_telecoms import telecom
 from tests.audit.conftest import Clock
 from tests.http.conftest import Server, fill, request, start, stop
+from tests.waiting import until
 
 TODAY = instant(time.time_ns())[:10]
 FORM = "application/x-www-form-urlencoded"
@@ -84,13 +84,10 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     def line_of(target: str, method: str = "GET", body: bytes = b"", **headers: str) -> Call:
         name = f"asked-{next(_numbers)}"
         server.send(request(target, method, body, x_request_id=name, **headers))
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            for one in find(folder, Wanted(request_id=name)):
-                assert isinstance(one.record, Call)
-                return one.record
-            time.sleep(0.05)
-        raise AssertionError(f"{method} {target} left no line")
+        lines = until(lambda: list(find(folder, Wanted(request_id=name))))
+        assert len(lines) == 1, f"{method} {target}"
+        assert isinstance(lines[0].record, Call)
+        return lines[0].record
 
     line_of.folder = folder  # type: ignore[attr-defined]
     yield line_of
@@ -129,7 +126,7 @@ def test_a_call_is_told_with_the_policy_that_the_directory_is_under(directory: s
     server = serve(directory)
     server.get("/fhir/Location/l1")
     server.get("/fhir/metadata")
-    time.sleep(1)
+    assert until(lambda: calls(directory))
     store = open_store(directory)
     masking.apply(store, "3.0", "tests")
     store.close()
@@ -301,10 +298,8 @@ def test_a_server_that_is_killed_loses_at_most_its_last_second_and_the_next_one_
 
 def test_each_worker_has_its_own_file_and_no_call_is_lost(directory):
     server = serve(directory, ROR_WORKERS="2")
-    deadline = time.monotonic() + 60
     # One file was for looking whether a trail can be opened at all.
-    while len(trail_of(directory).files()) < 3 and time.monotonic() < deadline:
-        time.sleep(0.1)
+    assert until(lambda: len(trail_of(directory).files()) == 3)
     for number in range(100):
         server.get(f"/fhir/Location/l{number}")
     assert stop(server) == 0
@@ -322,12 +317,8 @@ def metric(server: Server, name: str) -> float:
     return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
 
 
-def wait_for_readiness(server: Server, status: int) -> dict[str, Any]:
-    deadline = time.monotonic() + 5
-    while (answer := server.get("/health/ready")).status != status and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert answer.status == status
-    return answer.json
+def wait_for_readiness(server: Server, state: str) -> bool:
+    return until(lambda: server.get("/health/ready").json == {"status": state})
 
 
 def test_a_server_that_cannot_trace_gives_no_data_until_it_can(directory):
@@ -338,7 +329,8 @@ def test_a_server_that_cannot_trace_gives_no_data_until_it_can(directory):
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (500, limits[1]))
     assert server.get("/fhir/Location/l2").status == 200
 
-    assert wait_for_readiness(server, 503) == {"status": "not-tracing"}
+    assert wait_for_readiness(server, "not-tracing")
+    assert server.get("/health/ready").status == 503
     refused = server.get("/fhir/Location/l3", accept_language="en")
     assert (refused.status, refused.issue["code"]) == (503, "transient")
     assert "audit trail" in refused.issue["diagnostics"] and refused.headers["retry-after"]
@@ -347,7 +339,7 @@ def test_a_server_that_cannot_trace_gives_no_data_until_it_can(directory):
     assert metric(server, "ror_audit_failing") == 1
 
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
-    assert wait_for_readiness(server, 200) == {"status": "ready"}
+    assert wait_for_readiness(server, "ready")
     assert server.get("/fhir/Location/l4").status == 200
     assert metric(server, "ror_audit_failing") == 0
     assert [line["state"] for line in server.log("audit")] == ["failing", "recovered"]
@@ -366,11 +358,8 @@ def test_figures_say_how_many_lines_are_on_disk_and_how_long_they_waited(directo
     server = serve(directory)
     for number in range(10):
         server.get(f"/fhir/Location/l{number}")
-    deadline = time.monotonic() + 2
-    while metric(server, "ror_audit_lines_total") < 10 and time.monotonic() < deadline:
-        time.sleep(0.05)
 
-    assert metric(server, "ror_audit_lines_total") == 10
+    assert until(lambda: metric(server, "ror_audit_lines_total") == 10)
     assert metric(server, "ror_audit_lag_seconds") < 1
     assert stop(server) == 0
 
@@ -386,7 +375,7 @@ def test_a_server_whose_trail_cannot_be_opened_does_not_start(directory, tmp_pat
 def test_a_file_that_is_taken_away_is_logged_and_missed(directory):
     server = serve(directory)
     server.get("/fhir/Location/l1")
-    time.sleep(1)
+    assert until(lambda: calls(directory))
     [file] = trail_of(directory).files()
     (trail_of(directory).path / file).unlink()
     time.sleep(1)

@@ -7,7 +7,6 @@ outside the narrative of a resource that has one, or a resource without narrativ
 """
 
 import json
-import time
 from random import Random
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -31,6 +30,7 @@ from ror.search.words import MAX_WORD_LENGTH, stem, words_of
 from tests.conftest import OpenDirectory, small_directory
 from tests.search import worlds
 from tests.search.test_engine_law import USED, tree
+from tests.waiting import until
 
 SPECIALTIES = "https://mos.esante.gouv.fr/NOS/TRE_R38-SpecialiteOrdinale/FHIR/TRE-R38-SpecialiteOrdinale"
 CARDIOLOGY = {"coding": [{"system": SPECIALTIES, "code": "SM04"}]}
@@ -237,8 +237,7 @@ def places(directory: OpenDirectory) -> Directory:
 
 def settled(one: Directory) -> Directory:
     """The directory, once its index shows what was written: another thread may be at it."""
-    while one.index.view.seq < one.store.last_change():
-        time.sleep(0.001)
+    assert until(lambda: one.index.view.seq == one.store.last_change())
     return one
 
 
