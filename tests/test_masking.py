@@ -1,6 +1,7 @@
 """A policy that changes while the directory serves: every mask follows, and nobody answers with the former ones."""
 
 import json
+import sqlite3
 
 import pytest
 
@@ -84,6 +85,99 @@ def test_a_policy_decided_while_a_job_waits_is_the_one_applied(store, index):
     masking.apply(store, STRICT.name, "operator")
 
     assert store.policy() == STRICT.name
+    assert seen(index, 0) == (0, 0)
+
+
+@pytest.fixture
+def other(store, monkeypatch):
+    """The same directory, opened by another process; masks are made one at a time."""
+    monkeypatch.setattr(masking, "RESOURCES_AT_ONCE", 1)
+    other = open_store(store.url)
+    yield other
+    other.close()
+
+
+def once(act):
+    """What does `act` at the first call, whatever it is called with."""
+    pending = [act]
+    return lambda *_: pending.pop()() if pending else None
+
+
+def test_two_at_once_each_do_their_own_work(store, other):
+    theirs = []
+
+    mine = masking.apply(store, "3.0", "alice", once(lambda: theirs.append(masking.apply(other, "3.0", "bob"))))
+
+    for job, worker in ((mine, "alice"), (theirs[0], "bob")):
+        assert (job.state, job.progress["masked"]) == ("done", PLACES)
+        assert job.claimed_by == f"{worker}-{job.id}"
+
+
+def test_of_two_policies_at_once_the_one_decided_last_is_applied(store, other, index):
+    heard = []
+
+    def told(masked):
+        heard.append(masked)
+        if len(heard) == 1:
+            masking.apply(other, "3.0", "bob")
+
+    job = masking.apply(store, STRICT.name, "alice", told)
+
+    assert job.state == "failed"
+    assert "3.0 was decided" in job.progress["error"]["en"]
+    assert heard == [1]
+    assert seen(index, 0) == (PLACES, PLACES)
+
+
+def test_a_job_that_another_process_works_on_is_waited_for(store, other):
+    masking.decide(store, "3.0", "somebody")
+    claimed, waits = [], []
+
+    def end():
+        waits.append(True)
+        other.end_job(claimed[0].id, "bob", "done", {"masked": PLACES})
+
+    job = masking.apply(
+        store,
+        "3.0",
+        "alice",
+        once(lambda: claimed.append(other.claim_job([masking.KIND], "bob", 60))),
+        waits=end,
+    )
+
+    assert [one.id for one in claimed] == [job.id]
+    assert (job.state, job.claimed_by, waits) == ("done", "bob", [True])
+
+
+def killed(store, policy_name, masked):
+    """A job whose process was killed long ago, after so many resources."""
+    job = masking.decide(store, policy_name, "killed")
+    store.claim_job([masking.KIND], "killed", 60)
+    after = 0
+    for _ in range(masked):
+        after, _ = store.mask_again(after, 1)
+    store.beat_job(job.id, "killed", {"after": after, "masked": masked})
+    with sqlite3.connect(store.url.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE job SET heartbeat_at = 0 WHERE id = ?", (job.id,))
+    return job
+
+
+def test_the_job_of_a_process_that_was_killed_is_gone_on_with(store, other):
+    left = killed(store, "3.0", masked=3)
+    heard = []
+
+    masking.apply(other, "3.0", "alice", heard.append)
+
+    assert heard == [*range(4, PLACES + 1), *range(1, PLACES + 1)]
+    assert (store.job(left.id).state, store.job(left.id).progress["masked"]) == ("done", PLACES)
+
+
+def test_the_job_of_a_process_that_was_killed_is_given_up_under_another_policy(store, other, index):
+    left = killed(store, "3.0", masked=3)
+
+    job = masking.apply(other, STRICT.name, "alice")
+
+    assert (store.job(left.id).state, job.state) == ("failed", "done")
     assert seen(index, 0) == (0, 0)
 
 

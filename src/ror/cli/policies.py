@@ -45,10 +45,14 @@ def apply(
         before = store.policy()
         # Before it holds for anybody.
         open_acts(settings, store)("policy-apply", policy.name, asked_by, reason, {"before": before})
-        job = masking.apply(store, policy.name, asked_by, _tell_progress if not machine else _silence)
+        told = _tell_progress if not machine else _silence
+        job = masking.apply(store, policy.name, asked_by, told, waits=lambda: tell(say("policy.waits")))
+        now = store.policy()
     facts: dict[str, Any] = {"policy": policy.name, "before": before, "state": job.state, **job.progress}
     if machine:
         answer(json.dumps(facts, ensure_ascii=False))
+    if now != policy.name:
+        raise Unavailable("policy.superseded", policy=policy.name, now=now)
     if job.state != "done":
         raise Unavailable("policy.not-applied", policy=policy.name, state=job.state)
     if not machine:
