@@ -18,7 +18,7 @@ import pytest
 from ror import interactions
 from ror.access import Perimeter, Viewer
 from ror.bodies import Bodies
-from ror.search.index import Index
+from ror.search.index import SEGMENTS_OF_A_SIZE, Index
 from ror.search.parse import parse
 from ror.searching import search
 from ror.store import open_store
@@ -163,3 +163,23 @@ def test_a_body_that_came_from_the_store_since_may_refer_to_what_is_hidden(store
     keep(store, [offer("clinic", "ward", "bunker")])
 
     assert "bunker" not in elsewhere.found("HealthcareService", "clinic")
+
+
+def test_parts_of_the_index_that_are_merged_say_nothing_of_bodies_that_are_no_longer(store, elsewhere, monkeypatch):
+    keep(store, [resource("Organization", "team", contact=[contact("garde", "3")])])
+    elsewhere.index.catch_up()
+    for number in range(1, SEGMENTS_OF_A_SIZE):
+        keep(store, [resource("Organization", f"other-{number}")])
+        elsewhere.index.catch_up()
+    assert "garde" in elsewhere.found("Organization", "team", Viewer(1))
+    for _ in range(2):
+        assert "garde" not in elsewhere.found("Organization", "team")
+
+    keep(store, [resource("Organization", "team", active=True)])
+    # A search that began before this was acknowledged goes on with what a merge leaves.
+    before = len(elsewhere.index.view.parts)
+    elsewhere.index._compact()
+    assert len(elsewhere.index.view.parts) < before
+    monkeypatch.setattr(elsewhere.index, "see_for", lambda viewer: None)
+
+    assert "garde" not in elsewhere.found("Organization", "team")

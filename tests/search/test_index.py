@@ -6,6 +6,7 @@ without catching up; a merge that brings back what changed while it was made; a 
 one; the snapshot of another directory taken for ours.
 """
 
+import itertools
 import multiprocessing
 import os
 import random as randomness
@@ -302,6 +303,24 @@ def test_who_needs_the_last_commit_does_not_wait_for_a_merge(new_store, monkeypa
     fresh = opened(store, folder.with_name("fresh")).view
     assert seen == answers(index.view, 3) == answers(fresh, 3)
     assert ids(store, Search(index.view, Viewer(1)).of(Everything(), "Task")) == {"t0", "t2", "t3", "t4", "t5", "new"}
+
+
+def test_catching_up_ends_however_fast_others_write(kept, monkeypatch):
+    store, folder, _ = kept
+    index = opened(store, folder)
+    rows, written = store.index_rows, itertools.count(1)
+
+    def while_another_writes(rids):
+        keep(store, [{"resourceType": "Task", "id": f"t{next(written)}"}])
+        return rows(rids)
+
+    keep(store, [{"resourceType": "Task", "id": "t0"}])
+    last = store.last_change()
+    monkeypatch.setattr(store, "index_rows", while_another_writes)
+    index.catch_up()
+
+    assert index.view.seq == last
+    assert store.last_change() == last + 1
 
 
 def test_a_view_that_is_replaced_while_it_is_looked_at_is_not_up_to_date(kept, monkeypatch):

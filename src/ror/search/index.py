@@ -200,8 +200,9 @@ class Index:
             signal = self.store.change_signal()
             if signal == self._signal:
                 return
-            while (view := self._next(self.view)) is not None:
-                self.view = view
+            last = self.store.last_change()
+            while self.view.seq < last:
+                self.view = self._next(self.view)
             # Only now: what a failed reading missed is read by the next call.
             self._signal = signal
 
@@ -265,16 +266,15 @@ class Index:
             self._renew_snapshot()
 
     def _caught_up(self, view: View) -> View:
-        """The view after every change that followed it."""
-        while (after := self._next(view)) is not None:
-            view = after
+        """The view after every change that there is by now; not after those made meanwhile, which may never end."""
+        last = self.store.last_change()
+        while view.seq < last:
+            view = self._next(view)
         return view
 
-    def _next(self, view: View) -> View | None:
-        """The view after the changes that follow it, some of them when there are many; None when there are none."""
+    def _next(self, view: View) -> View:
+        """The view after the changes that follow it, some of them when there are many."""
         changes = self.store.changes_after(view.seq, CHANGES_AT_ONCE)
-        if not changes:
-            return None
         rids = sorted({change.rid for change in changes})
         fresh = segments.build(self.store.index_rows(rids))
         if self._changed:
@@ -287,7 +287,8 @@ class Index:
             while (group := _alike(self.view.parts)) is not None:
                 merged = _merged(self.view.parts[group], self.store)
                 with self._lock:
-                    self.view = self.view.with_merged(group, merged)
+                    # What was merged is as the store has it by now: the view comes to that moment first.
+                    self.view = self._caught_up(self.view).with_merged(group, merged)
 
     # --- snapshots ---
 
