@@ -184,6 +184,22 @@ BROKEN = [
     ),
     pytest.param(narrative(DIV.format("<script>x</script>")), "value", "Organization.text.div", id="a script"),
     pytest.param(narrative(DIV.format('<p onclick="x">a</p>')), "value", "Organization.text.div", id="a click handler"),
+    *(
+        pytest.param(
+            narrative(DIV.format(hidden)), "value", "Organization.text.div", id=f"what only HTML sees: {hidden}"
+        )
+        for hidden in (
+            "a&LT;&excl;-- <script>alert(1)</script> --&GT;",
+            "a<!--><img src='x' onerror='alert(1)'/>-->",
+            "a<!---><img src='x' onerror='alert(1)'/>-->",
+            "a<?x ><img src='x' onerror='alert(1)'/>?>",
+            "a<![CDATA[><img src='x' onerror='alert(1)'/>]]>",
+            '<a href="javascript:alert(1)">a</a>',
+            '<a href="java&Tab;script&colon;alert(1)">a</a>',
+            '<a href="javascript&#9;:alert(1)">a</a>',
+            '<a href="JavaScript\n:alert(1)">a</a>',
+        )
+    ),
     pytest.param(narrative(DIV.format(" ")), "value", "Organization.text.div", id="a narrative that says nothing"),
     pytest.param(narrative("<div>no namespace</div>"), "value", "Organization.text.div", id="a div of no namespace"),
     pytest.param(narrative("CHU"), "value", "Organization.text.div", id="a narrative that is not XHTML"),
@@ -338,6 +354,7 @@ SOUND = [
     pytest.param(organization(partOf={"reference": "Organization/1/_history/2"}), id="a reference to a version"),
     pytest.param(organization(partOf={"identifier": {"value": "1"}}), id="a reference by identifier"),
     pytest.param(organization(contained=[PART], partOf={"reference": "#part"}), id="a contained resource in use"),
+    pytest.param(narrative(DIV.format("1 &LT; 2 &AMP; &lt;b&gt;<!-- a comment -->")), id="a narrative of signs"),
     pytest.param(narrative(DIV.format("Centre&nbsp;<b>hospitalier</b>")), id="a narrative with an HTML entity"),
     pytest.param(organization(name="Hôpital d’instruction\u00a0Percy\n"), id="French typography"),
     pytest.param(role(period={"start": "2024-01-01", "end": "2024-01"}), id="a day in the month that ends the period"),

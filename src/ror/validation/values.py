@@ -94,6 +94,9 @@ def is_narrative(value: str) -> bool:
     """
     Whether a text is one XHTML `div` of formatting elements that says something.
 
+    A browser reads it as HTML, which must not find more in it than XML does: what the two end in different places is
+    refused (processing instructions, CDATA, comments that HTML takes for empty).
+
     >>> is_narrative('<div xmlns="http://www.w3.org/1999/xhtml">Bonjour&nbsp;!</div>')
     True
     >>> is_narrative('<div xmlns="http://www.w3.org/1999/xhtml"><script>x</script></div>')
@@ -108,7 +111,7 @@ def is_narrative(value: str) -> bool:
         is_allowed = _NARRATIVE_ELEMENTS.fullmatch(local) if depth else local == "div"
         if namespace != XHTML_NAMESPACE or not is_allowed:
             raise ValueError(name)
-        if any(key.lower().startswith("on") or "script:" in text.lower() for key, text in attributes.items()):
+        if any(_may_run(*one) for one in attributes.items()):
             raise ValueError(name)
         says_something = says_something or local == "img"
         depth += 1
@@ -121,18 +124,37 @@ def is_narrative(value: str) -> bool:
         nonlocal says_something
         says_something = says_something or not text.isspace()
 
-    def on_doctype(*_: object) -> None:
-        raise ValueError("a narrative has no document type")
+    def on_comment(text: str) -> None:
+        if text.startswith((">", "->")):
+            raise ValueError("a comment that HTML takes for empty")
+
+    def on_what_is_no_narrative(*_: object) -> None:
+        raise ValueError("a document type, a processing instruction or CDATA")
 
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler, parser.EndElementHandler = on_start, on_end
-    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = on_text, on_doctype
+    parser.CharacterDataHandler, parser.CommentHandler = on_text, on_comment
+    parser.StartDoctypeDeclHandler = parser.ProcessingInstructionHandler = on_what_is_no_narrative
+    parser.StartCdataSectionHandler = on_what_is_no_narrative
     try:
-        # The entities of HTML are allowed, and expat only knows those of XML.
-        parser.Parse(_UNKNOWN_TO_XML.sub(lambda found: html5.get(found[1], found[0]), value), True)
+        parser.Parse(_UNKNOWN_TO_XML.sub(_by_number, value), True)
     except (expat.ExpatError, ValueError):
         return False
     return says_something
+
+
+def _by_number(entity: re.Match[str]) -> str:
+    """
+    An entity of HTML by numbers, because expat only knows those of XML; an unknown one as it is, for expat to refuse.
+
+    Never the character itself: `&LT;` would become markup.
+    """
+    return "".join(f"&#{ord(character)};" for character in html5.get(entity[1], "")) or entity[0]
+
+
+def _may_run(attribute: str, value: str) -> bool:
+    """Whether an attribute is a handler, or the address of a script; browsers leave white space out of an address."""
+    return attribute.lower().startswith("on") or "script:" in re.sub(r"[\x00-\x20]", "", value).lower()
 
 
 # --- references -----------------------------------------------------------------------------------------------------
