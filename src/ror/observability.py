@@ -160,6 +160,9 @@ class Metrics:
         self._seq = self._gauge("ror_index_seq", "Last change that the index holds, of the latest process", "livemin")
         self._resources = self._gauge("ror_resources", "Live resources", "livemax", ("type",))
         self._index_bytes = self._gauge("ror_index_bytes", "Bytes of the index arrays", "livesum")
+        self._index_fails = self._gauge(
+            "ror_index_failing", "Whether the index cannot do what it does by itself", "livemax", ("work",)
+        )
         self._bodies_bytes = self._gauge("ror_body_cache_bytes", "Bytes of bodies kept at hand", "livesum")
         self._bodies = self._gauge(
             "ror_body_cache_reads", "Bodies read, by whether they were at hand", "livesum", ("at_hand",)
@@ -224,6 +227,10 @@ class Metrics:
             size.set(cached.size)
             reads.labels("yes").set(cached.hits)
             reads.labels("no").set(cached.misses)
+
+    def index_fails(self, work: str, fails: bool) -> None:
+        """The index cannot follow what is written, or have its snapshot renewed, or can again."""
+        self._index_fails.labels(work).set(fails)
 
     def rates(self, rates: Mapping[str, tuple[int, int]]) -> None:
         """How many calls a minute, and at once, each client may make that is held to a rate; 0 for one that was."""

@@ -20,7 +20,7 @@ from ror.errors import Unavailable, UsageError
 from ror.issuers import Issuers, Told, nobody
 from ror.rates import Rates
 from ror.registry import Registry
-from ror.search.index import Index
+from ror.search.index import Index, Troubled
 from ror.search.seal import Seal, seal_of
 from ror.settings import Settings
 from ror.store import open_store
@@ -57,10 +57,12 @@ class Directory:
         self.store.close()
 
 
-def open_directory(settings: Settings, told_of_issuer: Told = nobody) -> Directory:
+def open_directory(
+    settings: Settings, told_of_issuer: Told = nobody, troubled: Troubled = lambda work, problem: None
+) -> Directory:
     """
     The directory that the settings name, created when there is none, indexed and following its changes;
-    `told_of_issuer` hears when the keys of an identity provider cannot be had.
+    `told_of_issuer` hears when the keys of an identity provider cannot be had, `troubled` what fails in following.
 
     Raises UsageError or Unavailable when the database cannot be opened.
     """
@@ -69,7 +71,7 @@ def open_directory(settings: Settings, told_of_issuer: Told = nobody) -> Directo
     store = open_store(settings.database)
     try:
         bodies = Bodies(store, settings.body_cache_mb * 1_000_000)
-        index = Index(store, snapshot_folder(settings.database), changed=bodies.forget)
+        index = Index(store, snapshot_folder(settings.database), changed=bodies.forget, troubled=troubled)
         answers = Answers(settings.answer_cache_mb * 1_000_000)
         seal = seal_of(store)
         registry = Registry(store)

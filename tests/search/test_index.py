@@ -374,6 +374,69 @@ def test_a_snapshot_made_by_another_process_is_adopted_and_loses_nothing(kept, m
     assert answers(index.view, 7) == answers(opened(store, folder.with_name("fresh")).view, 7)
 
 
+def test_an_index_that_could_not_follow_says_so_and_goes_on_once_it_can(kept, monkeypatch):
+    store, folder, _ = kept
+    told: list[tuple[str, str]] = []
+    index = Index(store, folder, troubled=lambda work, problem: told.append((work, str(problem))))
+    index.open()
+    monkeypatch.setattr(indexing, "RETRY_S", 0.01)
+    changes, fails = store.changes_after, threading.Event()
+
+    def sometimes(seq, limit):
+        if fails.is_set():
+            raise OSError("a disk that is away")
+        return changes(seq, limit)
+
+    monkeypatch.setattr(store, "changes_after", sometimes)
+    fails.set()
+    index.follow()
+    keep(store, [{"resourceType": "Task", "id": "late"}])
+    assert until(lambda: told) == [("following", "a disk that is away")]
+    fails.clear()
+
+    assert until(lambda: index.view.seq == store.last_change())
+    assert until(lambda: len(told) == 2)
+    assert told[1:] == [("following", "None")]
+    index.close()
+
+
+def test_a_snapshot_that_cannot_be_made_is_told_and_not_tried_again_at_once(kept, monkeypatch):
+    store, folder, _ = kept
+    told: list[tuple[str, Exception | None]] = []
+    index = Index(store, folder, troubled=lambda work, problem: told.append((work, problem)))
+    index.open()
+    monkeypatch.setattr(indexing, "STALE_FLOOR", 0)
+    monkeypatch.setattr(indexing, "STALE_SHARE", 0)
+    keep(store, [{"resourceType": "Task", "id": "more"}])
+    index.refresh()
+    # Whoever makes one takes this first.
+    (folder / "making.lock").mkdir()
+    index._renew_snapshot()
+    assert index._maker is not None
+    index._maker.join()
+
+    for _ in range(3):
+        index._renew_snapshot()
+
+    assert index._maker is None
+    [(work, problem)] = told
+    assert work == "snapshot" and str(folder) in str(problem)
+
+
+def test_what_killed_makers_of_snapshots_left_is_swept_once_nobody_can_be_writing_it(kept):
+    store, folder, _ = kept
+    left, written = folder / "1.index.1.partial", folder / "2.index.2.partial"
+    for file in (left, written):
+        file.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    for snapshot in folder.glob("*.index"):
+        snapshot.unlink()
+
+    opened(store, folder)
+
+    assert [file.name for file in folder.glob("*.partial")] == [written.name]
+
+
 def test_what_a_snapshot_knows_first_is_told_before_it_is_adopted(kept, monkeypatch):
     store, folder, _ = kept
     told: set[int] = set()

@@ -33,6 +33,7 @@ from ror.http.routes import SERVICE_ROUTES, check_method, report_directory, rout
 from ror.http.tracing import Tracer, listeners
 from ror.observability import Log, Metrics
 from ror.runtime import Directory, open_directory, open_trail
+from ror.search.index import Work
 from ror.settings import Settings
 from ror.tokens import UnknownKey
 from ror.trail.writing import Journal
@@ -129,7 +130,7 @@ class Door:
         self.on_open(directory)
 
     def _opened(self) -> tuple[Directory, Journal | None]:
-        directory = open_directory(self.service.settings, self._told_of_issuer)
+        directory = open_directory(self.service.settings, self._told_of_issuer, self._told_of_index)
         try:
             return directory, open_trail(
                 self.service.settings, directory.store, listeners(self.service.metrics, self.service.log)
@@ -143,6 +144,13 @@ class Door:
             self.service.log.write("info", "issuer", issuer=issuer, state="recovered")
         else:
             self.service.log.write("warning", "issuer", issuer=issuer, state="failing", problem=str(problem))
+
+    def _told_of_index(self, work: Work, problem: Exception | None) -> None:
+        self.service.metrics.index_fails(work, problem is not None)
+        if problem is None:
+            self.service.log.write("warning", "index", work=work, state="recovered")
+        else:
+            self.service.log.failure("index", problem, work=work, state="failing")
 
     async def _close(self) -> None:
         self.service.stopping = True

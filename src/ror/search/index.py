@@ -9,19 +9,20 @@ and writes snapshots, and has a fresh one made by another process when the small
 import fcntl
 import multiprocessing
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pyroaring import BitMap
 
 from ror.access import Viewer
 from ror.cycles import seldom_collected
 from ror.definitions import RESOURCE_TYPES
-from ror.errors import UsageError
+from ror.errors import Unavailable, UsageError
 from ror.search import segment as segments
 from ror.search.columns import Column
 from ror.search.extract import SCHEMA
@@ -37,7 +38,16 @@ SEGMENTS_OF_A_SIZE: Final = 6
 STALE_SHARE: Final = 0.2
 STALE_FLOOR: Final = 20_000
 """A new snapshot is made once this share of the large segment, and at least this many resources, changed."""
+RETRY_S: Final = 1.0
+RENEW_AGAIN_S: Final = 60.0
+"""How long to wait after a failure: before the change log is looked at again, before another snapshot is made."""
+ABANDONED_S: Final = 3_600.0
+"""A file that nobody wrote to for so long is what is left of a process that was killed."""
 
+Work = Literal["following", "snapshot"]
+"""What an index does by itself."""
+Troubled = Callable[[Work, Exception | None], None]
+"""Who is told why such work fails, and of None when it is done again."""
 
 HIDDEN: Final = "hidden"
 ASTRAY: Final = "astray"
@@ -146,15 +156,23 @@ class Index:
     """
     The current view of a store, kept current.
 
-    `folder` is where its snapshots live; `changed` is told the rids of what changed, before a view shows it. Call
-    `open` once, then read `view`; `refresh` brings it up to the last commit, `follow` does so from a thread until
-    `close`.
+    `folder` is where its snapshots live; `changed` is told the rids of what changed, before a view shows it, `troubled`
+    what fails in the thread that follows. Call `open` once, then read `view`; `refresh` brings it up to the last
+    commit, `follow` does so from a thread until `close`.
     """
 
-    def __init__(self, store: Store, folder: Path, changed: Callable[[Sequence[int]], None] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        changed: Callable[[Sequence[int]], None] | None = None,
+        troubled: Troubled = lambda work, problem: None,
+    ) -> None:
         self.store = store
         self.folder = folder
         self._changed = changed
+        self._troubled = troubled
+        self._failing: set[Work] = set()
         self.view = EMPTY
         self._signal: int | None = None
         self._masks_signal: int | None = None
@@ -165,6 +183,8 @@ class Index:
         self._follower: threading.Thread | None = None
         self._maker: multiprocessing.process.BaseProcess | None = None
         self._snapshot_seq = 0
+        self._renew_from = 0.0
+        """When another snapshot may be made, by the clock that never goes back."""
 
     def open(self) -> None:
         """
@@ -261,9 +281,24 @@ class Index:
     # --- keeping up ---
 
     def _follow(self) -> None:
-        while not self._closing.wait(POLL_S):
-            self.refresh()
-            self._renew_snapshot()
+        pause = POLL_S
+        while not self._closing.wait(pause):
+            try:
+                self.refresh()
+                self._renew_snapshot()
+            except Exception as problem:
+                # Whatever it is, it may pass, and a thread that ends here would leave the view as it is for ever.
+                self._tell("following", problem)
+                pause = RETRY_S
+            else:
+                self._tell("following", None)
+                pause = POLL_S
+
+    def _tell(self, work: Work, problem: Exception | None) -> None:
+        """Say that work fails, the first time it does, and that it is done again."""
+        if (problem is not None) != (work in self._failing):
+            self._failing ^= {work}
+            self._troubled(work, problem)
 
     def _caught_up(self, view: View) -> View:
         """The view after every change that there is by now; not after those made meanwhile, which may never end."""
@@ -305,6 +340,10 @@ class Index:
         self._snapshot_seq = self.view.seq
         for old in sorted(self.folder.glob("*.index"))[:-2]:
             old.unlink(missing_ok=True)
+        for left in self.folder.glob("*.partial"):
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > ABANDONED_S:
+                    left.unlink()
 
     def _newer_snapshot(self, identity: str) -> View | None:
         """The view in the newest snapshot of this directory, if it is newer than the one we started from."""
@@ -323,7 +362,7 @@ class Index:
     def _renew_snapshot(self) -> None:
         """Have another process write a snapshot when this one weighs too much; adopt it when it is there."""
         if self._maker is None:
-            if self._is_stale():
+            if self._is_stale() and time.monotonic() >= self._renew_from:
                 context = multiprocessing.get_context("spawn")
                 self._maker = context.Process(
                     target=_make_snapshot, args=(self.store.url, str(self.folder)), daemon=True
@@ -332,10 +371,14 @@ class Index:
             return
         if self._maker.is_alive():
             return
-        self._maker = None
+        code, self._maker = self._maker.exitcode, None
         newer = self._newer_snapshot(_identity(self.store))
         if newer is None:
+            self._renew_from = time.monotonic() + RENEW_AGAIN_S
+            if code:
+                self._tell("snapshot", Unavailable("index.no-new-snapshot", folder=self.folder, code=code))
             return
+        self._tell("snapshot", None)
         # The snapshot may know of changes that nobody was told of yet.
         self.catch_up()
         # There is much to catch up with at first, and little once that is done.
