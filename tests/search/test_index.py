@@ -202,6 +202,12 @@ def test_a_damaged_snapshot_is_ignored_and_made_again(kept, how):
     assert all(load(one) is not None for one in folder.glob("*.index"))
 
 
+def test_snapshots_stand_in_a_folder_for_its_owner_alone(kept):
+    _, folder, _ = kept
+
+    assert folder.stat().st_mode & 0o077 == 0
+
+
 def test_the_snapshot_of_another_directory_is_ignored(kept, new_store):
     _, folder, expected = kept
     other, other_folder = new_store()

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -56,6 +57,28 @@ def writing_process(path: Path, first: int = 0, after: int = 1_000_000) -> subpr
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "ror.sqlite"
+
+
+def test_a_new_file_is_for_its_owner_alone(path: Path):
+    umask = os.umask(0o022)
+    try:
+        with closing(SqliteStore(path)) as store:
+            store.put([draft("1", "x")], "author")
+
+            files = sorted(path.parent.glob(f"{path.name}*"))
+            assert {file.name.removeprefix(path.name) for file in files} == {"", "-shm", "-wal"}
+            assert {oct(file.stat().st_mode & 0o777) for file in files} == {"0o600"}
+    finally:
+        os.umask(umask)
+
+
+def test_an_operator_may_let_others_read_a_file(path: Path):
+    SqliteStore(path).close()
+    path.chmod(0o640)
+
+    SqliteStore(path).close()
+
+    assert path.stat().st_mode & 0o777 == 0o640
 
 
 @pytest.fixture

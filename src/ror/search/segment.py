@@ -277,7 +277,7 @@ def save(segment: Segment, path: Path, facts: Mapping[str, str]) -> None:
     head += b"\0" * (-len(head) % _ALIGNMENT)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with partial.open("wb") as file:
             file.write(head)
             file.writelines(pieces)

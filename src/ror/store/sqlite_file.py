@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,8 @@ WRITER_CACHE_KIB: Final = 65_536
 # 16 MiB of log between two copies into the file: half as many as by default, and still read quickly after a crash.
 CHECKPOINT_PAGES: Final = 4_096
 LOG_BYTES_KEPT: Final = 64 << 20
+FILE_MODE: Final = 0o600
+"""The file holds the keys that sign tokens, and what few may see; SQLite gives its mode to the files beside it."""
 
 # What each primary result code means. Source: sqlite.org/rescode.html.
 _PASSING: Final = {
@@ -70,6 +72,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
     Raises UsageError when `path` cannot be used, Unavailable when it is locked or its disk is full.
     """
     _check_place(path)
+    with suppress(OSError):
+        # What cannot be made here is for SQLite to tell. An operator may have given a former file another mode.
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, FILE_MODE))
     with translating(path, opening=True):
         connection = _connect(path)
         try:
