@@ -229,6 +229,22 @@ def test_who_reads_without_being_anybody_is_told(directory):
     assert (line.status, line.client, line.profile) == (401, None, None)
 
 
+def test_what_somebody_asked_who_was_refused_at_once_can_be_looked_for(directory):
+    lines = traced(
+        directory,
+        request("/fhir/Location?_id=l1&organization.name=Zorglub", x_request_id="nobody"),
+        request("/fhir/Location?_id=l1", "DELETE"),
+        ROR_ANONYMOUS_PROFILE="",
+    )
+
+    hashed = trail_of(directory).veil().hashed("Zorglub")
+    assert [(line.status, line.query) for line in lines] == [
+        (401, (("_id", "l1"), ("organization.name", hashed))),
+        (405, (("_id", "l1"),)),
+    ]
+    assert [one.record.request_id for one in find(trail_of(directory), Wanted(value=hashed))] == ["nobody"]
+
+
 def test_what_is_open_to_everybody_is_not_told(directory):
     asked = [request(target) for target in ("/", "/fhir/metadata", "/health/live", "/health/ready", "/metrics")]
 

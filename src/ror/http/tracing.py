@@ -16,6 +16,7 @@ import msgspec
 from ror.audit.records import Announced, Brief, Call, Certificate, encoded, in_common, instant
 from ror.definitions import RESOURCE_TYPES
 from ror.errors import RorError
+from ror.http.addresses import parameters
 from ror.http.exchange import NOBODY, Caller, Exchange, Headers, Route
 from ror.observability import Log, Metrics
 from ror.trail.writing import Batch, Journal, Listeners
@@ -155,7 +156,10 @@ class Tracer:
         return Announced(*(None if one is None else self._veil.announced(one.decode("latin-1")) for one in sent))
 
     def _query(self, path: str, query: bytes, pairs: Sequence[tuple[str, str]] | None) -> tuple[tuple[str, str], ...]:
-        """The parameters of a call, as they may be read; hashed whole when it was refused before they could be."""
+        """The parameters of a call, refused before they were looked at or not; hashed whole when none can be told."""
+        if pairs is None:
+            with suppress(RorError):
+                pairs = parameters(query)
         if pairs:
             try:
                 return self._veil.pairs(_resource_type(path), pairs)
