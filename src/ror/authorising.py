@@ -151,7 +151,7 @@ class TokenService:
             believe(certificate, self._authorities.current(), now)
         except Untrusted as problem:
             if problem.reason == "list-outdated":
-                raise TokenRefused("temporarily_unavailable", "oauth.list-outdated") from None
+                raise TokenRefused("temporarily_unavailable", "oauth.list-outdated") from problem
             raise TokenRefused("invalid_client", f"oauth.{problem.reason}") from None
         if client is None or client.subject is None or not is_same_name(client.subject, certificate.subject):
             raise TokenRefused(

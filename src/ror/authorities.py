@@ -37,7 +37,7 @@ class WatchedAuthorities:
                     self._known = self._read()
                     self._look = look
             except (OSError, ValueError) as problem:
-                raise Unavailable("certificates.unreadable", files=self._named(), problem=problem) from None
+                raise Unavailable("certificates.unreadable", files=self._named(), problem=problem) from problem
             return self._known
 
     def _looked(self) -> _Look:

@@ -1,6 +1,7 @@
 """Who calls: tokens given and refused over real TLS and behind a proxy, and what becomes of them at the door."""
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -311,8 +312,20 @@ def test_a_revocation_list_out_of_date_leaves_nobody_believed(tmp_path_factory: 
 
         assert (outdated.status_code, outdated.json()["error"]) == (503, "temporarily_unavailable")
         assert (unreadable.status_code, unreadable.json()["error"]) == (503, "temporarily_unavailable")
+        # Those who run the service are told why, in the log; the others are not.
+        assert "crl.pem" not in unreadable.text and str(alone.folder) not in unreadable.text
+        assert unreadable.headers["x-request-id"] in unreadable.json()["error_description"]
         assert running.token("regulation")
     alone.store.close()
+
+
+def test_an_error_description_is_plain_ascii(server: Secured):
+    sent = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    answer = server.session.post(server.url + TOKEN, data=b"grant_type=%ff", headers=sent)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    assert re.fullmatch(r"[\x20\x21\x23-\x5b\x5d-\x7e]+", answer.json()["error_description"])
 
 
 # --- certificates from proxies ----------------------------------------------------------------------------------------
@@ -360,6 +373,7 @@ def test_a_certificate_injected_by_a_stranger_is_refused_everywhere(world: World
 
     assert injected.status_code == 400
     assert "x-ssl-client-cert" in injected.text
+    assert (injected.json().get("error") == "invalid_request") is (path == TOKEN)
     assert strangers.session.get(f"{strangers.url}/health/live").status_code == 200
 
 

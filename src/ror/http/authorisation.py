@@ -14,6 +14,7 @@ from ror.errors import InvalidRequest, RorError, TooManyCalls, Unavailable, Unsu
 from ror.http.allowances import check_client
 from ror.http.exchange import Call, Caller, Reply, Route, Service, retry_after
 from ror.http.proxies import certificate_of
+from ror.http.refusing import described
 from ror.settings import REALM
 from ror.tokens import accepted, published
 
@@ -94,7 +95,7 @@ def refused(error: RorError, language: str) -> Reply:
             code, status = "temporarily_unavailable", error.status
         case _:
             code, status = "invalid_request", error.status
-    body = {"error": code, "error_description": error.text("en").replace('"', "'")}
+    body = {"error": code, "error_description": described(error)}
     headers = ((b"www-authenticate", b'Basic realm="ror"'),) if status == 401 else ()
     reply = _json(body, _NO_STORE, status)
     reply.headers = (*headers, (b"pragma", b"no-cache"))

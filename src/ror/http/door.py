@@ -200,8 +200,8 @@ class Door:
         language = messages.preferred_language(_text(headers, b"accept-language"))
         route, caller, pairs, pretty = None, NOBODY, None, False
         try:
-            self._proxies.check(scope, headers)
             base_url, route, parts = self._route(scope, headers)
+            self._proxies.check(scope, headers)
             method = scope["method"]
             if method == "OPTIONS":
                 return route, Reply(204, headers=((b"allow", ", ".join(route.allow).encode()),))
@@ -225,7 +225,7 @@ class Door:
         except _ClientGone:
             return route, Reply(_CLIENT_GONE, caller=caller)
         except RorError as error:
-            reply = refusal(error, language, route)
+            reply = refusal(self._for_outside(error, request_id), language, route)
         except Exception as problem:
             self.service.log.failure(
                 "bug", problem, request_id=request_id, method=scope["method"], path=scope["raw_path"].decode("latin-1")
@@ -238,6 +238,13 @@ class Door:
         reply.pairs = () if route is not None and route.authenticates else pairs
         reply.caller = reply.caller or caller
         return route, reply
+
+    def _for_outside(self, error: RorError, request_id: str) -> RorError:
+        """What a caller may know of an error: of a file or a disk that fails nothing but that; the log has the rest."""
+        if error.status != Unavailable.status or error.__cause__ is None:
+            return error
+        self.service.log.write("error", "unavailable", request_id=request_id, problem=str(error))
+        return Unavailable("http.unavailable", request_id=request_id) if isinstance(error, Unavailable) else error
 
     async def _caller(self, scope: Scope, headers: Headers, route: Route, metadata: str) -> Caller:
         """Who calls; where a key of others is not known, once its issuer was asked for those it publishes now."""

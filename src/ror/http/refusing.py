@@ -16,6 +16,12 @@ class RequestTooSlow(RorError):
     status, issue = 408, "timeout"
 
 
+def described(error: RorError) -> str:
+    """What is told of an error where OAuth wants plain ASCII without quotes or backslashes (RFC 6749 section 5.2)."""
+    told = error.text("en").replace('"', "'")
+    return "".join(one if " " <= one <= "~" and one != "\\" else "?" for one in told)
+
+
 def refusal(error: RorError, language: str, route: Route | None = None) -> Reply:
     """The reply to a request that is refused."""
     reply = route.refused(error, language) if route else outcome_of(error, language)
@@ -32,7 +38,7 @@ def _with_refusal(error: RorError) -> Iterator[Header]:
         case Unauthenticated():
             yield b"www-authenticate", b'Bearer realm="ror"'
         case InvalidToken():
-            told = error.text("en").replace('"', "'").encode("ascii", "replace")
+            told = described(error).encode()
             yield b"www-authenticate", b'Bearer realm="ror", error="invalid_token", error_description="%b"' % told
         case TooManyCalls():
             yield retry_after(error)
