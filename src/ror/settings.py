@@ -372,5 +372,10 @@ def _check_together(settings: Settings) -> None:
     if settings.tls_client_crl and not settings.tls_client_authorities:
         raise UsageError("settings.revocations-alone")
     viewer = anonymous_viewer(settings.anonymous_profile)
-    if viewer is not None and viewer.profile != OPEN_DATA and not is_loopback(settings.host):
+    if viewer is None or viewer.profile == OPEN_DATA:
+        return
+    if not is_loopback(settings.host):
         raise UsageError("access.loopback-only", host=settings.host, profile=viewer.profile)
+    if settings.trusted_proxies:
+        # What a proxy passes on comes from anywhere, also when the proxy stands on this machine.
+        raise UsageError("access.no-proxy", profile=viewer.profile)

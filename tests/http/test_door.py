@@ -462,7 +462,7 @@ def test_a_caller_over_ipv6_is_known_by_its_ipv4_address_too():
 
 def test_forwarded_headers_are_believed_from_a_trusted_proxy_only(database: str, server: Server):
     headers = {"x_forwarded_proto": "https", "x_forwarded_host": "evil.test, ror.example.org"}
-    trusting = start(database, ROR_ANONYMOUS_PROFILE="1", ROR_TRUSTED_PROXIES="127.0.0.0/8")
+    trusting = start(database, ROR_ANONYMOUS_PROFILE="0", ROR_TRUSTED_PROXIES="127.0.0.0/8")
     try:
         believed = trusting.get("/fhir/Location?_count=0", **headers).json
     finally:

@@ -42,7 +42,7 @@ def test_settings_handed_to_another_process_arrive_unchanged(tmp_path):
     given = settings.load(
         {
             "database": "a folder/ror?.db",
-            "anonymous_profile": 1,
+            "anonymous_profile": 0,
             "mount_points": ["/fhir", "/"],
             "trusted_proxies": ["10.0.0.0/8", "::1"],
             "access_log": False,
@@ -121,6 +121,13 @@ def test_the_anonymous_profile_is_accepted_on_a_loopback_address(host):
 def test_the_anonymous_profile_is_refused_where_others_can_reach_it(host):
     with pytest.raises(UsageError, match="loopback"):
         settings.load({"anonymous_profile": 1, "host": host})
+
+
+def test_the_anonymous_profile_is_refused_behind_a_proxy_because_others_can_reach_it():
+    with pytest.raises(UsageError, match="trusted_proxies"):
+        settings.load({"anonymous_profile": 2, "trusted_proxies": "127.0.0.1"})
+
+    assert settings.load({"anonymous_profile": 0, "trusted_proxies": "127.0.0.1"}).anonymous_profile == 0
 
 
 def test_every_setting_is_documented_in_both_languages():
