@@ -165,7 +165,7 @@ class Settings:
     metrics_readers: tuple[str, ...] = _setting(("127.0.0.0/8", "::1"), _networks)
     """Networks from which figures may be read: they count what is hidden, too."""
     token_issuer: str | None = _setting(None, _public_url)
-    """What tokens name as their issuer, the realm's path left out."""
+    """What tokens name as their issuer, with or without the path of the realm."""
     token_audience: str = _setting("ror", _any_text)
     token_lifetime_s: int = _setting(300, _whole_number(5, LONGEST_LIFE_S))
     token_key_days: int = _setting(30, _whole_number(1, 365))
@@ -205,7 +205,8 @@ class Settings:
     def issuer(self) -> str:
         """What tokens name as their issuer: the realm, as consumers of the published service know it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return (self.token_issuer or self.public_url or f"{self.scheme}://{host}:{self.port}") + REALM
+        server = self.token_issuer or self.public_url or f"{self.scheme}://{host}:{self.port}"
+        return server.removesuffix(REALM) + REALM
 
     @property
     def scheme(self) -> str:

@@ -130,6 +130,11 @@ def test_the_anonymous_profile_is_refused_behind_a_proxy_because_others_can_reac
     assert settings.load({"anonymous_profile": 0, "trusted_proxies": "127.0.0.1"}).anonymous_profile == 0
 
 
+@pytest.mark.parametrize("written", ["https://auth.example.org", "https://auth.example.org/auth/realms/ror/"])
+def test_the_issuer_of_tokens_is_the_realm_whether_or_not_it_is_written(written):
+    assert settings.load({"token_issuer": written}).issuer == "https://auth.example.org/auth/realms/ror"
+
+
 def test_every_setting_is_documented_in_both_languages():
     assert [one.name for one in SETTINGS] == [one.name for one in fields(Settings)]
     assert all(one.description(language) for one in SETTINGS for language in ("fr", "en"))
