@@ -86,6 +86,15 @@ def test_every_act_says_who_when_and_why(folder):
     assert "certificat volé" in ror("client", "show", "dac", folder=folder).stdout
 
 
+def test_an_act_on_no_establishment_is_none(folder):
+    told(folder, "add", "lits", "--supplier", "--subject", "CN=lits,C=FR", "--establishment", "750000001")
+
+    done = ror("client", "grant-establishments", "lits", folder=folder)
+
+    assert done.returncode == 2 and "--withdraw" in done.stderr
+    assert [act["action"] for act in told(folder, "show", "lits")["acts"]] == ["add"]
+
+
 def test_a_supplier_is_given_establishments_and_loses_them(folder):
     told(folder, "add", "lits", "--supplier", "--subject", SUBJECT, "--establishment", "750000001")
 
@@ -118,7 +127,10 @@ def test_all_clients_are_listed(folder):
         pytest.param(["add", "x"], "--profile", id="neither reader nor supplier"),
         pytest.param(["add", "x", "--profile", "1"], "--subject", id="no certificate"),
         pytest.param(["add", "x", "--profile", "1", "--subject", "SAS"], "distinguished", id="a bad subject"),
-        pytest.param(["add", "x", "--profile", "1", "--certificate", "ror.db"], "ror.db", id="a bad certificate"),
+        pytest.param(
+            ["add", "x", "--profile", "1", "--certificate", "ror.db"], "BEGIN CERTIFICATE", id="no certificate"
+        ),
+        pytest.param(["add", "x", "--profile", "1", "--certificate", "nope.pem"], "cannot be read", id="no such file"),
         pytest.param(["add", "x", "--profile", "0", "--region", "99"], "99", id="an unknown region"),
         pytest.param(["add", "x", "--profile", "0", "--field", "99"], "99", id="an unknown field"),
         pytest.param(["add", "x", "--profile", "0", "--user-profile", "CU99"], "CU99", id="an unknown user profile"),

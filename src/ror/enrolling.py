@@ -80,14 +80,16 @@ def grant_establishments(
     """
     Add establishments to those whose beds a supplier may declare, and take others away.
 
-    Raises UsageError when there is none of this id, when it is no supplier, when it was revoked, or when an
-    establishment to be taken away was never granted.
+    Raises UsageError when there is none of this id, when it is no supplier, when it was revoked, when no establishment
+    is named, or one to be taken away was never granted.
     """
     more, less = frozenset(granted), frozenset(withdrawn)
 
     def change(client: Client) -> Client:
         if client.kind is not Kind.SUPPLIER:
             raise UsageError("clients.only-suppliers", id=client.id)
+        if not more | less:
+            raise UsageError("clients.no-establishment", id=client.id)
         if less - client.establishments:
             raise UsageError("clients.not-granted", id=client.id, codes=", ".join(sorted(less - client.establishments)))
         return replace(after(client, Action.GRANT_ESTABLISHMENTS), establishments=(client.establishments | more) - less)

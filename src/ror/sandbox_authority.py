@@ -92,7 +92,7 @@ class SandboxAuthority:
         Raises UsageError when there is none such that is not revoked.
         """
         for one in self.issued:
-            if name in (one.name, one.serial) and one.revoked_at is None:
+            if (name == one.name or _is_serial(name, one.serial)) and one.revoked_at is None:
                 one.revoked_at = now
                 self._write_issued()
                 self.publish_revocations(now)
@@ -140,6 +140,16 @@ def make(folder: Path, now: datetime, hosts: Sequence[str] = LOCAL_HOSTS) -> San
     made = SandboxAuthority(folder)
     made.publish_revocations(now)
     return made
+
+
+def _is_serial(text: str, serial: str) -> bool:
+    """
+    Whether a text is this serial number, however it writes hexadecimal: other programs put a 0 first, or colons.
+
+    >>> _is_serial("0f:5e", "F5E"), _is_serial("F5", "F5E")
+    (True, False)
+    """
+    return text.replace(":", "").lstrip("0").upper() == serial
 
 
 def _write_holder(folder: Path, name: str, made: Holder, chain: bytes = b"") -> None:

@@ -175,6 +175,7 @@ def test_lines_are_exported_as_audit_events(place, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (("search", "--status", "refused"), '"refused" is not an HTTP status. Write 404'),
         (("search", "--since", "yesterday"), '"yesterday" is not a date'),
         (("export", "--format", "pdf"), '"pdf" is not a format of export. Formats: ndjson, fhir.'),
         (("verify", "--audit-folder", "nowhere"), 'There is no audit trail in "nowhere"'),

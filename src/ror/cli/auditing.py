@@ -1,6 +1,7 @@
 """`ror audit …`: whether the trail is whole, what it tells, and taking it elsewhere."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
@@ -26,6 +27,8 @@ from ror.trail.verifying import Finding, Verdict, verify
 
 NOT_WHOLE: Final = 1
 """The exit code when a fault is found."""
+
+_STATUS: Final = re.compile(r"[1-5Xx][0-9Xx]{2}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +213,13 @@ def _folder(settings: Settings) -> Folder:
 
 
 def _wanted(folder: Folder, asked: Asked) -> Wanted:
-    """Raises UsageError for a date that is none, or a value that cannot be hashed without the key."""
+    """Raises UsageError for a date or a status that is none, or a value that cannot be hashed without the key."""
     try:
         value = None if asked.value is None else folder.veil().hashed(asked.value)
     except (OSError, ValueError) as problem:
         raise UsageError("audit.no-values-key", folder=folder.path, problem=problem) from None
+    if asked.status is not None and not _STATUS.fullmatch(asked.status):
+        raise UsageError("audit.not-a-status", value=asked.status[:100])
     return Wanted(
         since="" if asked.since is None else _instant(asked.since, last=False),
         until=LAST_DAY if asked.until is None else _instant(asked.until, last=True),

@@ -175,8 +175,10 @@ def _subject(asked: Asked) -> str | None:
         raise UsageError("clients.subject-twice")
     try:
         return written_name(x509.load_pem_x509_certificate(asked.certificate.read_bytes()).subject)
-    except (OSError, ValueError) as problem:
-        raise UsageError("clients.bad-certificate", file=asked.certificate, problem=problem) from None
+    except OSError:
+        raise UsageError("clients.unreadable-certificate", file=asked.certificate) from None
+    except ValueError:
+        raise UsageError("clients.bad-certificate", file=asked.certificate) from None
 
 
 def _rate(calls_per_minute: int | None, burst: int | None) -> Rate | None:

@@ -48,6 +48,7 @@ def revoke(folder: Path, name: str) -> None:
     issued = authority.revoke(name, datetime.now(UTC))
     answer(f"subject: {issued.subject}")
     answer(f"crl: {authority.revocations}")
+    tell(say("cli.pki-warning"))
 
 
 def renew(folder: Path) -> None:
@@ -55,6 +56,7 @@ def renew(folder: Path) -> None:
     authority = SandboxAuthority(folder)
     authority.publish_revocations(datetime.now(UTC))
     answer(f"crl: {authority.revocations}")
+    tell(say("cli.pki-warning"))
 
 
 def _quoted(path: Path) -> str:
