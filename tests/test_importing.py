@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from decimal import Decimal
+from random import Random
 from types import SimpleNamespace
 
 import msgspec
@@ -18,6 +19,7 @@ from ror.importing.running import Listeners
 from ror.search.values import covering
 from ror.store import open_store
 from ror.store.contract import Draft
+from tests.conftest import small_directory
 
 NOW = 1_780_000_000_123_456
 """The instant of these imports, in microseconds."""
@@ -436,6 +438,59 @@ def test_preparing_takes_text_or_a_decoded_resource():
 
     assert isinstance(prepare(text, NOW), Draft)
     assert prepare(text, NOW) == prepare(decoded, NOW)
+
+
+EXPLAINED = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "error"}]}
+"""What stands beside a primitive that has no value."""
+
+
+def without_values(node, random):
+    """The same with some of its primitives absent, for a reason that is given as FHIR has it."""
+    if isinstance(node, list):
+        return [without_values(one, random) for one in node]
+    if not isinstance(node, dict):
+        return node
+    others = {}
+    for name, value in node.items():
+        is_object = isinstance(value, dict) or (isinstance(value, list) and isinstance(value[0], dict))
+        if is_object or name in ("resourceType", "id", "url", "div") or random.random() < 0.8:
+            others[name] = without_values(value, random)
+        elif isinstance(value, list):
+            others |= {name: [None, *value], f"_{name}": [EXPLAINED]}
+        else:
+            others[f"_{name}"] = EXPLAINED
+    return others
+
+
+def test_what_is_absent_for_a_reason_breaks_no_import():
+    random, drafts = Random(5), 0
+    for line in small_directory()[::2]:
+        given = without_values(msgspec.json.decode(line), random)
+        prepared = prepare(msgspec.json.encode(given), NOW)
+
+        assert isinstance(prepared, Draft | Refusal)
+        drafts += isinstance(prepared, Draft)
+    assert drafts > 500
+
+
+def test_a_name_that_is_absent_and_a_place_without_latitude_are_kept(store, given):
+    unnamed = organization("2", alias=[None, "CHU"], _alias=[EXPLAINED, None])
+    place = {"resourceType": "Location", "id": "3", "position": {"_latitude": EXPLAINED, "longitude": 2}}
+
+    report = imported(store, given(as_json(organization("1"), unnamed, place)))
+
+    assert (report.created, report.refused) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [b"[" * 100_000 + b"]" * 100_000, b'{"resourceType":"Bundle\xff","x":"Bundle"}'],
+    ids=["too deep", "no text"],
+)
+def test_a_first_line_that_cannot_be_read_is_refused_alone(store, given, first):
+    report = imported(store, given(first + b"\n" + as_json(organization("1"), organization("2"))))
+
+    assert (report.created, report.refused) == (2, 1)
 
 
 def test_nothing_breaks_preparing():

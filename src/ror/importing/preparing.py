@@ -29,6 +29,9 @@ _DIGEST_BYTES: Final = 16
 _SHOWN: Final = 24
 """Characters quoted around the place where JSON breaks."""
 
+NOT_JSON: Final = (msgspec.DecodeError, ArithmeticError, RecursionError, UnicodeDecodeError)
+"""What decoding raises of what cannot be read: broken, with numbers that are none, too deep, not in UTF-8."""
+
 _decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 _encode_in_order: Final = msgspec.json.Encoder(decimal_format="number", order="deterministic").encode
@@ -52,7 +55,7 @@ def prepare(given: bytes | Mapping[str, Any], now: int) -> Draft | Refusal:
     if isinstance(given, bytes):
         try:
             return prepare(_decode(given), now)
-        except (msgspec.DecodeError, ArithmeticError, RecursionError, UnicodeDecodeError) as problem:
+        except NOT_JSON as problem:
             return _not_json(given, problem)
     issues = _issues(given)
     if issues:

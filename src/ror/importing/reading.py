@@ -17,7 +17,7 @@ from typing import BinaryIO, Final, NamedTuple, cast
 import msgspec
 
 from ror.errors import UsageError
-from ror.importing.preparing import Refusal
+from ror.importing.preparing import NOT_JSON, Refusal
 from ror.validation import Issue
 
 STDIN: Final = "-"
@@ -128,7 +128,7 @@ def _with_gaps(head: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
 def _is_whole(line: bytes) -> bool:
     try:
         msgspec.json.decode(line, type=msgspec.Raw)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return False
     return True
 
@@ -155,7 +155,7 @@ def _of_document(place: Place, content: bytes) -> Iterator[Document]:
         return
     try:
         bundle = msgspec.json.decode(content, type=_Bundle)
-    except msgspec.DecodeError as problem:
+    except NOT_JSON as problem:
         yield _refused(place, "import.bad-bundle", "structure", "Bundle", problem=str(problem))
         return
     for number, entry in enumerate(bundle.entry):
@@ -171,7 +171,7 @@ def _is_bundle(content: bytes) -> bool:
         return False
     try:
         return msgspec.json.decode(content, type=_Typed).resourceType == "Bundle"
-    except msgspec.DecodeError:
+    except NOT_JSON:
         # Broken JSON: preparing it will say where.
         return False
 

@@ -166,6 +166,9 @@ def _walk(node: Node, value: Any, entries: Entries, rows: tuple[int, ...], count
         if under is None:
             continue
         for item in under if isinstance(under, list) else (under,):
+            # In an array of primitives, a null stands where the `_name` beside it has something to say.
+            if item is None:
+                continue
             if child.cases:
                 for field_name, by_literal in child.cases.items():
                     wanted = by_literal.get(item.get(field_name))
@@ -336,6 +339,9 @@ def _canonical(value: Any) -> Sequence[Value]:
 
 
 def _position(value: Any) -> Sequence[Value]:
+    # Either may be absent, for a reason that the `_name` beside it gives.
+    if "latitude" not in value or "longitude" not in value:
+        return ()
     return (Position(float(value["latitude"]), float(value["longitude"])),)
 
 
