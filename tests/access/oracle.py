@@ -202,7 +202,7 @@ LINKED: Mapping[str, Callable[[World, Resource], list[Resource]]] = {
 
 def is_sensitive(offer: Resource) -> bool:
     return any(
-        one["url"] == ROR + "ror-healthcareservice-sensitive-unit" and one.get("valueBoolean") is True
+        one["url"] == ROR + "ror-healthcareservice-sensitive-unit" and one.get("valueBoolean") is not False
         for one in offer.get("extension", ())
     )
 

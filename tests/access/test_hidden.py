@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from ror.access.facts import SENSITIVE, own_facts
+from ror.access.parts import codes_in, shades_of
 from tests.access.asking import Request
 from tests.access.oracle import Asker, key_of, seen_by
 from tests.access.test_law import Asked, agree, alone, opened, viewer_of, write
@@ -222,3 +224,39 @@ def test_several_codes_that_say_different_things_count_as_the_most_confidential(
     asked = hold([place("1", telecom=telecoms)], Asker(2))
 
     assert [one["value"] for one in asked.read("Location", "1")["telecom"]] == ["1", "1-1"]
+
+
+@pytest.mark.parametrize(
+    "spelled", ["http://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/", ROR + "{}|0.7.0"]
+)
+@pytest.mark.parametrize(
+    ("resource_type", "name"),
+    [
+        ("Organization", "ror-organization-drop-zone"),
+        ("Location", "ror-location-supported-capacity"),
+        ("Location", "ror-location-equipment"),
+        ("HealthcareService", "ror-healthcareservice-contact"),
+    ],
+)
+def test_an_extension_is_governed_however_its_url_is_spelled(resource_type, name, spelled):
+    def codes(url: str) -> bytes:
+        return codes_in(shades_of({"resourceType": resource_type, "extension": [{"url": url}]}))
+
+    assert codes(ROR + name) != b""
+    assert codes(spelled.format(name) if "{" in spelled else spelled + name) == codes(ROR + name)
+
+
+@pytest.mark.parametrize(
+    ("said", "facts"),
+    [
+        pytest.param({"valueBoolean": False}, 0, id="no"),
+        pytest.param({"valueBoolean": True}, SENSITIVE, id="yes"),
+        pytest.param({"valueString": "oui"}, SENSITIVE, id="in a way that is not understood"),
+        pytest.param({}, SENSITIVE, id="nothing"),
+    ],
+)
+@pytest.mark.parametrize("base", [ROR, ROR.replace("https", "http")])
+def test_an_offer_is_sensitive_unless_it_says_that_it_is_not(base, said, facts):
+    flag = {"url": f"{base}ror-healthcareservice-sensitive-unit", **said}
+
+    assert own_facts({"resourceType": "HealthcareService", "extension": [flag]}) & SENSITIVE == facts

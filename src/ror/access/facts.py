@@ -20,9 +20,7 @@ ANY_FIELD: Final = OTHER_FIELD | sum(FIELDS.values())
 MEDICO_SOCIAL: Final = FIELDS["04"]
 VILLE: Final = FIELDS["05"]
 
-_SENSITIVE_UNIT: Final = (
-    "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/ror-healthcareservice-sensitive-unit"
-)
+_SENSITIVE_UNIT: Final = "ror-healthcareservice-sensitive-unit"
 
 Direction = Literal["along", "against"]
 
@@ -36,9 +34,21 @@ FLOWS: Final[Mapping[tuple[str, str], Direction]] = {
 """Whether facts go along a reference or against it, by the types that it leads from and to; others carry none."""
 
 
+def name_of_extension(extension: Mapping[str, Any]) -> str:
+    """
+    The name of an extension, at the end of its URL: who spells the rest otherwise must not lay open what it governs.
+
+    >>> name_of_extension({"url": "http://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/ror-location-equipment"})
+    'ror-location-equipment'
+    """
+    return str(extension.get("url", "")).partition("|")[0].rpartition("/")[2]
+
+
 def own_facts(resource: Mapping[str, Any]) -> int:
     """
     The facts that a resource gives: those of an offer, 0 for anything else.
+
+    An offer is sensitive when it says so, and when it says it in a way that is not understood.
 
     >>> own_facts({"resourceType": "Location"})
     0
@@ -47,7 +57,7 @@ def own_facts(resource: Mapping[str, Any]) -> int:
         return 0
     facts = 0
     for extension in resource.get("extension", ()):
-        if extension.get("url") == _SENSITIVE_UNIT and extension.get("valueBoolean"):
+        if name_of_extension(extension) == _SENSITIVE_UNIT and extension.get("valueBoolean") is not False:
             facts = SENSITIVE
     codes = [coding.get("code") for concept in resource.get("type", ()) for coding in concept.get("coding", ())]
     for code in codes or [None]:

@@ -14,11 +14,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from ror.access.facts import name_of_extension
 from ror.access.policy import INSTALLED, PERMANENT, REGULAR, Code, code_of, element_rows
 
 Resource = Mapping[str, Any]
 
-_ROR: Final = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/"
 _LEVEL: Final = "confidentiality-level"
 """How the names of all the extensions end that say a level: on a contact, on a telecom, on an offer's contact."""
 _LEVELS: Final = {"1": 1, "2": 2, "3": 3}
@@ -53,7 +53,7 @@ class _Row:
 
 
 _Rows = Mapping[str | None, _Row]
-"""The rows of one member: by the URL of an extension, or under None for every item."""
+"""The rows of one member: by the name of an extension, or under None for every item."""
 
 
 # --- the codes of a resource -----------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def _shades_below(node: Resource, members: Mapping[str, _Rows], level: int) -> S
         if items:
             items = items if isinstance(items, list) else [items]
             every = rows.get(None)
-            shades = [_shade(item, every or rows.get(item.get("url")), level) for item in items]
+            shades = [_shade(item, every or rows.get(name_of_extension(item)), level) for item in items]
             if any(shade is not OPEN for shade in shades):
                 found[member] = shades
     return found
@@ -107,10 +107,10 @@ def _rows_of(resource_type: str) -> Mapping[str, _Rows]:
     by_place: dict[str | None, dict[str, dict[str | None, _Row]]] = {}
     # What stands inside another element comes after it in the table, and is needed to make its row.
     for row in reversed(rows):
-        member, url = row.get("member", "extension"), _ROR + row["extension"] if "extension" in row else None
+        member, name = row.get("member", "extension"), row.get("extension")
         inside = by_place.get(row.get("extension") or row["member"])
         made = _Row(row["rule"], _grade_of(row), inside)
-        by_place.setdefault(row.get("within"), {}).setdefault(member, {})[url] = made
+        by_place.setdefault(row.get("within"), {}).setdefault(member, {})[name] = made
     return by_place.get(None, {})
 
 
@@ -131,7 +131,7 @@ def _stated(item: Resource) -> int | None:
     levels = [
         _LEVELS.get(_code_in(one), MOST_CONFIDENTIAL)
         for one in item.get("extension", ())
-        if one.get("url", "").endswith(_LEVEL)
+        if name_of_extension(one).endswith(_LEVEL)
     ]
     return max(levels) if levels else None
 

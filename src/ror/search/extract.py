@@ -45,7 +45,7 @@ from ror.search.values import (
 Entries = dict[str, list[tuple[Value, int]]]
 """By parameter, each value with the row of its record; the row is 0 outside records."""
 
-SCHEMA: Final = "6"
+SCHEMA: Final = "7"
 """Changes whenever the same resource would give other entries; a directory indexed under another one is reindexed."""
 
 ABSENT_CODE: Final = ""
