@@ -19,7 +19,7 @@ from ror.http.exchange import Call, Caller, Service
 from ror.http.routes import ROUTES, SERVICE_ROUTES
 from ror.observability import Log, Metrics
 from ror.runtime import Directory, open_directory
-from ror.search.index import EMPTY, View
+from ror.search.view import EMPTY, View
 from ror.searching import Answer
 from ror.settings import Settings
 from ror.wire import Pieces

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ror import terminology
+from ror.store import open_store
 from ror.terminology import (
     Standing,
     association,
@@ -22,6 +23,7 @@ from ror.terminology import (
     standing,
     value_set,
 )
+from tests.conftest import clean_environment, serving
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOS_TABLES = REPOSITORY.parent / "shared" / "data" / "nos"
@@ -293,6 +295,36 @@ def test_an_operator_can_lay_a_newer_table_over_the_shipped_one(newer_table):
     assert display(R213, "32") == "Consultation"
     assert len(members(J17)) == 554
     assert (provenance()["version"], provenance()["file"]) == ("20261130120000", str(newer_table))
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_an_import_indexes_the_labels_of_that_table(newer_table, tmp_path, workers):
+    kind = {"coding": [{"system": R213, "code": "60"}]}
+    offers = [
+        {"resourceType": "HealthcareService", "id": f"h{n}", "serviceProvisionCode": [kind]} for n in range(1_100)
+    ]
+    (tmp_path / "given.ndjson").write_text("\n".join(map(json.dumps, offers)))
+    environment = {**clean_environment(), "ROR_TERMINOLOGY_FILE": str(newer_table), "ROR_AUDIT": "false"}
+    database = f"sqlite:///{tmp_path}/ror.db"
+    command = [sys.executable, "-m", "ror", "import", str(tmp_path / "given.ndjson"), "--database", database]
+    subprocess.run([*command, "--workers", workers], env=environment, check=True, capture_output=True)
+
+    with serving(database) as server:
+        assert server.search("HealthcareService", _content="nouveau mode")["total"] == len(offers)
+
+
+@pytest.mark.parametrize("command", ["serve", "stats", "import"])
+def test_a_command_given_a_file_that_is_no_table_says_so_in_one_line(tmp_path, command):
+    (tmp_path / "wrong.json.gz").write_bytes(b"TRE_R213")
+    open_store(f"sqlite:///{tmp_path}/ror.db").close()
+    environment = {**clean_environment(), "ROR_TERMINOLOGY_FILE": "wrong.json.gz", "LANG": "en"}
+    arguments = [command, "--database", "ror.db", *(["wrong.json.gz"] if command == "import" else [])]
+    done = subprocess.run(
+        [sys.executable, "-m", "ror", *arguments], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
+
+    assert done.returncode == 2
+    assert "wrong.json.gz cannot be read" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

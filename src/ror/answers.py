@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Sized
 from typing import Final
 
-from ror.search.index import View
+from ror.search.view import View
 
 LARGEST_SHARE: Final = 1 / 32
 """What would take more than this share of the room is not kept: it would push out too many others."""

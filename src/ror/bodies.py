@@ -5,7 +5,7 @@ A store keeps bodies compressed; a page of 200 offers with everything around the
 kept as they will go out, preceded by their address: `Location/12","resource":{…}`. What changes is forgotten at once.
 
 A body goes out as its viewer may see it. Whole bodies are kept once, for all who see the whole; a body that is cut is
-kept for each profile that it was cut for. Whoever asks says which are (`search.index` knows), and the masks that come
+kept for each profile that it was cut for. Whoever asks says which are (`search.view` knows), and the masks that come
 with a body from the store have the last word.
 """
 

@@ -20,11 +20,11 @@ from ror.search.bitmaps import Numbers
 from ror.search.engine import Search
 from ror.search.expression import And, Chain, Expression, Near, Or, SameRecord, seeks_words
 from ror.search.inclusion import included, within
-from ror.search.index import View
 from ror.search.ordering import Page, page
 from ror.search.parse import SearchRequest
 from ror.search.relevance import relevance
 from ror.search.telling import told
+from ror.search.view import View
 from ror.subsetting import Subset
 from ror.wire import Pieces
 

@@ -10,7 +10,8 @@ from ror.access.references import without_references
 from ror.bodies import written_since
 from ror.errors import Gone, NotFound
 from ror.search.engine import Search
-from ror.search.index import Index, View
+from ror.search.index import Index
+from ror.search.view import View
 from ror.store.contract import Store, Stored
 
 

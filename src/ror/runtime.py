@@ -66,8 +66,7 @@ def open_directory(
 
     Raises UsageError or Unavailable when the database cannot be opened.
     """
-    if settings.terminology_file:
-        terminology.load(Path(settings.terminology_file))
+    use_tables(settings)
     store = open_store(settings.database)
     try:
         bodies = Bodies(store, settings.body_cache_mb * 1_000_000)
@@ -88,6 +87,15 @@ def open_directory(
         store.close()
         raise
     return Directory(settings, store, index, bodies, answers, seal, registry, issuers, rates, tokens, ready_in_s)
+
+
+def use_tables(settings: Settings) -> None:
+    """Know codes as the file that the settings name has them. Raises UsageError when it is no table of codes."""
+    if settings.terminology_file:
+        try:
+            terminology.load(Path(settings.terminology_file))
+        except (OSError, ValueError) as problem:
+            raise UsageError("terminology.bad-file", file=settings.terminology_file, problem=problem) from None
 
 
 BY_ITSELF: Final = "ror"

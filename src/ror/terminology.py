@@ -261,14 +261,19 @@ def load(path: Path | None) -> None:
     Raises ValueError when the file is not a table made by `tools/build_terminology.py`, OSError when it cannot be read.
     """
     global _loaded
-    _loaded = None if path is None else _overlaid(path)
+    _loaded = None if path is None else (path, _overlaid(path))
 
 
-_loaded: _Tables | None = None
+def loaded_from() -> Path | None:
+    """What `load` was given last: for a process that is to know what this one knows."""
+    return _loaded[0] if _loaded else None
+
+
+_loaded: tuple[Path, _Tables] | None = None
 
 
 def _tables() -> _Tables:
-    return _loaded or _shipped()
+    return _loaded[1] if _loaded else _shipped()
 
 
 @cache

@@ -27,8 +27,9 @@ from ror.errors import UsageError
 from ror.search import index as indexing
 from ror.search.engine import Search
 from ror.search.expression import Everything, Expression, TokenIs
-from ror.search.index import EMPTY, Index, View
+from ror.search.index import Index
 from ror.search.segment import load
+from ror.search.view import EMPTY, View
 from ror.store import open_store
 from ror.store.contract import Store
 from tests.conftest import clean_environment, import_lines, keep, serving

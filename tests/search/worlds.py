@@ -13,8 +13,8 @@ from ror.access.policy import ALL_PROFILES
 from ror.search import segment as segments
 from ror.search.expression import Facts
 from ror.search.extract import extract, pack
-from ror.search.index import EMPTY, View
 from ror.search.values import Canonical, LogicalReference, Reference, Token, Value
+from ror.search.view import EMPTY, View
 from ror.store.contract import IndexRow
 
 ROR = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/"

@@ -25,7 +25,7 @@ from ror.cli.speaking import answer, say, tell
 from ror.clients import Act, Action, Client, Kind, Rate, announcements, rate_of
 from ror.enrolling import Signature
 from ror.errors import UsageError
-from ror.runtime import open_acts
+from ror.runtime import open_acts, use_tables
 from ror.settings import Settings
 from ror.store.contract import ClientStore
 
@@ -142,8 +142,7 @@ def show_all(settings: Settings, machine: bool) -> None:
 def _client(settings: Settings, asked: Asked) -> Client:
     """The client that was asked for. Raises UsageError when a code is unknown or a name cannot be read."""
     known = announcements(Path(settings.user_profiles_file) if settings.user_profiles_file else None)
-    if settings.terminology_file:
-        terminology.load(Path(settings.terminology_file))
+    use_tables(settings)
     user_profiles, roles = frozenset(asked.user_profiles), frozenset(asked.roles)
     _check_codes(user_profiles, known.user_profiles, "--user-profile")
     _check_codes(roles, known.roles, "--role")

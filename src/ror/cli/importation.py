@@ -34,6 +34,7 @@ ISSUES_SHOWN: Final = 10
 
 def run(settings: Settings, files: Sequence[str], author: str, workers: int, dry_run: bool, machine: bool) -> int:
     """Import files into the directory that the settings name; the exit code."""
+    runtime.use_tables(settings)
     given, report, stop, start = documents(files), Report(), Stop(), time.monotonic()
     dangling: tuple[int, list[Dangling]] | None = None
     now = time.time_ns() // 1_000

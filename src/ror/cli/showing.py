@@ -37,8 +37,7 @@ UNFOLDED: Final = 1_000
 @contextmanager
 def _opened(settings: Settings) -> Iterator[tuple[Store, Index]]:
     """The store and its index, current at this moment."""
-    if settings.terminology_file:
-        terminology.load(Path(settings.terminology_file))
+    runtime.use_tables(settings)
     store = existing_store(settings.database)
     try:
         index = Index(store, runtime.snapshot_folder(settings.database))

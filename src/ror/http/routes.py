@@ -25,8 +25,8 @@ from ror.http.exchange import Call, Header, Reply, Route, Service
 from ror.observability import CONTENT_TYPE
 from ror.runtime import Directory
 from ror.search.criteria import closest
-from ror.search.index import View
 from ror.search.parse import parse
+from ror.search.view import View
 from ror.store.contract import Stored
 from ror.subsetting import Subset, subset_asked, subsetted
 

@@ -17,10 +17,12 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
+from ror import terminology
 from ror.cycles import collect_seldom, seldom_collected
 from ror.errors import Unavailable, UsageError
 from ror.importing.preparing import Prepared, Refusal, prepare_all
@@ -249,15 +251,21 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     # Not a fork of this process: it has threads and an open store.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_work)
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_begin_work, initargs=(terminology.loaded_from(),)
+    )
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin_work() -> None:
-    """Leave stopping to the parent, and do not outlive it, however it ends; do not look for cycles all the time."""
+def _begin_work(tables: Path | None) -> None:
+    """
+    Know codes as the parent does; leave stopping to it, and do not outlive it, however it ends; do not look for cycles
+    all the time.
+    """
+    terminology.load(tables)
     collect_seldom()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

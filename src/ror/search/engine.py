@@ -42,10 +42,10 @@ from ror.search.expression import (
     leads_to_resources,
 )
 from ror.search.extract import UNSEARCHED
-from ror.search.index import ASTRAY, HIDDEN, Part, View
 from ror.search.referring import leading_nowhere_seen, links_by_name, literal_sources, named_sources
 from ror.search.segment import LOGICAL, record_of, rids_of
 from ror.search.values import literal_reference, normal_system
+from ror.search.view import ASTRAY, HIDDEN, Part, View
 
 _WRITTEN_IDENTIFIER: Final = beside("", IDENTIFIER)
 

@@ -16,8 +16,8 @@ from ror.search import bitmaps
 from ror.search.columns import Array, Column, KeyColumn, LinkColumn, NameColumn
 from ror.search.expression import CanonicalIs, TokenIs
 from ror.search.extract import CANONICAL_PARAMETER, SEPARATOR
-from ror.search.index import View
 from ror.search.segment import LOGICAL, ColumnName
+from ror.search.view import View
 
 
 def literal_sources(view: View, name: ColumnName, targets: BitMap) -> BitMap:
