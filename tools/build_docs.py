@@ -121,6 +121,7 @@ def limits() -> str:
         ("resources that come along with a page; the answer says what stays behind", Settings().max_included),
         ("criteria in a request, and likewise inclusions", parse.MAX_CRITERIA),
         ("values in one comma list", asked.MAX_VALUES),
+        ("keys of a sort", parse.MAX_SORT_KEYS),
         ("links followed by one criterion, either way", criteria.MAX_HOPS),
         ("comparisons in a filter", filter_language.MAX_COMPARISONS),
         ("levels of parentheses in a filter", filter_language.MAX_LEVELS),

@@ -39,9 +39,10 @@ from ror.search.expression import (
     TokenIs,
     date_compares,
     number_compares,
+    reach,
     unit_agrees,
 )
-from ror.search.values import Period, fold
+from ror.search.values import Period, fold, half_step
 
 PREFIXES = get_args(Prefix)
 SPREADS = [
@@ -210,6 +211,19 @@ def test_numbers_and_quantities(how_many, size, prefix):
             for one in asked
         ],
     )
+
+
+@pytest.mark.parametrize("prefix", ["eq", "ap"])
+@pytest.mark.parametrize("number", ["1.0000000000000000000000000000001", "9e-50", "-123456789012345678901234567890.5"])
+def test_numbers_of_fifty_characters_are_compared_to_the_last_digit(prefix, number):
+    half = half_step(number)
+    near = str(reach("eq", Decimal(number), half)[1])
+    column = NumberColumn.of([(("", number), 0), (("", near), 1), (("", "3"), 2)], 3)
+
+    found = column.select(NumberIs("x", prefix, Decimal(number), half))
+
+    # Half a step away is another number, and well within a tenth.
+    assert set(found) == ({0} if prefix == "eq" else {0, 1})
 
 
 @pytest.mark.parametrize(("how_many", "size"), SPREADS[:4])

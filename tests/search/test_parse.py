@@ -783,6 +783,7 @@ REFUSED = [
     ("Location?" + "&".join(["status=a"] * 201), TooCostly, "200"),
     ("Location?" + "&".join(["_include=Location:organization"] * 201), TooCostly, "200"),
     ("Location?_id=" + ",".join(["1"] * 1001), TooCostly, "1000"),
+    ("Location?_sort=" + ",".join(["name"] * 17), TooCostly, "16"),
     (f"Organization?{'partof.' * 6}name=a", TooCostly, "5"),
 ]
 

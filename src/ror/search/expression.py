@@ -8,7 +8,7 @@ in the normal form of `values.py`; a parameter is named as on the resource type 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final, Literal, Protocol
 
 from ror.definitions import search_parameter, search_parameters
@@ -414,11 +414,12 @@ def number_compares(prefix: Prefix, value: Decimal, asked: Decimal, half: Decima
     `eq` and `ne` use the precision the number was written with; `ap` reaches a tenth of it.
     Source: FHIR R4, search.html#number.
     """
+    least, greatest = reach(prefix, asked, half)
     match prefix:
         case "eq":
-            return asked - half <= value < asked + half
+            return least <= value < greatest
         case "ne":
-            return not asked - half <= value < asked + half
+            return not least <= value < greatest
         case "gt" | "sa":
             return value > asked
         case "lt" | "eb":
@@ -428,7 +429,22 @@ def number_compares(prefix: Prefix, value: Decimal, asked: Decimal, half: Decima
         case "le":
             return value <= asked
         case "ap":
-            return abs(value - asked) <= abs(asked) / 10
+            return least <= value <= greatest
+
+
+_EXACT: Final = Context(prec=256)
+"""Digits enough for any sum of numbers that a request may hold, which have fifty, and as much for an exponent."""
+
+
+def reach(prefix: Prefix, asked: Decimal, half: Decimal) -> tuple[Decimal, Decimal]:
+    """
+    The bounds of what is taken for a number that is asked: a tenth of it either way for `ap`, else `half`.
+
+    >>> reach("eq", Decimal("5.40"), Decimal("0.005"))
+    (Decimal('5.395'), Decimal('5.405'))
+    """
+    away = _EXACT.scaleb(_EXACT.abs(asked), -1) if prefix == "ap" else half
+    return _EXACT.subtract(asked, away), _EXACT.add(asked, away)
 
 
 def unit_agrees(indexed: str, asked: str | None) -> bool:

@@ -40,6 +40,9 @@ MAX_COUNT: Final = 1_000
 MAX_CRITERIA: Final = 200
 """Criteria in a request, and likewise inclusions (decision 25)."""
 
+MAX_SORT_KEYS: Final = 16
+"""Keys of one `_sort`: each is found for every match."""
+
 SORTABLE: Final = frozenset({"token", "string", "date", "number", "quantity"})
 """The types of parameter that have an order."""
 
@@ -328,7 +331,10 @@ _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 def _sort(reading: _Reading, text: str) -> str:
     keys: dict[tuple[tuple[tuple[str, str], ...], str], SortKey] = {}
-    for part in text.split(","):
+    parts = text.split(",")
+    if len(parts) > MAX_SORT_KEYS:
+        raise TooCostly("search.too-many-sorts", limit=MAX_SORT_KEYS)
+    for part in parts:
         name = part.strip().removeprefix("-")
         hops, param = _sortable(reading.resource_type, name)
         if (hops, param) in keys:

@@ -11,7 +11,7 @@ from pyroaring import BitMap
 
 from ror.search import bitmaps
 from ror.search.columns.column import NOTHING, Array, Column, Slots, counts, starts, without_repetition
-from ror.search.expression import NumberIs, Prefix, Present, QuantityIs, ValueLeaf, unit_agrees
+from ror.search.expression import NumberIs, Prefix, Present, QuantityIs, ValueLeaf, reach, unit_agrees
 
 
 class NumberColumn(Column):
@@ -83,11 +83,12 @@ class NumberColumn(Column):
 def _ranges(prefix: Prefix, numbers: list[Decimal], value: Decimal, half: Decimal) -> list[tuple[int, int]]:
     """The ranges of ranks, first included and last not, whose numbers compare as asked (`number_compares`)."""
     end = len(numbers)
+    least, greatest = reach(prefix, value, half)
     match prefix:
         case "eq":
-            return [(bisect_left(numbers, value - half), bisect_left(numbers, value + half))]
+            return [(bisect_left(numbers, least), bisect_left(numbers, greatest))]
         case "ne":
-            return [(0, bisect_left(numbers, value - half)), (bisect_left(numbers, value + half), end)]
+            return [(0, bisect_left(numbers, least)), (bisect_left(numbers, greatest), end)]
         case "gt" | "sa":
             return [(bisect_right(numbers, value), end)]
         case "ge":
@@ -97,5 +98,4 @@ def _ranges(prefix: Prefix, numbers: list[Decimal], value: Decimal, half: Decima
         case "le":
             return [(0, bisect_right(numbers, value))]
         case "ap":
-            reach = abs(value) / 10
-            return [(bisect_left(numbers, value - reach), bisect_right(numbers, value + reach))]
+            return [(bisect_left(numbers, least), bisect_right(numbers, greatest))]
