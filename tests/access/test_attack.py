@@ -29,6 +29,7 @@ from ror.settings import Settings
 from ror.store import open_store
 from tests.access import secrets
 from tests.access.adversary import STRATEGIES, Adversary, Answer, Ask, Request, tell_apart
+from tests.waiting import until
 
 REQUESTS = int(os.environ.get("ROR_TEST_ATTACK", "10000"))
 SEED = int(os.environ.get("ROR_TEST_ATTACK_SEED", "20261126"))
@@ -45,16 +46,18 @@ def asking(runner: asyncio.Runner, database: str, profile: int) -> Iterator[Ask]
     door = Door(settings, Log("json", "error"), is_worker=True)
     heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
-    async def ignore(message: Any) -> None:
-        """Nobody waits for what the door says of its life."""
+    said: list[Any] = []
+
+    async def note(message: Any) -> None:
+        said.append(message)
 
     def ask(request: Request) -> Answer:
         return runner.run(_answered(door, request))
 
-    living = runner.get_loop().create_task(door({"type": "lifespan"}, heard.get, ignore))
+    living = runner.get_loop().create_task(door({"type": "lifespan"}, heard.get, note))
     runner.run(heard.put({"type": "lifespan.startup"}))
-    while door.service.opened is None:
-        runner.run(asyncio.sleep(0.01))
+    assert until(lambda: runner.run(asyncio.sleep(0.01)) or said)
+    assert door.service.opened is not None, said
     try:
         yield ask
     finally:

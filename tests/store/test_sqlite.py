@@ -119,9 +119,10 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(path: Path, seed: in
     process = writing_process(path)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    time.sleep(random.Random(seed).uniform(0.02, 0.4))
+    acknowledged = [int(process.stdout.readline())]
+    time.sleep(random.Random(seed).uniform(0, 0.4))
     process.send_signal(signal.SIGKILL)
-    acknowledged = [int(line) for line in process.stdout.read().split()]
+    acknowledged += [int(line) for line in process.stdout.read().split()]
     process.wait()
 
     store = SqliteStore(path)
