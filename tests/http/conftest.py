@@ -22,6 +22,8 @@ from ror.store.contract import Draft
 SERVE = "import os; from ror import settings; from ror.http import serve; serve(settings.load({}, os.environ))"
 UPDATED = 1_700_000_000_000_000
 """Tue, 14 Nov 2023 22:13:20 GMT, in microseconds."""
+LIMIT_S = 3
+"""The time that a client of `server` has to send its request."""
 
 
 def resources() -> Iterator[dict[str, Any]]:
@@ -81,7 +83,7 @@ class Server:
     port: int
     lines: list[dict[str, Any]] = field(default_factory=list)
 
-    def send(self, raw: bytes, *, half_close: bool = False, timeout_s: float = 10.0) -> Answer | None:
+    def send(self, raw: bytes, *, half_close: bool = False, timeout_s: float = 30.0) -> Answer | None:
         """What is answered to these very bytes on a connection of their own; None when it is closed without a word."""
         start = time.perf_counter()
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s) as connection:
@@ -196,7 +198,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def server(database: str) -> Iterator[Server]:
     """A server where everybody reads everything."""
-    running = start(database, ROR_ANONYMOUS_PROFILE="1", ROR_REQUEST_TIMEOUT_S="1", ROR_ACCESS_LOG="false")
+    running = start(database, ROR_ANONYMOUS_PROFILE="1", ROR_REQUEST_TIMEOUT_S=str(LIMIT_S), ROR_ACCESS_LOG="false")
     yield running
     assert stop(running) == 0
 

@@ -154,7 +154,7 @@ class Handler(BaseHTTPRequestHandler):
             case "elsewhere":
                 self._answer(302, "", ("Location", "/jwks-of-another"))
             case "slowly":
-                time.sleep(30)
+                time.sleep(300)
 
     def do_POST(self) -> None:
         told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

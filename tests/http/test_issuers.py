@@ -273,7 +273,7 @@ def test_while_keys_cannot_be_had_tokens_are_refused_for_the_time_being(world: W
             (503, "transient")
         ] * 2
         assert away.issuer in answer.json()["issue"][0]["diagnostics"] and "Retry-After" in answer.headers
-        assert seconds < 8 and ours.status_code == 200
+        assert seconds < 60 and ours.status_code == 200
         assert log.count(b'"event":"issuer"') == 1 and b'"event":"bug"' not in log
 
 

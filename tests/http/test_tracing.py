@@ -103,7 +103,7 @@ def found(database: str) -> list[str]:
 
 
 def test_a_read_is_told_with_who_what_and_how_it_went(ask):
-    before = instant(time.time_ns())
+    before, begun = instant(time.time_ns()), time.perf_counter()
     headers = {
         "ror_profil_utilisateur_code": "CU22",
         "ror_profil_utilisateur_system": "1.2.250.1.213.1.6.1.66",
@@ -116,7 +116,7 @@ def test_a_read_is_told_with_who_what_and_how_it_went(ask):
     assert (line.method, line.route, line.interaction) == ("GET", "[type]/[id]", "read")
     assert (line.path, line.query, line.status) == ("/fhir/Location/l1", (), 200)
     assert (line.total, line.matches, line.included, line.withheld) == (None, 1, 0, 0)
-    assert 0 < line.duration_us < 1e6
+    assert 0 < line.duration_us <= (time.perf_counter() - begun) * 1e6
     assert line.announced is not None
     assert (line.announced.user_profile, line.announced.role) == ("CU22", "AUTOMATE")
     assert (line.announced.user_profile_system, line.announced.role_system) == ("1.2.250.1.213.1.6.1.66", None)
@@ -130,11 +130,13 @@ def test_a_call_is_told_with_the_policy_that_the_directory_is_under(directory: s
     store = open_store(directory)
     masking.apply(store, "3.0", "tests")
     store.close()
-    server.get("/fhir/Location/l1")
+    # The policy is looked at every quarter of a second.
+    assert until(lambda: server.get("/fhir/Location/l1") and calls(directory)[-1].policy == "3.0")
     server.get("/nowhere")
     assert stop(server) == 0
 
-    assert [one.policy for one in calls(directory)] == ["3.0.1", "3.0", None]
+    in_turn = [policy for policy, _ in itertools.groupby(one.policy for one in calls(directory))]
+    assert in_turn == ["3.0.1", "3.0", None]
 
 
 GOVERNED = (
@@ -283,9 +285,9 @@ def test_an_answer_that_nobody_waits_for_is_told_when_the_server_stops(directory
     server = serve(directory, ROR_STOP_TIMEOUT_S="1")
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1_024)
-        # Pages upon pages, which are never read: the server cannot get rid of them.
+        # Pages upon pages, of which one byte is read: the server cannot get rid of them.
         connection.sendall(request("/fhir/Location?_count=400") * 40)
-        time.sleep(1)
+        assert connection.recv(1)
         assert stop(server) == 0
 
     lines = calls(directory)
@@ -293,23 +295,28 @@ def test_an_answer_that_nobody_waits_for_is_told_when_the_server_stops(directory
     assert found(directory) == []
 
 
-def test_a_server_that_is_killed_loses_at_most_its_last_second_and_the_next_one_says_so(directory):
-    server, at = serve(directory), []
-    for number in range(300):
-        server.get(f"/fhir/Location/l{number}", x_request_id=str(number))
-        at.append(time.monotonic())
-        time.sleep(0.005)
+def test_a_server_that_is_killed_loses_only_its_last_moments_and_the_next_one_says_so(directory):
+    server, numbers = serve(directory), itertools.count()
+
+    def ask_some() -> int:
+        """How many calls were answered so far."""
+        for number in itertools.islice(numbers, 50):
+            server.get(f"/fhir/Location/l{number % 400}", x_request_id=str(number))
+        return number + 1
+
+    for _ in range(3):
+        answered = ask_some()
+        assert until(lambda answered=answered: len(calls(directory)) == answered)
+    answered_at_last = ask_some()
     server.process.kill()
     server.process.communicate()
-    died_at = at[-1]
 
     assert found(directory) == ["unfinished"]
     assert stop(serve(directory)) == 0
     assert found(directory) in (["killed"], ["torn"])
-    kept = {int(line.request_id) for line in calls(directory)}
-    assert kept == set(range(len(kept)))
-    assert all(died_at - answered_at <= 1.0 for number, answered_at in enumerate(at) if number not in kept)
-    assert len(kept) > 50
+    kept = [int(line.request_id) for line in calls(directory)]
+    assert kept == list(range(len(kept)))
+    assert answered <= len(kept) <= answered_at_last
 
 
 def test_each_worker_has_its_own_file_and_no_call_is_lost(directory):
@@ -371,12 +378,12 @@ def test_a_server_that_cannot_trace_gives_no_data_until_it_can(directory):
 
 
 def test_figures_say_how_many_lines_are_on_disk_and_how_long_they_waited(directory):
-    server = serve(directory)
+    server, begun = serve(directory), time.monotonic()
     for number in range(10):
         server.get(f"/fhir/Location/l{number}")
 
     assert until(lambda: metric(server, "ror_audit_lines_total") == 10)
-    assert metric(server, "ror_audit_lag_seconds") < 1
+    assert 0 <= metric(server, "ror_audit_lag_seconds") <= time.monotonic() - begun
     assert stop(server) == 0
 
 
@@ -394,7 +401,7 @@ def test_a_file_that_is_taken_away_is_logged_and_missed(directory):
     assert until(lambda: calls(directory))
     [file] = trail_of(directory).files()
     (trail_of(directory).path / file).unlink()
-    time.sleep(1)
+    assert until(lambda: server.log("audit"))
     server.get("/fhir/Location/l2")
     assert [(line["state"], line["file"]) for line in server.log("audit")] == [("vanished", file)]
     assert stop(server) == 0

@@ -725,6 +725,8 @@ def test_the_filters_of_the_law_find_some_and_leave_some():
 
 
 MUTATIONS = 5_000
+AT_ONCE_S = 5.0
+"""What grows with the square of a long text, or doubles with each character of a short one, takes far longer."""
 ALPHABET = '()"=\\ ,|:.[]<>\t\n\x00é▶\u2028\U0001f600aeqnortd0' + "_-/'{}%"
 
 
@@ -753,7 +755,7 @@ def test_a_filter_that_was_spoiled_is_understood_or_refused_in_words_and_at_once
             refused += 1
             assert reason.status == 400
             assert reason.text("fr") and reason.text("en")
-        assert time.thread_time() - start < 0.05, text
+        assert time.thread_time() - start < AT_ONCE_S, text
     assert MUTATIONS / 3 < refused < MUTATIONS
 
 
@@ -774,4 +776,4 @@ def test_a_long_hostile_filter_is_refused_at_once(text):
     start = time.thread_time()
     with pytest.raises(RorError):
         read_filter("Location", text)
-    assert time.thread_time() - start < 0.5
+    assert time.thread_time() - start < AT_ONCE_S

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from ror.store.group_commit import GroupCommit
+from tests.waiting import until
 
 
 class Notebook:
@@ -47,9 +48,10 @@ def together(writer: GroupCommit[Notebook], works: list[object]) -> list[Future[
         pool.submit(writer.run, hold)
         busy.wait()
         futures = [pool.submit(writer.run, work) for work in works]  # type: ignore[arg-type]
-        while writer._waiting.qsize() < len(works):
-            time.sleep(0.001)
-        free.set()
+        try:
+            assert until(lambda: writer._waiting.qsize() == len(works))
+        finally:
+            free.set()
     return futures
 
 
