@@ -506,7 +506,7 @@ def test_without_a_bearer_token_one_is_asked_for(direct: Secured, scheme: str):
 
 
 def test_a_bad_token_is_refused_where_everybody_may_read(world: World):
-    with serving(world, proxied=True, ROR_ANONYMOUS_PROFILE="1") as running:
+    with serving(world, ROR_ANONYMOUS_PROFILE="0") as running:
         anonymous, bad = running.read(None, {}), running.read("abc", {})
 
     assert (anonymous.status_code, bad.status_code) == (200, 401)
