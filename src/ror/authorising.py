@@ -43,12 +43,26 @@ NOT_SERVED: Final = {State.SUSPENDED: "oauth.client-suspended", State.REVOKED: "
 
 
 class TokenRefused(RorError):
-    """No token is given; told as the JSON of OAuth, in plain English (RFC 6749 wants ASCII)."""
+    """
+    No token is given; told as the JSON of OAuth, in plain English (RFC 6749 wants ASCII).
 
-    def __init__(self, error: ErrorCode, key: str, **params: str) -> None:
+    For the audit trail alone: the client and the certificate, as far as they were proven.
+    """
+
+    def __init__(
+        self,
+        error: ErrorCode,
+        key: str,
+        *,
+        client: Client | None = None,
+        certificate: tuple[str, str] | None = None,
+        **params: str,
+    ) -> None:
         super().__init__(key, **params)
         self.error = error
         self.status = STATUSES[error]
+        self.client = client
+        self.certificate = certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +118,7 @@ class TokenService:
         credentials = _credentials(fields, authorization)
         _check_grant(fields)
         client = self._proven(credentials, certificate, datetime.fromtimestamp(now, UTC))
-        shown = None
-        if not client.has_secret and certificate is not None:
-            shown = f"{certificate.serial_number:X}", written_name(certificate.subject)
+        shown = None if client.has_secret else _named(certificate)
         granted = issue(
             self.signing_key(int(now)),
             issuer=self.policy.issuer,
@@ -138,7 +150,8 @@ class TokenService:
             self.check_certificate(client, certificate, now)
         assert client is not None, "an unknown client proves nothing"
         if client.state is not State.ACTIVE:
-            raise TokenRefused("invalid_client", NOT_SERVED[client.state])
+            shown = None if client.has_secret else _named(certificate)
+            raise TokenRefused("invalid_client", NOT_SERVED[client.state], client=client, certificate=shown)
         return client
 
     def check_certificate(self, client: Client | None, certificate: x509.Certificate | None, now: datetime) -> None:
@@ -152,11 +165,21 @@ class TokenService:
         except Untrusted as problem:
             if problem.reason == "list-outdated":
                 raise TokenRefused("temporarily_unavailable", "oauth.list-outdated") from problem
-            raise TokenRefused("invalid_client", f"oauth.{problem.reason}") from None
+            # Of others it is not even known who signed them.
+            signed = _named(certificate) if problem.reason == "revoked" else None
+            raise TokenRefused("invalid_client", f"oauth.{problem.reason}", certificate=signed) from None
         if client is None or client.subject is None or not is_same_name(client.subject, certificate.subject):
             raise TokenRefused(
-                "invalid_client", "oauth.not-the-subject", subject=_ascii(written_name(certificate.subject))
+                "invalid_client",
+                "oauth.not-the-subject",
+                certificate=_named(certificate),
+                subject=_ascii(written_name(certificate.subject)),
             )
+
+
+def _named(certificate: x509.Certificate | None) -> tuple[str, str] | None:
+    """The serial number and the subject of a certificate."""
+    return None if certificate is None else (f"{certificate.serial_number:X}", written_name(certificate.subject))
 
 
 def rotate(keys: KeyStore, known: Sequence[SigningKey], now: int, *, at_once: bool = False) -> None:

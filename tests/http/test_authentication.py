@@ -579,6 +579,29 @@ def test_the_audit_trail_knows_the_client_and_its_certificate_whatever_became_of
     )
 
 
+def test_the_audit_trail_knows_who_was_refused_a_token_as_far_as_that_was_proven(tmp_path_factory):
+    alone = make_world(tmp_path_factory.mktemp("refused"))
+    certificate, foreign = alone.certify(subject_of("regulation")), alone.certify(subject_of("nobody"))
+    revoked = alone.certify(subject_of("regulation"))
+    alone.revoked.append(int(Path(revoked[0]).stem, 16))
+    alone.publish_revocations()
+    with serving(alone, ROR_AUDIT_FOLDER=alone.file("trail")) as running:
+        running.ask_token(foreign, client_id="regulation")
+        running.ask_token(revoked, client_id="regulation")
+        running.ask_token(client_id="public", client_secret="not it")
+        alone.act("regulation", Action.SUSPEND)
+        running.ask_token(certificate, client_id="regulation")
+    alone.store.close()
+
+    told = (one.record for one in find(Folder(alone.folder / "trail"), Wanted()))
+    assert [(one.status, one.client, one.certificate) for one in told if isinstance(one, Call)] == [
+        (401, None, Certificate(Path(foreign[0]).stem.upper(), subject_of("nobody"))),
+        (401, None, Certificate(Path(revoked[0]).stem.upper(), subject_of("regulation"))),
+        (401, None, None),
+        (401, "regulation", Certificate(Path(certificate[0]).stem.upper(), subject_of("regulation"))),
+    ]
+
+
 def test_the_audit_trail_tells_on_whose_behalf_a_call_was_made_and_names_nobody(world: World):
     with serving(world, ROR_AUDIT_FOLDER=world.file("trail-of-headers")) as running:
         token = running.token("regulation")

@@ -99,6 +99,8 @@ def refused(error: RorError, language: str) -> Reply:
     headers = ((b"www-authenticate", b'Basic realm="ror"'),) if status == 401 else ()
     reply = _json(body, _NO_STORE, status)
     reply.headers = (*headers, (b"pragma", b"no-cache"))
+    if isinstance(error, TokenRefused):
+        reply.caller = Caller(error.client.viewer if error.client else None, error.client, error.certificate)
     return reply
 
 
