@@ -20,6 +20,7 @@ from ror.tokens import (
     UnknownKey,
     accepted,
     issue,
+    key_ring,
     new_signing_key,
     published,
     ring_of,
@@ -231,6 +232,22 @@ def test_no_part_of_a_good_token_can_be_altered(part, data):
         return  # The last letter of a signature has bits that mean nothing.
     with pytest.raises(InvalidToken):
         verified(altered, ISSUERS, NOW)
+
+
+@pytest.mark.parametrize("name", ["kid", "typ", "crit"])
+@pytest.mark.parametrize("depth", [*range(600, 1_000, 20), 2_000])
+def test_a_header_however_deeply_nested_is_refused(name, depth):
+    _, *others = given_to().token.split(".")
+    header = f'{{"alg": "ES256", "kid": "{KEY.kid}", "{name}": {"[" * depth}{"]" * depth}}}'
+
+    with pytest.raises(InvalidToken):
+        verified(".".join((urlsafe_b64encode(header.encode()).decode().rstrip("="), *others)), ISSUERS, NOW)
+
+
+@pytest.mark.parametrize("depth", [*range(600, 1_000, 20), 2_000])
+def test_a_key_set_however_deeply_nested_is_none(depth):
+    with pytest.raises(ValueError, match=r"(?i)key"):
+        key_ring(b'{"keys": [{"kty": %b%b}]}' % (b"[" * depth, b"]" * depth))
 
 
 def test_a_key_does_not_show_what_it_is_made_of():

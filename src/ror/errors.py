@@ -6,7 +6,12 @@ because only the door knows the caller's language. Anything that is not a RorErr
 revealing nothing.
 """
 
+from typing import Final
+
 from ror import messages
+
+NOT_JSON: Final = (ValueError, RecursionError)
+"""What reading JSON of others raises when it is none, not what was expected, or nested deeper than we go."""
 
 
 class RorError(Exception):

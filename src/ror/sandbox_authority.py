@@ -17,7 +17,7 @@ import msgspec
 
 from ror.certificates import authority, written_name
 from ror.certificates.authority import Holder
-from ror.errors import UsageError
+from ror.errors import NOT_JSON, UsageError
 
 LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -45,7 +45,7 @@ class SandboxAuthority:
             self.issued = msgspec.json.decode(self._path("issued.json").read_bytes(), type=list[Issued])
         except FileNotFoundError:
             raise UsageError("pki.absent", folder=folder) from None
-        except (OSError, ValueError, msgspec.MsgspecError) as problem:
+        except (OSError, *NOT_JSON) as problem:
             raise UsageError("pki.unreadable", folder=folder, problem=problem) from None
 
     @property

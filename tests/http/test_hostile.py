@@ -6,6 +6,7 @@ A row is the bytes sent and the statuses that are right; a row with a 2xx says w
 
 import gc
 import socket
+from base64 import urlsafe_b64encode
 
 import pytest
 
@@ -22,6 +23,12 @@ def form(body: bytes, **headers: str) -> bytes:
 
 def chunked(*chunks: bytes) -> bytes:
     return request("/fhir/Location/_search", "POST", content_type=FORM, transfer_encoding="chunked") + b"".join(chunks)
+
+
+def nested(depth: int) -> str:
+    """A token whose issuer is lists in lists."""
+    parts = (b'{"alg":"ES256"}', b'{"iss":%b%b}' % (b"[" * depth, b"]" * depth), b"signature")
+    return "Bearer " + ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
 
 OK, BAD = (200,), (400,)
@@ -229,6 +236,10 @@ MESSAGES = [
     ("a verb in a header is ignored", request("/fhir/Location/l1", x_http_method_override="DELETE"), OK),
     ("an expectation that is unknown is ignored", request("/fhir/Location/l1", expect="magic"), OK),
     ("a nonsense token is refused", request("/fhir/Location/l1", authorization="Bearer \xff" + "x" * 5_000), (401,)),
+    *(
+        (f"a token of {depth} lists is refused", request("/fhir/Location/l1", authorization=nested(depth)), (401,))
+        for depth in (500, 900, 2_500)
+    ),
 ]
 
 ROWS = [(name, request(target), expected) for name, target, expected in ADDRESSES] + MESSAGES

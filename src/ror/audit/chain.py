@@ -18,9 +18,8 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-import msgspec
-
 from ror.audit.records import Closed, Kept, Opened, Sealed, decode
+from ror.errors import NOT_JSON
 
 _LINK: Final = re.compile(rb',"n":([0-9]{1,18}),"chain":"([0-9a-f]{64})"\}')
 _LONGEST_LINK: Final = len(b',"n":,"chain":""}') + 18 + 64
@@ -86,7 +85,7 @@ def as_record(text: bytes) -> Kept | None:
     """The record that a line tells, link or not; None when it tells none."""
     try:
         found: Kept = decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return None
     return found
 

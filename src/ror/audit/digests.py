@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from ror.audit.records import DigestNamed
+from ror.errors import NOT_JSON
 
 FORMAT: Final = 1
 
@@ -50,7 +51,7 @@ def read(text: bytes) -> Digest | None:
     """The digest that these bytes are; None when they are none."""
     try:
         return _decode(text)
-    except msgspec.MsgspecError:
+    except NOT_JSON:
         return None
 
 

@@ -14,6 +14,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, Key, KeySet
 from joserfc.util import urlsafe_b64decode
 
+from ror.errors import NOT_JSON
+
 ALGORITHM: Final = "ES256"
 LONGEST_LIFE_S: Final = 3_600
 """No token lives longer, whatever the settings say."""
@@ -77,9 +79,9 @@ def key_ring(jwks: bytes) -> dict[str, Key]:
     """
     try:
         listed = msgspec.json.decode(jwks, type=_KeySet).keys
-    except msgspec.MsgspecError as problem:
+        found = dict(filter(None, map(_verifying, listed[:MOST_KEYS])))
+    except NOT_JSON as problem:
         raise ValueError(f"not a JSON Web Key Set: {problem}") from None
-    found = dict(filter(None, map(_verifying, listed[:MOST_KEYS])))
     if not found:
         raise ValueError("no key that verifies signatures")
     return found

@@ -15,7 +15,7 @@ from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError, Miss
 from joserfc.jwk import Key
 from joserfc.util import urlsafe_b64decode
 
-from ror.errors import RorError
+from ror.errors import NOT_JSON, RorError
 
 MAX_TOKEN: Final = 8_192
 """Characters of a token; ours have about 700."""
@@ -89,6 +89,14 @@ def verified(token: str, issuers: Mapping[str, Issuer], now: float) -> Verified:
 
     Raises InvalidToken, whose kinds are ExpiredToken and UnknownKey.
     """
+    try:
+        return _verified(token, issuers, now)
+    except RecursionError:
+        # What is nested about as deeply as we can read is too deep for the next who looks at it.
+        raise InvalidToken("tokens.malformed") from None
+
+
+def _verified(token: str, issuers: Mapping[str, Issuer], now: float) -> Verified:
     header, claims = _unverified(token)
     issuer = issuers.get(str(claims.get("iss")))
     if issuer is None:
@@ -126,7 +134,7 @@ def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         raise InvalidToken("tokens.malformed")
     try:
         header, claims = (msgspec.json.decode(urlsafe_b64decode(part.encode()), type=dict) for part in parts[:2])
-    except (ValueError, msgspec.DecodeError):
+    except NOT_JSON:
         raise InvalidToken("tokens.malformed") from None
     return header, claims
 
