@@ -195,6 +195,58 @@ def test_every_decision_is_in_the_index():
     assert [one.name for one in (ROOT / "docs/decisions").glob("0*.md") if f"({one.name})" not in index] == []
 
 
+# --- citations -------------------------------------------------------------------------------------------------------
+
+CITED = re.compile(r"\b(decision|choice)s? (\d+(?:(?:, | and | to )\d+)*)(?![-\d])", re.IGNORECASE)
+"""What cites a decision, "decision 22", or rows of a page, "choices 2, 4 and 5"."""
+PAGE_CITED = re.compile(r"""([\w/-]+\.md)(#[\w-]+)?(?![\w"'-])""")
+"""A page that is named in a text; one that is alone in quotes may be one that is written."""
+
+
+def cited_in(*folders: str) -> Iterator[tuple[str, str]]:
+    """Each file that people read of some folders, from the root, and its text."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".py", ".toml", ".md") and "node_modules" not in path.parts:
+                yield page_id(path), path.read_text(encoding="utf-8")
+
+
+def test_every_decision_and_choice_that_is_cited_is_there():
+    there = {("decision", int(one.name[:4])) for one in (ROOT / "docs/decisions").glob("0*.md")}
+    there |= {
+        ("choice", int(number)) for number in re.findall(r"^\| (\d+) \|", text_of("docs/choices.md"), re.MULTILINE)
+    }
+
+    cited = [
+        (page, kind.lower(), int(number))
+        for page, text in cited_in("src", "tests", "docs", "benchmarks", "tools")
+        for kind, numbers in CITED.findall(text)
+        for number in re.findall(r"\d+", numbers)
+    ]
+
+    assert {kind for _, kind, _ in cited} == {"decision", "choice"}
+    assert [one for one in cited if one[1:] not in there] == []
+
+
+def test_every_page_that_is_cited_is_there():
+    broken = []
+    for file, text in cited_in("src", "tests", "benchmarks"):
+        for page, anchor in PAGE_CITED.findall(text):
+            there = ROOT / page
+            if not there.exists() or (anchor and anchor[1:] not in anchors(there)):
+                broken.append(f"{file}: {page}{anchor}")
+
+    assert broken == []
+
+
+def test_every_choice_says_where_it_is_built():
+    named = re.findall(r"^\| \d+ \|.*\| (.+) \|$", text_of("docs/choices.md"), re.MULTILINE)
+    files = [file for cell in named for file in re.findall(r"`([^`]+)`", cell)]
+
+    assert len(files) >= len(named) > 20
+    assert [file for file in files if not (ROOT / "src/ror" / file).exists()] == []
+
+
 # --- texts -----------------------------------------------------------------------------------------------------------
 
 KEY = re.compile(r"[a-z]+\.[a-z][a-z0-9-]*")

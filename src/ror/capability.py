@@ -51,7 +51,7 @@ def capability_statement(
     The CapabilityStatement of the service at `base_url`, as JSON.
 
     `interactions` are the codes that the door offers on each type, `date` the day since which this holds.
-    Source: FHIR R4, capabilitystatement.html; http-api.md section 12.
+    Source: FHIR R4, capabilitystatement.html; the CapabilityStatement `ror-serveur` of the ROR guide.
     """
 
     def text(key: str, **params: object) -> str:
@@ -99,7 +99,7 @@ def includes_of(resource_type: str) -> tuple[str, ...]:
     """
     What `_include` may name in a search of this type: its own links first, then those of what its inclusions bring.
 
-    The guide's own searches of offers name `PractitionerRole:practitioner` and `Organization:partof` (decision 13).
+    The guide's own searches of offers name `PractitionerRole:practitioner` and `Organization:partof` (choice 13).
 
     >>> includes_of("HealthcareService")[:2]
     ('HealthcareService:location', 'HealthcareService:organization')

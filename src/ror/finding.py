@@ -129,7 +129,7 @@ def _scores(asking: Search, request: SearchRequest, shown: BitMap) -> dict[int, 
 
 
 def _distances(asking: Search, expression: Expression, resource_type: str, shown: BitMap) -> dict[int, float]:
-    """How far each place shown is from where the search looked, in metres (decision 8)."""
+    """How far each place shown is from where the search looked, in metres (choice 8)."""
     found: dict[int, float] = {}
     for near, place_type in _nears(expression, resource_type):
         for rid, distance in asking.distances_m(near, place_type, shown).items():

@@ -68,7 +68,7 @@ def ending(mode: Literal["match", "include"], distance_m: float | None = None, s
     What ends an entry, after the resource.
 
     A place found by its position is `distance_m` metres away, said in km to the metre; a match of full text has a
-    `score` per mille, said from 0 to 1. Source: search.md sections 8 and 9; FHIR R4, extension location-distance.
+    `score` per mille, said from 0 to 1. Source: choices 8 and 9; FHIR R4, extension location-distance.
 
     >>> ending("match", score=850)
     b',"search":{"mode":"match","score":0.85}}'
@@ -160,7 +160,7 @@ def operation_outcome(
 
 def outcome(issues: Sequence[Issue]) -> bytes:
     """
-    An OperationOutcome. `expression` is an array, also where the published example prints a string (decision 29).
+    An OperationOutcome. `expression` is an array, also where the published example prints a string (choice 29).
 
     >>> outcome([Issue("error", "invalid", "no", "Location.status")])[35:]
     b'"issue":[{"severity":"error","code":"invalid","diagnostics":"no","expression":["Location.status"]}]}'

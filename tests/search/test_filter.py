@@ -185,7 +185,7 @@ RULES = [
         Or((above("nb-capacity", 0), above("nb-capacity", 1))),
     ),
     (
-        "decision 3: a system holds for the values repeated after it",
+        "choice 3: a system holds for the values repeated after it",
         "HealthcareService",
         f"specialty eq {SPECIALTY}|005 or 481",
         Or((code("specialty", SPECIALTY, "005"), code("specialty", SPECIALTY, "481"))),
@@ -278,7 +278,7 @@ RULES = [
         "organization:above.type eq 1",
         organization(Upward(TokenIs("type", "1"))),
     ),
-    # Together (decision 2).
+    # Together (choice 2).
     ("one and, one record", "Location", "capacity-status eq 1 and nb-capacity gt 0", ONE_PLACE),
     ("one or, no record", "Location", "capacity-status eq 1 or nb-capacity gt 0", Or(ONE_PLACE.inner.parts)),
     (
@@ -699,7 +699,7 @@ AS_MODIFIER = {"ne": ":not", "pr": ":missing"}
 @settings(max_examples=300, deadline=None)
 @given(SEEDS)
 def test_an_and_means_what_its_comparisons_mean_as_criteria_of_a_query(seed):
-    """Decision 2: on one record, and behind one link on one resource, in both."""
+    """Choice 2: on one record, and behind one link on one resource, in both."""
     random = Random(seed)
     comparisons = [comparison(random, links=True) for _ in range(random.randint(1, 5))]
     opposite = {"true": "false", "false": "true"}

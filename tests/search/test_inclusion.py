@@ -1,5 +1,5 @@
 """
-What comes along with matches: decision 13 and search.md section 4.1, as a table on one small directory, and as laws.
+What comes along with matches: choice 13 and docs/search.md#inclusions, as a table on one small directory, and as laws.
 
 Deliberate breakages that these tests caught: following a rule only from the matches; a rule without `:iterate` that
 follows what it brought; crediting a resource to the first rule that brings it, which makes the order of rules matter;

@@ -67,12 +67,12 @@ LEAVES = [
     ("FHIR R4 token: system|", f"HealthcareService?specialty={SPECIALTY}|", TokenIs("specialty", None, R211)),
     ("FHIR R4 token: list", "Location?_id=140,141", Or((TokenIs("_id", "140"), TokenIs("_id", "141")))),
     (
-        "decision 3: the system is written once",
+        "choice 3: the system is written once",
         f"HealthcareService?specialty={SPECIALTY}|005,481",
         Or((TokenIs("specialty", "005", R211), TokenIs("specialty", "481", R211))),
     ),
     (
-        "decision 3: a value with its own bar starts anew",
+        "choice 3: a value with its own bar starts anew",
         "Location?type=a|1,2,b|3,4,|5,6",
         Or(
             (
@@ -85,15 +85,15 @@ LEAVES = [
             )
         ),
     ),
-    ("decision 3: a bare tag", "Location?_tag=52", TokenIs("_tag", "52")),
-    ("search.md 4.4: a slash in an identifier", "Location?identifier=52/192675", TokenIs("identifier", "52/192675")),
+    ("choice 3: a bare tag", "Location?_tag=52", TokenIs("_tag", "52")),
+    ("published: a slash in an identifier", "Location?identifier=52/192675", TokenIs("identifier", "52/192675")),
     (
-        "search.md 4.4: an RPPS",
+        "published: an RPPS",
         "Practitioner?identifier=urn:oid:1.2.250.1.71.4.2.1|10001234567",
         TokenIs("identifier", "10001234567", "urn:oid:1.2.250.1.71.4.2.1"),
     ),
     (
-        "data-model.md trap 23: http and https systems are the same",
+        "decision 5: http and https systems are the same",
         "Organization?identifier=http://sirene.fr|1",
         TokenIs("identifier", "1", "sirene.fr"),
     ),
@@ -113,7 +113,7 @@ LEAVES = [
         TokenIs("drop-zone", "false"),
     ),
     (
-        "search.md 5.1: alias",
+        "decision 14: the code that the definition gives it",
         "Organization?amount-value=gt1",
         NumberIs("price-amount-value", "gt", Decimal(1), Decimal("0.5")),
     ),
@@ -136,7 +136,7 @@ LEAVES = [
     ),
     ("FHIR R4 :identifier", "Task?focus:identifier=http://a|1", TokenIs("focus:identifier", "1", "a")),
     (
-        "search.md 4.4: a place by the system of its identifier's type",
+        "docs/search.md#values: a place by the system of its identifier's type",
         f"Location?identifier={NOS}X|1",
         Or(
             (
@@ -147,16 +147,16 @@ LEAVES = [
     ),
     ("FHIR R4 :missing=true", "Location?near:missing=true", Not(Present("near"))),
     ("FHIR R4 :missing=false", "HealthcareService?location:missing=false", Present("location")),
-    ("decision 5: prefix, folded", "Organization?name=  Cœur  d’ÉTÉ", TextIs("name", "coeur d'ete", "starts")),
-    ("decision 5: :contains", "Organization?name:contains=CHU", TextIs("name", "chu", "contains")),
-    ("decision 5: :exact keeps the text", "Organization?name:exact=CHU d’Été", TextIs("name", "CHU d’Été", "exact")),
+    ("choice 5: prefix, folded", "Organization?name=  Cœur  d’ÉTÉ", TextIs("name", "coeur d'ete", "starts")),
+    ("choice 5: :contains", "Organization?name:contains=CHU", TextIs("name", "chu", "contains")),
+    ("choice 5: :exact keeps the text", "Organization?name:exact=CHU d’Été", TextIs("name", "CHU d’Été", "exact")),
     (
-        "search.md 4.4: two digits of a postal code",
+        "published: two digits of a postal code",
         "Location?address-postalcode=22,29",
         Or((TextIs("address-postalcode", "22"), TextIs("address-postalcode", "29"))),
     ),
     (
-        "decision 4: minutes, local to Paris",
+        "choice 4: minutes, local to Paris",
         "Location?_lastUpdated=ge2022-11-06T15:00",
         DateIs("_lastUpdated", "ge", *covering("2022-11-06T15:00+01:00")),
     ),
@@ -198,7 +198,7 @@ LEAVES = [
     ),
     *(
         (
-            f"decision 10: {written}",
+            f"choice 10: {written}",
             f"HealthcareService?age-range-low=le35{written}",
             QuantityIs("age-range-low", "le", Decimal(35), Decimal("0.5"), "ucum|a"),
         )
@@ -220,7 +220,7 @@ LEAVES = [
     ),
     ("FHIR R4 canonical: by id", "MeasureReport?measure=Measure/x", ReferenceIs("measure", "Measure", "x")),
     (
-        "search.md 9: near",
+        "docs/search.md#values: near",
         "Location?near=47.21827323906432|-1.6369631507460436|15|km",
         Near("near", 47.21827323906432, -1.6369631507460436, 15_000.0),
     ),
@@ -267,15 +267,15 @@ TREES = [
         "HealthcareService?characteristic=a|1&characteristic=b|2",
         And((TokenIs("characteristic", "1", "a"), TokenIs("characteristic", "2", "b"))),
     ),
-    ("decision 2: one record", "Location?capacity-type=01&nb-capacity=gt0", SameRecord("capacity", And((BED, SOME)))),
-    ("decision 2: a lone criterion needs no record", "Location?capacity-type=01", BED),
+    ("choice 2: one record", "Location?capacity-type=01&nb-capacity=gt0", SameRecord("capacity", And((BED, SOME)))),
+    ("choice 2: a lone criterion needs no record", "Location?capacity-type=01", BED),
     (
-        "decision 2: two records, two groups",
+        "choice 2: two records, two groups",
         "Location?capacity-type=01&equipment-type=088&nb-capacity=gt0",
         And((SameRecord("capacity", And((BED, SOME))), TokenIs("equipment-type", "088"))),
     ),
     (
-        "decision 2: one place, and one capacity of it",
+        "choice 2: one place, and one capacity of it",
         "HealthcareService?location.capacity-status=02&specialty=1&location.nb-capacity=gt0&location.near=47.2|-1.6|15",
         And(
             (
@@ -285,7 +285,7 @@ TREES = [
         ),
     ),
     (
-        "decision 2: inside one _has",
+        "choice 2: inside one _has",
         "Location?_has:HealthcareService:location:specialty=1&_has:HealthcareService:location:name=a",
         Has("HealthcareService", "location", And((TokenIs("specialty", "1"), TextIs("name", "a")))),
     ),
@@ -357,7 +357,7 @@ def test_criteria_together_mean(request_, expected):
 
 
 def test_both_spellings_of_above_hold_on_one_ancestor():
-    """Decision 6: the organisation that carries the offer or one above it; several criteria hold on the same one."""
+    """Choice 6: the organisation that carries the offer or one above it; several criteria hold on the same one."""
     both = Upward(And((TokenIs("type", "355"), TokenIs("identifier", "7"))))
 
     assert tree("HealthcareService?organization.type:above=355&organization.identifier:above=7") == Chain(
@@ -388,7 +388,7 @@ def test_a_sort_by_distance_is_from_the_points_of_the_criterion(name):
 
 
 def test_a_commune_stands_for_its_reference_point():
-    """Decision 8: the same as `near` around the point of the commune; a district of Paris has its own."""
+    """Choice 8: the same as `near` around the point of the commune; a district of Paris has its own."""
     nantes, paris_12 = commune("44109"), commune("75112")
 
     assert tree("Location?near-insee-code=44109|15|km") == Near("near", nantes.latitude, nantes.longitude, 15_000.0)
@@ -407,7 +407,7 @@ def test_criteria_above_and_on_the_organisation_itself_are_told_apart():
 
 
 def test_criteria_stand_alone_when_asked_to_be_independent():
-    # Source: decision 2, `Prefer: handling=independent-criteria`.
+    # Source: choice 2, `Prefer: handling=independent-criteria`.
     found = tree("HealthcareService?location.capacity-type=01&location.nb-capacity=gt0", independent=True)
 
     assert found == And((Chain("location", "Location", BED), Chain("location", "Location", SOME)))
@@ -437,9 +437,9 @@ def test_a_request_without_parameters_has_the_published_defaults():
 @pytest.mark.parametrize(
     ("text", "count", "applied", "summary"),
     [
-        pytest.param("50", 50, "50", None, id="search.md 4.1"),
-        pytest.param("1000", 1000, "1000", None, id="decision 11: the most"),
-        pytest.param("5000", 1000, "1000", None, id="decision 11: reduced, and said"),
+        pytest.param("50", 50, "50", None, id="docs/search.md#pages-and-order"),
+        pytest.param("1000", 1000, "1000", None, id="choice 11: the most"),
+        pytest.param("5000", 1000, "1000", None, id="choice 11: reduced, and said"),
         pytest.param("0", 0, "0", "count", id="FHIR R4: only the total"),
     ],
 )
@@ -779,7 +779,7 @@ REFUSED = [
     ("Location?_include:all=HealthcareService:location", NotSupported, ":iterate"),
     ("Location?_cursor=", InvalidRequest, "_cursor"),
     (f"Location?_cursor={Cursor(False, ('a',), 1).encode()}", InvalidRequest, "_cursor"),
-    # Limits (decision 25).
+    # Limits (choice 25).
     ("Location?" + "&".join(["status=a"] * 201), TooCostly, "200"),
     ("Location?" + "&".join(["_include=Location:organization"] * 201), TooCostly, "200"),
     ("Location?_id=" + ",".join(["1"] * 1001), TooCostly, "1000"),

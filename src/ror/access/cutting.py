@@ -2,7 +2,7 @@
 A body without what a viewer may not see: bytes in, bytes out.
 
 What may go was found when the resource was written (`parts.py`); here pieces of the stored JSON are joined, and nothing
-is parsed. A body of which something was taken away says so with the tag SUBSETTED (decision 19).
+is parsed. A body of which something was taken away says so with the tag SUBSETTED (choice 19).
 """
 
 from functools import lru_cache

@@ -5,7 +5,7 @@ Facts are a few bits. An offer has its own: whether it is sensitive, and its fie
 references to places, roles, professionals and structures; what several offers say adds up. A store keeps them up to
 date when anything that they depend on is written.
 
-Source: the mapping comments of the guide (`uniteSensible`, `champActivite`); decision 17.
+Source: the mapping comments of the guide (`uniteSensible`, `champActivite`); choice 17.
 """
 
 from collections.abc import Mapping

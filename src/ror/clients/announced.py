@@ -3,7 +3,7 @@ The four headers by which a call announces on whose behalf and in which role it 
 `Ror-Role-Metier-*`.
 
 A read with a token must carry them, with codes that were granted to its client; a declaration of beds must not
-(http-api.md section 2.2, decision 20). They grant nothing: what is seen depends on the client alone.
+(docs/authentication.md#calls; choice 20). They grant nothing: what is seen depends on the client alone.
 """
 
 from collections.abc import Mapping

@@ -15,7 +15,7 @@ from ror.access import Perimeter, Viewer
 from ror.errors import UsageError
 
 PUBLIC_PROFILE: Final = 0
-"""The access profile of data in open access: the only one that a secret is enough for (access-policy.md section 6)."""
+"""The access profile of open data, the only one that a secret is enough for (docs/authentication.md#clients)."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 

@@ -19,7 +19,7 @@ MAX_BYTES: Final = 1_048_576
 """Bytes of the parameters of a request: several lists of 1,000 codes fit, and more would keep other clients waiting."""
 
 RAW_PLUS: Final = frozenset({"_format", "_outputFormat"})
-"""Parameters in whose value a raw `+` is a plus: published samples send `application/fhir+json` (decision 24)."""
+"""Parameters in whose value a raw `+` is a plus: published samples send `application/fhir+json` (choice 24)."""
 
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")

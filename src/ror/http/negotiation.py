@@ -2,7 +2,7 @@
 What a client and the server agree on: format, coding of the body, handling of what is not understood, freshness.
 
 Each function reads a header or a parameter and says what to do; none sees a request. Headers repeated by
-a client arrive joined by commas. Sources: FHIR R4, http.html; RFC 9110; RFC 7240; http-api.md section 3.
+a client arrive joined by commas. Sources: FHIR R4, http.html; RFC 9110; RFC 7240; docs/http.md#requests.
 """
 
 import re

@@ -3,7 +3,7 @@ HTTP/1.1 on the socket: uvicorn's protocol, with limits on the head of a request
 
 The parser keeps no count of what it is fed and answers errors in plain text; here the head has a size and a time to
 arrive, and what is not HTTP gets an OperationOutcome too. It also takes the raw spaces and accents that browsers' users
-and scripts leave in addresses, which no HTTP parser accepts (decision 24).
+and scripts leave in addresses, which no HTTP parser accepts (choice 24).
 """
 
 import asyncio

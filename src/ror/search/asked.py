@@ -40,7 +40,7 @@ from ror.search.values import covering, fold, half_step, normal_system, normal_u
 from ror.search.words import words_asked
 
 MAX_VALUES: Final = 1_000
-"""Values in one comma list (decision 25)."""
+"""Values in one comma list (choice 25)."""
 
 MAX_DIGITS: Final = 50
 """Characters of a number, and the largest power of ten, either way: beyond, arithmetic is an attack."""
@@ -48,7 +48,7 @@ MAX_DIGITS: Final = 50
 PREFIXES: Final = cast(tuple[Prefix, ...], get_args(Prefix))
 
 AGES: Final = frozenset({"age-range-low", "age-range-high"})
-"""Quantities in years when no unit is asked, as they are when none is written (decision 10)."""
+"""Quantities in years when no unit is asked, as they are when none is written (choice 10)."""
 
 MAX_DISTANCE_KM: Final = 1_000
 """Reach of a search by position, bound included. Source: RG_RECH_05."""
@@ -85,7 +85,7 @@ def asks(asked: Asked, text: str) -> Expression:
     What must hold on a resource for the criterion `asked` = `text`; any value of a comma list will do.
 
     Raises InvalidRequest for a value that cannot be read, TooCostly for a list of more than `MAX_VALUES`.
-    Source: FHIR R4, search.html#ptypes; decisions 3, 4, 5 and 10.
+    Source: FHIR R4, search.html#ptypes; choices 3, 4, 5 and 10.
     """
     if asked.modifier == "missing":
         return any_of(asked, [text])
@@ -163,7 +163,7 @@ def _as_written(text: str) -> str:
 
 
 def _tokens(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
-    """`code`, `system|code`, `|code`, `system|`; a system holds for the bare codes that follow it (decision 3)."""
+    """`code`, `system|code`, `|code`, `system|`; a system holds for the bare codes that follow it (choice 3)."""
     parameter = asked.parameter
     param = beside(parameter.name, IDENTIFIER) if asked.modifier == IDENTIFIER else parameter.name
     given: str | None = None
@@ -188,7 +188,7 @@ def _tokens(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
         if not code or not system or not system.startswith(NOMENCLATURES):
             continue
         if "Identifier" in elements_read(parameter):
-            # The guide names places by the system of their identifier's type (search.md 4.4).
+            # The guide names places by the system of their identifier's type (docs/search.md#values).
             for one in (system, *_drawn_on(system, None)):
                 yield TokenIs(beside(param, OF_TYPE), code, f"{one}|")
         else:
@@ -245,7 +245,7 @@ _HOW: Final[Mapping[str | None, Literal["contains", "ends"]]] = {"contains": "co
 
 
 def _words(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
-    """Words that must all be found, in any order; the last one typed may go on (decision 9). Quotes change nothing."""
+    """Words that must all be found, in any order; the last one typed may go on (choice 9). Quotes change nothing."""
     asked_words = [words_asked(_opened(piece)) for piece in pieces]
     if (count := sum(map(len, asked_words))) > MAX_VALUES:
         raise TooCostly("search.too-many-values", name=asked.name, count=count, limit=MAX_VALUES)
@@ -255,7 +255,7 @@ def _words(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
         said = [WordIs(asked.parameter.name, word, prefix) for word, prefix in words]
         yield And(tuple(said)) if len(said) > 1 else said[0]
         if asked.parameter.name == NARRATIVE:
-            # A resource that has no narrative is read as the one it would have (docs, decision 16).
+            # A resource that has no narrative is read as the one it would have (decision 16).
             yield And((Not(Present(NARRATIVE)), *(WordIs(CONTENT, word, prefix) for word, prefix in words)))
 
 
@@ -340,7 +340,7 @@ def _positions(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
 
 
 def _around_communes(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
-    """`code|distance[|unit]`: around the reference point of a commune, arrondissements included (decision 8)."""
+    """`code|distance[|unit]`: around the reference point of a commune, arrondissements included (choice 8)."""
     for piece in pieces:
         code, *reach = piece.split("|")
         if not reach or not reach[0]:

@@ -113,7 +113,7 @@ def _types_of_identifier(value: Any) -> Sequence[Value]:
     """
     An identifier under each of its types; one that has no system goes by that of its type as well.
 
-    Source: FHIR R4, search.html#token (`:of-type`); search.md 4.4 for the places of the guide.
+    Source: FHIR R4, search.html#token (`:of-type`); docs/search.md#values for the places of the guide.
     """
     code, kind = value.get("value"), value.get("type")
     if not code or not kind:

@@ -1,5 +1,5 @@
 """
-The words that a resource can be found by in full text: resource in, words out (decision 9).
+The words that a resource can be found by in full text: resource in, words out (choice 9).
 
 Every text that people read counts: names, comments, addresses, texts in extensions, and for each code its label as it
 came and as the loaded tables give it, so that a code without label is found too. Codes themselves, identifiers,

@@ -20,7 +20,7 @@ from ror.search.expression import UPWARD, And, Chain, Everything, Expression, Ha
 from ror.search.modifiers import modifiers_of
 
 MAX_HOPS: Final = 5
-"""Links followed by one criterion, either way (decision 25)."""
+"""Links followed by one criterion, either way (choice 25)."""
 
 FILTER: Final = "_filter"
 """A search in a language of its own, on any type; see `filter.py`."""
@@ -38,7 +38,12 @@ FORMER_NAMES: Final = {
     "category-eg": "context",
     "oi-type": "type",
 }
-"""Names of earlier editions of the guide and what replaced them; suggested, never understood. Source: search.md 5.3."""
+"""
+Names of earlier editions of the guide and what replaced them; suggested, never understood.
+
+They are listed in docs/search.md#former-names. Source: the changes of the ROR guide up to 0.2.0, and its search page
+for the exposition model 2.4.
+"""
 
 _LONGEST_SUGGESTED: Final = 64
 """Longer names have no near neighbour, and measuring how far they are would be work for an attacker."""
@@ -278,7 +283,7 @@ Asking = tuple[tuple[Hop | Up, ...], str | None, Expression]
 
 def together(criteria: Sequence[Asking]) -> Expression:
     """
-    The tree of criteria that all hold, on one record and at the end of one link where they share it (decision 2).
+    The tree of criteria that all hold, on one record and at the end of one link where they share it (choice 2).
 
     Criteria behind the same hop hold on one resource there: `location.capacity-status=02&location.near=…` asks for one
     place that has both. Negative ones too: `location.type:not=X&location.status=active` asks for one active place that

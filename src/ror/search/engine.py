@@ -246,7 +246,7 @@ class Search:
 
     def _seen(self, resource_type: str) -> BitMap:
         seen = self.view.of_type(resource_type) - self.view.hidden(self.viewer.mask)
-        # An anomaly goes with what it is about (decision 21).
+        # An anomaly goes with what it is about (choice 21).
         if resource_type == "Task":
             return self._with_their_focus(seen) if self.viewer.perimeter is None else self._about_something(seen)
         return seen if self.viewer.perimeter is None else seen & self._within(self.viewer.perimeter, resource_type)

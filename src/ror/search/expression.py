@@ -56,7 +56,7 @@ class TextIs:
 
 @dataclass(frozen=True, slots=True)
 class WordIs:
-    """A word of the same stem as `word`, which is folded, or with `prefix` one that starts with it (decision 9)."""
+    """A word of the same stem as `word`, which is folded, or with `prefix` one that starts with it (choice 9)."""
 
     param: str
     word: str
@@ -107,7 +107,7 @@ class ReferenceIs:
     """
     A reference to the resource `id`, of any type when `type` is None.
 
-    It is the chain to that `_id`: a reference to something hidden or absent is as no reference (decision 13).
+    It is the chain to that `_id`: a reference to something hidden or absent is as no reference (choice 13).
     """
 
     param: str
@@ -126,7 +126,7 @@ class CanonicalIs:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A position within `distance_m` metres of a point, bound included (decision 8)."""
+    """A position within `distance_m` metres of a point, bound included (choice 8)."""
 
     param: str
     latitude: float
@@ -137,7 +137,7 @@ class Near:
 @dataclass(frozen=True, slots=True)
 class Present:
     """
-    At least one value, that this viewer may see (decision 14).
+    At least one value, that this viewer may see (choice 14).
 
     A reference is a value only where it leads: one to something hidden or absent is none.
     """
@@ -162,7 +162,7 @@ class Or:
 
 @dataclass(frozen=True, slots=True)
 class SameRecord:
-    """One repetition of the record `name` (a capacity, a tarif…) satisfies all of `inner` (decision 2)."""
+    """One repetition of the record `name` (a capacity, a tarif…) satisfies all of `inner` (choice 2)."""
 
     name: str
     inner: "Expression"
@@ -188,7 +188,7 @@ class Has:
 
 @dataclass(frozen=True, slots=True)
 class Upward:
-    """The resource, or one above it through its `UPWARD` reference up to the root, satisfies `inner` (decision 6)."""
+    """The resource, or one above it through its `UPWARD` reference up to the root, satisfies `inner` (choice 6)."""
 
     inner: "Expression"
 
@@ -227,7 +227,7 @@ def matches(expression: Expression, facts: Facts, world: World, row: int | None 
     """
     Whether `facts` satisfies `expression` in `world`; only entries of `row` count when one is given.
 
-    This is the definition of every search. Source: FHIR R4, search.html; decisions 2 to 8.
+    This is the definition of every search. Source: FHIR R4, search.html; choices 2 to 8.
     """
     match expression:
         case Everything():

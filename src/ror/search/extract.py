@@ -60,7 +60,7 @@ UNSEARCHED: Final = "_unsearched"
 """What a resource refers to where no parameter looks; not a search parameter, it tells which bodies to rewrite."""
 
 DEFAULT_UNIT: Final = {"age-range-low": "a", "age-range-high": "a"}
-"""The unit of a quantity written without one: ages are in years (decision 10)."""
+"""The unit of a quantity written without one: ages are in years (choice 10)."""
 
 Convert = Callable[[Any], Sequence[Value]]
 

@@ -21,10 +21,10 @@ from ror.search.expression import Expression, Not, Or, Prefix
 from ror.search.modifiers import modifiers_of
 
 MAX_COMPARISONS: Final = 1_000
-"""Comparisons in one filter, each repeated value counting for one (decision 25)."""
+"""Comparisons in one filter, each repeated value counting for one (choice 25)."""
 
 MAX_LEVELS: Final = 64
-"""Parentheses inside one another (decision 25)."""
+"""Parentheses inside one another (choice 25)."""
 
 OPERATORS: Final[Mapping[str, tuple[str, ...]]] = {
     "token": ("eq", "ne", "pr"),
@@ -51,7 +51,7 @@ def read_filter(resource_type: str, text: str, *, independent: bool = False) -> 
     """
     What a filter asks of a resource of this type.
 
-    The criteria of one `and` hold on one record and behind one link on one resource (decision 2); a pair of parentheses
+    The criteria of one `and` hold on one record and behind one link on one resource (choice 2); a pair of parentheses
     around an `and` is a group of its own. With `independent`, each criterion holds on its own.
 
     Raises Misread, with the place where understanding stopped, and TooCostly beyond a limit.

@@ -2,7 +2,7 @@
 What comes along with the matches of a page: `_include` and `_revinclude`, as the published requests mean them.
 
 An inclusion applies to the matches, to what other inclusions brought, and, with `:iterate`, again to what it brought
-itself, until nothing is new (decision 13; search.md section 4.1). The order in which a client writes its inclusions
+itself, until nothing is new (choice 13; docs/search.md#inclusions). The order in which a client writes its inclusions
 makes no difference. Each resource comes once; what is hidden or absent does not come, and what is more than a page may
 bring is told and not brought.
 """

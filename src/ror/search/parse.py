@@ -35,10 +35,10 @@ DEFAULT_COUNT: Final = 200
 """Matches on a page. Source: RG_RECH_52."""
 
 MAX_COUNT: Final = 1_000
-"""A larger `_count` is reduced to this, and the self link says so (decision 11)."""
+"""A larger `_count` is reduced to this, and the self link says so (choice 11)."""
 
 MAX_CRITERIA: Final = 200
-"""Criteria in a request, and likewise inclusions (decision 25)."""
+"""Criteria in a request, and likewise inclusions (choice 25)."""
 
 MAX_SORT_KEYS: Final = 16
 """Keys of one `_sort`: each is found for every match."""
@@ -56,7 +56,7 @@ SCORE: Final = "_score"
 """What full-text matches are sorted by: the best first, or the least with a minus."""
 
 MISPRINTS: Final = {"__include": "_include", "_revincluded": "_revinclude"}
-"""Misspelled in published requests (UC3.S02, S06, S09, S12); understood under lenient handling only (decision 1)."""
+"""Misspelled in published requests (UC3.S02, S06, S09, S12); understood under lenient handling only (choice 1)."""
 
 Total = Literal["accurate", "none", "estimate"]
 
@@ -126,7 +126,7 @@ def parse(
     limit or a page link is refused all the same: ignoring either would answer another search than the one asked.
     With `independent`, each criterion holds on its own (strict R4) instead of on one record with its neighbours.
 
-    Raises InvalidRequest, NotSupported or TooCostly, naming the culprit. Source: decisions 1, 2, 11 and 25.
+    Raises InvalidRequest, NotSupported or TooCostly, naming the culprit. Source: choices 1, 2, 11 and 25.
     """
     reading = _Reading(resource_type, lenient, independent)
     for name, text in pairs:

@@ -1,5 +1,5 @@
 """
-How well each match says what full text asked, from 0 to 1,000: the score of an entry, per mille (decision 9).
+How well each match says what full text asked, from 0 to 1,000: the score of an entry, per mille (choice 9).
 
 A word is worth most in what a resource is called and as it was typed (`columns/words.py`). Several words are worth
 their mean, and so are several criteria; of alternatives the best counts. What is found on another resource, behind a

@@ -18,7 +18,7 @@ from ror import terminology
 from ror.definitions import RESOURCE_TYPES
 
 PARIS: Final = ZoneInfo("Europe/Paris")
-"""The zone of a date written without one (decision 4)."""
+"""The zone of a date written without one (choice 4)."""
 
 SECOND: Final = 1_000_000
 """Instants are counted in microseconds since the epoch, UTC."""
@@ -161,7 +161,7 @@ def normal_system(system: str) -> str:
     The one spelling under which a system is compared.
 
     Known misspellings of the nomenclatures become the published URL; `http` and `https` are the same (the guide itself
-    writes both for UCUM and for SIREN; data-model.md trap 23), so a URL is compared without its scheme.
+    writes both for UCUM and for SIREN; decision 5), so a URL is compared without its scheme.
 
     >>> normal_system("http://sirene.fr") == normal_system("https://sirene.fr")
     True
@@ -229,7 +229,7 @@ def covering(text: str) -> Period:
     """
     The period that a FHIR date, dateTime or instant covers.
 
-    "2024-05" is the whole month and "10:30" the whole minute; a value without zone is local to Paris (decision 4).
+    "2024-05" is the whole month and "10:30" the whole minute; a value without zone is local to Paris (choice 4).
     Raises ValueError when the text is not a date, or not one of the calendar.
     Source: FHIR R4, search.html#date.
 
@@ -276,7 +276,7 @@ def _covering_days(year: int, month: str | None, day: str | None) -> Period:
 
 
 def covering_between(start: str | None, end: str | None) -> Period:
-    """The period from the start of `start` to the end of `end`; a missing bound is unbounded (decision 4)."""
+    """The period from the start of `start` to the end of `end`; a missing bound is unbounded (choice 4)."""
     return Period(covering(start).first if start else EARLIEST, covering(end).last if end else LATEST)
 
 
@@ -305,7 +305,7 @@ _UCUM_SYSTEMS: Final = frozenset(
 
 def normal_unit(system: str | None, code: str | None) -> str:
     """
-    The one spelling of a unit: its system and code, UCUM however it is named (decision 10).
+    The one spelling of a unit: its system and code, UCUM however it is named (choice 10).
 
     >>> normal_unit("https://unitsofmeasure.org", "kg") == normal_unit(None, "kg")
     True

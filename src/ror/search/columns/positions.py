@@ -83,7 +83,7 @@ def _is_between(longitudes: Array, middle: float, width: float) -> bitmaps.Mask:
 
 def great_circle_m(latitude: float, longitude: float, latitudes: Array, longitudes: Array) -> npt.NDArray[np.float64]:
     """
-    The distances in metres from one point to many, on the sphere of decision 8; degrees in.
+    The distances in metres from one point to many, on the sphere of choice 8; degrees in.
 
     The same haversine as `geography.distance_m`, which says what one distance is.
     """
