@@ -16,11 +16,11 @@ from typing import Any
 
 from ror.definitions import FULL_TEXT, RESOURCE_TYPES, SearchParameter, search_parameters
 from ror.search.asked import PREFIXES
+from ror.search.beside import record_of
 from ror.search.extract import extract
 from ror.search.filter import OPERATORS
 from ror.search.modifiers import modifiers_of
 from ror.search.parse import SORTABLE
-from ror.search.segment import record_of
 from ror.search.values import (
     Canonical,
     NamedReference,

@@ -27,21 +27,8 @@ from ror.search.columns import (
     PeriodColumn,
     PositionColumn,
 )
-from ror.search.expression import (
-    CanonicalIs,
-    DateIs,
-    Near,
-    NumberIs,
-    Prefix,
-    Present,
-    QuantityIs,
-    TextIs,
-    TokenIs,
-    date_compares,
-    number_compares,
-    reach,
-    unit_agrees,
-)
+from ror.search.comparing import Prefix, date_compares, number_compares, reach, unit_agrees
+from ror.search.expression import CanonicalIs, DateIs, Near, NumberIs, Present, QuantityIs, TextIs, TokenIs
 from ror.search.values import Period, fold, half_step
 
 PREFIXES = get_args(Prefix)

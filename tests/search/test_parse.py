@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ror.definitions import RESOURCE_TYPES, all_search_parameters, search_parameters
 from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly
 from ror.geography import commune
+from ror.search.comparing import Prefix
 from ror.search.cursor import Cursor, decode
 from ror.search.expression import (
     And,
@@ -26,7 +27,6 @@ from ror.search.expression import (
     Not,
     NumberIs,
     Or,
-    Prefix,
     Present,
     QuantityIs,
     ReferenceIs,

@@ -24,7 +24,7 @@ from ror.errors import UsageError
 from ror.generating import Size, generate
 from ror.importing import Document, Place, Report
 from ror.importing import run as run_import
-from ror.search.extract import SCHEMA
+from ror.search.schema import SCHEMA
 from ror.settings import FILE_VARIABLE, Settings, load
 from ror.store import open_store
 

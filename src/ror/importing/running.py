@@ -24,10 +24,10 @@ import msgspec
 
 from ror import terminology
 from ror.cycles import collect_seldom, seldom_collected
-from ror.errors import Unavailable, UsageError
+from ror.errors import Unavailable
 from ror.importing.preparing import Prepared, Refusal, prepare_all
 from ror.importing.reading import Document, Place
-from ror.search.extract import SCHEMA
+from ror.search.schema import check_schema
 from ror.store.contract import Draft, Outcome, Packed, Store
 from ror.validation import Issue
 
@@ -115,7 +115,7 @@ def run(
     Raises UsageError when the store was indexed by an incompatible version, Unavailable when it cannot be written; what
     the report counts is kept all the same.
     """
-    _check_schema(store)
+    check_schema(store)
 
     def keep(ready: Sequence[Packed]) -> None:
         for outcome in store.put(ready, author):
@@ -174,13 +174,6 @@ def _go_through(
         if listeners.stopping():
             report.interrupted = True
             return
-
-
-def _check_schema(store: Store) -> None:
-    """Index entries of two schemas in one directory would answer searches wrongly."""
-    known = store.settled_meta("index-schema", SCHEMA)
-    if known != SCHEMA:
-        raise UsageError("index.other-schema", found=known, known=SCHEMA)
 
 
 # --- preparing, here or elsewhere ------------------------------------------------------------------------------------

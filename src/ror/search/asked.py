@@ -16,6 +16,7 @@ from ror.definitions import CONTENT, FULL_TEXT, NARRATIVE, SearchParameter
 from ror.errors import InvalidRequest, NotSupported, TooCostly
 from ror.geography import commune
 from ror.search.beside import IDENTIFIER, OF_TYPE, TEXT, beside
+from ror.search.comparing import Prefix
 from ror.search.expression import (
     CANONICAL,
     And,
@@ -27,7 +28,6 @@ from ror.search.expression import (
     Not,
     NumberIs,
     Or,
-    Prefix,
     Present,
     QuantityIs,
     ReferenceIs,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from ror.definitions import search_parameters
 from ror.search.values import (
     NamedReference,
     Text,
@@ -69,6 +70,13 @@ def parameter_of(entries_name: str) -> str:
     ('specialty', 'specialty')
     """
     return apart(entries_name)[0].partition(":")[0]
+
+
+@lru_cache(maxsize=4096)
+def record_of(resource_type: str, entries_name: str) -> str | None:
+    """The repeated record that entries stand in the rows of, None when they are of the resources themselves."""
+    parameter = search_parameters(resource_type).get(parameter_of(entries_name))
+    return parameter.record if parameter else None
 
 
 # --- conversions -----------------------------------------------------------------------------------------------------

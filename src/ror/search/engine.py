@@ -17,7 +17,7 @@ from ror.access import Perimeter, Viewer
 from ror.access.facts import FIELDS
 from ror.definitions import RESOURCE_TYPES, search_parameters
 from ror.search import bitmaps
-from ror.search.beside import IDENTIFIER, beside
+from ror.search.beside import IDENTIFIER, beside, record_of
 from ror.search.columns import Column, LinkColumn, NameColumn, PositionColumn
 from ror.search.columns.column import NOTHING
 from ror.search.expression import (
@@ -43,7 +43,7 @@ from ror.search.expression import (
 )
 from ror.search.extract import UNSEARCHED
 from ror.search.referring import leading_nowhere_seen, links_by_name, literal_sources, named_sources
-from ror.search.segment import LOGICAL, record_of, rids_of
+from ror.search.segment import LOGICAL, rids_of
 from ror.search.values import literal_reference, normal_system
 from ror.search.view import ASTRAY, HIDDEN, Part, View
 

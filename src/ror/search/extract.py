@@ -17,7 +17,7 @@ import msgspec
 
 from ror.definitions import CONTENT, NARRATIVE, RECORDS, RESOURCE_TYPES, search_parameters
 from ror.paths import Member, Only, Path, paths, reached_type
-from ror.search.beside import CONVERSIONS, beside, governed, parameter_of
+from ror.search.beside import CONVERSIONS, beside, governed, record_of
 from ror.search.content import words_in, words_said
 from ror.search.expression import leads_to_resources
 from ror.search.values import (
@@ -44,9 +44,6 @@ from ror.search.values import (
 
 Entries = dict[str, list[tuple[Value, int]]]
 """By parameter, each value with the row of its record; the row is 0 outside records."""
-
-SCHEMA: Final = "7"
-"""Changes whenever the same resource would give other entries; a directory indexed under another one is reindexed."""
 
 ABSENT_CODE: Final = ""
 """The code of a concept that has none: it is there for `:missing`, and no query can ask for it."""
@@ -145,7 +142,7 @@ def joined(resource_type: str, pieces: Mapping[str, Entries]) -> Entries:
     for code, piece in pieces.items():
         before = dict(rows)
         for name, values in piece.items():
-            record = _record_of(resource_type, name)
+            record = record_of(resource_type, name)
             if record:
                 first = before.get(record, 0)
                 values = [(value, first + row) for value, row in values]
@@ -400,18 +397,11 @@ def pack(resource_type: str, entries: Entries) -> tuple[bytes, tuple[tuple[str, 
     keys: dict[type, Callable[[Any], Any]] = {**_KEYS, Reference: place, NamedReference: named}
     packed: Packed = {}
     for param, values in entries.items():
-        if _record_of(resource_type, param):
+        if record_of(resource_type, param):
             packed[param] = [(keys[value.__class__](value), row) for value, row in values]
         else:
             packed[param] = [keys[value.__class__](value) for value, _ in values]
     return _encoder.encode(packed), tuple(links)
-
-
-@lru_cache(maxsize=4096)
-def _record_of(resource_type: str, entries_name: str) -> str | None:
-    """The record that entries stand in the rows of; None for those of no record."""
-    parameter = search_parameters(resource_type).get(parameter_of(entries_name))
-    return parameter.record if parameter else None
 
 
 _KEYS: Final[Mapping[type, Callable[[Any], Any]]] = {

@@ -16,8 +16,9 @@ from ror import messages
 from ror.definitions import FULL_TEXT, SearchParameter
 from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly
 from ror.search.asked import PREFIXES, Asked, any_of, shown
+from ror.search.comparing import Prefix
 from ror.search.criteria import FILTER, Asking, Criterion, apart, criterion, together
-from ror.search.expression import Expression, Not, Or, Prefix
+from ror.search.expression import Expression, Not, Or
 from ror.search.modifiers import modifiers_of
 
 MAX_COMPARISONS: Final = 1_000

@@ -18,9 +18,9 @@ from typing import Final, Literal
 
 from ror.access import Viewer
 from ror.cycles import seldom_collected
-from ror.errors import Unavailable, UsageError
+from ror.errors import Unavailable
 from ror.search import segment as segments
-from ror.search.extract import SCHEMA
+from ror.search.schema import SCHEMA, check_schema
 from ror.search.segment import Segment
 from ror.search.view import EMPTY, Part, View
 from ror.store.contract import IndexRow, Store
@@ -87,7 +87,7 @@ class Index:
         Raises UsageError when the directory was indexed by an incompatible version.
         """
         identity = _identity(self.store)
-        _check_schema(self.store)
+        check_schema(self.store)
         with self._lock:
             self._signal = self.store.change_signal()
             view = self._newer_snapshot(identity)
@@ -342,9 +342,3 @@ def _alike(parts: Sequence[Part]) -> slice | None:
 def _identity(store: Store) -> str:
     """The name of a directory, so that a snapshot is never taken for another's."""
     return store.settled_meta("directory", uuid.uuid4().hex)
-
-
-def _check_schema(store: Store) -> None:
-    known = store.settled_meta("index-schema", SCHEMA)
-    if known != SCHEMA:
-        raise UsageError("index.other-schema", found=known, known=SCHEMA)

@@ -17,13 +17,13 @@ from pyroaring import BitMap
 
 from ror.errors import InvalidRequest
 from ror.search import bitmaps
+from ror.search.beside import record_of
 from ror.search.columns import Array, Column, LinkColumn, PositionColumn
 from ror.search.cursor import Key
 from ror.search.engine import Search
 from ror.search.parse import SortKey
 from ror.search.referring import links_by_name
 from ror.search.relevance import relevance
-from ror.search.segment import record_of
 from ror.search.view import Part
 
 LAST: Final = int(np.iinfo(np.int64).max)

@@ -22,7 +22,7 @@ from ror.access.policy import ALL_PROFILES
 from ror.definitions import FULL_TEXT, RECORDS, RESOURCE_TYPES, search_parameters
 from ror.errors import Unavailable
 from ror.search import bitmaps
-from ror.search.beside import KINDS, apart, beside, governed, parameter_of
+from ror.search.beside import KINDS, apart, beside, governed
 from ror.search.columns import (
     COLUMN_KINDS,
     NOWHERE,
@@ -363,12 +363,6 @@ def _masks_from(arrays: Iterable[tuple[list[str], Array]]) -> Masks:
     )
 
 
-def record_of(resource_type: str, param: str) -> str | None:
-    """The repeated record that a parameter reads, None when its slots are the resources themselves."""
-    parameter = search_parameters(resource_type).get(parameter_of(param))
-    return parameter.record if parameter else None
-
-
 def rids_of(segment: Segment, resource_type: str, record: str, slots: BitMap) -> BitMap:
     """The resources that own these rows of a record."""
     owners = segment.owners.get((resource_type, record))
@@ -378,4 +372,4 @@ def rids_of(segment: Segment, resource_type: str, record: str, slots: BitMap) ->
     return bitmaps.of_any(owners[bitmaps.numbers_of(slots)], size)
 
 
-__all__ = ["LOGICAL", "RECORDS", "Packed", "Segment", "build", "load", "record_of", "rids_of", "save"]
+__all__ = ["LOGICAL", "RECORDS", "Packed", "Segment", "build", "load", "rids_of", "save"]

@@ -11,7 +11,8 @@ from pyroaring import BitMap
 
 from ror.search import bitmaps
 from ror.search.columns.column import NOTHING, Array, Column, Slots, counts, starts, without_repetition
-from ror.search.expression import NumberIs, Prefix, Present, QuantityIs, ValueLeaf, reach, unit_agrees
+from ror.search.comparing import Prefix, reach, unit_agrees
+from ror.search.expression import NumberIs, Present, QuantityIs, ValueLeaf
 
 
 class NumberColumn(Column):

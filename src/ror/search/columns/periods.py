@@ -7,7 +7,8 @@ from pyroaring import BitMap
 
 from ror.search import bitmaps
 from ror.search.columns.column import Array, Column, Slots
-from ror.search.expression import DateIs, Prefix, Present, ValueLeaf
+from ror.search.comparing import Prefix
+from ror.search.expression import DateIs, Present, ValueLeaf
 from ror.search.values import Period
 
 
