@@ -14,6 +14,7 @@ from ror.definitions import INCLUDES, RESOURCE_TYPES
 from ror.http.proxies import is_in, networks
 from ror.http.routes import OFFERED
 from ror.search.parse import parse
+from tests.conftest import import_lines
 from tests.http.conftest import Server, read_answer, request, resources, start, stop
 from tests.waiting import until
 
@@ -35,6 +36,20 @@ def test_a_resource_is_read_byte_for_byte_with_its_version_and_date(server: Serv
     assert answer.headers["cache-control"] == "private, no-cache"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "accept-encoding" in answer.headers["vary"].lower()
+
+
+def test_a_resource_whose_date_no_calendar_of_http_has_is_read(tmp_path):
+    dates = {"early": "0001-01-01T00:00:00+14:00", "late": "9999-12-31T23:59:59-14:00"}
+    kept = [{"resourceType": "Location", "id": name, "meta": {"lastUpdated": at}} for name, at in dates.items()]
+    import_lines(f"sqlite:///{tmp_path}/ror.db", [json.dumps(one).encode() for one in kept])
+    running = start(f"sqlite:///{tmp_path}/ror.db", ROR_ANONYMOUS_PROFILE="1")
+
+    answers = {name: running.get(f"/fhir/Location/{name}") for name in dates}
+
+    assert stop(running) == 0
+    assert {name: answer.json["meta"]["lastUpdated"] for name, answer in answers.items()} == dates
+    assert answers["early"].headers["last-modified"] == "Mon, 01 Jan 0001 00:00:00 GMT"
+    assert answers["late"].headers["last-modified"] == "Fri, 31 Dec 9999 23:59:59 GMT"
 
 
 @pytest.mark.parametrize("mount", ["/ws-diffusion-fhir", "/fhir", ""])

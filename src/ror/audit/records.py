@@ -233,4 +233,5 @@ def _millisecond(milliseconds: int) -> str:
 
 @lru_cache(maxsize=16)
 def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    # strftime writes the year 800 without its zero.
+    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")

@@ -232,9 +232,12 @@ def _wanted(folder: Folder, asked: Asked) -> Wanted:
 
 
 def _instant(text: str, last: bool) -> str:
-    """The first or the last instant of a date, as the trail writes it."""
+    """The first or the last instant of a date, as the trail writes it; the ends of time are none, and bound nothing."""
     try:
         period = covering(text)
     except ValueError:
         raise UsageError("audit.not-a-date", value=text[:100]) from None
-    return instant((period.last if last else period.first) * 1_000)
+    try:
+        return instant((period.last if last else period.first) * 1_000)
+    except (ValueError, OverflowError):
+        return LAST_DAY if last else ""

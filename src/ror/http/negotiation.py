@@ -170,15 +170,19 @@ def is_fresh(
         return False
 
 
+_FIRST_S: Final = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(seconds=1)
+_LAST_S: Final = (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - EPOCH) // timedelta(seconds=1)
+
+
 @lru_cache(maxsize=4096)
 def http_date(seconds: int) -> str:
     """
-    The HTTP date of seconds since the epoch.
+    The HTTP date of seconds since the epoch; the nearest there is, when an offset leads out of the years 1 to 9999.
 
     >>> http_date(0)
     'Thu, 01 Jan 1970 00:00:00 GMT'
     """
-    return format_datetime(EPOCH + timedelta(seconds=seconds), usegmt=True)
+    return format_datetime(EPOCH + timedelta(seconds=min(max(seconds, _FIRST_S), _LAST_S)), usegmt=True)
 
 
 # --- lists with weights ----------------------------------------------------------------------------------------------
