@@ -10,14 +10,14 @@ import pytest
 from ror import definitions
 from ror.definitions import (
     EVERYWHERE,
-    INCLUDES,
-    RECORDS,
-    RESOURCE_PROFILE,
     RESOURCE_TYPES,
     all_search_parameters,
     element_type,
     extensions,
+    includes,
     profiles,
+    records,
+    resource_profiles,
     search_parameter,
     search_parameters,
     type_definition,
@@ -196,7 +196,7 @@ def test_a_record_groups_the_parameters_that_read_under_its_roots():
     for parameter in all_search_parameters():
         under = [
             name
-            for name, record in RECORDS.items()
+            for name, record in records().items()
             if parameter.resource_type == record.resource_type
             and parameter.expression
             and parameter.expression.startswith(record.roots[0])
@@ -206,7 +206,7 @@ def test_a_record_groups_the_parameters_that_read_under_its_roots():
 
 
 def test_includes_are_the_reference_parameters_with_their_targets():
-    assert {name: one.targets for name, one in INCLUDES.items() if name != "Task:focus"} == {
+    assert {name: one.targets for name, one in includes().items() if name != "Task:focus"} == {
         "Organization:partof": ("Organization",),
         "HealthcareService:location": ("Location",),
         "HealthcareService:organization": ("Organization",),
@@ -216,7 +216,7 @@ def test_includes_are_the_reference_parameters_with_their_targets():
         "PractitionerRole:organization": ("Organization",),
         "MeasureReport:measure": ("Measure",),
     }
-    assert set(INCLUDES["Task:focus"].targets) == set(RESOURCE_TYPES)
+    assert set(includes()["Task:focus"].targets) == set(RESOURCE_TYPES)
 
 
 # --- profiles -------------------------------------------------------------------------------------------------------
@@ -225,8 +225,8 @@ def test_includes_are_the_reference_parameters_with_their_targets():
 def test_the_profiles_and_extensions_are_those_of_the_guide():
     assert len(profiles()) == 9
     assert len(extensions()) == 48
-    assert {profiles()[url].type for url in RESOURCE_PROFILE.values()} == set(RESOURCE_TYPES)
-    assert definitions.profile(RESOURCE_PROFILE["Location"]).name == "ror-location"
+    assert {profiles()[url].type for url in resource_profiles().values()} == set(RESOURCE_TYPES)
+    assert definitions.profile(resource_profiles()["Location"]).name == "ror-location"
     assert definitions.extension("https://example.org/none") is None
 
 

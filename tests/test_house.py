@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -186,3 +187,22 @@ def test_a_file_outgrows_its_idea_for_a_reason_only():
     long = {name for name, lines in lengths.items() if lines > MOST_LINES}
 
     assert long == set(LONG_FOR_A_REASON)
+
+
+IMPORT_ALL = """
+import importlib, pkgutil, ror
+from ror import definitions, terminology
+
+for one in pkgutil.walk_packages(ror.__path__, "ror."):
+    if not one.name.endswith("__main__"):
+        importlib.import_module(one.name)
+assert terminology._shipped.cache_info().currsize == 0, "the nomenclatures were read"
+assert definitions._tables.cache_info().currsize == 0, "the tables of FHIR were read"
+print(terminology.display("TRE_R30-RegionOM", "53"), terminology._shipped.cache_info().currsize)
+"""
+
+
+def test_importing_any_module_reads_no_table():
+    done = subprocess.run([sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout.split()[-1:]) == (0, ["1"]), done.stderr

@@ -26,7 +26,7 @@ from ror import definitions, errors
 from ror.access import policy
 from ror.audit.sensitive import TREATMENTS, treatments
 from ror.cli.commands import app
-from ror.definitions import INCLUDES, RESOURCE_TYPES, SearchParameter, all_search_parameters, search_parameters
+from ror.definitions import RESOURCE_TYPES, SearchParameter, all_search_parameters, includes, search_parameters
 from ror.errors import RorError
 from ror.http import addresses, door, refusing, routes
 from ror.search import asked, criteria, parse
@@ -97,7 +97,7 @@ def modifiers() -> str:
 def records() -> str:
     """The repeated records and the parameters that read them."""
     rows = []
-    for record in definitions.RECORDS.values():
+    for record in definitions.records().values():
         names = (one.name for one in search_parameters(record.resource_type).values() if one.record == record.name)
         rows.append((f"*{record.name}*", record.resource_type, code(*names)))
     return table(("record", "of", "parameters"), rows)
@@ -108,7 +108,7 @@ def inclusions() -> str:
     everywhere = len(RESOURCE_TYPES)
     rows = (
         (code(name), "any type" if len(one.targets) == everywhere else ", ".join(one.targets))
-        for name, one in INCLUDES.items()
+        for name, one in includes().items()
     )
     return table(("name", "leads to"), rows)
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from ror import messages
-from ror.definitions import INCLUDES, RESOURCE_PROFILE, RESOURCE_TYPES, SearchParameter, search_parameters
+from ror.definitions import RESOURCE_TYPES, SearchParameter, includes, resource_profiles, search_parameters
 from ror.search.criteria import FILTER
 from ror.search.modifiers import modifiers_of
 
@@ -104,12 +104,12 @@ def includes_of(resource_type: str) -> tuple[str, ...]:
     >>> includes_of("HealthcareService")[:2]
     ('HealthcareService:location', 'HealthcareService:organization')
     """
-    forward = {resource_type}
-    while further := {to for one in INCLUDES.values() if one.resource_type in forward for to in one.targets} - forward:
+    links, forward = includes(), {resource_type}
+    while further := {to for one in links.values() if one.resource_type in forward for to in one.targets} - forward:
         forward |= further
-    brought = forward | {INCLUDES[one].resource_type for one in revincludes_of(resource_type)}
-    found = (name for name, one in INCLUDES.items() if one.resource_type in brought)
-    return tuple(sorted(found, key=lambda name: INCLUDES[name].resource_type != resource_type))
+    brought = forward | {links[one].resource_type for one in revincludes_of(resource_type)}
+    found = (name for name, one in links.items() if one.resource_type in brought)
+    return tuple(sorted(found, key=lambda name: links[name].resource_type != resource_type))
 
 
 def revincludes_of(resource_type: str) -> tuple[str, ...]:
@@ -119,14 +119,14 @@ def revincludes_of(resource_type: str) -> tuple[str, ...]:
     >>> revincludes_of("Measure")
     ('Task:focus', 'MeasureReport:measure')
     """
-    return tuple(name for name, one in INCLUDES.items() if resource_type in one.targets)
+    return tuple(name for name, one in includes().items() if resource_type in one.targets)
 
 
 def _resource(resource_type: str, interactions: Sequence[str], language: str) -> dict[str, Any]:
     return {
         "type": resource_type,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{resource_type}",
-        "supportedProfile": [RESOURCE_PROFILE[resource_type]],
+        "supportedProfile": [resource_profiles()[resource_type]],
         "interaction": [{"code": code} for code in interactions],
         "versioning": "versioned",
         "readHistory": False,

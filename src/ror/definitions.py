@@ -38,11 +38,6 @@ FULL_TEXT: Final = (CONTENT, NARRATIVE)
 EVERYWHERE: Final = ("_id", "_lastUpdated", "_tag", *FULL_TEXT)
 """Search parameters of every resource. Source: FHIR R4, search.html#all; the guide lists them for some types only."""
 
-# Loaded on first use, see `__getattr__` at the end of this module.
-RECORDS: Mapping[str, Record]
-INCLUDES: Mapping[str, SearchParameter]
-RESOURCE_PROFILE: Mapping[str, str]
-
 Kind = Literal["resource", "complex", "backbone", "primitive"]
 Maturity = Literal["available", "draft", "implied", "definition-only"]
 
@@ -326,7 +321,7 @@ def _by_alias() -> Mapping[tuple[str, str], SearchParameter]:
 
 
 @cache
-def _records() -> Mapping[str, Record]:
+def records() -> Mapping[str, Record]:
     """The repeated records by name."""
     return MappingProxyType(
         {
@@ -337,7 +332,7 @@ def _records() -> Mapping[str, Record]:
 
 
 @cache
-def _includes() -> Mapping[str, SearchParameter]:
+def includes() -> Mapping[str, SearchParameter]:
     """What `_include` and `_revinclude` may name, as "Type:parameter"."""
     return MappingProxyType(
         {
@@ -410,7 +405,7 @@ def _profile_element(row: dict[str, Any]) -> ProfileElement:
 
 
 @cache
-def _resource_profiles() -> Mapping[str, str]:
+def resource_profiles() -> Mapping[str, str]:
     """The canonical URL of the ROR profile of each resource type."""
     by_type = {one.type: one.url for one in profiles().values()}
     return MappingProxyType({resource_type: by_type[resource_type] for resource_type in RESOURCE_TYPES})
@@ -424,12 +419,3 @@ def _tables(file_name: str) -> dict[str, Any]:
     """The content of a data file of `ror.knowledge`."""
     decoded: dict[str, Any] = msgspec.json.decode(files("ror.knowledge").joinpath(file_name).read_bytes())
     return decoded
-
-
-_LOADED_ON_FIRST_USE = {"RECORDS": _records, "INCLUDES": _includes, "RESOURCE_PROFILE": _resource_profiles}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LOADED_ON_FIRST_USE:
-        return _LOADED_ON_FIRST_USE[name]()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

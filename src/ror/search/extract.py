@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ror.definitions import CONTENT, NARRATIVE, RECORDS, RESOURCE_TYPES, search_parameters
+from ror.definitions import CONTENT, NARRATIVE, RESOURCE_TYPES, records, search_parameters
 from ror.paths import Member, Only, Path, paths, reached_type
 from ror.search.beside import CONVERSIONS, beside, governed, record_of
 from ror.search.content import words_in, words_said
@@ -232,7 +232,7 @@ def _tree(resource_type: str) -> Node:
             leaves.append((parameter.name, _converter(parameter.name, parameter.type, reached)))
             more = CONVERSIONS.get(reached, {})
             leaves += [(beside(parameter.name, modifier), convert) for modifier, convert in more.items()]
-    for record in RECORDS.values():
+    for record in records().values():
         if record.resource_type == resource_type:
             whole, *parts = (paths(expression, resource_type)[0] for expression in record.roots)
             _at(root, whole).record = record.name

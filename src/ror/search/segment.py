@@ -19,7 +19,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from ror.access.policy import ALL_PROFILES
-from ror.definitions import FULL_TEXT, RECORDS, RESOURCE_TYPES, search_parameters
+from ror.definitions import FULL_TEXT, RESOURCE_TYPES, search_parameters
 from ror.errors import Unavailable
 from ror.search import bitmaps
 from ror.search.beside import KINDS, apart, beside, governed
@@ -37,7 +37,7 @@ from ror.search.columns import (
     PositionColumn,
     WordGathering,
 )
-from ror.search.extract import CANONICAL_PARAMETER, CANONICAL_TYPES, NO_LINK, UNSEARCHED, Packed, unpack
+from ror.search.extract import CANONICAL_PARAMETER, CANONICAL_TYPES, NO_LINK, UNSEARCHED, unpack
 from ror.search.masks import MaskGathering, Masks
 from ror.store.contract import IndexRow
 
@@ -372,4 +372,4 @@ def rids_of(segment: Segment, resource_type: str, record: str, slots: BitMap) ->
     return bitmaps.of_any(owners[bitmaps.numbers_of(slots)], size)
 
 
-__all__ = ["LOGICAL", "RECORDS", "Packed", "Segment", "build", "load", "rids_of", "save"]
+__all__ = ["LOGICAL", "Segment", "build", "load", "rids_of", "save"]

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from ror import messages, terminology
-from ror.definitions import all_search_parameters
 from ror.search.engine import Search
 from ror.search.expression import (
     And,
@@ -145,17 +144,15 @@ def _label(param: str, code: str, system: str | None) -> str | None:
     """What a code is called; looked for in the systems of the guide when the search names none."""
     if system:
         return terminology.display(f"https://{system}", code)
-    if param in _UNLABELLED:
+    if param in _UNLABELLED or param.startswith("identifier"):
         return None
     labels = {terminology.display(one.url, code) for one in terminology.code_systems()} - {None}
     # Several systems may have the code, and the search means all of them: no label is better than the wrong one.
     return labels.pop() if len(labels) == 1 else None
 
 
-_UNLABELLED: Final = frozenset(
-    {"_id", "_tag", "identifier"} | {one.name for one in all_search_parameters() if one.name.startswith("identifier")}
-)
-"""Token parameters whose values are not codes."""
+_UNLABELLED: Final = frozenset({"_id", "_tag"})
+"""Token parameters whose values are not codes; nor are those of identifiers."""
 
 
 def _instant(microseconds: int) -> str:

@@ -298,9 +298,10 @@ _UCUM_SYSTEMS: Final = frozenset(
     {
         "",
         "unitsofmeasure.org",
-        normal_system("https://mos.esante.gouv.fr/NOS/TRE_R247-UcumUniteMesure/FHIR/TRE-R247-UcumUniteMesure"),
+        "mos.esante.gouv.fr/NOS/TRE_R247-UcumUniteMesure/FHIR/TRE-R247-UcumUniteMesure",
     }
 )
+"""The systems of units that are UCUM, as `normal_system` spells them."""
 
 
 def normal_unit(system: str | None, code: str | None) -> str:

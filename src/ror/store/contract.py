@@ -1,5 +1,5 @@
 """
-What a store keeps and how it is asked: the one interface that SQLite and PostgreSQL implement.
+What a store keeps and how it is asked: the one interface of every engine, of which SQLite is the first.
 
 A store keeps every resource, every version, who wrote it, an ordered change log and the rows of long jobs. It is
 deliberately dumb: it never searches and never looks inside a body. Everything a resource is called by inside the
