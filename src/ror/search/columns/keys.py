@@ -125,16 +125,17 @@ class KeyColumn(Column, Sequence[bytes]):
         return bitmaps.of_any(self.arrays["slots"][np.repeat(chosen, counts(self.arrays["starts"]))], self.size)
 
     def _of_system(self, system: str) -> BitMap:
-        names = msgspec.json.decode(self._systems_json) if self._systems_json else []
-        if names:
-            number = names.index(system) if system in names else -1
-            return self.of_ranks(np.flatnonzero(self.arrays["key_systems"] == number))
+        if self._systems:
+            number = self._systems.get(system)
+            return NOTHING if number is None else self.of_ranks(np.flatnonzero(self.arrays["key_systems"] == number))
         suffix = _SEPARATOR + system.encode()
         return self.of_ranks(np.array([r for r in range(len(self)) if self[r].endswith(suffix)], np.int64))
 
     @cached_property
-    def _systems_json(self) -> bytes:
-        return self.arrays["systems"].tobytes()
+    def _systems(self) -> dict[str, int]:
+        """The number of each system; empty where there are too many to be searched by."""
+        told = self.arrays["systems"].tobytes()
+        return {system: number for number, system in enumerate(msgspec.json.decode(told) if told else [])}
 
     def _holding(self, part: bytes) -> BitMap:
         """The slots of the keys that hold `part`, the byte after a key included."""
