@@ -12,7 +12,6 @@ from ror.definitions import (
     EVERYWHERE,
     RESOURCE_TYPES,
     all_search_parameters,
-    element_type,
     extensions,
     includes,
     profiles,
@@ -65,7 +64,6 @@ def test_every_type_that_an_element_names_has_a_table():
 )
 def test_an_element_has_the_type_of_the_standard(type_name, element, expected):
     assert type_definition(type_name).elements[element].types == expected
-    assert element_type(type_name, element) == expected[0]
 
 
 def test_a_choice_is_one_element_for_each_of_its_types():

@@ -390,14 +390,6 @@ def test_a_contained_resource_of_another_type_is_only_a_warning():
     assert (issue.severity, issue.code, issue.path) == ("warning", "not-supported", "Organization.contained[0]")
 
 
-def test_another_type_than_the_expected_one_is_an_issue():
-    assert validate(organization(), resource_type="Organization") == []
-    [issue] = validate(organization(), resource_type="Location")
-
-    assert (issue.code, issue.path) == ("value", "resourceType")
-    assert issue.text("en") == "The resource is a Organization; Location is expected."
-
-
 def test_several_mistakes_are_all_told():
     issues = validate(organization(active="oui", alias=["", "b", 3], partOf={"reference": "x"}))
 

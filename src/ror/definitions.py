@@ -82,7 +82,7 @@ class SearchParameter:
     A criterion that a resource type can be searched by.
 
     `expression` is the FHIRPath that is applied, None where there is nothing to evaluate; `published` is the one of the
-    guide where it differs, and `correction` says why. `record` names the repeated record it reads, see `RECORDS`.
+    guide where it differs, and `correction` says why. `record` names the repeated record it reads, see `records`.
     """
 
     resource_type: str
@@ -197,18 +197,6 @@ def summary_elements(resource_type: str) -> frozenset[str]:
     marked = frozenset(name.removesuffix("[x]") for name in _tables("elements.json")["summaries"][resource_type])
     elements = type_definition(resource_type).elements.values()
     return frozenset(one.name for one in elements if (one.choice or one.name) in marked)
-
-
-def element_type(type_name: str, element_name: str) -> str:
-    """
-    The name of the type that an element holds.
-
-    Raises KeyError when the type has no such element.
-
-    >>> element_type("Organization", "contact"), element_type("Questionnaire.item", "item")
-    ('Organization.contact', 'Questionnaire.item')
-    """
-    return type_definition(type_name).elements[element_name].types[0]
 
 
 def type_names() -> tuple[str, ...]:

@@ -346,10 +346,10 @@ def test_bitmaps_of_arrays_are_those_of_lists(members):
     if not members or members[-1] < 2**24:
         size = (members[-1] if members else 0) + 1
         shuffled = np.random.default_rng(1).permutation(np.concatenate([numbers, numbers[::3]]))
-        mask = bitmaps.mask_of(expected, size)
+        mask = np.zeros(size, np.bool_)
+        mask[members] = True
         assert bitmaps.of_any(shuffled, size) == expected
         assert bitmaps.of_mask(mask) == expected
-        assert mask.sum() == len(members)
 
 
 def test_a_bitmap_made_by_hand_can_be_changed_and_written():

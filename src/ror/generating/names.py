@@ -43,9 +43,4 @@ STREETS = (
 
 LOCALITIES = ("Kerdemo", "Le Bourg", "La Croix Neuve", "Les Essarts", "Bois Joli", "La Plaine Haute")
 
-LEGAL_NAMES = (
-    "Association fictive d'accompagnement", "Fondation fictive de santé", "Mutualité fictive",
-    "Groupe fictif de résidences", "Union fictive des œuvres de soins",
-)  # fmt: skip
-
 ROOM_NAMES = ("aile nord", "aile sud", "aile est", "aile ouest", "bâtiment A", "bâtiment B", "pavillon central")

@@ -77,11 +77,6 @@ def numbers_of(bitmap: BitMap) -> Numbers:
     return np.frombuffer(bitmap.to_array(), dtype=np.uint32)
 
 
-def mask_of(bitmap: BitMap, size: int) -> Mask:
-    """A mask of `size` places, true at the members; every member is less than `size`."""
-    return _mask(numbers_of(bitmap), size)
-
-
 def are_in(numbers: Numbers, bitmap: BitMap) -> Mask:
     """Which of the numbers are members."""
     if not bitmap:

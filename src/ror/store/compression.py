@@ -31,22 +31,6 @@ def dictionary_id(content: bytes) -> int:
     return zstandard.ZstdCompressionDict(content).dict_id()
 
 
-def shipped_codec() -> "Codec":
-    """Compresses with the shipped dictionary, without any database."""
-    return codec_of(shipped_dictionary())
-
-
-def compress_body(body: bytes) -> bytes:
-    """
-    A body as a new database would keep it; for measuring, and for tools that have no store.
-
-    >>> body = '{"resourceType":"Location","name":"Hôpital"}'.encode()
-    >>> shipped_codec().decompress(compress_body(body)) == body
-    True
-    """
-    return shipped_codec().compress(body)
-
-
 @cache
 def codec_of(dictionary: bytes) -> "Codec":
     """Compresses with one dictionary, and knows no other; made once for each process."""

@@ -24,17 +24,12 @@ def conforms(resource: object) -> bool:
     return is_surely_right(resource) or not issues_of(resource)
 
 
-def validate(resource: object, *, resource_type: str | None = None) -> list[Issue]:
+def validate(resource: object) -> list[Issue]:
     """
-    What is wrong with a decoded resource, an empty list when nothing is; `resource_type` is the one expected, if any.
+    What is wrong with a decoded resource, an empty list when nothing is.
 
     >>> [issue] = validate({"resourceType": "Organization", "nme": "CHU de Brest", "name": "CHU"})
     >>> issue.path, issue.text("en")
     ('Organization.nme', 'Organization has no element "nme"; try "name".')
     """
-    is_expected = resource_type is None or (
-        isinstance(resource, dict) and resource.get("resourceType") == resource_type
-    )
-    if is_expected and is_surely_right(resource):
-        return []
-    return issues_of(resource, resource_type)
+    return [] if is_surely_right(resource) else issues_of(resource)

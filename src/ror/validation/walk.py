@@ -64,11 +64,11 @@ class TooManyIssues(Exception):
     """Leaves the walk once `MOST_ISSUES` are found; nobody else sees it."""
 
 
-def issues_of(resource: object, resource_type: str | None = None) -> list[Issue]:
+def issues_of(resource: object) -> list[Issue]:
     """Every issue of a resource, at most `MOST_ISSUES`; an empty list when there is none."""
     walk = _Walk()
     with suppress(TooManyIssues):
-        walk.resource(resource, resource_type)
+        walk.resource(resource)
     return walk.issues
 
 
@@ -98,15 +98,11 @@ class _Walk:
 
     # --- resources ------------------------------------------------------------------------------------------------
 
-    def resource(self, value: Any, expected: str | None) -> None:
-        """The resource itself, which is of the `expected` type when one is given."""
-        resource_type = self._resource_type(value, expected or "Resource")
-        if resource_type is None:
-            return
-        if expected is not None and resource_type != expected:
-            self._add("value", "resourceType", "other-resource-type", found=resource_type, expected=expected)
-            return
-        self._whole(value, resource_type, resource_type, 1)
+    def resource(self, value: Any) -> None:
+        """The resource itself."""
+        resource_type = self._resource_type(value, "Resource")
+        if resource_type is not None:
+            self._whole(value, resource_type, resource_type, 1)
 
     def _whole(self, node: dict[str, Any], resource_type: str, path: str, depth: int) -> None:
         """A resource that stands by itself, with the resources it contains."""

@@ -76,11 +76,6 @@ class Column(ABC):
         """The slots that have any value."""
         return bitmaps.of_any(self.arrays["slots"], self.size)
 
-    @property
-    def entry_count(self) -> int:
-        """How many entries the column holds."""
-        return len(self.arrays["slots"])
-
 
 def without_repetition(order: Array, slots: Array) -> tuple[Array, Array]:
     """The pairs sorted by key then slot, each once."""
