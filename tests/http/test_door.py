@@ -87,6 +87,23 @@ def test_a_city_is_found_however_it_is_written(server: Server, city):
     assert (found.status, found.json["total"]) == (200, 200 if "-" in city else 0)
 
 
+def test_a_raw_address_is_understood_however_it_arrives(server: Server):
+    raw = request("/fhir/Location?_summary=count&address-city=Saint Lô")
+
+    received = b""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        for piece in (raw[:2], raw[2:50], raw[50:], raw + raw[:40], raw[40:]):
+            connection.sendall(piece)
+            # So that the server gets it apart from the next.
+            time.sleep(0.02)
+        connection.shutdown(socket.SHUT_WR)
+        while piece := connection.recv(65_536):
+            received += piece
+
+    assert received.count(b"HTTP/1.1 200") == received.count(b"address-city=Saint%20L%C3%B4") == 3
+    assert received.count(b"HTTP/1.1") == 3
+
+
 def test_raw_bars_and_colons_are_accepted(server: Server):
     near = server.get("/fhir/Location?near=48.5|0|10|km&_include:iterate=Location:organization")
 

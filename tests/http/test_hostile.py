@@ -183,6 +183,7 @@ MESSAGES = [
     ("a body on a GET is not read", request("/fhir/Location/l1", "GET", b"garbage"), OK),
     ("a head that stops", b"GET /fhir/Location HTTP/1.1\r\nHost: ror.test\r\n", (408,)),
     ("a request line that stops", b"GET /fhir/Loc", (408,)),
+    ("a raw request line that stops", "GET /fhir/Location?address-city=Saint Lô".encode(), (408,)),
     ("an unknown verb", request("/fhir/Location", "BREW"), BAD),
     ("a verb in lower case", request("/fhir/Location", "get"), BAD),
     ("an immense verb", request("/fhir/Location", "G" * 100_000), BAD),
@@ -244,7 +245,13 @@ MESSAGES = [
 
 ROWS = [(name, request(target), expected) for name, target, expected in ADDRESSES] + MESSAGES
 
-WAITS = ("a body that stops", "chunks that stop", "a head that stops", "a request line that stops")
+WAITS = (
+    "a body that stops",
+    "chunks that stop",
+    "a head that stops",
+    "a request line that stops",
+    "a raw request line that stops",
+)
 """Rows whose answer comes when the time limit of the server, a few seconds here, is over."""
 
 AT_ONCE_S = 10.0

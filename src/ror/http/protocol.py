@@ -29,6 +29,12 @@ PARSER_MAX_URL: Final = 65_535
 TLS_GOODBYE_S: Final = 0.5
 """How long the other side of a TLS connection has to end it too."""
 
+_END_OF_HEAD: Final = b"\r\n\r\n"
+_BEGINNING: Final = re.compile(rb"[A-Z]{1,20}(?: |\Z)")
+"""How a request line begins; what does not is none, and is refused at once."""
+_AROUND_URL: Final = 32
+"""Bytes of a request line beside its address, at most."""
+
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]+) (.*[^ ]) (HTTP/1\.[01])", re.DOTALL)
 _AS_THEY_ARE: Final = "".join(map(chr, range(0x21, 0x7F))) + "\x00\x01\t\x7f"
 """What is left in an address: all but spaces and bytes beyond ASCII. Control characters stay, to be refused."""
@@ -68,6 +74,8 @@ class Protocol(HttpToolsProtocol):
         self._limit_s = settings.request_timeout_s
         self._is_reading_head = False
         self._is_between_requests = True
+        self._held = b""
+        """The beginning of a request line."""
         self._fed = 0
         self._timer: TimerHandle | None = None
         self._refusal: RorError | None = None
@@ -77,7 +85,7 @@ class Protocol(HttpToolsProtocol):
         """Start to wait for a first request, but not for ever."""
         super().connection_made(_Gathering(transport))  # type: ignore[arg-type]
         self._client_chain = peer_chain(transport)
-        self._timer = self.loop.call_later(self._limit_s, self._too_slow)
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything."""
@@ -85,17 +93,36 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser; a head that is too large or does not end is refused."""
-        if self._is_between_requests:
-            data = _repaired(data)
+        """Feed the parser, request by request; a head that is too large or does not end is refused."""
+        if self._held:
+            data, self._held = self._held + data, b""
+        start = 0
+        while self._is_between_requests and start < len(data) and not self.transport.is_closing():
+            found = data.find(_END_OF_HEAD, start)
+            end = len(data) if found < 0 else found + len(_END_OF_HEAD)
+            self._begin(data[start:end])
+            start = end
+        if start < len(data) and not self.transport.is_closing():
+            self._feed(data[start:])
+
+    def _begin(self, data: bytes) -> None:
+        """Feed what begins a request once its first line is whole, because an address is repaired as a whole."""
+        if b"\n" in data or len(data) > self._max_url + _AROUND_URL or not _BEGINNING.match(data):
+            self._feed(_repaired(data))
+            return
+        self._held = data
+        self._unset_keepalive_if_required()
+        self._start_timer()
+
+    def _feed(self, data: bytes) -> None:
         self._fed += len(data)
         super().data_received(data)
         if not self._is_reading_head or self.transport.is_closing():
             return
         if self._fed > self._max_url + MAX_HEADERS:
             self._refuse(self._oversized())
-        elif self._timer is None:
-            self._timer = self.loop.call_later(self._limit_s, self._too_slow)
+        else:
+            self._start_timer()
 
     def shutdown(self) -> None:
         """The server stops: end the connection, at once or after the answer under way."""
@@ -136,7 +163,7 @@ class Protocol(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._timer = None
-        if self._fed:
+        if self._fed or self._held:
             self._refuse(RequestTooSlow("http.too-slow", limit=self._limit_s))
         else:
             self.transport.close()
@@ -170,6 +197,10 @@ class Protocol(HttpToolsProtocol):
         """Cut a TLS connection that we closed and whose other side does not: it would be waited for half a minute."""
         if self.scheme == "https" and self.transport.is_closing():
             self.loop.call_later(TLS_GOODBYE_S, self.transport.abort)
+
+    def _start_timer(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(self._limit_s, self._too_slow)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
