@@ -16,9 +16,6 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
 
 MOST_LINES = 450
-LONG_FOR_A_REASON = {
-    "ror/store/sqlite.py": "one class is one store: its statements are read together with the tables they write",
-}
 
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "manager", "base", "core", "common", "misc", "data"}
 
@@ -179,14 +176,14 @@ def test_the_name_of_a_module_says_something():
     assert mute == []
 
 
-def test_a_file_outgrows_its_idea_for_a_reason_only():
+def test_no_file_outgrows_its_idea():
     lengths = {
         path.relative_to(SOURCE).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
         for path in SOURCE.rglob("*.py")
     }
     long = {name for name, lines in lengths.items() if lines > MOST_LINES}
 
-    assert long == set(LONG_FOR_A_REASON)
+    assert long == set()
 
 
 IMPORT_ALL = """

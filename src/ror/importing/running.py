@@ -23,8 +23,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from ror import terminology
-from ror.cycles import collect_seldom, seldom_collected
 from ror.errors import Unavailable
+from ror.garbage import collect_seldom, seldom_collected
 from ror.importing.preparing import Prepared, Refusal, prepare_all
 from ror.importing.reading import Document, Place
 from ror.search.schema import check_schema

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ror.access import Viewer
-from ror.cycles import seldom_collected
 from ror.errors import Unavailable
+from ror.garbage import seldom_collected
 from ror.search import segment as segments
 from ror.search.schema import SCHEMA, check_schema
 from ror.search.segment import Segment

@@ -8,11 +8,9 @@ the thread that calls, outside any lock.
 
 import json
 import sqlite3
-import struct
 import threading
-import time
 import uuid
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -22,40 +20,19 @@ from urllib.parse import quote
 
 from ror.access.policy import STRICT
 from ror.errors import Unavailable
-from ror.store import sqlite_access, sqlite_file
-from ror.store.compression import Codec, CorruptFrame, codec_of, dictionary_id, shipped_dictionary
+from ror.store import sqlite_access, sqlite_file, sqlite_writing
+from ror.store.compression import Codec, CorruptFrame
 from ror.store.contract import Change, Dangling, Draft, IndexRow, Job, Kept, Outcome, Packed, Stored, VersionRow
 from ror.store.group_commit import GroupCommit
 from ror.store.sqlite_clients import SqliteClients
+from ror.store.sqlite_file import as_json, now_us
 from ror.store.sqlite_keys import SqliteKeys
-
-Key = tuple[int, str]
-"""The code of a resource type, and an id."""
+from ror.store.sqlite_writing import rids_in
 
 ROWS_PER_BATCH: Final = 10_000
-# Two generations of this many: about 30 MB when the directory is larger.
-RIDS_REMEMBERED: Final = 100_000
 
 _JOB_COLUMNS: Final = (
     "id, kind, asked_by, state, parameters, progress, created_at, updated_at, claimed_by, heartbeat_at"
-)
-_CREATE: Final = (
-    "INSERT INTO resource (rid, type, id, version, last_updated, recorded_at, author, deleted,"
-    " digest, targets, entries, body) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)"
-)
-_REFER: Final = (
-    "INSERT INTO resource (rid, type, id, version, last_updated, recorded_at, author, deleted)"
-    " VALUES (?, ?, ?, 0, 0, 0, '', 0)"
-)
-_UPDATE: Final = (
-    "UPDATE resource SET version = ?, last_updated = ?, recorded_at = ?, author = ?, deleted = 0,"
-    " digest = ?, targets = ?, entries = ?, body = ? WHERE rid = ?"
-)
-# What is only referred to has no version to keep.
-_SUPERSEDE: Final = (
-    "INSERT INTO version (rid, version, last_updated, recorded_at, author, deleted, body, shades, plan)"
-    " SELECT rid, version, last_updated, recorded_at, author, deleted, body, shades, plan"
-    " FROM resource JOIN access USING (rid) WHERE rid = ? AND version > 0"
 )
 # Named in full, because `json_each` has a `type` and an `id` too.
 _INDEX_COLUMNS: Final = (
@@ -72,13 +49,13 @@ class SqliteStore:
         self._path = path
         self._closed = False
         self._idle: deque[sqlite3.Connection] = deque()
-        self._known = _Known()
+        self._known = sqlite_writing.Known()
         self._watching = threading.Lock()
         self._connection = sqlite_file.open_writer(path)
         try:
             with sqlite_file.translating(path, opening=True):
-                dictionary = _own_dictionary(self._connection)
-                self._pack = partial(_packed, dictionary)
+                dictionary = sqlite_writing.own_dictionary(self._connection)
+                self._pack = partial(sqlite_writing.packed, dictionary)
                 self._codec = Codec(dictionary, self._find_dictionary)
                 self._watcher = sqlite_file.open_reader(path)
         except BaseException:
@@ -109,10 +86,14 @@ class SqliteStore:
         if not drafts:
             return []
         packed = [draft if isinstance(draft, Packed) else self._pack(draft) for draft in drafts]
-        return self._writer.run(lambda connection: _keep(connection, self._known, packed, author), len(packed))
+        return self._writer.run(
+            lambda connection: sqlite_writing.keep(connection, self._known, packed, author), len(packed)
+        )
 
     def delete(self, resource_type: str, resource_id: str, author: str) -> bool:
-        return self._writer.run(lambda connection: _delete(connection, resource_type, resource_id, author))
+        return self._writer.run(
+            lambda connection: sqlite_writing.delete(connection, resource_type, resource_id, author)
+        )
 
     def set_meta(self, key: str, value: str) -> None:
         self._change("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (key, value))
@@ -163,7 +144,7 @@ class SqliteStore:
         rows = self._all(
             "SELECT resource.rid, body, shades, plan FROM json_each(?)"
             " CROSS JOIN resource ON resource.rid = value JOIN access ON access.rid = value WHERE body IS NOT NULL",
-            (_json(rids),),
+            (as_json(rids),),
         )
         with self._decompressing():
             bodies = self._codec.decompress_all([frame for _, frame, _, _ in rows])
@@ -213,7 +194,7 @@ class SqliteStore:
             rows = connection.execute(
                 f"SELECT {_INDEX_COLUMNS} FROM json_each(?)"  # noqa: S608 our own columns
                 " CROSS JOIN resource ON resource.rid = value JOIN access ON access.rid = value WHERE version > 0",
-                (_json(list(rids)),),
+                (as_json(list(rids)),),
             ).fetchall()
         return self._index_rows(rows, names)
 
@@ -248,7 +229,7 @@ class SqliteStore:
             absent = {rid for (rid,) in connection.execute("SELECT rid FROM resource WHERE body IS NULL")}
             rows = connection.execute("SELECT rid, targets FROM resource WHERE body IS NOT NULL ORDER BY rid")
             for rid, packed in rows if absent else ():
-                missing = [target for target in _unpack(packed) if target in absent]
+                missing = [target for target in rids_in(packed) if target in absent]
                 count += len(missing)
                 pairs += [(rid, target) for target in missing[: limit - len(pairs)]]
             named = {rid for pair in pairs for rid in pair}
@@ -257,7 +238,7 @@ class SqliteStore:
                 for rid, name, resource_id in connection.execute(
                     "SELECT rid, name, resource.id FROM json_each(?)"
                     " CROSS JOIN resource ON rid = value JOIN type ON code = resource.type",
-                    (_json(list(named)),),
+                    (as_json(list(named)),),
                 )
             }
         return count, [Dangling(names[source], names[target]) for source, target in pairs]
@@ -283,33 +264,33 @@ class SqliteStore:
     # Jobs
 
     def add_job(self, kind: str, asked_by: str, parameters: dict[str, object]) -> Job:
-        now = _now()
+        now = now_us()
         job = Job(str(uuid.uuid4()), kind, asked_by, "waiting", parameters, {}, now, now, None, None)
         self._change(
             "INSERT INTO job (id, kind, asked_by, state, parameters, progress, created_at, updated_at)"
             " VALUES (?, ?, ?, 'waiting', ?, '{}', ?, ?)",
-            (job.id, kind, asked_by, _json(parameters), now, now),
+            (job.id, kind, asked_by, as_json(parameters), now, now),
         )
         return job
 
     def claim_job(self, kinds: Sequence[str], worker: str, stale_after_s: float) -> Job | None:
-        now = _now()
+        now = now_us()
         claim = (
             f"UPDATE job SET state = 'running', claimed_by = ?1, heartbeat_at = ?2, updated_at = ?2"  # noqa: S608 our own columns
             " WHERE id = (SELECT id FROM job WHERE kind IN (SELECT value FROM json_each(?3))"
             " AND (state = 'waiting' OR (state = 'running' AND heartbeat_at <= ?4)) ORDER BY created_at, id LIMIT 1)"
             f" RETURNING {_JOB_COLUMNS}"
         )
-        parameters = (worker, now, _json(kinds), now - int(stale_after_s * 1e6))
+        parameters = (worker, now, as_json(kinds), now - int(stale_after_s * 1e6))
         rows = self._writer.run(lambda connection: connection.execute(claim, parameters).fetchall())
         return _job(rows[0]) if rows else None
 
     def beat_job(self, job_id: str, worker: str, progress: dict[str, object]) -> bool:
-        now = _now()
+        now = now_us()
         return self._change(
             "UPDATE job SET progress = ?, heartbeat_at = ?, updated_at = ?"
             " WHERE id = ? AND claimed_by = ? AND state = 'running'",
-            (_json(progress), now, now, job_id, worker),
+            (as_json(progress), now, now, job_id, worker),
         )
 
     def end_job(self, job_id: str, worker: str, state: str, progress: dict[str, object]) -> bool:
@@ -318,20 +299,20 @@ class SqliteStore:
         return self._change(
             "UPDATE job SET state = ?, progress = ?, updated_at = ?"
             " WHERE id = ? AND claimed_by = ? AND state = 'running'",
-            (state, _json(progress), _now(), job_id, worker),
+            (state, as_json(progress), now_us(), job_id, worker),
         )
 
     def cancel_job(self, job_id: str) -> bool:
         return self._change(
             "UPDATE job SET state = 'cancelled', updated_at = ? WHERE id = ? AND state IN ('waiting', 'running')",
-            (_now(), job_id),
+            (now_us(), job_id),
         )
 
     def resume_job(self, job_id: str) -> bool:
         return self._change(
             "UPDATE job SET state = 'waiting', claimed_by = NULL, heartbeat_at = NULL, updated_at = ?"
             " WHERE id = ? AND state IN ('failed', 'cancelled')",
-            (_now(), job_id),
+            (now_us(), job_id),
         )
 
     def job(self, job_id: str) -> Job | None:
@@ -422,7 +403,7 @@ class SqliteStore:
             entries = self._codec.decompress_all([row[5] for row in rows])
         return [
             IndexRow(
-                rid, names[code], resource_id, last_updated, bool(deleted), unpacked, _unpack(targets), facts, shades
+                rid, names[code], resource_id, last_updated, bool(deleted), unpacked, rids_in(targets), facts, shades
             )
             for (rid, code, resource_id, last_updated, deleted, _, targets, facts, shades), unpacked in zip(
                 rows, entries, strict=True
@@ -430,233 +411,10 @@ class SqliteStore:
         ]
 
 
-def _packed(dictionary: bytes, draft: Draft) -> Packed:
-    """A draft with the frames of its body and entries; sent to other processes with the dictionary."""
-    compress = codec_of(dictionary).compress
-    body, entries = compress(draft.body), compress(draft.entries)
-    return Packed(
-        draft.type,
-        draft.id,
-        draft.last_updated,
-        body,
-        entries,
-        draft.links,
-        draft.digest,
-        draft.own,
-        draft.codes,
-        draft.plan,
-        draft.idle,
-    )
-
-
-class _Known:
-    """Which code each type has and which rid each resource, as far as the writer remembers; for its thread alone."""
-
-    def __init__(self) -> None:
-        self._codes: dict[str, int] = {}
-        self._recent: dict[Key, int] = {}
-        self._older: dict[Key, int] = {}
-        # What was allotted in the transaction under way may not be in its row yet.
-        self._highest = 0
-
-    def forget(self) -> None:
-        """Something was rolled back: remember nothing, for a rid may not have been allotted after all."""
-        self._codes, self._recent, self._older, self._highest = {}, {}, {}, 0
-
-    def code(self, connection: sqlite3.Connection, name: str) -> int:
-        """The code of a type, allotted when it has none."""
-        code = self._codes.get(name)
-        if code is None:
-            connection.execute("INSERT INTO type (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
-            code = int(connection.execute("SELECT code FROM type WHERE name = ?", (name,)).fetchone()[0])
-            self._codes[name] = code
-        return code
-
-    def rids(self, connection: sqlite3.Connection, keys: Iterable[Key]) -> dict[Key, int]:
-        """The rid of each key that has one."""
-        found: dict[Key, int] = {}
-        unknown: defaultdict[int, set[str]] = defaultdict(set)
-        for key in keys:
-            rid = self._recent.get(key) or self._older.get(key)
-            if rid is None:
-                unknown[key[0]].add(key[1])
-            else:
-                found[key] = rid
-        for code, ids in unknown.items():
-            rows = connection.execute(
-                "SELECT resource.id, rid FROM json_each(?)"
-                " CROSS JOIN resource ON resource.type = ? AND resource.id = value",
-                (_json(list(ids)), code),
-            )
-            found.update(((code, resource_id), rid) for resource_id, rid in rows)
-        self.remember(found)
-        return found
-
-    def allot(self, connection: sqlite3.Connection, keys: Iterable[Key]) -> dict[Key, int]:
-        """A new rid for each key, above all others; the write lock is held, so nobody else allots the same."""
-        written = connection.execute("SELECT max(rid) FROM resource").fetchone()[0] or 0
-        highest = max(self._highest, written)
-        rids = {key: rid for rid, key in enumerate(keys, highest + 1)}
-        self._highest = highest + len(rids)
-        self.remember(rids)
-        return rids
-
-    def remember(self, rids: dict[Key, int]) -> None:
-        """Keep these at hand; what was not asked for in a long time goes away."""
-        self._recent.update(rids)
-        if len(self._recent) > RIDS_REMEMBERED:
-            self._recent, self._older = {}, self._recent
-
-
-def _keep(connection: sqlite3.Connection, known: _Known, packed: Sequence[Packed], author: str) -> list[Outcome]:
-    """What became of each draft, in the transaction under way."""
-    keys = [(known.code(connection, each.type), each.id) for each in packed]
-    outcomes: dict[int, Outcome] = {}
-    for positions in _rounds(keys):
-        batch = {keys[position]: packed[position] for position in positions}
-        outcomes.update(zip(positions, _keep_distinct(connection, known, batch, author), strict=True))
-    return [outcomes[position] for position in range(len(packed))]
-
-
-def _rounds(keys: Sequence[Key]) -> list[list[int]]:
-    """
-    The positions of `keys`, cut so that no key comes twice in a round; nearly always one round.
-
-    >>> _rounds([(1, "a"), (1, "b"), (1, "a")])
-    [[0, 1], [2]]
-    """
-    rounds: list[list[int]] = []
-    seen: defaultdict[Key, int] = defaultdict(int)
-    for position, key in enumerate(keys):
-        if seen[key] == len(rounds):
-            rounds.append([])
-        rounds[seen[key]].append(position)
-        seen[key] += 1
-    return rounds
-
-
-def _keep_distinct(
-    connection: sqlite3.Connection, known: _Known, batch: dict[Key, Packed], author: str
-) -> list[Outcome]:
-    """What became of each draft of a batch of distinct resources."""
-    rids = known.rids(connection, batch)
-    current = _current(connection, rids.values())
-    changed = {key: each for key, each in batch.items() if key not in rids or current[rids[key]][1] != each.digest}
-    codes = {name: known.code(connection, name) for each in changed.values() for name, _ in each.links}
-    links = [[(codes[name], link_id) for name, link_id in each.links] for each in changed.values()]
-    rids |= known.rids(connection, {key for keys in links for key in keys if key not in rids and key not in changed})
-    # New resources before what they refer to, so that their rows fill the pages in order.
-    rids |= known.allot(connection, [key for key in changed if key not in rids])
-    ghosts = known.allot(connection, dict.fromkeys(key for keys in links for key in keys if key not in rids))
-    rids |= ghosts
-
-    now = _now()
-    written: dict[int, sqlite_access.Written] = {}
-    inserts: list[tuple[object, ...]] = []
-    updates: list[tuple[object, ...]] = []
-    changes: list[tuple[int, int]] = []
-    for (key, each), keys in zip(changed.items(), links, strict=True):
-        rid, targets = rids[key], _pack([rids[link] for link in keys])
-        version = current[rid][0] + 1 if rid in current else 1
-        values = (version, each.last_updated, now, author, each.digest, targets, each.entries, each.body)
-        if rid in current:
-            updates.append((*values, rid))
-        else:
-            inserts.append((rid, *key, *values))
-        changes.append((rid, version))
-        linked = [(name, rids[link]) for (name, _), link in zip(each.links, keys, strict=True)]
-        flowing = linked[: len(linked) - each.idle]
-        written[rid] = sqlite_access.Written(each.type, each.own, each.codes, each.plan, flowing)
-    before = _targets(connection, [rid for rid in written if rid in current])
-    connection.executemany(_CREATE, inserts)
-    connection.executemany(_REFER, ((rid, *key) for key, rid in ghosts.items()))
-    connection.executemany(_SUPERSEDE, ((update[-1],) for update in updates))
-    connection.executemany(_UPDATE, updates)
-    connection.executemany("INSERT INTO change (rid, version, deleted) VALUES (?, ?, 0)", changes)
-    sqlite_access.keep(connection, written, before)
-    return [_outcome(key in changed, current.get(rids[key])) for key in batch]
-
-
-def _outcome(changed: bool, before: tuple[int, bytes | None] | None) -> Outcome:
-    """What writing did, knowing what there was: `(version, digest)`, without digest when it was absent."""
-    if not changed:
-        return Outcome.UNCHANGED
-    return Outcome.UPDATED if before and before[1] is not None else Outcome.CREATED
-
-
-def _current(connection: sqlite3.Connection, rids: Iterable[int]) -> dict[int, tuple[int, bytes | None]]:
-    """The version and the digest of each rid; the digest is None when it is absent."""
-    rows = connection.execute(
-        "SELECT rid, version, digest FROM json_each(?) CROSS JOIN resource ON rid = value", (_json(list(rids)),)
-    )
-    return {rid: (version, digest) for rid, version, digest in rows}
-
-
-def _delete(connection: sqlite3.Connection, resource_type: str, resource_id: str, author: str) -> bool:
-    """Whether there was a live resource, which is now deleted."""
-    row = connection.execute(
-        "SELECT rid, version FROM resource"
-        " WHERE type = (SELECT code FROM type WHERE name = ?) AND id = ? AND body IS NOT NULL",
-        (resource_type, resource_id),
-    ).fetchone()
-    if row is None:
-        return False
-    rid, version = row
-    now = _now()
-    targets = _targets(connection, [rid])[rid]
-    connection.execute(_SUPERSEDE, (rid,))
-    connection.execute(
-        "UPDATE resource SET version = ?, last_updated = ?, recorded_at = ?, author = ?, deleted = 1,"
-        " digest = NULL, targets = NULL, entries = NULL, body = NULL WHERE rid = ?",
-        (version + 1, now, now, author, rid),
-    )
-    connection.execute("INSERT INTO change (rid, version, deleted) VALUES (?, ?, 1)", (rid, version + 1))
-    sqlite_access.let_go(connection, rid, targets)
-    return True
-
-
-def _targets(connection: sqlite3.Connection, rids: Sequence[int]) -> dict[int, tuple[int, ...]]:
-    """What each of these resources refers to at this moment."""
-    rows = connection.execute(
-        "SELECT rid, targets FROM json_each(?) CROSS JOIN resource ON rid = value", (_json(rids),)
-    )
-    return {rid: _unpack(targets) for rid, targets in rows}
-
-
-def _own_dictionary(connection: sqlite3.Connection) -> bytes:
-    """The dictionary that this database compresses with: its newest, or the shipped one, copied once and for all."""
-    newest = "SELECT content FROM dictionary ORDER BY recorded_at DESC LIMIT 1"
-    if connection.execute(newest).fetchone() is None:
-        shipped = shipped_dictionary()
-        # Two processes may open a new file at once; both give it the same dictionary.
-        connection.execute(
-            "INSERT INTO dictionary VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (dictionary_id(shipped), _now(), shipped)
-        )
-    content: bytes = connection.execute(newest).fetchone()[0]
-    return content
-
-
 def _type_names(connection: sqlite3.Connection) -> dict[int, str]:
     return dict(connection.execute("SELECT code, name FROM type").fetchall())
-
-
-def _pack(rids: Sequence[int]) -> bytes:
-    return struct.pack(f"<{len(rids)}I", *rids)
-
-
-def _unpack(targets: bytes | None) -> tuple[int, ...]:
-    return struct.unpack(f"<{len(targets) // 4}I", targets) if targets else ()
 
 
 def _job(row: Sequence[Any]) -> Job:
     identifier, kind, asked_by, state, parameters, progress, *rest = row
     return Job(identifier, kind, asked_by, state, json.loads(parameters), json.loads(progress), *rest)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _now() -> int:
-    """Microseconds since the epoch, UTC."""
-    return time.time_ns() // 1_000

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from ror.access import Perimeter
 from ror.clients import Act, Action, Client, Kind, Rate, State
+from ror.store.sqlite_file import as_json
 
 Result = TypeVar("Result")
 
@@ -46,7 +47,7 @@ class SqliteClients:
             connection.execute(_KEEP, _row(change(before)))
             connection.execute(
                 "INSERT INTO client_act (client_id, action, at, by, reason, details) VALUES (?, ?, ?, ?, ?, ?)",
-                (act.client_id, act.action.value, act.at, act.by, act.reason, _json(dict(act.details))),
+                (act.client_id, act.action.value, act.at, act.by, act.reason, as_json(dict(act.details))),
             )
             after = _found(connection, act.client_id)
             assert after is not None, "it was just written"
@@ -83,7 +84,7 @@ def _row(client: Client) -> tuple[object, ...]:
     return (
         *(client.id, client.name, client.kind.value, client.state.value),
         *(client.profile, client.subject, client.secret),
-        *(_json(sorted(one)) for one in lists),
+        *(as_json(sorted(one)) for one in lists),
         *((rate.calls_per_minute, rate.burst) if rate else (None, None)),
     )
 
@@ -112,7 +113,3 @@ def _client(row: Sequence[Any]) -> Client:
 def _set(texts: str) -> frozenset[str]:
     found: Iterable[str] = json.loads(texts)
     return frozenset(found)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

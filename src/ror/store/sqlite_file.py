@@ -4,6 +4,7 @@ The SQLite file of a directory: opening it, bringing its tables up to date, and 
 Nothing here knows what a resource is.
 """
 
+import json
 import os
 import sqlite3
 import time
@@ -109,6 +110,16 @@ def migrations() -> list[tuple[int, str]]:
     folder = resources.files("ror.store").joinpath("migrations", "sqlite")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
     return [(int(file.name.partition("_")[0]), file.read_text(encoding="utf-8")) for file in files]
+
+
+def as_json(value: object) -> str:
+    """A value as a column keeps it, or as `json_each` takes it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def now_us() -> int:
+    """Microseconds since the epoch, UTC."""
+    return time.time_ns() // 1_000
 
 
 def _connect(path: Path) -> sqlite3.Connection:
