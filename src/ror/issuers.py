@@ -73,7 +73,9 @@ class Issuers:
             now = self._now()
             for one in self._watched.values():
                 age = now - one.had_at
-                if age > FRESH_S and now - one.tried_at > RETRY_S and one.had_at != _NEVER:
+                is_due = age > FRESH_S and now - one.tried_at > RETRY_S and one.had_at != _NEVER
+                # One thread is enough, however slow the provider and however many ask.
+                if is_due and not one.asking.locked():
                     threading.Thread(target=self._ask, args=(one,), name="issuer", daemon=True).start()
                 if age > KEPT_S and one.keys:
                     one.keys = {}

@@ -9,6 +9,7 @@ a token without binding taken for a client that has a certificate; a certificate
 import base64
 import hashlib
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -334,6 +335,23 @@ def test_a_key_that_is_new_is_asked_for_once_some_seconds_have_gone_by(one: Prov
     with pytest.raises(InvalidToken):
         speaks_for(former, known)
     assert one.asked() == 2
+
+
+def test_one_thread_asks_a_provider_however_slow_it_is(one: Provider, clock: Clock):
+    known = issuers(described(one), clock)
+    known.learn(one.issuer)
+    one.behave("slowly")
+    clock.now += FRESH_S + 1
+    known.known()
+    assert until(lambda: one.asked() == 2)
+    others: set[int] = set()
+
+    threading.setprofile(lambda *_: others.add(threading.get_ident()))
+    for _ in range(100):
+        known.known()
+    threading.setprofile(None)
+
+    assert not others
 
 
 def test_keys_that_are_withdrawn_are_believed_a_few_minutes_more_at_most(one: Provider, clock: Clock):
