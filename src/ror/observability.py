@@ -85,7 +85,16 @@ class Log:
 def _json_line(level: Level, event: str, facts: dict[str, Any]) -> bytes:
     line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event}
     line.update({name: value for name, value in facts.items() if value is not None})
-    return _ENCODE(line) + b"\n"
+    try:
+        return _ENCODE(line) + b"\n"
+    except UnicodeEncodeError:
+        # The name of a file may be no text.
+        return _ENCODE({name: _as_text(value) for name, value in line.items()}) + b"\n"
+
+
+def _as_text(value: object) -> object:
+    """A text that may hold half a character, as one that can be written."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 _ENCODE: Final = msgspec.json.Encoder(enc_hook=str).encode

@@ -1,5 +1,7 @@
 """What an import leaves in the trail, whether it ends or not: the commands themselves, in processes of their own."""
 
+import json
+import os
 import signal
 import subprocess
 import sys
@@ -54,6 +56,17 @@ def test_an_import_says_who_imports_what_and_then_what_became_of_it(tmp_path):
     assert isinstance(begun, ImportBegun) and isinstance(ended, ImportEnded)
     assert (begun.author, begun.files, begun.by) == ("somebody", ("given.ndjson",), user())
     assert (ended.run, ended.created, ended.refused, ended.interrupted) == (begun.run, 1, 1, False)
+
+
+def test_a_file_whose_name_is_no_text_is_imported_and_told_of(tmp_path):
+    (tmp_path / os.fsdecode(b"\xff.ndjson")).write_bytes(GOOD + BAD)
+
+    process = importing(tmp_path, b"\xff.ndjson", "--json", PYTHONIOENCODING="utf-8:strict")
+    answered, _ = process.communicate()
+
+    assert process.returncode == 1
+    assert json.loads(answered)["refusals"][0]["file"] == "\\xff.ndjson"
+    assert lines(tmp_path)[0].files == ("\\xff.ndjson",)
 
 
 def test_an_import_that_is_killed_has_said_that_it_began_before_anything_was_kept(tmp_path):

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any, Final
 
 from ror import runtime
-from ror.cli.speaking import answer, say, tell
+from ror.cli.speaking import answer, readable, say, tell
 from ror.cli.tracing import traced
 from ror.errors import RorError
 from ror.importing import Document, Refused, Report, check, documents
@@ -168,7 +168,7 @@ def _progress(start: float) -> Iterator[_Progress]:
 
 
 def _tell_refused(refused: Refused) -> None:
-    file = say("import.stdin") if refused.place.file == STDIN else refused.place.file
+    file = say("import.stdin") if refused.place.file == STDIN else readable(refused.place.file)
     where = {"file": file, "line": refused.place.line}
     for issue in refused.issues[:ISSUES_SHOWN]:
         path, reason = refused.path(issue), issue.text(say.language)
@@ -216,4 +216,4 @@ def _refused_as_json(refused: Refused) -> dict[str, object]:
         {"code": issue.code, "path": refused.path(issue), "reason": issue.text(say.language)}
         for issue in refused.issues
     ]
-    return {**refused.place._asdict(), "issues": issues}
+    return {**refused.place._asdict(), "file": readable(refused.place.file), "issues": issues}

@@ -49,6 +49,11 @@ def answer(line: str = "") -> None:
     print(line, flush=True)  # noqa: T201 the terminal is the business of this room
 
 
+def readable(file: str) -> str:
+    """The name of a file as a text; bytes in it that are none are escaped."""
+    return os.fsencode(file).decode("utf-8", "backslashreplace")
+
+
 def told_usage(problem: TyperException) -> str:
     """What is wrong with a command line, and how to see what would be right."""
     context: Any = getattr(problem, "ctx", None)

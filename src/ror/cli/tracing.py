@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from ror import runtime
 from ror.audit.records import ImportBegun, ImportEnded, instant
+from ror.cli.speaking import readable
 from ror.errors import RorError
 from ror.importing import Report
 from ror.settings import Settings
@@ -30,7 +31,7 @@ def traced(
         return
     run = secrets.token_hex(8)
     try:
-        begun = ImportBegun(at=_now(), run=run, author=author, by=user(), files=tuple(files))
+        begun = ImportBegun(at=_now(), run=run, author=author, by=user(), files=tuple(map(readable, files)))
         journal.write_durably(begun)
         try:
             yield
