@@ -1,11 +1,12 @@
 """What operators read of an event, as JSON and as text."""
 
 import json
+import logging
 import os
 
 import pytest
 
-from ror.observability import Log
+from ror.observability import LibraryLines, Log
 
 
 @pytest.fixture
@@ -27,3 +28,19 @@ def test_a_name_that_is_no_text_is_written(written, shape):
     if shape == "json":
         told = json.loads(text())
         assert (told["file"], told["lines"]) == ("\\udcff.json", 3)
+
+
+@pytest.mark.parametrize("shape", ["json", "text"])
+def test_what_the_http_library_tells_of_an_accident_has_its_traceback(written, shape):
+    log, text = written(shape)
+    library = logging.Logger("library")
+    library.addHandler(LibraryLines(log))
+
+    try:
+        raise KeyError("somewhere")
+    except KeyError:
+        library.exception("Exception in ASGI")
+    library.warning("Slow")
+
+    assert "Exception in ASGI" in text() and "Traceback" in text() and "KeyError: 'somewhere'" in text()
+    assert text().splitlines()[-1].endswith("Slow" if shape == "text" else '"message":"Slow"}')

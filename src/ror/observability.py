@@ -101,10 +101,12 @@ _ENCODE: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def _text_line(level: Level, event: str, facts: dict[str, Any]) -> bytes:
-    """The message alone when there is one; else the event and its facts."""
+    """The message alone when there is one, with its traceback if any; else the event and its facts."""
     told = facts.pop("message", None)
     if told is None:
         told = " ".join([event, *(f"{name}={_plain(value)}" for name, value in facts.items() if value is not None)])
+    elif (problem := facts.get("problem")) is not None:
+        told = f"{told}\n{str(problem).rstrip()}"
     mark = "" if level == "info" else f"{level.upper()} "
     return f"{time.strftime('%H:%M:%S')} {mark}{told}\n".encode(errors="backslashreplace")
 
