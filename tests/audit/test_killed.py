@@ -64,13 +64,15 @@ def killed_while_writing(folder: Folder) -> tuple[int, int]:
     # Slow enough for a pipe to hold what it says.
     process = writer(folder, "a", pause_s=0.001, ending="never")
     on_disk = 0
-    # Once could be chance: what comes next is brought to disk as well, without anybody asking.
-    for _ in range(3):
-        on_disk = until(lambda former=on_disk: (now := len(request_ids(folder))) > former and now)
-        assert on_disk
-    time.sleep(random.Random(time.time_ns()).uniform(0, 2 * FLUSH_S))
-    process.send_signal(signal.SIGKILL)
-    said, _ = process.communicate()
+    try:
+        # Once could be chance: what comes next is brought to disk as well, without anybody asking.
+        for _ in range(3):
+            on_disk = until(lambda former=on_disk: (now := len(request_ids(folder))) > former and now)
+            assert on_disk
+        time.sleep(random.Random(time.time_ns()).uniform(0, 2 * FLUSH_S))
+    finally:
+        process.send_signal(signal.SIGKILL)
+        said, _ = process.communicate()
     # It may have handed one more over than it came to say.
     return on_disk, said.count(b"\n") + 1
 

@@ -81,8 +81,10 @@ def test_a_request_that_never_ends_does_not_keep_a_server_from_stopping(database
     running = start(database, ROR_ANONYMOUS_PROFILE="1", ROR_STOP_TIMEOUT_S="1", ROR_REQUEST_TIMEOUT_S="300")
     with asking(running):
         running.process.terminate()
-
-        assert running.process.wait(timeout=60) == 0
+        try:
+            assert running.process.wait(timeout=60) == 0
+        finally:
+            running.process.kill()
 
 
 def test_what_another_process_writes_is_seen_at_once(database: str, tmp_path):
