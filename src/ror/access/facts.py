@@ -20,7 +20,7 @@ ANY_FIELD: Final = OTHER_FIELD | sum(FIELDS.values())
 MEDICO_SOCIAL: Final = FIELDS["04"]
 VILLE: Final = FIELDS["05"]
 
-_SENSITIVE_UNIT: Final = "ror-healthcareservice-sensitive-unit"
+SENSITIVE_UNIT: Final = "ror-healthcareservice-sensitive-unit"
 
 Direction = Literal["along", "against"]
 
@@ -57,7 +57,7 @@ def own_facts(resource: Mapping[str, Any]) -> int:
         return 0
     facts = 0
     for extension in resource.get("extension", ()):
-        if name_of_extension(extension) == _SENSITIVE_UNIT and extension.get("valueBoolean") is not False:
+        if name_of_extension(extension) == SENSITIVE_UNIT and extension.get("valueBoolean") is not False:
             facts = SENSITIVE
     codes = [coding.get("code") for concept in resource.get("type", ()) for coding in concept.get("coding", ())]
     for code in codes or [None]:

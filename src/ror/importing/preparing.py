@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ror.access.facts import own_facts
+from ror.access.misplaced import misplaced
 from ror.access.parts import Shades, apart, codes_in, laid_out, shades_of
 from ror.access.policy import name_of
 from ror.definitions import RESOURCE_TYPES
@@ -61,7 +62,14 @@ def prepare(given: bytes | Mapping[str, Any], now: int) -> Draft | Refusal:
     if issues:
         return Refusal(tuple(issues))
     assert isinstance(given, Mapping)
-    digest = blake2b(_encode_in_order(given), digest_size=_DIGEST_BYTES).digest()
+    written = _encode_in_order(given)
+    if astray := misplaced(given, written):
+        return Refusal(
+            tuple(
+                _issue("extension", path, "import.misplaced", name=name, belongs=place) for path, name, place in astray
+            )
+        )
+    digest = blake2b(written, digest_size=_DIGEST_BYTES).digest()
     meta = given.get("meta", {})
     try:
         if "lastUpdated" in meta:
