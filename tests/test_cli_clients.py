@@ -115,6 +115,13 @@ def test_all_clients_are_listed(folder):
     assert "Santé pour tous" in shown and SUBJECT in shown
 
 
+def test_who_acts_by_sudo_is_who_typed_it(folder):
+    done = ror("client", "add", "dac", "--profile", "0", "--json", folder=folder, SUDO_USER="alice")
+
+    assert done.returncode == 0, done.stderr
+    assert [one["by"] for one in told(folder, "show", "dac")["acts"]] == ["alice"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

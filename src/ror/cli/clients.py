@@ -1,8 +1,6 @@
 """`ror client …`: who may call, shown and changed."""
 
-import getpass
 import json
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -28,6 +26,7 @@ from ror.errors import UsageError
 from ror.runtime import open_acts, use_tables
 from ror.settings import Settings
 from ror.store.contract import ClientStore
+from ror.trail.tending import user
 
 REGIONS: Final = "https://mos.esante.gouv.fr/NOS/TRE_R30-RegionOM/FHIR/TRE-R30-RegionOM"
 FIELDS: Final = "https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite"
@@ -208,12 +207,7 @@ def _establishments(given: tuple[str, ...]) -> frozenset[str]:
 
 def _signature(by: str | None, reason: str) -> Signature:
     """Who acts: as told, else the user of this machine."""
-    if by is None:
-        try:
-            by = getpass.getuser()
-        except (KeyError, OSError):
-            by = str(os.getuid())
-    return Signature(by, reason, time.time_ns() // 1_000)
+    return Signature(user() if by is None else by, reason, time.time_ns() // 1_000)
 
 
 @contextmanager
