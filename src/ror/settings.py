@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 from ror import messages
 from ror.access import OPEN_DATA, anonymous_viewer
 from ror.errors import UsageError
+from ror.loopback import is_loopback
 from ror.tokens.keys import LONGEST_LIFE_S
 
 ENVIRONMENT_PREFIX: Final = "ROR_"
@@ -269,19 +270,6 @@ def as_environment(settings: Settings) -> dict[str, str]:
     """The variables that give exactly these settings to another process, and keep it from reading a file."""
     variables = {one.variable: _as_text(getattr(settings, one.name)) or "" for one in SETTINGS}
     return {**variables, FILE_VARIABLE: ""}
-
-
-def is_loopback(host: str) -> bool:
-    """
-    Whether only this machine can reach what listens on `host`.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost"), is_loopback("0.0.0.0")
-    (True, True, True, False)
-    """
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 _Values = Iterable[tuple[str, str, object]]

@@ -5,7 +5,6 @@ A provider says who a client is, never what it may see: the client must be one o
 we know of it.
 """
 
-import ipaddress
 import tomllib
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from ror.errors import UsageError
+from ror.loopback import is_loopback
 from ror.tokens.verifying import ALGORITHMS
 
 USUAL: Final = ("ES256", "RS256", "PS256")
@@ -76,12 +76,5 @@ def _check(provider: Provider, file: str) -> None:
     if not (provider.issuer and provider.audience and provider.client_claim and provider.jwks and provider.algorithms):
         raise UsageError("providers.empty", file=file, issuer=provider.issuer)
     address = provider.address
-    if address is not None and not (address.hostname and (address.scheme == "https" or _is_here(address.hostname))):
+    if address is not None and not (address.hostname and (address.scheme == "https" or is_loopback(address.hostname))):
         raise UsageError("providers.in-the-clear", file=file, address=provider.jwks)
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,0 +1,16 @@
+"""Can only this machine reach an address? What is in the clear, or shows more than open data, stays on those."""
+
+import ipaddress
+
+
+def is_loopback(host: str) -> bool:
+    """
+    Whether only this machine can reach what listens on `host`.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
