@@ -76,12 +76,6 @@ def test_a_summary_is_made_of_elements_of_the_type_and_has_its_identifier(resour
     assert {"id", "meta"} <= summary and "extension" not in summary and "text" not in summary
 
 
-def test_each_part_of_a_resource_has_a_name_of_its_own():
-    subsets = [*(Subset(one) for one in ("true", "text", "data")), Subset(elements=("a",)), Subset(elements=("a", "b"))]
-
-    assert len({one.name for one in subsets}) == len(subsets)
-
-
 UNREADABLE = [
     ([("_elements", "stauts")], NotSupported, '"stauts". Try: status.'),
     ([("_elements", "position.latitude")], NotSupported, '"position" whole'),

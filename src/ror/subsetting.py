@@ -5,7 +5,6 @@ Bytes in, bytes out: the elements that stay keep the exact JSON they were stored
 whole; the standard marks some parts of a summary's elements as not belonging to it, which clients do not mind.
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,18 +37,6 @@ class Subset:
 
     summary: Summary | None = None
     elements: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """
-        What tells this representation of a resource from the others, short and fit for an ETag.
-
-        >>> Subset("true").name
-        'summary-true'
-        """
-        if self.summary:
-            return f"summary-{self.summary}"
-        return f"elements-{hashlib.blake2b(','.join(self.elements).encode(), digest_size=8).hexdigest()}"
 
 
 # --- what is asked ---------------------------------------------------------------------------------------------------
@@ -138,10 +125,12 @@ _tags: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def _tagged(meta: msgspec.Raw | None) -> msgspec.Raw:
-    """The `meta` with the tag added, its other parts as they were."""
+    """The `meta` with the tag added, unless something was taken away before; its other parts as they were."""
     parts = _object.decode(meta) if meta is not None else {}
     tags = _tags.decode(parts["tag"]) if "tag" in parts else []
-    parts["tag"] = msgspec.Raw(msgspec.json.encode([*tags, SUBSETTED]))
+    if bytes(SUBSETTED) not in map(bytes, tags):
+        tags.append(SUBSETTED)
+    parts["tag"] = msgspec.Raw(msgspec.json.encode(tags))
     return msgspec.Raw(msgspec.json.encode(parts))
 
 

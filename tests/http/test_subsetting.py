@@ -1,7 +1,10 @@
 """What a client gets when it asks for a part of resources, by a read or by a search."""
 
+from ror.access import Viewer
+from ror.http.routes import _represented
 from tests.http.conftest import Server
 
+ROR = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/"
 PLACE = "/fhir/Location/l1"
 PLACES = "/fhir/Location"
 
@@ -46,3 +49,16 @@ def test_the_links_of_a_page_ask_for_the_same_part(server: Server):
     bundle = server.get(f"{PLACES}?_elements=name&_count=5").json
 
     assert all("_elements=name" in link["url"] for link in bundle["link"])
+
+
+def test_a_part_has_one_tag_for_all_who_are_given_the_same(directory):
+    capacity = {"url": f"{ROR}ror-location-supported-capacity", "valueString": "of status unknown"}
+    meta = {"lastUpdated": "2026-05-28T20:26:40Z", "tag": [{"code": "11"}]}
+    one = directory([{"resourceType": "Location", "id": "1", "meta": meta, "name": "Salle", "extension": [capacity]}])
+
+    def seen(profile: int, *pairs: tuple[str, str]) -> tuple[bytes, str]:
+        made = _represented(one, Viewer(profile), "Location", "1", pairs)
+        return made.body, made.etag
+
+    assert seen(0)[0] != seen(1)[0] and seen(0)[1] != seen(1)[1]
+    assert seen(0, ("_elements", "name")) == seen(1, ("_elements", "name"))

@@ -27,8 +27,7 @@ from ror.runtime import Directory
 from ror.search.criteria import closest
 from ror.search.parse import parse
 from ror.search.view import View
-from ror.store.contract import Stored
-from ror.subsetting import Subset, subset_asked, subsetted
+from ror.subsetting import subset_asked, subsetted
 
 VERSION: Final = version("ror")
 
@@ -94,28 +93,23 @@ def _represented(
     """What a viewer sees of a resource at this moment."""
     found, is_cut = interactions.read(directory.store, directory.index, viewer, resource_type, resource_id)
     subset = subset_asked(resource_type, pairs)
-    etag = _etag(found, is_cut, subset)
+    body = subsetted(found.body, resource_type, subset) if subset else found.body
+    etag = _etag(found.version, body if is_cut or subset else None)
     headers = (
         (b"etag", etag.encode()),
         (b"last-modified", negotiation.http_date(found.last_updated // 1_000_000).encode()),
     )
-    body = subsetted(found.body, resource_type, subset) if subset else found.body
     return _Representation(body, is_cut, etag, found.last_updated, headers)
 
 
-def _etag(found: Stored, is_cut: bool, subset: Subset | None) -> str:
+def _etag(version: int, part: bytes | None) -> str:
     """
-    The tag of a representation: the version and, for a part, which one.
+    The tag of a representation: the version and, for a part of the resource, what is in it.
 
-    A part is another representation: its tag matches neither the whole nor, in a write, the current version. What a
-    viewer may see has the same tag for all who see the same of it, whoever they are.
+    A part is another representation: its tag matches neither the whole nor, in a write, the current version. It is the
+    same for all who are given the same, whoever they are and whatever else they may see.
     """
-    parts = [str(found.version)]
-    if is_cut:
-        parts.append(hashlib.blake2b(found.body, digest_size=8).hexdigest())
-    if subset:
-        parts.append(subset.name)
-    return f'W/"{"-".join(parts)}"'
+    return f'W/"{version}"' if part is None else f'W/"{version}-{hashlib.blake2b(part, digest_size=8).hexdigest()}"'
 
 
 def _search(service: Service, call: Call) -> Reply:
