@@ -23,7 +23,7 @@ from typing import Final, Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from ror.audit import digests
-from ror.audit.records import DAY_LENGTH, DigestNamed
+from ror.audit.records import DAY_LENGTH, LAST_DAY, DigestNamed
 from ror.audit.sensitive import KEY_BYTES, Veil
 from ror.errors import UsageError
 
@@ -84,7 +84,7 @@ class Folder:
         day, time = at[:DAY_LENGTH], at[DAY_LENGTH:].replace(":", "").removesuffix("Z")
         if signed and day <= signed[-1]:
             # The clock was put back: the digest of that day lists its files already.
-            day = _day_after(signed[-1])
+            day = day_after(signed[-1])
         return f"{journal}/{day}{time}-{os.getpid()}-{secrets.token_hex(3)}.ndjson"
 
     # --- making it, locking it ---
@@ -161,8 +161,14 @@ class Folder:
         return digests.checking_key(path.read_bytes()) if path.exists() else None
 
 
-def _day_after(day: str) -> str:
-    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+def day_after(day: str) -> str:
+    """
+    The next day; the last one that can be written stays.
+
+    >>> day_after("2024-02-28"), day_after("9999-12-31")
+    ('2024-02-29', '9999-12-31')
+    """
+    return day if day == LAST_DAY else (date.fromisoformat(day) + timedelta(days=1)).isoformat()
 
 
 def day_of(file: str) -> str:

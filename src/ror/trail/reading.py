@@ -3,14 +3,13 @@
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
 from itertools import groupby
 from typing import Final, NamedTuple, TypeGuard
 
 from ror.audit.chain import as_record
 from ror.audit.records import DAY_LENGTH, LAST_DAY, Call, Kept, Told
 from ror.trail import chain_file
-from ror.trail.folder import Folder, Journal, day_of
+from ror.trail.folder import Folder, Journal, day_after, day_of
 
 ANONYMOUS: Final = "-"
 """Stands for the client of those who called without a token."""
@@ -67,7 +66,7 @@ class Found(NamedTuple):
 
 def find(folder: Folder, wanted: Wanted) -> Iterator[Found]:
     """The records looked for, the oldest first. A line that holds none is passed over: `verifying` tells of it."""
-    first, last = wanted.since[:DAY_LENGTH], _day_after(wanted.until[:DAY_LENGTH])
+    first, last = wanted.since[:DAY_LENGTH], day_after(wanted.until[:DAY_LENGTH])
     # What is answered at midnight may stand in the file of the next day.
     files = [file for file in folder.files(*wanted.journals) if first <= day_of(file) <= last]
     for _, of_day in groupby(files, day_of):
@@ -81,10 +80,6 @@ def _in_file(folder: Folder, file: str, wanted: Wanted) -> Iterator[Found]:
         record = as_record(text)
         if record is not None and wanted.holds(record):
             yield Found(record, text, file, number)
-
-
-def _day_after(day: str) -> str:
-    return day if day == LAST_DAY else (date.fromisoformat(day) + timedelta(days=1)).isoformat()
 
 
 def _is_like(status: str, asked: str) -> bool:
