@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from ror import terminology
 from ror.acting import Record, TracedKeys, recorder, untraced
@@ -23,7 +22,7 @@ from ror.registry import Registry
 from ror.search.index import Index, Troubled
 from ror.search.seal import Seal, seal_of
 from ror.settings import Settings
-from ror.store import open_store
+from ror.store import database_file, open_store
 from ror.store.contract import Store
 from ror.tokens import providers
 from ror.trail.folder import Folder
@@ -162,7 +161,7 @@ def snapshot_folder(database: str) -> Path:
 
 
 def _beside(database: str, ending: str) -> Path:
-    return Path(unquote(urlsplit(database).path.removeprefix("/")) + ending)
+    return Path(f"{database_file(database)}{ending}")
 
 
 def _issuers(settings: Settings, told: Told) -> Issuers:

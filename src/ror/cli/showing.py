@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.markup import escape
@@ -26,7 +25,7 @@ from ror.explaining import Explanation
 from ror.explaining import explain as explain_search
 from ror.search.index import Index
 from ror.settings import Settings
-from ror.store import open_store
+from ror.store import database_file, open_store
 from ror.store.contract import Store
 
 MEGABYTE: Final = 1_000_000
@@ -49,7 +48,7 @@ def _opened(settings: Settings) -> Iterator[tuple[Store, Index]]:
 
 def existing_store(database: str) -> Store:
     """The store of a directory that is there: looking at one that is not must not make it."""
-    path = Path(unquote(urlsplit(database).path.removeprefix("/")))
+    path = database_file(database)
     if urlsplit(database).scheme == "sqlite" and not path.exists():
         raise UsageError("cli.no-database", path=path)
     return open_store(database)

@@ -18,7 +18,16 @@ def open_store(url: str) -> Store:
     if parts.scheme in ("postgresql", "postgres"):
         # Without what follows the scheme: a password may be there, and messages end up in logs.
         raise UsageError("store.no-postgresql", url=f"{parts.scheme}://…")
-    path = unquote(parts.path.removeprefix("/"))
-    if parts.scheme != "sqlite" or parts.netloc or not path or parts.query or parts.fragment:
+    if parts.scheme != "sqlite" or parts.netloc or parts.path in ("", "/") or parts.query or parts.fragment:
         raise UsageError("store.unknown-url", url=parts._replace(netloc="…" if parts.netloc else "").geturl())
-    return SqliteStore(Path(path))
+    return SqliteStore(database_file(url))
+
+
+def database_file(url: str) -> Path:
+    """
+    The file of the store at `url`, there or not.
+
+    >>> [str(database_file(url)) for url in ("sqlite:///ror.db", "sqlite:////var/lib/ror%20test.db")]
+    ['ror.db', '/var/lib/ror test.db']
+    """
+    return Path(unquote(urlsplit(url).path.removeprefix("/")))
