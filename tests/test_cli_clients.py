@@ -105,6 +105,18 @@ def test_a_supplier_is_given_establishments_and_loses_them(folder):
     assert after["profile"] is None
 
 
+def test_one_certificate_is_not_for_reading_and_for_supplying_beds(folder):
+    told(folder, "add", "regulation", "--profile", "2", "--subject", SUBJECT)
+
+    refused = ror("client", "add", "lits", "--supplier", "--subject", SUBJECT, folder=folder, LANG="en")
+    assert refused.returncode == 2 and "regulation" in refused.stderr and "two certificates" in refused.stderr
+
+    told(folder, "add", "coordination", "--profile", "3", "--subject", SUBJECT)
+    for one in ("regulation", "coordination"):
+        told(folder, "revoke", one, "--reason", "gone")
+    assert told(folder, "add", "lits", "--supplier", "--subject", SUBJECT)["client_id"] == "lits"
+
+
 def test_all_clients_are_listed(folder):
     told(folder, "add", "sante", "--profile", "0", "--name", "Santé pour tous")
     told(folder, "add", "lits", "--supplier", "--subject", SUBJECT)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from ror.clients import Act, Action, Client, Kind, Rate, after, checked
+from ror.certificates import distinguished_name, is_same_name
+from ror.clients import Act, Action, Client, Kind, Rate, State, after, checked
 from ror.clients.secrets import hashed, new_secret
 from ror.errors import UsageError
 from ror.store.contract import ClientStore
@@ -34,9 +35,11 @@ def add(clients: ClientStore, client: Client, signature: Signature) -> Enrolled:
     """
     Let a client in, with a secret when its profile takes one.
 
-    Raises UsageError when what it is granted does not hold together, or its id was ever given.
+    Raises UsageError when what it is granted does not hold together, its id was ever given, or its certificate is that
+    of a client of the other kind: who reads and who supplies beds are told apart by it.
     """
     secret = new_secret() if checked(client).has_secret else None
+    _check_certificate(clients, client)
     fresh = replace(client, secret=hashed(secret)) if secret else client
 
     def change(present: Client | None) -> Client:
@@ -46,6 +49,14 @@ def add(clients: ClientStore, client: Client, signature: Signature) -> Enrolled:
 
     act = _act(client.id, Action.ADD, signature, profile=client.profile, subject=client.subject)
     return Enrolled(clients.change(act, change), secret)
+
+
+def _check_certificate(clients: ClientStore, client: Client) -> None:
+    for other in clients.all():
+        if client.subject is None or other.subject is None or other.kind is client.kind or other.state is State.REVOKED:
+            continue
+        if is_same_name(other.subject, distinguished_name(client.subject)):
+            raise UsageError("clients.same-certificate", subject=client.subject, id=other.id)
 
 
 def change_state(clients: ClientStore, client_id: str, action: Action, signature: Signature) -> Client:
