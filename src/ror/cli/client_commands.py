@@ -1,5 +1,6 @@
 """What can be typed about clients: `ror client …`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -80,46 +81,30 @@ def show(client_id: ClientId, database: Database = None, machine: Machine = Fals
     clients.show(settings(config, database=database), client_id, machine)
 
 
-@app.command("suspend", cls=SpokenCommand, help=say("cli.client-suspend"))
-def suspend(
-    client_id: ClientId,
-    reason: Reason,
-    by: By = None,
-    database: Database = None,
-    machine: Machine = False,
-    config: ConfigFile = None,
-) -> None:
-    from ror.cli import clients
+def _changing_state(action: str) -> Callable[..., None]:
+    """The command that does this act to a client."""
 
-    clients.change_state(settings(config, database=database), client_id, "suspend", by, reason, machine)
+    def change(
+        client_id: ClientId,
+        reason: Reason,
+        by: By = None,
+        database: Database = None,
+        machine: Machine = False,
+        config: ConfigFile = None,
+    ) -> None:
+        from ror.cli import clients
 
+        clients.change_state(settings(config, database=database), client_id, action, by, reason, machine)
 
-@app.command("resume", cls=SpokenCommand, help=say("cli.client-resume"))
-def resume(
-    client_id: ClientId,
-    reason: Reason,
-    by: By = None,
-    database: Database = None,
-    machine: Machine = False,
-    config: ConfigFile = None,
-) -> None:
-    from ror.cli import clients
-
-    clients.change_state(settings(config, database=database), client_id, "resume", by, reason, machine)
+    return change
 
 
-@app.command("revoke", cls=SpokenCommand, help=say("cli.client-revoke"))
-def revoke(
-    client_id: ClientId,
-    reason: Reason,
-    by: By = None,
-    database: Database = None,
-    machine: Machine = False,
-    config: ConfigFile = None,
-) -> None:
-    from ror.cli import clients
-
-    clients.change_state(settings(config, database=database), client_id, "revoke", by, reason, machine)
+for _action, _told in (
+    ("suspend", "cli.client-suspend"),
+    ("resume", "cli.client-resume"),
+    ("revoke", "cli.client-revoke"),
+):
+    app.command(_action, cls=SpokenCommand, help=say(_told))(_changing_state(_action))
 
 
 @app.command("rotate-secret", cls=SpokenCommand, help=say("cli.client-rotate-secret"))
