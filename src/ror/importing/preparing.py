@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ror.access.facts import own_facts
-from ror.access.misplaced import misplaced
+from ror.access.misplaced import Misplaced, misplaced
 from ror.access.parts import Shades, apart, codes_in, laid_out, shades_of
 from ror.access.policy import name_of
 from ror.definitions import RESOURCE_TYPES
@@ -29,9 +29,6 @@ from ror.validation import Issue, conforms, validate
 _DIGEST_BYTES: Final = 16
 _SHOWN: Final = 24
 """Characters quoted around the place where JSON breaks."""
-
-NOT_JSON: Final = (msgspec.DecodeError, ArithmeticError, RecursionError, UnicodeDecodeError)
-"""What decoding raises of what cannot be read: broken, with numbers that are none, too deep, not in UTF-8."""
 
 _decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
@@ -56,7 +53,7 @@ def prepare(given: bytes | Mapping[str, Any], now: int) -> Draft | Refusal:
     if isinstance(given, bytes):
         try:
             return prepare(_decode(given), now)
-        except NOT_JSON as problem:
+        except (msgspec.DecodeError, ArithmeticError, RecursionError, UnicodeDecodeError) as problem:
             return _not_json(given, problem)
     issues = _issues(given)
     if issues:
@@ -64,11 +61,7 @@ def prepare(given: bytes | Mapping[str, Any], now: int) -> Draft | Refusal:
     assert isinstance(given, Mapping)
     written = _encode_in_order(given)
     if astray := misplaced(given, written):
-        return Refusal(
-            tuple(
-                _issue("extension", path, "import.misplaced", name=name, belongs=place) for path, name, place in astray
-            )
-        )
+        return Refusal(tuple(map(_misplaced, astray)))
     digest = blake2b(written, digest_size=_DIGEST_BYTES).digest()
     meta = given.get("meta", {})
     try:
@@ -153,6 +146,10 @@ def _issues(resource: object) -> list[Issue]:
     if not isinstance(resource_type, str) or "id" in resource:
         return found
     return [*found, _issue("required", f"{resource_type}.id", "import.no-id")]
+
+
+def _misplaced(one: Misplaced) -> Issue:
+    return _issue("extension", one.path, "import.misplaced", name=one.name, belongs=one.belongs)
 
 
 def _not_json(given: bytes, problem: Exception) -> Refusal:

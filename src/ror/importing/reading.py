@@ -16,8 +16,8 @@ from typing import BinaryIO, Final, NamedTuple, cast
 
 import msgspec
 
-from ror.errors import UsageError
-from ror.importing.preparing import NOT_JSON, Refusal
+from ror.errors import NOT_JSON, UsageError
+from ror.importing.preparing import Refusal
 from ror.validation import Issue
 
 STDIN: Final = "-"
