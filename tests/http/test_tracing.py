@@ -37,7 +37,6 @@ from tests.audit.conftest import Clock
 from tests.http.conftest import Server, fill, request, start, stop
 from tests.waiting import until
 
-TODAY = instant(time.time_ns())[:10]
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -96,7 +95,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
 
 
 def found(database: str) -> list[str]:
-    return [one.what for one in verify(trail_of(database), TODAY).findings]
+    return [one.what for one in verify(trail_of(database), instant(time.time_ns())[:10]).findings]
 
 
 # --- one line a call -------------------------------------------------------------------------------------------------

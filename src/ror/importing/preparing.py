@@ -24,7 +24,7 @@ from ror.definitions import RESOURCE_TYPES
 from ror.search import extract
 from ror.search.values import Reference, covering, instant_text
 from ror.store.contract import Draft, Packed
-from ror.validation import Issue, conforms, validate
+from ror.validation import Issue, validate
 
 _DIGEST_BYTES: Final = 16
 _SHOWN: Final = 24
@@ -142,7 +142,7 @@ def _issues(resource: object) -> list[Issue]:
     if isinstance(resource_type, str) and resource_type not in RESOURCE_TYPES:
         known = ", ".join(RESOURCE_TYPES)
         return [_issue("not-supported", resource_type, "import.other-type", found=resource_type[:100], known=known)]
-    found = [] if conforms(resource) else [issue for issue in validate(resource) if issue.severity == "error"]
+    found = [issue for issue in validate(resource) if issue.severity == "error"]
     if not isinstance(resource_type, str) or "id" in resource:
         return found
     return [*found, _issue("required", f"{resource_type}.id", "import.no-id")]

@@ -1,7 +1,7 @@
 """
 Whether a resource is valid FHIR R4, and what is wrong with it: structure, formats, required codes and invariants.
 
-Two speeds, one meaning. `conforms` first asks a fast gate, compiled from the element tables, which settles nearly every
+Two speeds, one meaning. `validate` first asks a fast gate, compiled from the element tables, which settles nearly every
 resource of an import in some tens of microseconds; when the gate is not sure, the walk lists every issue with its path,
 and the walk is right. Profiles and the terminologies of the guide are other rooms' business.
 
@@ -11,17 +11,7 @@ Resources are decoded JSON whose numbers are int or Decimal, never float: FHIR k
 from ror.validation.gate import DEEPEST, is_surely_right
 from ror.validation.walk import MOST_ISSUES, Issue, issues_of
 
-__all__ = ["DEEPEST", "MOST_ISSUES", "Issue", "conforms", "is_surely_right", "validate"]
-
-
-def conforms(resource: object) -> bool:
-    """
-    Whether a decoded resource has no issue at all.
-
-    >>> conforms({"resourceType": "Organization", "name": "CHU de Brest"})
-    True
-    """
-    return is_surely_right(resource) or not issues_of(resource)
+__all__ = ["DEEPEST", "MOST_ISSUES", "Issue", "is_surely_right", "validate"]
 
 
 def validate(resource: object) -> list[Issue]:
