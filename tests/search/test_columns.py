@@ -43,6 +43,11 @@ Leaf = Any
 Entry = tuple[Any, int]
 
 
+def made(kind: Any, given: list[Entry], size: int) -> Any:
+    """The column of `(key, slot)` pairs."""
+    return kind.of([key for key, _ in given], [slot for _, slot in given], size)
+
+
 def entries(seed: int, how_many: int, size: int, key: Callable[[Random], Any]) -> list[Entry]:
     """Random entries, some of them twice."""
     random = Random(seed)
@@ -72,7 +77,7 @@ def text(random: Random) -> str:
 @pytest.mark.parametrize(("how_many", "size"), SPREADS)
 def test_tokens(how_many, size):
     given = entries(1, how_many, size, token)
-    column = KeyColumn.of(given, size)
+    column = made(KeyColumn, given, size)
 
     def parts(key: str) -> list[str]:
         return key.split("\0")
@@ -96,7 +101,7 @@ def test_names(how_many, size):
         return f"{token(random)}\0{random.choice(('', 's', 'Location'))}", random.choice((NOWHERE, 1, 12))
 
     given = entries(1, how_many, size, name)
-    column = NameColumn.of(given, size)
+    column = made(NameColumn, given, size)
 
     def parts(key: tuple[str, int]) -> list[str]:
         return key[0].split("\0")[:2]
@@ -117,7 +122,7 @@ def test_names(how_many, size):
 
 def test_a_system_is_found_among_more_systems_than_are_worth_numbering():
     given = [(f"c\0system-{n}", n) for n in range(300)]
-    column = KeyColumn.of(given, 300)
+    column = made(KeyColumn, given, 300)
 
     assert [list(column.select(TokenIs("x", None, f"system-{n}"))) for n in range(300)] == [[n] for n in range(300)]
     assert not column.select(TokenIs("x", None, "ystem-1"))
@@ -131,7 +136,7 @@ def test_texts(how_many, size):
         return key.split("\0")[0]
 
     check(
-        KeyColumn.of(given, size),
+        made(KeyColumn, given, size),
         given,
         [(TextIs("x", t, "starts"), lambda key, t=t: folded(key).startswith(t)) for t in ("chu", "chu d", "e", "oeil")]
         + [(TextIs("x", t, "contains"), lambda key, t=t: t in folded(key)) for t in ("hu", "de", "brest", "ecole")]
@@ -141,7 +146,7 @@ def test_texts(how_many, size):
 
 def test_canonical_urls():
     given = [("https://a/m\0" + "1", 1), ("https://a/m\0", 2), ("https://a/m\0" + "10", 3), ("https://a/m2\0", 4)]
-    column = KeyColumn.of(given, 5)
+    column = made(KeyColumn, given, 5)
 
     assert set(column.select(CanonicalIs("x", "https://a/m", ""))) == {1, 2, 3}
     assert set(column.select(CanonicalIs("x", "https://a/m", "1"))) == {1}
@@ -160,7 +165,7 @@ def period(random: Random) -> tuple[int, int]:
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_periods(how_many, size, prefix):
     given = entries(3, how_many, size, period)
-    column = PeriodColumn.of(given, size)
+    column = made(PeriodColumn, given, size)
 
     asked = [Period(0, 9), Period(10, 10), Period(-(2**62), 2**62), Period(0, 0), Period(5, 29)]
     leaves = [
@@ -176,7 +181,7 @@ def test_numbers_and_quantities(how_many, size, prefix):
         return random.choice(("", "ucum|kg", "o|kg", "ucum|a")), random.choice(("-1", "0", "2.5", "2.50", "10", "1E+1"))
 
     given = entries(4, how_many, size, number)
-    column = NumberColumn.of(given, size)
+    column = made(NumberColumn, given, size)
 
     asked = [(Decimal(value), Decimal(half)) for value, half in (("0", "0.5"), ("2.5", "0.05"), ("10", "0.5"))]
     asked += [(Decimal("2.54"), Decimal("0.05")), (Decimal("-1"), Decimal("0"))]
@@ -205,7 +210,7 @@ def test_numbers_and_quantities(how_many, size, prefix):
 def test_numbers_of_fifty_characters_are_compared_to_the_last_digit(prefix, number):
     half = half_step(number)
     near = str(reach("eq", Decimal(number), half)[1])
-    column = NumberColumn.of([(("", number), 0), (("", near), 1), (("", "3"), 2)], 3)
+    column = made(NumberColumn, [(("", number), 0), (("", near), 1), (("", "3"), 2)], 3)
 
     found = column.select(NumberIs("x", prefix, Decimal(number), half))
 
@@ -225,7 +230,7 @@ def test_positions(how_many, size):
     def near(place: tuple[float, float], reach: float) -> tuple[Leaf, Callable[[Any], bool]]:
         return Near("x", *place, reach), lambda key: distance_m(*place, *key) <= reach
 
-    check(PositionColumn.of(given, size), given, [near(place, reach) for place in places for reach in reaches])
+    check(made(PositionColumn, given, size), given, [near(place, reach) for place in places for reach in reaches])
 
 
 @pytest.mark.parametrize("latitude", [0.0, 48.85, -75.0, 89.2])
@@ -244,14 +249,14 @@ def test_what_is_just_within_reach_is_not_left_out_with_what_is_far_east_or_west
     )
     ring = zip(np.degrees(north).tolist(), (longitude + np.degrees(east)).tolist(), strict=True)
     given = [(point, slot) for slot, point in enumerate(ring)]
-    column = PositionColumn.of([*given, ((latitude, longitude + 180), 900)], 1_000)
+    column = made(PositionColumn, [*given, ((latitude, longitude + 180), 900)], 1_000)
 
     assert list(column.select(Near("x", latitude, longitude, reach))) == [slot for _, slot in given]
     assert not column.select(Near("x", latitude, longitude, reach * 0.999_998))
 
 
 def test_distances_are_told_of_those_that_are_asked_for_alone():
-    column = PositionColumn.of([((48.85, 2.35), 1), ((48.86, 2.36), 2), ((43.3, 5.4), 3)], 4)
+    column = made(PositionColumn, [((48.85, 2.35), 1), ((48.86, 2.36), 2), ((43.3, 5.4), 3)], 4)
 
     slots, distances = column.distances(Near("x", 48.85, 2.35, 20_000), BitMap([2, 3, 9]))
 
@@ -267,7 +272,7 @@ def test_distances_are_told_of_those_that_are_asked_for_alone():
 def test_links_lead_both_ways(how_many, size):
     random = Random(6)
     given = entries(6, how_many, size, lambda random: random.randrange(size))
-    column = LinkColumn.of(given, size)
+    column = made(LinkColumn, given, size)
     for share in (0, 1, size // 50, size):
         some = BitMap(random.sample(range(size), min(share, size)))
 
@@ -278,7 +283,7 @@ def test_links_lead_both_ways(how_many, size):
 
 def test_links_that_each_lead_elsewhere_are_followed_both_ways():
     given = [(3 * slot + 1, 2 * slot) for slot in range(1_000)]
-    column = LinkColumn.of(given, 3_000)
+    column = made(LinkColumn, given, 3_000)
 
     for some in ([0], [4, 5, 10], [1_998], [2_998], [2_999], [5_000]):
         assert set(column.sources(BitMap(some))) == {slot for target, slot in given if target in some}
@@ -291,15 +296,15 @@ def test_links_that_each_lead_elsewhere_are_followed_both_ways():
 @pytest.mark.parametrize("descending", [False, True])
 def test_the_values_of_a_slot_are_told_in_numbers_that_sort_like_them(descending):
     words = [("b\0b", 4), ("a\0a", 4), ("c\0c", 1), ("b\0b", 1), ("b\0b", 1)]
-    keys = KeyColumn.of(words, 9)
+    keys = made(KeyColumn, words, 9)
 
     slots, order = keys.sort_keys(descending)
 
     assert {(keys.ranked[rank].decode(), slot) for slot, rank in pairs(slots, order)} == set(words)
-    numbers = NumberColumn.of([(("kg", "10"), 2), (("a", "9"), 2), (("a", "-1"), 3)], 9)
+    numbers = made(NumberColumn, [(("kg", "10"), 2), (("a", "9"), 2), (("a", "-1"), 3)], 9)
     slots, order = numbers.sort_keys(descending)
     assert {(numbers.ranked[rank], slot) for slot, rank in pairs(slots, order)} == {(10, 2), (9, 2), (-1, 3)}
-    slots, order = PeriodColumn.of([((0, 50), 7), ((10, 20), 7), ((5, 5), 8)], 9).sort_keys(descending)
+    slots, order = made(PeriodColumn, [((0, 50), 7), ((10, 20), 7), ((5, 5), 8)], 9).sort_keys(descending)
     assert set(pairs(slots, order)) == ({(7, 50), (7, 20), (8, 5)} if descending else {(7, 0), (7, 10), (8, 5)})
 
 
@@ -310,13 +315,13 @@ def pairs(slots: Any, order: Any) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("column", [LinkColumn, PositionColumn])
 def test_what_has_no_order_says_so(column):
     with pytest.raises(TypeError):
-        column.of([], 1).sort_keys(False)
+        column.of([], [], 1).sort_keys(False)
 
 
 @pytest.mark.parametrize("column", [KeyColumn, PeriodColumn, NumberColumn, LinkColumn, PositionColumn])
 def test_a_column_refuses_what_it_cannot_answer(column):
     with pytest.raises(TypeError, match="cannot answer"):
-        column.of([], 1).select(object())
+        column.of([], [], 1).select(object())
 
 
 # --- bitmaps ---------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -94,79 +94,103 @@ def build(rows: Iterable[IndexRow]) -> Segment:
     return gathering.segment()
 
 
+class _Place(NamedTuple):
+    """Where the entries of one name go: keys of a column under construction, and their slots beside them."""
+
+    kind: str
+    record: str | None
+    code: str
+    """What governs the parts that the entries come from; "" when nothing does."""
+    keys: list[Any]
+    slots: list[int]
+    words: WordGathering | None = None
+    """Where words go instead."""
+
+
 class _Gathering:
     """The entries of a segment under construction, by column."""
 
     def __init__(self) -> None:
-        self._entries: dict[ColumnName, list[tuple[Any, int]]] = {}
+        self._entries: dict[ColumnName, tuple[list[Any], list[int]]] = {}
         self._words: dict[ColumnName, WordGathering] = {}
         self._masks = MaskGathering()
         self._owners: dict[ColumnName, list[int]] = {}
         self._types: dict[str, list[int]] = {name: [] for name in RESOURCE_TYPES}
         self._members: list[int] = []
         self._kinds = {name: _parameter_kinds(name) for name in RESOURCE_TYPES}
+        self._places: dict[str, dict[str, _Place]] = {name: {} for name in RESOURCE_TYPES}
 
     def add(self, row: IndexRow) -> None:
-        self._members.append(row.rid)
+        rid = row.rid
+        self._members.append(rid)
         if row.deleted:
             return
-        self._types[row.type].append(row.rid)
-        kinds = self._kinds[row.type]
-        masks = self._masks.add(row.rid, row.shades, row.facts)
+        self._types[row.type].append(rid)
+        masks = self._masks.add(rid, row.shades, row.facts)
         first_rows: dict[str, int] = {}
+        places = self._places[row.type]
         for name, keys in unpack(row.entries).items():
-            param, code = apart(name)
-            kind, record = kinds[param]
-            if record:
+            place = places.get(name)
+            if place is None:
+                place = places[name] = self._place(row.type, name)
+            kind = place.kind
+            if place.words is not None:
+                place.words.add(keys, rid)
+            elif place.record:
                 # Rows have masks of their own: there is one column, whatever governs them.
-                mask = masks[code] if code else ALL_PROFILES
-                self._add_records(row, param, record, keys, first_rows, kind, mask)
-                continue
-            param = name
-            if kind == "words":
-                self._words.setdefault((row.type, param), WordGathering()).add(keys, row.rid)
+                mask = masks[place.code] if place.code else ALL_PROFILES
+                self._add_records(row, place, place.record, keys, first_rows, mask)
             elif kind == "reference":
-                self._add_references(row, param, keys)
+                self._add_references(row, place, name, keys)
             else:
-                entries = self._entries.setdefault((row.type, param), [])
                 if kind == "number":
-                    entries += [(("", key), row.rid) for key in keys]
+                    keys = [("", key) for key in keys]
                 elif kind == "named":
-                    rids = (NOWHERE if link == NO_LINK else row.targets[link] for _, link in keys)
-                    entries += [((name, rid), row.rid) for (name, _), rid in zip(keys, rids, strict=True)]
-                else:
-                    entries += [(key, row.rid) for key in keys]
+                    keys = [(key, NOWHERE if link == NO_LINK else row.targets[link]) for key, link in keys]
+                place.keys.extend(keys)
+                place.slots.extend([rid] * len(keys))
+
+    def _place(self, resource_type: str, name: str) -> _Place:
+        param, code = apart(name)
+        kind, record = self._kinds[resource_type][param]
+        if kind == "words":
+            words = self._words[resource_type, name] = WordGathering()
+            return _Place(kind, None, code, [], [], words)
+        return _Place(kind, record, code, *self._column(resource_type, param if record else name))
+
+    def _column(self, resource_type: str, name: str) -> tuple[list[Any], list[int]]:
+        return self._entries.setdefault((resource_type, name), ([], []))
 
     def _add_records(
-        self, row: IndexRow, param: str, record: str, keys: list[Any], first_rows: dict[str, int], kind: str, mask: int
+        self, row: IndexRow, place: _Place, record: str, keys: list[Any], first_rows: dict[str, int], mask: int
     ) -> None:
         """Entries of a repeated record: their slot is the row's number among all the rows of that record."""
         owners = self._owners.setdefault((row.type, record), [])
         first = first_rows.setdefault(record, len(owners))
-        last = max(at for _, at in keys)
-        owners += [row.rid] * (first + last + 1 - len(owners))
-        self._masks.add_rows((row.type, record), [first + at for _, at in keys], mask)
-        entries = self._entries.setdefault((row.type, param), [])
-        if kind == "number":
-            entries += [(("", key), first + at) for key, at in keys]
-        else:
-            entries += [(key, first + at) for key, at in keys]
+        slots = [first + at for _, at in keys]
+        owners += [row.rid] * (max(slots) + 1 - len(owners))
+        self._masks.add_rows((row.type, record), slots, mask)
+        place.keys.extend([("", key) for key, _ in keys] if place.kind == "number" else [key for key, _ in keys])
+        place.slots.extend(slots)
 
-    def _add_references(self, row: IndexRow, param: str, keys: list[Any]) -> None:
-        literal = self._entries.setdefault((row.type, param), [])
-        literal += [(row.targets[key], row.rid) for key in keys if isinstance(key, int)]
-        logical = [(key, row.rid) for key in keys if isinstance(key, str)]
-        if logical:
-            self._entries.setdefault((row.type, param + LOGICAL), []).extend(logical)
+    def _add_references(self, row: IndexRow, place: _Place, name: str, keys: list[Any]) -> None:
+        literal = [row.targets[key] for key in keys if isinstance(key, int)]
+        place.keys.extend(literal)
+        place.slots.extend([row.rid] * len(literal))
+        if len(literal) < len(keys):
+            logical = [key for key in keys if isinstance(key, str)]
+            names, slots = self._column(row.type, name + LOGICAL)
+            names.extend(logical)
+            slots.extend([row.rid] * len(logical))
 
     def segment(self) -> Segment:
         members = BitMap(self._members)
         size = (members.max() + 1) if members else 0
         columns: dict[ColumnName, Column] = {name: words.column(size) for name, words in self._words.items()}
-        for (resource_type, name), entries in self._entries.items():
+        for (resource_type, name), (keys, slots) in self._entries.items():
             kind, record = self._kinds[resource_type].get(apart(name)[0], ("token", None))
-            slots = len(self._owners[resource_type, record]) if record else size
-            columns[resource_type, name] = _COLUMN_OF_TYPE[kind].of(entries, slots)  # type: ignore[attr-defined]
+            space = len(self._owners[resource_type, record]) if record else size
+            columns[resource_type, name] = _COLUMN_OF_TYPE[kind].of(keys, slots, space)  # type: ignore[attr-defined]
         return Segment(
             *_sorted_out(columns),
             owners={name: np.array(rids, np.uint32) for name, rids in self._owners.items()},

@@ -17,12 +17,10 @@ class FingerprintColumn(Column):
     kind = "fingerprints"
 
     @classmethod
-    def of(cls, entries: Sequence[tuple[int, int]], size: int) -> "FingerprintColumn":
-        """The column of `(fingerprint, slot)` pairs, in any order."""
-        prints = np.fromiter((key for key, _ in entries), np.uint64, len(entries))
-        slots = np.fromiter((slot for _, slot in entries), np.uint32, len(entries))
-        prints, slots = without_repetition(prints, slots)
-        return cls({"fingerprints": prints, "slots": slots}, size)
+    def of(cls, given: Sequence[int], slots: Sequence[int], size: int) -> "FingerprintColumn":
+        """The column of these fingerprints, in any order, each beside its slot."""
+        prints, held = without_repetition(np.array(given, np.uint64), np.array(slots, np.uint32))
+        return cls({"fingerprints": prints, "slots": held}, size)
 
     def select(self, leaf: ValueLeaf) -> BitMap:
         match leaf:

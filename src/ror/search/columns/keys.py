@@ -34,13 +34,14 @@ class KeyColumn(Column, Sequence[bytes]):
     kind = "keys"
 
     @classmethod
-    def of(cls, entries: Sequence[tuple[str, int]], size: int) -> "KeyColumn":
-        """The column of `(key, slot)` pairs, in any order."""
-        keys = sorted({key.encode() for key, _ in entries})
-        ranks = {key: rank for rank, key in enumerate(keys)}
-        order = np.fromiter((ranks[key.encode()] for key, _ in entries), np.uint32, len(entries))
-        slots = np.fromiter((slot for _, slot in entries), np.uint32, len(entries))
-        order, slots = without_repetition(order, slots)
+    def of(cls, given: Sequence[str], slots: Sequence[int], size: int) -> "KeyColumn":
+        """The column of these keys, in any order, each beside its slot."""
+        texts = sorted(set(given), key=str.encode)
+        keys = [text.encode() for text in texts]
+        ranks = {text: rank for rank, text in enumerate(texts)}
+        order, held = without_repetition(
+            np.fromiter(map(ranks.__getitem__, given), np.uint32, len(given)), np.array(slots, np.uint32)
+        )
         systems = sorted({key.partition(_SEPARATOR)[2] for key in keys})
         by_name = {system: number for number, system in enumerate(systems)}
         # A string has as many "systems" as values: only tokens, which have few, are worth searching by system.
@@ -50,7 +51,7 @@ class KeyColumn(Column, Sequence[bytes]):
                 "blob": np.frombuffer(_BETWEEN_KEYS.join([*keys, b""]), np.uint8),
                 "ends": np.cumsum([len(key) + 1 for key in keys], dtype=np.uint64),
                 "starts": starts(order, len(keys)),
-                "slots": slots,
+                "slots": held,
                 "systems": np.frombuffer(msgspec.json.encode([s.decode() for s in systems] if few else []), np.uint8),
                 "key_systems": np.array(
                     [by_name[key.partition(_SEPARATOR)[2]] for key in keys] if few else [], dtype=np.uint16

@@ -22,17 +22,15 @@ class LinkColumn(Column):
     kind = "links"
 
     @classmethod
-    def of(cls, entries: Sequence[tuple[int, int]], size: int) -> "LinkColumn":
-        """The column of `(target rid, slot)` pairs."""
-        targets = np.fromiter((target for target, _ in entries), np.uint32, len(entries))
-        slots = np.fromiter((slot for _, slot in entries), np.uint32, len(entries))
-        targets, slots = without_repetition(targets, slots)
-        forward = np.lexsort((targets, slots))
+    def of(cls, given: Sequence[int], slots: Sequence[int], size: int) -> "LinkColumn":
+        """The column of the rids of targets, each beside its slot."""
+        targets, held = without_repetition(np.array(given, np.uint32), np.array(slots, np.uint32))
+        forward = np.lexsort((targets, held))
         return cls(
             {
                 "targets": targets,
-                "slots": slots,
-                "forward_slots": slots[forward],
+                "slots": held,
+                "forward_slots": held[forward],
                 "forward_targets": targets[forward],
             },
             size,

@@ -31,10 +31,10 @@ class NameColumn(KeyColumn):
     kind = "names"
 
     @classmethod
-    def of(cls, entries: Sequence[Any], size: int) -> "NameColumn":
-        """The column of `((name, rid), slot)` pairs, in any order; `name` is `code NUL system NUL type`."""
-        keys = [(f"{name}{SEPARATOR}{'' if rid == NOWHERE else rid}", slot) for (name, rid), slot in entries]
-        column = super().of(keys, size)
+    def of(cls, given: Sequence[Any], slots: Sequence[int], size: int) -> "NameColumn":
+        """The column of `(name, rid)` keys, each beside its slot; `name` is `code NUL system NUL type`."""
+        keys = [f"{name}{SEPARATOR}{'' if rid == NOWHERE else rid}" for name, rid in given]
+        column = super().of(keys, slots, size)
         assert isinstance(column, cls)
         rids = (column[rank].rpartition(_SEPARATOR)[2] for rank in range(len(column)))
         column.arrays["rids"] = np.fromiter((int(rid) if rid else NOWHERE for rid in rids), np.uint32, len(column))

@@ -21,20 +21,20 @@ class NumberColumn(Column):
     kind = "numbers"
 
     @classmethod
-    def of(cls, entries: Sequence[tuple[Sequence[str], int]], size: int) -> "NumberColumn":
-        """The column of `((unit, number), slot)` pairs, the number as its decimal text."""
-        by_text = {(unit, text): (unit, Decimal(text)) for unit, text in {tuple(key) for key, _ in entries}}
+    def of(cls, given: Sequence[Sequence[str]], slots: Sequence[int], size: int) -> "NumberColumn":
+        """The column of `(unit, number)` keys, each beside its slot, the number as its decimal text."""
+        by_text = {(unit, text): (unit, Decimal(text)) for unit, text in set(map(tuple, given))}
         keys = sorted(set(by_text.values()))
         rank_of = {key: rank for rank, key in enumerate(keys)}
         ranks = {text: rank_of[key] for text, key in by_text.items()}
-        order = np.fromiter((ranks[key[0], key[1]] for key, _ in entries), np.uint32, len(entries))
-        slots = np.fromiter((slot for _, slot in entries), np.uint32, len(entries))
-        order, slots = without_repetition(order, slots)
+        order, held = without_repetition(
+            np.fromiter((ranks[unit, text] for unit, text in given), np.uint32, len(given)), np.array(slots, np.uint32)
+        )
         return cls(
             {
                 "keys": np.frombuffer(msgspec.json.encode([[unit, str(number)] for unit, number in keys]), np.uint8),
                 "starts": starts(order, len(keys)),
-                "slots": slots,
+                "slots": held,
             },
             size,
         )

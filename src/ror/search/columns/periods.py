@@ -18,21 +18,20 @@ class PeriodColumn(Column):
     kind = "periods"
 
     @classmethod
-    def of(cls, entries: Sequence[tuple[Sequence[int], int]], size: int) -> "PeriodColumn":
-        """The column of `((first, last), slot)` pairs."""
-        first = np.fromiter((period[0] for period, _ in entries), np.int64, len(entries))
-        last = np.fromiter((period[1] for period, _ in entries), np.int64, len(entries))
-        slots = np.fromiter((slot for _, slot in entries), np.uint32, len(entries))
-        by_first = np.lexsort((slots, first))
-        first, last, slots = first[by_first], last[by_first], slots[by_first]
+    def of(cls, given: Sequence[Sequence[int]], slots: Sequence[int], size: int) -> "PeriodColumn":
+        """The column of `(first, last)` periods, each beside its slot."""
+        first, last = np.array(given, np.int64).reshape(-1, 2).T
+        held = np.array(slots, np.uint32)
+        by_first = np.lexsort((held, first))
+        first, last, held = first[by_first], last[by_first], held[by_first]
         by_last = np.argsort(last, kind="stable")
         return cls(
             {
                 "first": first,
                 "last": last,
-                "slots": slots,
+                "slots": held,
                 "last_in_order": last[by_last],
-                "slots_by_last": slots[by_last],
+                "slots_by_last": held[by_last],
             },
             size,
         )

@@ -18,15 +18,14 @@ class PositionColumn(Column):
     kind = "positions"
 
     @classmethod
-    def of(cls, entries: Sequence[tuple[Sequence[float], int]], size: int) -> "PositionColumn":
-        """The column of `((latitude, longitude), slot)` pairs, in degrees."""
-        latitudes = np.fromiter((point[0] for point, _ in entries), np.float64, len(entries))
-        longitudes = np.fromiter((point[1] for point, _ in entries), np.float64, len(entries))
-        slots = np.fromiter((slot for _, slot in entries), np.uint32, len(entries))
+    def of(cls, given: Sequence[Sequence[float]], slots: Sequence[int], size: int) -> "PositionColumn":
+        """The column of `(latitude, longitude)` points in degrees, each beside its slot."""
+        latitudes, longitudes = np.array(given, np.float64).reshape(-1, 2).T
+        held = np.array(slots, np.uint32)
         # Once more around the Earth is the same place.
         longitudes = np.where(np.abs(longitudes) > 180, (longitudes + 180) % 360 - 180, longitudes)
-        order = np.lexsort((slots, latitudes))
-        return cls({"latitudes": latitudes[order], "longitudes": longitudes[order], "slots": slots[order]}, size)
+        order = np.lexsort((held, latitudes))
+        return cls({"latitudes": latitudes[order], "longitudes": longitudes[order], "slots": held[order]}, size)
 
     def select(self, leaf: ValueLeaf) -> BitMap:
         match leaf:
