@@ -271,10 +271,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--profiles", type=_profiles, default=(1, 2), help="access profiles, in turn: the first, others"
     )
-    parser.add_argument("--output", type=Path, help=f"a Markdown page; {PAGE.name} when everything is measured")
+    parser.add_argument("--output", type=_page, help=f"a Markdown page; {PAGE.name} when everything is measured")
     parser.add_argument("--only", type=_parts, default=PARTS, help=f"among {','.join(PARTS)}")
     parser.add_argument("--folder", type=Path, help="where the directory is kept for the next run")
     return parser.parse_args()
+
+
+def _page(text: str) -> Path:
+    if not text.endswith(".md"):
+        raise argparse.ArgumentTypeError(
+            f'"{text}" is no Markdown page; figures go beside it, in a .json of the same name'
+        )
+    return Path(text)
 
 
 def _positive(text: str) -> float:
