@@ -23,7 +23,7 @@ from benchmarks.recording import Recorded
 from benchmarks.report import Aim, Figure
 from benchmarks.seen import Seen
 from benchmarks.workloads import WORKLOADS, Workload
-from ror.generating import Size
+from ror.samples import Size
 
 PAGE: Final = processes.ROOT / "docs" / "performance.md"
 STARTS: Final = 3
@@ -64,7 +64,9 @@ def main() -> None:
         report.write(results, page)
 
 
-def measure(directory: Directory, profiles: Sequence[int], seconds: float, only: Sequence[str]) -> report.Results:
+def measure(
+    directory: Directory, profiles: Sequence[int], seconds: float, only: Sequence[str]
+) -> report.Results:
     """The figures of one run: those of the parts that `only` names."""
     telling = Console(stderr=True)
     telling.print(f"generating {directory.size}…")
@@ -81,7 +83,9 @@ def measure(directory: Directory, profiles: Sequence[int], seconds: float, only:
         figures += _of_disk(run)
         figures += _of_starting(run)
     telling.print("timing the engine…")
-    figures += _of_engine(run, [name for name in WORKLOADS if name in only and WORKLOADS[name].is_search])
+    figures += _of_engine(
+        run, [name for name in WORKLOADS if name in only and WORKLOADS[name].is_search]
+    )
     figures += _of_serving(run, only)
     if "audit" in only:
         figures += _of_trail(run)
@@ -96,7 +100,9 @@ def measure(directory: Directory, profiles: Sequence[int], seconds: float, only:
 
 def _of_loading(directory: Directory) -> Iterator[Figure]:
     loaded = directory.load()
-    yield Figure("load rate", loaded.resources / loaded.load_s, "resources/s", aim=Aim(8_000), is_cost=True)
+    yield Figure(
+        "load rate", loaded.resources / loaded.load_s, "resources/s", aim=Aim(8_000), is_cost=True
+    )
     yield Figure("first index, made from the store", loaded.index_s, "s", 2, is_cost=True)
 
 
@@ -107,7 +113,12 @@ def _of_disk(run: Run) -> Iterator[Figure]:
     for name, size in run.directory.parts().items():
         yield Figure(name, size / each, "bytes", of="disk")
     access = run.directory.of_access()
-    yield Figure("disk per resource, to know who may see what", sum(access.values()) / each, "bytes", is_cost=True)
+    yield Figure(
+        "disk per resource, to know who may see what",
+        sum(access.values()) / each,
+        "bytes",
+        is_cost=True,
+    )
     for name, size in access.items():
         yield Figure(name, size / each, "bytes", of="access")
 
@@ -120,9 +131,13 @@ def _of_starting(run: Run) -> Iterator[Figure]:
         for _ in range(STARTS):
             if is_cold:
                 processes.forget(run.directory.files)
-            with processes.server(run.directory.database, run.directory.folder, run.profiles[0]) as server:
+            with processes.server(
+                run.directory.database, run.directory.folder, run.profiles[0]
+            ) as server:
                 seconds.append(server.ready_after_s)
-        yield Figure(f"process start to ready, {name}", median(seconds), "s", 2, _at_most(1.0), is_cost=True)
+        yield Figure(
+            f"process start to ready, {name}", median(seconds), "s", 2, _at_most(1.0), is_cost=True
+        )
 
 
 def _of_engine(run: Run, names: Sequence[str]) -> Iterator[Figure]:
@@ -131,14 +146,21 @@ def _of_engine(run: Run, names: Sequence[str]) -> Iterator[Figure]:
         timed = fresh.submit(engine.times, run.directory.database, run.profiles, targets).result()
     for name, of_one in timed.items():
         aim = WORKLOADS[name].engine_p99_ms
-        for told, times, aimed in (("", of_one.later, aim), (", first time asked", of_one.first, None)):
+        for told, times, aimed in (
+            ("", of_one.later, aim),
+            (", first time asked", of_one.first, None),
+        ):
             for share, share_told in ((0.5, "median"), (0.99, "99th percentile")):
                 value = measuring.quantile(times, share) / 1e6
                 bound = aimed if share > 0.5 else None
-                yield Figure(f"engine, {share_told}{told}", value, "ms", 2, bound, of=name, is_cost=True)
+                yield Figure(
+                    f"engine, {share_told}{told}", value, "ms", 2, bound, of=name, is_cost=True
+                )
         yield Figure("engine, different requests", len(targets[name]), of=name)
         for profile, slower in zip(run.profiles[1:], of_one.against, strict=True):
-            yield Figure(f"profile {profile} against {run.profiles[0]}, engine", slower, "", 2, of=name)
+            yield Figure(
+                f"profile {profile} against {run.profiles[0]}, engine", slower, "", 2, of=name
+            )
         run.telling.print(f"{name} slowest in the engine: {of_one.slowest}", soft_wrap=True)
 
 
@@ -153,10 +175,14 @@ def _of_serving(run: Run, only: Sequence[str]) -> Iterator[Figure]:
     with ExitStack() as stack:
         start = partial(processes.server, run.directory.database, run.directory.folder)
         servers = [stack.enter_context(start(run.profiles[0]))]
-        servers += [stack.enter_context(start(profile, remembers=False)) for profile in run.profiles]
+        servers += [
+            stack.enter_context(start(profile, remembers=False)) for profile in run.profiles
+        ]
         asking = stack.enter_context(measuring.open_client())
         if "W10" in only:
-            yield Figure("index ready, of which", float(servers[0].said["ready_in_s"]), "s", 3, is_cost=True)
+            yield Figure(
+                "index ready, of which", float(servers[0].said["ready_in_s"]), "s", 3, is_cost=True
+            )
             yield from _of_memory("memory when ready", servers[0])
         for name in (one for one in WORKLOADS if one in only):
             run.telling.print(f"measuring {name}…")
@@ -185,7 +211,9 @@ def _of_workload(
     aim = workload.one_connection_p50_ms
     p50 = alone.latency_ms(0.5)
     yield Figure("median, one connection", p50, "ms", 2, aim, of=name, is_cost=True)
-    yield Figure("99th percentile, one connection", alone.latency_ms(0.99), "ms", 2, of=name, is_cost=True)
+    yield Figure(
+        "99th percentile, one connection", alone.latency_ms(0.99), "ms", 2, of=name, is_cost=True
+    )
     yield Figure("rate", first.rate, "/s", of=name, is_cost=True)
     yield Figure("median", first.latency_ms(0.5), "ms", 2, of=name)
     yield Figure("99th percentile", first.latency_ms(0.99), "ms", 2, of=name)
@@ -193,7 +221,14 @@ def _of_workload(
     yield Figure("ratio to the ceiling", first.ratio_to(top), "", 2, workload.ratio, of=name)
     yield Figure("processor time of an answer", first.cpu_ms, "ms", 3, of=name, is_cost=True)
     yield Figure(f"ratio to the ceiling, {FORGETFUL}", forgetful.ratio_to(top), "", 2, of=name)
-    yield Figure(f"processor time of an answer, {FORGETFUL}", forgetful.cpu_ms, "ms", 3, of=name, is_cost=True)
+    yield Figure(
+        f"processor time of an answer, {FORGETFUL}",
+        forgetful.cpu_ms,
+        "ms",
+        3,
+        of=name,
+        is_cost=True,
+    )
     yield Figure("of which sending, as the ceiling", top.cpu_ms, "ms", 3, of=name)
     yield Figure("different requests", len(targets), of=name)
     yield Figure("mean answer", recorded[0].mean_bytes / 1_000, "kB", 1, of=name)
@@ -204,7 +239,13 @@ def _of_workload(
         against = f"profile {profile} against {run.profiles[0]}"
         yield Figure(f"{against}, time of an answer", slower, "", 2, _at_most(SLOWER), of=name)
         yield Figure(f"{against}, processor time", side.cpu_ms / forgetful.cpu_ms, "", 2, of=name)
-        yield Figure(f"{against}, bytes of an answer", answered.mean_bytes / recorded[0].mean_bytes, "", 2, of=name)
+        yield Figure(
+            f"{against}, bytes of an answer",
+            answered.mean_bytes / recorded[0].mean_bytes,
+            "",
+            2,
+            of=name,
+        )
 
 
 def _of_trail(run: Run) -> Iterator[Figure]:
@@ -215,12 +256,18 @@ def _of_trail(run: Run) -> Iterator[Figure]:
     costs = []
     with measuring.open_client() as asking:
         for _ in range(TRAILS):
-            with processes.by_turns(run.directory.database, run.directory.folder, run.profiles[0]) as (server, told):
+            with processes.by_turns(
+                run.directory.database, run.directory.folder, run.profiles[0]
+            ) as (server, told):
                 measuring.in_turn(asking, [Side(server, targets)], run.seconds)
             costs.append(told)
-    answer, noting, writing = (fmean(one[name] for one in costs) for name in ("answer_us", "noting_us", "writing_us"))
+    answer, noting, writing = (
+        fmean(one[name] for one in costs) for name in ("answer_us", "noting_us", "writing_us")
+    )
     slower = (answer + noting + writing) / answer
-    yield Figure("read with audit trail against without, processor time", slower, "", 3, _at_most(TRACED))
+    yield Figure(
+        "read with audit trail against without, processor time", slower, "", 3, _at_most(TRACED)
+    )
     yield Figure("line of the trail, in the thread that answers", noting, "µs", 1)
     yield Figure("line of the trail, in the thread that writes", writing, "µs", 1)
 
@@ -229,7 +276,9 @@ def _recorded(workload: Workload, run: Run, servers: Sequence[processes.Running]
     """What each server answers to the requests that all of them can answer; the first one to all that were chosen."""
     candidates = workload.targets(run.seen, run.directory.seed)[: workload.candidates]
     first = workload.keep(recording.record(servers[0].port, candidates), workload.served)
-    others = [recording.record(server.port, first.targets, may_be_hidden=True) for server in servers[1:]]
+    others = [
+        recording.record(server.port, first.targets, may_be_hidden=True) for server in servers[1:]
+    ]
     recording.check(first)
     common = [one for one in first.targets if all(one in other.answers for other in others)]
     return [one.only(common) for one in (first, *others)]
@@ -240,7 +289,9 @@ def _of_paging(run: Run, server: processes.Running, asking: measuring.Client) ->
     alone = Side(server, paging.totals(run.seen, run.directory.seed))
     measuring.in_turn(asking, [alone], run.seconds, connections=1)
     yield Figure("exact total of a code, median", alone.latency_ms(0.5), "ms", 2, is_cost=True)
-    yield Figure("exact total of a code, 99th percentile", alone.latency_ms(0.99), "ms", 2, is_cost=True)
+    yield Figure(
+        "exact total of a code, 99th percentile", alone.latency_ms(0.99), "ms", 2, is_cost=True
+    )
     for order, name in paging.ORDERS.items():
         found = paging.pages(server.port, run.seen, order)
         first, deep = Side(server, found.first), Side(server, found.deep)
@@ -264,14 +315,25 @@ def _at_most(bound: float) -> Aim:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the directory on this machine.")
-    parser.add_argument("--size", choices=[size.value for size in Size], default="medium", help="of the directory")
-    parser.add_argument("--seed", type=int, default=1, help="another one gives another directory")
-    parser.add_argument("--seconds", type=_positive, default=5.0, help="for each workload, on each side")
-    parser.add_argument(
-        "--profiles", type=_profiles, default=(1, 2), help="access profiles, in turn: the first, others"
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure the directory on this machine."
     )
-    parser.add_argument("--output", type=_page, help=f"a Markdown page; {PAGE.name} when everything is measured")
+    parser.add_argument(
+        "--size", choices=[size.value for size in Size], default="medium", help="of the directory"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="another one gives another directory")
+    parser.add_argument(
+        "--seconds", type=_positive, default=5.0, help="for each workload, on each side"
+    )
+    parser.add_argument(
+        "--profiles",
+        type=_profiles,
+        default=(1, 2),
+        help="access profiles, in turn: the first, others",
+    )
+    parser.add_argument(
+        "--output", type=_page, help=f"a Markdown page; {PAGE.name} when everything is measured"
+    )
     parser.add_argument("--only", type=_parts, default=PARTS, help=f"among {','.join(PARTS)}")
     parser.add_argument("--folder", type=Path, help="where the directory is kept for the next run")
     return parser.parse_args()

@@ -19,6 +19,7 @@ from typing import Any
 
 import uvicorn
 
+from ror.audit.trail.writing import Journal
 from ror.http.accounts import Accounts
 from ror.http.door import Door, Receive, Scope, Send
 from ror.http.memory import keep_what_is_freed
@@ -26,7 +27,6 @@ from ror.http.serving import uvicorn_config
 from ror.observability import Log, adopt_library_logs
 from ror.runtime import Directory
 from ror.settings import Settings
-from ror.trail.writing import Journal
 
 TURN_S = 0.01
 _WRITER = "audit"
@@ -64,7 +64,9 @@ class ByTurns(Door):
         writer = next(one for one in threading.enumerate() if one.name == _WRITER)
         assert writer.ident is not None, "it was started"
         # Kept, so that nobody takes it for garbage.
-        self._taking_turns = asyncio.create_task(self._take_turns(time.pthread_getcpuclockid(writer.ident)))
+        self._taking_turns = asyncio.create_task(
+            self._take_turns(time.pthread_getcpuclockid(writer.ident))
+        )
 
     async def _take_turns(self, writer_clock: int) -> None:
         while not self.service.stopping:

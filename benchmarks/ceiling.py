@@ -43,7 +43,9 @@ class Ceiling(Door):
 
 def save(answers: Mapping[str, Answer], path: Path) -> None:
     """Write recorded answers, by target, for the process of the ceiling."""
-    path.write_bytes(pickle.dumps({target: (one.headers, one.body) for target, one in answers.items()}))
+    path.write_bytes(
+        pickle.dumps({target: (one.headers, one.body) for target, one in answers.items()})
+    )
 
 
 def serve(path: Path) -> None:

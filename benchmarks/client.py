@@ -36,13 +36,17 @@ class Round:
         return len(self.latencies_ns) / self.seconds
 
 
-def run(port: int, targets: Sequence[str], first: int, seconds: float, connections: int = CONNECTIONS) -> Round:
+def run(
+    port: int, targets: Sequence[str], first: int, seconds: float, connections: int = CONNECTIONS
+) -> Round:
     """
     Ask a server of this machine for `targets`, each after the other from the `first` one and around, for a time.
 
     Raises RuntimeError when an answer is not a 200 or a connection is lost.
     """
-    requests = [f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode() for target in targets]
+    requests = [
+        f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode() for target in targets
+    ]
     first %= len(requests)
     load = _Load(requests[first:] + requests[:first], seconds)
     # What a collection of garbage costs here is not the server's.
@@ -77,7 +81,8 @@ class _Load:
         loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = loop.create_future()
         opened = [
-            await loop.create_connection(lambda: _Connection(self), "127.0.0.1", port) for _ in range(connections)
+            await loop.create_connection(lambda: _Connection(self), "127.0.0.1", port)
+            for _ in range(connections)
         ]
         self._busy = connections
         self._start = time.perf_counter_ns()

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from ror.generating import Size, generate
-from ror.importing import Report, documents, run
+from ror.directory.importing import Report, documents, run
 from ror.runtime import snapshot_folder
-from ror.search import segment as segments
-from ror.search.columns import Column
-from ror.search.index import Index
+from ror.samples import Size, generate
+from ror.search.index import segment as segments
+from ror.search.index.columns import Column
+from ror.search.index.index import Index
 from ror.store import open_store
 
 _WHOLE: Final = "benchmark"
@@ -67,7 +67,10 @@ class Directory:
     @property
     def files(self) -> list[Path]:
         """The database and the snapshots of its index, as they lie on disk."""
-        found = [*self.folder.glob(f"{self._path.name}*"), *snapshot_folder(self.database).glob("*.index")]
+        found = [
+            *self.folder.glob(f"{self._path.name}*"),
+            *snapshot_folder(self.database).glob("*.index"),
+        ]
         return [path for path in found if path.is_file()]
 
     def bytes_on_disk(self) -> int:
@@ -82,7 +85,9 @@ class Directory:
                 "SELECT coalesce(tbl_name, name), sum(pgsize) FROM dbstat LEFT JOIN sqlite_schema USING (name)"
                 " WHERE aggregate = TRUE GROUP BY 1"
             )
-            found |= {f"table {name}": size for name, size in rows if not name.startswith("sqlite_")}
+            found |= {
+                f"table {name}": size for name, size in rows if not name.startswith("sqlite_")
+            }
         segment = self._newest()
         for column in segment.columns.values():
             name = f"index, {column.kind}"
@@ -93,7 +98,9 @@ class Directory:
     def of_access(self) -> dict[str, int]:
         """Bytes that it takes to know who may see what: masks and plans, facts that travel, governed columns."""
         with closing(sqlite3.connect(self._path)) as connection:
-            masks, plans = connection.execute("SELECT sum(length(shades)), sum(length(plan)) FROM access").fetchone()
+            masks, plans = connection.execute(
+                "SELECT sum(length(shades)), sum(length(plan)) FROM access"
+            ).fetchone()
         found = {"database, masks": masks, "database, plans of bodies": plans or 0}
         tables = self.parts()
         found["database, the rest of the table"] = tables["table access"] - sum(found.values())
@@ -102,7 +109,9 @@ class Directory:
 
     def _masks_of_index(self) -> dict[str, int]:
         segment = self._newest()
-        governed = sum(_nbytes(column) for by_code in segment.governed.values() for column in by_code.values())
+        governed = sum(
+            _nbytes(column) for by_code in segment.governed.values() for column in by_code.values()
+        )
         return {"governed columns": governed, "masks": segment.masks.nbytes()}
 
     def _newest(self) -> segments.Segment:
@@ -133,7 +142,9 @@ class Directory:
             run(store, documents([str(self.file)]), report, now=time.time_ns() // 1_000)
             load_s = time.perf_counter() - start
             if report.refused:
-                raise RuntimeError(f"{report.refused} generated resources were refused: {report.refusals[0]}")
+                raise RuntimeError(
+                    f"{report.refused} generated resources were refused: {report.refusals[0]}"
+                )
             start = time.perf_counter()
             Index(store, snapshot_folder(self.database)).open()
             index_s = time.perf_counter() - start

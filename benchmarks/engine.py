@@ -16,9 +16,9 @@ from urllib.parse import parse_qsl
 from ror.access import Viewer, anonymous_viewer
 from ror.http.memory import keep_what_is_freed
 from ror.runtime import Directory, open_directory
-from ror.search.engine import Search
-from ror.search.ordering import page
-from ror.search.parse import SearchRequest, parse
+from ror.search.answer.engine import Search
+from ror.search.answer.ordering import page
+from ror.search.language.parse import SearchRequest, parse
 from ror.settings import Settings
 
 PASSES: Final = 3
@@ -37,7 +37,9 @@ class Timed:
     """The time of them all under each other profile, as a multiple of that under the first one."""
 
 
-def times(database: str, profiles: Sequence[int], targets: Mapping[str, Sequence[str]]) -> dict[str, Timed]:
+def times(
+    database: str, profiles: Sequence[int], targets: Mapping[str, Sequence[str]]
+) -> dict[str, Timed]:
     """The times of the requests of each workload, under the first profile; meant to run in a fresh process."""
     settings = [Settings(database=database, anonymous_profile=profile) for profile in profiles]
     viewers = [viewer for one in settings if (viewer := anonymous_viewer(one.anonymous_profile))]

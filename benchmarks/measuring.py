@@ -54,7 +54,9 @@ class Side:
 
     def ratio_to(self, other: "Side") -> float:
         """The rate of this side divided by that of the other one, round by round."""
-        return median(one.rate / beside.rate for one, beside in zip(self.rounds, other.rounds, strict=True))
+        return median(
+            one.rate / beside.rate for one, beside in zip(self.rounds, other.rounds, strict=True)
+        )
 
 
 class Client:
@@ -63,9 +65,13 @@ class Client:
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self._pool = pool
 
-    def round(self, port: int, targets: Sequence[str], first: int, seconds: float, connections: int) -> client.Round:
+    def round(
+        self, port: int, targets: Sequence[str], first: int, seconds: float, connections: int
+    ) -> client.Round:
         """What one round saw."""
-        done: Future[client.Round] = self._pool.submit(client.run, port, targets, first, seconds, connections)
+        done: Future[client.Round] = self._pool.submit(
+            client.run, port, targets, first, seconds, connections
+        )
         return done.result()
 
 
@@ -76,7 +82,9 @@ def open_client() -> Iterator[Client]:
         yield Client(pool)
 
 
-def in_turn(asking: Client, sides: Sequence[Side], seconds: float, connections: int = client.CONNECTIONS) -> None:
+def in_turn(
+    asking: Client, sides: Sequence[Side], seconds: float, connections: int = client.CONNECTIONS
+) -> None:
     """Ask each side for its targets, `seconds` each in all, after rounds that are not counted."""
     rounds = max(MIN_ROUNDS, round(seconds / ROUND_S))
     for number in range(-_WARM_UP_ROUNDS, rounds):
@@ -84,7 +92,9 @@ def in_turn(asking: Client, sides: Sequence[Side], seconds: float, connections: 
             # Each round begins elsewhere, so that all the targets are asked for, by all sides alike.
             first = max(number, 0) * len(side.targets) // rounds
             before = side.server.cpu_s()
-            taken = asking.round(side.server.port, side.targets, first, seconds / rounds, connections)
+            taken = asking.round(
+                side.server.port, side.targets, first, seconds / rounds, connections
+            )
             if number >= 0:
                 side.rounds.append(taken)
                 side.cpu_s += side.server.cpu_s() - before

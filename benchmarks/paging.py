@@ -28,7 +28,9 @@ class Pages:
 
 def totals(seen: Seen, seed: int) -> list[str]:
     """How many resources have a code, and nothing else."""
-    return [one.partition("&_count=")[0] + "&_summary=count" for one in searches(seen, seed)[:SEARCHES]]
+    return [
+        one.partition("&_count=")[0] + "&_summary=count" for one in searches(seen, seed)[:SEARCHES]
+    ]
 
 
 def pages(port: int, seen: Seen, order: str) -> Pages:

@@ -46,7 +46,9 @@ class Running:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def server(database: str, folder: Path, profile: int, *, remembers: bool = True) -> AbstractContextManager[Running]:
+def server(
+    database: str, folder: Path, profile: int, *, remembers: bool = True
+) -> AbstractContextManager[Running]:
     """
     `ror serve` on a database under an access profile.
 
@@ -68,10 +70,14 @@ def server(database: str, folder: Path, profile: int, *, remembers: bool = True)
 
 
 @contextmanager
-def by_turns(database: str, folder: Path, profile: int) -> Iterator[tuple[Running, dict[str, float]]]:
+def by_turns(
+    database: str, folder: Path, profile: int
+) -> Iterator[tuple[Running, dict[str, float]]]:
     """A server that leaves a line of a call by turns; what that costs is told at the end of the block."""
     log, told = folder / "by-turns.log", dict[str, float]()
-    with _started([sys.executable, "-m", "benchmarks.by_turns", database, str(profile)], log) as running:
+    with _started(
+        [sys.executable, "-m", "benchmarks.by_turns", database, str(profile)], log
+    ) as running:
         yield running, told
     told |= _line(log, "told") or {}
 
@@ -86,16 +92,18 @@ def forget(files: Iterable[Path]) -> None:
 
 def ceiling(answers: Path, folder: Path) -> AbstractContextManager[Running]:
     """The ceiling, serving recorded answers."""
-    return _started([sys.executable, "-m", "benchmarks.ceiling", str(answers)], folder / "ceiling.log")
+    return _started(
+        [sys.executable, "-m", "benchmarks.ceiling", str(answers)], folder / "ceiling.log"
+    )
 
 
 @contextmanager
 def _started(command: Sequence[str], log: Path) -> Iterator[Running]:
     """A process, from the moment its log says where it serves."""
     # What else is set on this machine must not change what is measured.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROR_")} | {
-        "ROR_CONFIG": ""
-    }
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("ROR_")
+    } | {"ROR_CONFIG": ""}
     start = time.perf_counter()
     with log.open("wb") as output:
         process = subprocess.Popen(command, stderr=output, cwd=ROOT, env=environment)  # noqa: S603 our own command

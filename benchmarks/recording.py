@@ -41,7 +41,9 @@ class Recorded:
     @property
     def mean_resources(self) -> float:
         """Resources of an answer, on average."""
-        return sum(max(1, one.body.count(b'"search":{"mode":"')) for one in self.answers.values()) / len(self.answers)
+        return sum(
+            max(1, one.body.count(b'"search":{"mode":"')) for one in self.answers.values()
+        ) / len(self.answers)
 
     def only(self, targets: Iterable[str]) -> "Recorded":
         """These requests alone, in the order they had; those that are not known are left out."""
@@ -52,13 +54,17 @@ class Recorded:
 def first(recorded: Recorded, count: int) -> Recorded:
     """The first requests, so many of them, that find something."""
     return recorded.only(
-        [target for target, one in recorded.answers.items() if _matches(one) or _is_read(target)][:count]
+        [target for target, one in recorded.answers.items() if _matches(one) or _is_read(target)][
+            :count
+        ]
     )
 
 
 def fullest(recorded: Recorded, count: int) -> Recorded:
     """The requests whose page holds most matches: full ones, when there are enough."""
-    return recorded.only(sorted(recorded.answers, key=lambda target: -_matches(recorded.answers[target]))[:count])
+    return recorded.only(
+        sorted(recorded.answers, key=lambda target: -_matches(recorded.answers[target]))[:count]
+    )
 
 
 def _matches(answer: Answer) -> int:
@@ -86,7 +92,11 @@ def record(port: int, targets: Iterable[str], *, may_be_hidden: bool = False) ->
         if response.status != 200:
             raise WrongAnswer(f"{target} gives {response.status}: {body[:500]!r}")
         headers = [(name.lower(), value) for name, value in response.getheaders()]
-        kept = tuple((name.encode(), value.encode()) for name, value in headers if name not in _WRITTEN_BY_UVICORN)
+        kept = tuple(
+            (name.encode(), value.encode())
+            for name, value in headers
+            if name not in _WRITTEN_BY_UVICORN
+        )
         found[target] = Answer(kept, body)
     connection.close()
     return Recorded(found)
@@ -104,7 +114,9 @@ def _check(target: str, content: Any) -> None:
         if not path.endswith(f"/{content['resourceType']}/{content['id']}"):
             raise WrongAnswer(f"{target} gives {content['resourceType']}/{content['id']}")
         return
-    matches = [one["resource"] for one in content.get("entry", ()) if one["search"]["mode"] == "match"]
+    matches = [
+        one["resource"] for one in content.get("entry", ()) if one["search"]["mode"] == "match"
+    ]
     wanted = int(query.partition("_count=")[2].partition("&")[0])
     if content["resourceType"] != "Bundle" or content["total"] < 1:
         raise WrongAnswer(f"{target} finds nothing")

@@ -90,7 +90,9 @@ def conditions(size: str, resources: int, seconds: float, paces_ms: Sequence[flo
 
 def machine() -> str:
     """The machine and the interpreter, in one line."""
-    return f"{os.cpu_count()} cores of {_cpu_model()}, {_memory()}, Python {platform.python_version()}"
+    return (
+        f"{os.cpu_count()} cores of {_cpu_model()}, {_memory()}, Python {platform.python_version()}"
+    )
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -104,7 +106,10 @@ def tables(results: Results) -> Iterator[tuple[str, Rows]]:
     judged = [one.judged for one in results.figures if one.aim is not None]
     yield "What is aimed at", [("figure", "measured", "aim", "met"), *judged]
     general = [one for one in results.figures if not one.of]
-    yield "Loading, starting, paging, memory", [("figure", "measured"), *((one.name, one.shown) for one in general)]
+    yield (
+        "Loading, starting, paging, memory",
+        [("figure", "measured"), *((one.name, one.shown) for one in general)],
+    )
     yield "Workloads", _by_workload(results)
     yield "Disk per resource", _by_part(results, "disk")
     yield "Disk per resource, to know who may see what", _by_part(results, "access")
@@ -118,10 +123,13 @@ def _by_part(results: Results, of: str) -> Rows:
 
 def _by_workload(results: Results) -> Rows:
     """A column for each workload, a row for each of their figures."""
-    measured = [name for name in results.workloads if any(one.of == name for one in results.figures)]
+    measured = [
+        name for name in results.workloads if any(one.of == name for one in results.figures)
+    ]
     cells = {(one.of, one.name): one.shown for one in results.figures if one.of in measured}
     rows = [
-        (name, *(cells.get((of, name), "") for of in measured)) for name in dict.fromkeys(name for _, name in cells)
+        (name, *(cells.get((of, name), "") for of in measured))
+        for name in dict.fromkeys(name for _, name in cells)
     ]
     return [("", *measured), *rows]
 
@@ -132,8 +140,16 @@ def growth(before: Results, after: Results) -> Rows:
     pairs = [(known[one.full_name], one) for one in after.figures if one.full_name in known]
     return [
         ("figure", before.size, after.size, "grows"),
-        ("resources", f"{before.resources:,}", f"{after.resources:,}", f"× {after.resources / before.resources:.1f}"),
-        *((one.full_name, one.shown, then.shown, f"× {then.value / one.value:.2f}") for one, then in pairs),
+        (
+            "resources",
+            f"{before.resources:,}",
+            f"{after.resources:,}",
+            f"× {after.resources / before.resources:.1f}",
+        ),
+        *(
+            (one.full_name, one.shown, then.shown, f"× {then.value / one.value:.2f}")
+            for one, then in pairs
+        ),
     ]
 
 
@@ -194,7 +210,13 @@ def _with_section(page: str, name: str, lines: Iterable[str]) -> str:
 
 def _markdown(rows: Rows) -> list[str]:
     head, *others = rows
-    aligned = ["---", *("---:" if any(character.isdigit() for character in cell) else "---" for cell in others[0][1:])]
+    aligned = [
+        "---",
+        *(
+            "---:" if any(character.isdigit() for character in cell) else "---"
+            for cell in others[0][1:]
+        ),
+    ]
     return [f"| {' | '.join(row)} |" for row in (head, aligned, *others)]
 
 

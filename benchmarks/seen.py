@@ -149,7 +149,9 @@ class Seen:
         same = self.by_type.setdefault(resource.resourceType, [])
         same.append(resource.id)
         if resource.resourceType in IDENTIFIED and len(same) % ONE_IN == 1:
-            self.identifiers.setdefault(resource.resourceType, []).append(resource.identifier[0].value)
+            self.identifiers.setdefault(resource.resourceType, []).append(
+                resource.identifier[0].value
+            )
         if resource.position and any(map(_is_free_bed, resource.extension)):
             places[f"Location/{resource.id}"] = resource.position
         if resource.resourceType == "HealthcareService" and isinstance(resource.location, list):
@@ -160,7 +162,10 @@ class Seen:
     def commonest(self, key: tuple[str, str]) -> list[str]:
         """The codes of a parameter, the most used first, written alone and with their system in turn."""
         ranked = sorted(self.codes[key].items(), key=lambda item: (-item[1], item[0]))
-        written = (code if number % 2 else f"{system}|{code}" for number, ((system, code), _) in enumerate(ranked))
+        written = (
+            code if number % 2 else f"{system}|{code}"
+            for number, ((system, code), _) in enumerate(ranked)
+        )
         return list(map(quote, written))
 
 
@@ -168,5 +173,11 @@ def _is_free_bed(capacity: _Extension) -> bool:
     said = {part.url: part for part in capacity.extension}
     if "nbCapacity" not in said or not (said["nbCapacity"].valueInteger or 0) > 0:
         return False
-    concepts = ((said[name].valueCodeableConcept if name in said else None, code) for name, code in BED.items())
-    return all(concept is not None and any(one.code == code for one in concept.coding) for concept, code in concepts)
+    concepts = (
+        (said[name].valueCodeableConcept if name in said else None, code)
+        for name, code in BED.items()
+    )
+    return all(
+        concept is not None and any(one.code == code for one in concept.coding)
+        for concept, code in concepts
+    )

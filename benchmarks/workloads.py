@@ -51,7 +51,8 @@ OFFER_PARAMETERS: Final = (
 """What offers are filtered by: the parameter, possibly chained, and the codes it is given (a key of `seen.TOKENS`)."""
 
 FREE_BED: Final = (
-    "location.capacity-type=01&location.capacity-status=02&location.temporality-capacity=01&location.nb-capacity=gt0"
+    "location.capacity-type=01&location.capacity-status=02"
+    "&location.temporality-capacity=01&location.nb-capacity=gt0"
 )
 
 
@@ -84,16 +85,22 @@ def _at_most(bound: float) -> Aim:
 
 def reads(seen: Seen, seed: int) -> list[str]:
     """One resource by its id; every type is there, the rest as frequent as it is in the directory."""
-    shuffled = {name: _shuffled((f"{name}/{one}" for one in ids), seed) for name, ids in seen.by_type.items()}
+    shuffled = {
+        name: _shuffled((f"{name}/{one}" for one in ids), seed)
+        for name, ids in seen.by_type.items()
+    }
     one_each = [targets[0] for targets in shuffled.values()]
     others = _shuffled(chain.from_iterable(targets[1:] for targets in shuffled.values()), seed)
-    return [f"{BASE}/{one}" for one in _shuffled([*one_each, *others[: READS - len(one_each)]], seed)]
+    return [
+        f"{BASE}/{one}" for one in _shuffled([*one_each, *others[: READS - len(one_each)]], seed)
+    ]
 
 
 def searches(seen: Seen, seed: int) -> list[str]:
     """The first 50 resources that have a code; the codes most used come first."""
     by_parameter = [
-        [_search(name, param, code) for code in seen.commonest((name, param))] for name, param in seen.codes
+        [_search(name, param, code) for code in seen.commonest((name, param))]
+        for name, param in seen.codes
     ]
     return _by_rank(by_parameter, SEARCHES, RARER, seed)
 
@@ -112,7 +119,10 @@ def offers(seen: Seen, seed: int) -> list[str]:
 
 def links(seen: Seen, seed: int) -> list[str]:
     """The first 50 resources found through others, or by a list of 11 values: every form as often as the others."""
-    forms = [_shuffled(form, seed)[:EACH] for form in (*_chains(seen), *_above(seen), *_has(seen), *_filters(seen))]
+    forms = [
+        _shuffled(form, seed)[:EACH]
+        for form in (*_chains(seen), *_above(seen), *_has(seen), *_filters(seen))
+    ]
     return _shuffled(_in_turn(forms), seed)
 
 
@@ -136,7 +146,10 @@ def _search(resource_type: str, criterion: str, value: str) -> str:
 
 
 def _chains(seen: Seen) -> Iterator[list[str]]:
-    types, activities = seen.commonest(("Organization", "type")), seen.commonest(("HealthcareService", "specialty"))
+    types, activities = (
+        seen.commonest(("Organization", "type")),
+        seen.commonest(("HealthcareService", "specialty")),
+    )
     communes = seen.commonest(("Location", "commune-cog"))
     yield [_search("HealthcareService", "organization.type", one) for one in types]
     yield [_search("HealthcareService", "organization.partof.type", one) for one in types]
@@ -146,10 +159,14 @@ def _chains(seen: Seen) -> Iterator[list[str]]:
 
 
 def _above(seen: Seen) -> Iterator[list[str]]:
-    types, activities = seen.commonest(("Organization", "type")), seen.commonest(("HealthcareService", "specialty"))
+    types, activities = (
+        seen.commonest(("Organization", "type")),
+        seen.commonest(("HealthcareService", "specialty")),
+    )
     yield [_search("HealthcareService", "organization.type:above", one) for one in types]
     yield [
-        _search("HealthcareService", "organization:above.identifier", one) for one in seen.identifiers["Organization"]
+        _search("HealthcareService", "organization:above.identifier", one)
+        for one in seen.identifiers["Organization"]
     ]
     yield [
         _search("HealthcareService", "organization.type:above", f"{one}&specialty={other}")
@@ -158,14 +175,28 @@ def _above(seen: Seen) -> Iterator[list[str]]:
 
 
 def _has(seen: Seen) -> Iterator[list[str]]:
-    activities, people = seen.commonest(("HealthcareService", "specialty")), seen.identifiers["Practitioner"]
-    yield [_search("HealthcareService", "_has:PractitionerRole:service:practitioner.identifier", one) for one in people]
-    yield [_search("Location", "_has:HealthcareService:location:specialty", one) for one in activities]
-    yield [_search("Organization", "_has:HealthcareService:organization:specialty", one) for one in activities]
+    activities, people = (
+        seen.commonest(("HealthcareService", "specialty")),
+        seen.identifiers["Practitioner"],
+    )
+    yield [
+        _search("HealthcareService", "_has:PractitionerRole:service:practitioner.identifier", one)
+        for one in people
+    ]
+    yield [
+        _search("Location", "_has:HealthcareService:location:specialty", one) for one in activities
+    ]
+    yield [
+        _search("Organization", "_has:HealthcareService:organization:specialty", one)
+        for one in activities
+    ]
 
 
 def _filters(seen: Seen) -> Iterator[list[str]]:
-    activities, types = seen.commonest(("HealthcareService", "specialty")), seen.commonest(("Organization", "type"))
+    activities, types = (
+        seen.commonest(("HealthcareService", "specialty")),
+        seen.commonest(("Organization", "type")),
+    )
     communes, people = seen.commonest(("Location", "commune-cog")), seen.identifiers["Practitioner"]
     for resource_type, path, values in (
         ("HealthcareService", "specialty", activities),
@@ -176,7 +207,8 @@ def _filters(seen: Seen) -> Iterator[list[str]]:
         # Neighbours in the ranking make a list, so that some lists are of common values and others of rare ones.
         listed = (values[start : start + LISTED] for start in range(len(values) - LISTED + 1))
         yield [
-            _search(resource_type, "_filter", quote(f"({path} eq ") + quote(" or ").join(one) + ")") for one in listed
+            _search(resource_type, "_filter", quote(f"({path} eq ") + quote(" or ").join(one) + ")")
+            for one in listed
         ]
 
 
@@ -200,7 +232,9 @@ def _shuffled(targets: Iterable[str], seed: int) -> list[str]:
 # --- the table -------------------------------------------------------------------------------------------------------
 
 WORKLOADS: Final = {
-    "W1": Workload("read by id", reads, served=READS, candidates=READS, is_search=False, ratio=Aim(0.35)),
+    "W1": Workload(
+        "read by id", reads, served=READS, candidates=READS, is_search=False, ratio=Aim(0.35)
+    ),
     "W2": Workload(
         "token search, page of 50",
         searches,
@@ -219,7 +253,11 @@ WORKLOADS: Final = {
         one_connection_p50_ms=_at_most(8),
     ),
     "W4": Workload(
-        "chain, `:above`, `_has`, filter of 11 values", links, served=150, candidates=300, engine_p99_ms=_at_most(5)
+        "chain, `:above`, `_has`, filter of 11 values",
+        links,
+        served=150,
+        candidates=300,
+        engine_p99_ms=_at_most(5),
     ),
     "W5": Workload(
         "free beds of an activity within 20 and 100 km, nearest first",

@@ -23,10 +23,10 @@ import msgspec
 import pytest
 
 from ror.access.parts import shades_of
-from ror.generating import Size, generate
-from ror.importing import Document, Place, Report, run
-from ror.importing.preparing import drafted
+from ror.directory.draft import drafted
+from ror.directory.importing import Document, Place, Report, run
 from ror.runtime import Directory, open_directory
+from ror.samples import Size, generate
 from ror.settings import Settings
 from ror.store import open_store
 from ror.store.contract import Draft, Store
@@ -59,7 +59,13 @@ def import_lines(database: str, lines: Iterable[bytes]) -> Report:
     """Bring JSON documents into a directory as `ror import` does; none may be refused."""
     store, report = open_store(database), Report()
     try:
-        run(store, (Document(Place("test", n), line) for n, line in enumerate(lines, 1)), report, now=NOW, workers=0)
+        run(
+            store,
+            (Document(Place("test", n), line) for n, line in enumerate(lines, 1)),
+            report,
+            now=NOW,
+            workers=0,
+        )
     finally:
         store.close()
     assert not report.refused, report.refusals
@@ -127,9 +133,23 @@ class Server:
 def serving(database: str, **options: str) -> Iterator[Server]:
     """A server on a database, readable by all on the loopback, until the end of the block."""
     port = _free_port()
-    given = {"database": database, "port": str(port), "anonymous-profile": "1", "access-log": "false", **options}
-    command = [sys.executable, "-m", "ror", "serve", *(f"--{name}={value}" for name, value in given.items())]
-    process = subprocess.Popen(command, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    given = {
+        "database": database,
+        "port": str(port),
+        "anonymous-profile": "1",
+        "access-log": "false",
+        **options,
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "ror",
+        "serve",
+        *(f"--{name}={value}" for name, value in given.items()),
+    ]
+    process = subprocess.Popen(
+        command, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     try:
         with httpx.Client(timeout=START_S) as client:
             running = Server(f"http://127.0.0.1:{port}", database, process, client)

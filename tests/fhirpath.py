@@ -8,7 +8,7 @@ from typing import Any
 import fhirpathpy
 from fhirpathpy.models import models
 
-from ror.definitions import search_parameters
+from ror.standard.definitions import search_parameters
 
 
 @cache

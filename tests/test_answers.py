@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from ror.access import Perimeter, Viewer
-from ror.answers import LARGEST_SHARE, Answers
 from ror.http.exchange import Call, Caller, Service
 from ror.http.routes import ROUTES, SERVICE_ROUTES
 from ror.observability import Log, Metrics
+from ror.resources.bundles import Pieces
 from ror.runtime import Directory, open_directory
-from ror.search.view import EMPTY, View
-from ror.searching import Answer
+from ror.search.answer.answer_cache import LARGEST_SHARE, Answers
+from ror.search.answer.bundle import Answer
+from ror.search.index.view import EMPTY, View
 from ror.settings import Settings
-from ror.wire import Pieces
 from tests.conftest import keep
 
 
@@ -88,13 +88,27 @@ OFFER = {
     "id": "night",
     "active": True,
     "type": [
-        {"coding": [{"system": "https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227", "code": "01"}]}
+        {
+            "coding": [
+                {
+                    "system": "https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227",
+                    "code": "01",
+                }
+            ]
+        }
     ],
     "name": "Urgences de nuit",
     "telecom": [{"system": "phone", "value": "0102030405"}],
     "text": {"status": "generated", "div": "<div>nuit</div>"},
 }
-CALL = Call(("HealthcareService",), "https://ror.test/fhir", {}, [("name", "Urgences")], "fr", Caller(Viewer(1)))
+CALL = Call(
+    ("HealthcareService",),
+    "https://ror.test/fhir",
+    {},
+    [("name", "Urgences")],
+    "fr",
+    Caller(Viewer(1)),
+)
 
 
 @pytest.fixture
@@ -104,7 +118,9 @@ def room_mb() -> int:
 
 @pytest.fixture
 def asked(tmp_path: Path, room_mb: int) -> Iterator[Service]:
-    opened = open_directory(Settings(database=f"sqlite:///{tmp_path}/ror.db", answer_cache_mb=room_mb))
+    opened = open_directory(
+        Settings(database=f"sqlite:///{tmp_path}/ror.db", answer_cache_mb=room_mb)
+    )
     keep(opened.store, [OFFER])
     opened.refresh()
     yield Service(opened.settings, None, Log("json"), Metrics(), "2026-01-01", opened)
@@ -181,7 +197,10 @@ class TestAPageThatIsTooLargeToBeKept:
 
     @pytest.fixture(autouse=True)
     def many(self, asked):
-        many = [{**OFFER, "id": f"night-{one}", "comment": "Sur rendez-vous. " * 200} for one in range(20)]
+        many = [
+            {**OFFER, "id": f"night-{one}", "comment": "Sur rendez-vous. " * 200}
+            for one in range(20)
+        ]
         keep(asked.directory.store, many)
         asked.directory.refresh()
 
@@ -198,7 +217,12 @@ class TestAPageThatIsTooLargeToBeKept:
     )
     @pytest.mark.parametrize("profile", [0, 1, 2])
     def test_it_is_the_same_again_under_another_id(self, asked, pairs, profile):
-        call = replace(CALL, pairs=pairs, headers={b"prefer": b"handling=lenient"}, caller=Caller(Viewer(profile)))
+        call = replace(
+            CALL,
+            pairs=pairs,
+            headers={b"prefer": b"handling=lenient"},
+            caller=Caller(Viewer(profile)),
+        )
         first, again = SEARCH(asked, call), SEARCH(asked, call)
 
         assert len(first.body) > asked.directory.answers.size > 0
@@ -238,7 +262,9 @@ def test_a_read_is_answered_again_and_shows_at_once_what_was_written(asked):
 
 
 @pytest.mark.parametrize(
-    "other", [replace(ONE, caller=Caller(Viewer(0))), replace(ONE, pairs=[("_elements", "name")])], ids=["who", "part"]
+    "other",
+    [replace(ONE, caller=Caller(Viewer(0))), replace(ONE, pairs=[("_elements", "name")])],
+    ids=["who", "part"],
 )
 def test_a_read_by_somebody_else_or_of_a_part_is_another(asked, other):
     fresh = READ(asked, other).body

@@ -12,8 +12,8 @@ from benchmarks.report import Aim, Figure, Results
 from benchmarks.seen import Seen
 from benchmarks.workloads import WORKLOADS
 
-from ror.generating import generate
-from ror.search.parse import parse
+from ror.samples import generate
+from ror.search.language.parse import parse
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,8 +25,20 @@ def page(tmp_path_factory):
     written.write_text(
         "# Performance\n\nWords.\n\n<!-- measured: small -->\nold\n<!-- end of small -->\n\nMore words.\n"
     )
-    command = [sys.executable, "-m", "benchmarks", "--size", "small", "--seconds", "0.3", "--profiles", "1,1"]
-    told = subprocess.run([*command, "--output", str(written)], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks",
+        "--size",
+        "small",
+        "--seconds",
+        "0.3",
+        "--profiles",
+        "1,1",
+    ]
+    told = subprocess.run(
+        [*command, "--output", str(written)], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
     assert told.returncode == 0, told.stderr
     return written.read_text()
 
@@ -67,7 +79,9 @@ def test_a_run_gives_every_figure(page, figure):
     assert float(row[1].replace(",", "")) > 0
 
 
-@pytest.mark.parametrize("figure", ["median, one connection", "99th percentile", "ratio to the ceiling", "mean answer"])
+@pytest.mark.parametrize(
+    "figure", ["median, one connection", "99th percentile", "ratio to the ceiling", "mean answer"]
+)
 def test_a_run_gives_every_figure_of_every_workload(page, figure):
     row = re.search(rf"\| {figure} \| (.*) \|\n", page)
 
@@ -87,7 +101,11 @@ def test_a_run_replaces_the_former_figures_and_nothing_else(page):
     ["Chain(", "Upward(", "Has(", "Near(", "SameRecord(name='capacity'"],
 )
 def test_the_requests_ask_for_what_they_are_there_for(seen, sought):
-    trees = [str(parse(*_asked(target)).expression) for name in ("W4", "W5") for target in _targets(name, seen)]
+    trees = [
+        str(parse(*_asked(target)).expression)
+        for name in ("W4", "W5")
+        for target in _targets(name, seen)
+    ]
 
     assert sum(sought in tree for tree in trees) > 20
 
@@ -129,7 +147,9 @@ def test_growth_is_told_between_the_sizes_that_are_known(tmp_path):
     ],
 )
 def test_what_cannot_be_measured_is_refused_by_name(options, culprit, known):
-    told = subprocess.run([sys.executable, "-m", "benchmarks", *options], cwd=ROOT, capture_output=True, text=True)
+    told = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *options], cwd=ROOT, capture_output=True, text=True
+    )
 
     assert told.returncode == 2
     assert culprit in told.stderr

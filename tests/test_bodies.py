@@ -14,7 +14,7 @@ from pyroaring import BitMap
 
 from ror.access import SEES_EVERYTHING
 from ror.access.policy import ALL_PROFILES
-from ror.bodies import Bodies
+from ror.search.answer.bodies import Bodies
 from ror.store import open_store
 from ror.store.contract import Kept, Store
 from tests.conftest import keep
@@ -34,7 +34,9 @@ class Shelf:
 
     def bodies(self, rids):
         self.read += rids
-        return [Kept(self.held[rid], SEEN_BY_ALL, b"") if rid in self.held else None for rid in rids]
+        return [
+            Kept(self.held[rid], SEEN_BY_ALL, b"") if rid in self.held else None for rid in rids
+        ]
 
 
 @pytest.fixture
@@ -103,7 +105,9 @@ def test_whatever_is_asked_and_changes_the_bytes_kept_are_counted(shelf):
 
     for turn in range(500):
         some = chance.sample(range(100), 5)
-        assert asked(bodies, some) == [b'Location/%d","resource":%b' % (rid, shelf.held[rid]) for rid in some]
+        assert asked(bodies, some) == [
+            b'Location/%d","resource":%b' % (rid, shelf.held[rid]) for rid in some
+        ]
         shelf.held[some[0]] = BODY % (some[0], b"y" * (turn % 7 + 1_000))
         bodies.forget(some[:2])
         assert bodies.size <= room_for(10)

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ror.certificates import Untrusted, authorities, believe, written_name
-from ror.certificates.authority import (
+from ror.identity.certificates import Untrusted, authorities, believe, written_name
+from ror.identity.certificates.authority import (
     Holder,
     holder,
     issue_client,
@@ -42,7 +42,10 @@ def test_a_certificate_has_the_subject_that_was_asked_for():
         pytest.param(KNOWN, [revocations(1, 2)], NOW, id="a list of others"),
         pytest.param(KNOWN, [revocations() + revocations(by=ROOT)], NOW, id="two lists in a file"),
         pytest.param(
-            KNOWN, [revocations(at=NOW - timedelta(days=40)), revocations()], NOW, id="an old list and a new one"
+            KNOWN,
+            [revocations(at=NOW - timedelta(days=40)), revocations()],
+            NOW,
+            id="an old list and a new one",
         ),
     ],
 )
@@ -58,8 +61,12 @@ OUTDATED = revocations(at=NOW - timedelta(days=40))
     ("certificate", "certificates", "lists", "at", "reason"),
     [
         pytest.param(CLIENT, KNOWN, [], NOW - timedelta(days=1), "not-yet", id="before its time"),
-        pytest.param(CLIENT, KNOWN, [], NOW + timedelta(days=1_096), "expired", id="after its time"),
-        pytest.param(issue_server(ISSUER, ["a"], NOW), KNOWN, [], NOW, "not-for-clients", id="a server's"),
+        pytest.param(
+            CLIENT, KNOWN, [], NOW + timedelta(days=1_096), "expired", id="after its time"
+        ),
+        pytest.param(
+            issue_server(ISSUER, ["a"], NOW), KNOWN, [], NOW, "not-for-clients", id="a server's"
+        ),
         pytest.param(ROOT, KNOWN, [], NOW, "not-for-clients", id="an authority's"),
         pytest.param(CLIENT, ANOTHER_ROOT.pem, [], NOW, "untrusted", id="an unknown authority"),
         pytest.param(CLIENT, ROOT.pem, [], NOW, "untrusted", id="an authority that is not named"),
@@ -71,8 +78,22 @@ OUTDATED = revocations(at=NOW - timedelta(days=40))
             "untrusted",
             id="a namesake",
         ),
-        pytest.param(issue_client(CLIENT, SUBJECT, NOW), KNOWN + CLIENT.pem, [], NOW, "untrusted", id="a client's own"),
-        pytest.param(CLIENT, KNOWN, [revocations(CLIENT.certificate.serial_number)], NOW, "revoked", id="in a list"),
+        pytest.param(
+            issue_client(CLIENT, SUBJECT, NOW),
+            KNOWN + CLIENT.pem,
+            [],
+            NOW,
+            "untrusted",
+            id="a client's own",
+        ),
+        pytest.param(
+            CLIENT,
+            KNOWN,
+            [revocations(CLIENT.certificate.serial_number)],
+            NOW,
+            "revoked",
+            id="in a list",
+        ),
         pytest.param(
             CLIENT,
             KNOWN,
@@ -90,7 +111,9 @@ OUTDATED = revocations(at=NOW - timedelta(days=40))
             id="of an authority in a list",
         ),
         pytest.param(CLIENT, KNOWN, [OUTDATED], NOW, "list-outdated", id="a list out of date"),
-        pytest.param(CLIENT, KNOWN, [revocations(by=ROOT)], NOW, "list-missing", id="a list of another"),
+        pytest.param(
+            CLIENT, KNOWN, [revocations(by=ROOT)], NOW, "list-missing", id="a list of another"
+        ),
         pytest.param(
             CLIENT,
             KNOWN,
@@ -108,7 +131,9 @@ def test_a_certificate_is_not_believed(certificate, certificates, lists, at, rea
     assert refused.value.reason == reason
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"])
+@pytest.mark.parametrize(
+    "content", [b"", b"nonsense", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"]
+)
 def test_files_that_hold_no_authority_are_refused(content):
     with pytest.raises(ValueError):
         authorities(content)
@@ -123,6 +148,9 @@ def test_an_authority_is_written_down_and_read_back():
 
 
 def test_every_name_of_the_authority_says_that_it_is_a_test():
-    names = [written_name(one.certificate.subject) for one in (ROOT, ISSUER, issue_server(ISSUER, ["a"], NOW))]
+    names = [
+        written_name(one.certificate.subject)
+        for one in (ROOT, ISSUER, issue_server(ISSUER, ["a"], NOW))
+    ]
 
     assert all("TEST" in name and "PRODUCTION" in name for name in names)

@@ -11,9 +11,30 @@ import pytest
 from ror import messages
 from ror.settings import SETTINGS
 
-COMMANDS = ("demo", "serve", "import", "generate", "explain", "stats", "reindex", "client", "keys", "pki", "audit")
+COMMANDS = (
+    "demo",
+    "serve",
+    "import",
+    "generate",
+    "explain",
+    "stats",
+    "reindex",
+    "client",
+    "keys",
+    "pki",
+    "audit",
+)
 PKI_COMMANDS = ("init", "issue", "revoke", "crl")
-CLIENT_COMMANDS = ("add", "list", "show", "suspend", "resume", "revoke", "rotate-secret", "grant-establishments")
+CLIENT_COMMANDS = (
+    "add",
+    "list",
+    "show",
+    "suspend",
+    "resume",
+    "revoke",
+    "rotate-secret",
+    "grant-establishments",
+)
 AUDIT_COMMANDS = ("verify", "search", "export")
 IN_GROUPS = (
     *(f"client {name}" for name in CLIENT_COMMANDS),
@@ -38,7 +59,9 @@ def ror(*arguments, language="en", folder=None, given=None, **environment):
 
 
 def clean_environment(language):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ROR_", "LC_"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ROR_", "LC_"))
+    }
     return kept | {"LANG": {"en": "en_GB.UTF-8", "fr": "fr_FR.UTF-8"}[language], "COLUMNS": "200"}
 
 
@@ -64,7 +87,9 @@ def test_every_command_has_help_in_both_languages(command, language, tmp_path):
     done = ror(*command.split(), "--help", language=language, folder=tmp_path)
 
     assert done.returncode == 0
-    assert messages.text(f"cli.{command.replace(' ', '-')}", language) in " ".join(done.stdout.split())
+    assert messages.text(f"cli.{command.replace(' ', '-')}", language) in " ".join(
+        done.stdout.split()
+    )
     assert messages.text("cli.help-option", language) in done.stdout
 
 
@@ -83,7 +108,16 @@ def test_every_setting_is_an_option_of_serve(tmp_path):
 
 
 HEAVY = {
-    f"ror.{room}" for room in ("definitions", "terminology", "search", "store", "validation", "http", "generating")
+    f"ror.{room}"
+    for room in (
+        "definitions",
+        "terminology",
+        "search",
+        "store",
+        "validation",
+        "http",
+        "generating",
+    )
 }
 HEAVY |= {"sqlite3", "pyroaring", "prometheus_client", "uvicorn", "asyncio"}
 
@@ -92,7 +126,12 @@ def test_the_version_is_told_without_loading_anything_heavy(tmp_path):
     command = [sys.executable, "-X", "importtime", "-m", "ror", "--version"]
 
     done = subprocess.run(
-        command, capture_output=True, text=True, check=True, cwd=tmp_path, env=clean_environment("en")
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env=clean_environment("en"),
     )
 
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
@@ -107,14 +146,20 @@ def test_the_version_is_told_without_loading_anything_heavy(tmp_path):
         pytest.param(["stats", "--databse", "x"], "--databse", id="a mistyped option"),
         pytest.param(["import"], "FILE", id="no file"),
         pytest.param(["import", "absent.ndjson"], "absent.ndjson", id="a file that does not exist"),
-        pytest.param(["import", "--workers", "many", "x"], "--workers", id="a value that does not fit"),
+        pytest.param(
+            ["import", "--workers", "many", "x"], "--workers", id="a value that does not fit"
+        ),
         pytest.param(["generate", "--size", "huge"], "national", id="an unknown size"),
-        pytest.param(["generate", "--output", "absent/x.ndjson"], "absent/x.ndjson", id="nowhere to write"),
+        pytest.param(
+            ["generate", "--output", "absent/x.ndjson"], "absent/x.ndjson", id="nowhere to write"
+        ),
         pytest.param(["stats"], "ror.db", id="no directory"),
         pytest.param(["stats", "--database", "mysql://x"], "mysql", id="not a database"),
         pytest.param(["explain", "Patient?name=x"], "ror.db", id="no directory to explain with"),
         pytest.param(["serve", "--port", "99999999"], "port", id="a setting that does not fit"),
-        pytest.param(["serve", "--anonymous-profile", "6"], "6", id="a profile that does not exist"),
+        pytest.param(
+            ["serve", "--anonymous-profile", "6"], "6", id="a profile that does not exist"
+        ),
     ],
 )
 @pytest.mark.parametrize("language", messages.LANGUAGES)
@@ -145,7 +190,9 @@ def test_what_is_generated_is_imported_whole(directory):
 
     assert (report["created"], report["refused"]) == (lines, 0)
     assert report["dangling"]["count"] == 0
-    assert list((folder / "ror.db.index").glob("*.index")), "the next start would have to index everything"
+    assert list((folder / "ror.db.index").glob("*.index")), (
+        "the next start would have to index everything"
+    )
 
 
 def test_generating_again_gives_the_same_file(directory, tmp_path):
@@ -163,7 +210,9 @@ def test_a_pipe_that_closes_early_ends_generating_quietly(tmp_path):
     done = subprocess.run(["bash", "-c", line], capture_output=True, cwd=tmp_path, timeout=60)
 
     assert done.stderr == b""
-    assert [json.loads(text)["resourceType"] for text in done.stdout.splitlines()] == ["Questionnaire"] * 2
+    assert [json.loads(text)["resourceType"] for text in done.stdout.splitlines()] == [
+        "Questionnaire"
+    ] * 2
 
 
 def test_stats_tell_what_the_directory_holds(directory):
@@ -190,7 +239,14 @@ def test_explain_shows_the_tree_and_the_stages(directory):
     assert found["pages"] == -(-found["total"] // 200)
     assert [node["depth"] for node in found["nodes"]] == [0, 1]
     assert found["nodes"][0]["found"] == found["total"]
-    assert [stage["name"] for stage in found["stages"]] == ["parse", "engine", "page", "includes", "bodies", "answer"]
+    assert [stage["name"] for stage in found["stages"]] == [
+        "parse",
+        "engine",
+        "page",
+        "includes",
+        "bodies",
+        "answer",
+    ]
     assert "à 500 km au plus de (48.85, 2.35)" in shown
     assert messages.text("explain.engine", "fr") in shown
 
@@ -226,9 +282,13 @@ def test_a_refused_line_is_told_and_exit_code_is_1(language, tmp_path):
 
     done = ror("import", "-", language=language, folder=tmp_path, given=given)
 
-    reason = messages.text("validation.unknown-element-try", language, name="nme", type="Organization", near="name")
+    reason = messages.text(
+        "validation.unknown-element-try", language, name="nme", type="Organization", near="name"
+    )
     file = messages.text("import.stdin", language)
-    place = messages.text("import.refusal", language, file=file, line=2, path="Organization.nme", reason=reason)
+    place = messages.text(
+        "import.refusal", language, file=file, line=2, path="Organization.nme", reason=reason
+    )
     assert done.returncode == 1
     assert done.stderr.splitlines()[0] == place
     assert "1" in done.stdout
@@ -245,7 +305,12 @@ def test_the_report_for_programs_names_refusals_and_dangling_references(tmp_path
     report = json.loads(done.stdout)
     [refused] = report["refusals"]
     [issue] = refused["issues"]
-    assert (report["created"], report["updated"], report["unchanged"], report["refused"]) == (1, 0, 0, 1)
+    assert (report["created"], report["updated"], report["unchanged"], report["refused"]) == (
+        1,
+        0,
+        0,
+        1,
+    )
     assert (refused["file"], refused["line"], issue["path"]) == ("-", 2, "Organization.id")
     assert report["dangling"] == {
         "count": 1,
@@ -254,7 +319,13 @@ def test_the_report_for_programs_names_refusals_and_dangling_references(tmp_path
 
 
 def test_a_dry_run_makes_no_database(tmp_path):
-    done = ror("import", "-", "--dry-run", folder=tmp_path, given='{"resourceType":"Organization","id":"1","name":"a"}')
+    done = ror(
+        "import",
+        "-",
+        "--dry-run",
+        folder=tmp_path,
+        given='{"resourceType":"Organization","id":"1","name":"a"}',
+    )
 
     assert done.returncode == 0
     assert list(tmp_path.iterdir()) == []
@@ -277,4 +348,7 @@ def test_a_demonstration_does_not_replace_another_directory(tmp_path):
 
     assert done.returncode == 2
     assert "--directory" in done.stderr
-    assert json.loads(ror("stats", "--database", "demo.db", "--json", folder=tmp_path).stdout)["total"] == 1
+    assert (
+        json.loads(ror("stats", "--database", "demo.db", "--json", folder=tmp_path).stdout)["total"]
+        == 1
+    )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ror.clients.secrets import is_secret_of
+from ror.identity.secrets import is_secret_of
 from ror.store import open_store
 from tests.test_cli import ror
 
@@ -59,18 +59,45 @@ def test_a_client_is_granted_what_goes_with_its_profile_unless_more_is_said(fold
     held = told(
         folder,
         *("add", "sas-bretagne", "--profile", "1", "--subject", SUBJECT, "--name", "SAS Bretagne"),
-        *("--region", "53", "--field", "01", "--field", "05", "--user-profile", "CU22", "--role", "AUTOMATE"),
+        *(
+            "--region",
+            "53",
+            "--field",
+            "01",
+            "--field",
+            "05",
+            "--user-profile",
+            "CU22",
+            "--role",
+            "AUTOMATE",
+        ),
         *("--calls-per-minute", "120"),
     )
 
     assert plain["user_profiles"] == ["CU18", "CU20", "CU24"] and plain["roles"] == ["AUTOMATE"]
     assert (plain["regions"], plain["fields"], plain["calls_per_minute"]) == ([], [], None)
-    assert (held["regions"], held["fields"], held["user_profiles"]) == (["53"], ["01", "05"], ["CU22"])
+    assert (held["regions"], held["fields"], held["user_profiles"]) == (
+        ["53"],
+        ["01", "05"],
+        ["CU22"],
+    )
     assert (held["calls_per_minute"], held["burst"], held["subject"]) == (120, 20, SUBJECT)
 
 
 def test_every_act_says_who_when_and_why(folder):
-    told(folder, "add", "dac", "--profile", "2", "--subject", SUBJECT, "--by", "alice", "--reason", "comité du 3")
+    told(
+        folder,
+        "add",
+        "dac",
+        "--profile",
+        "2",
+        "--subject",
+        SUBJECT,
+        "--by",
+        "alice",
+        "--reason",
+        "comité du 3",
+    )
     told(folder, "suspend", "dac", "--by", "bob", "--reason", "certificat volé")
     told(folder, "resume", "dac", "--by", "carol", "--reason", "nouveau certificat")
 
@@ -87,7 +114,16 @@ def test_every_act_says_who_when_and_why(folder):
 
 
 def test_an_act_on_no_establishment_is_none(folder):
-    told(folder, "add", "lits", "--supplier", "--subject", "CN=lits,C=FR", "--establishment", "750000001")
+    told(
+        folder,
+        "add",
+        "lits",
+        "--supplier",
+        "--subject",
+        "CN=lits,C=FR",
+        "--establishment",
+        "750000001",
+    )
 
     done = ror("client", "grant-establishments", "lits", folder=folder)
 
@@ -108,8 +144,14 @@ def test_a_supplier_is_given_establishments_and_loses_them(folder):
 def test_one_certificate_is_not_for_reading_and_for_supplying_beds(folder):
     told(folder, "add", "regulation", "--profile", "2", "--subject", SUBJECT)
 
-    refused = ror("client", "add", "lits", "--supplier", "--subject", SUBJECT, folder=folder, LANG="en")
-    assert refused.returncode == 2 and "regulation" in refused.stderr and "two certificates" in refused.stderr
+    refused = ror(
+        "client", "add", "lits", "--supplier", "--subject", SUBJECT, folder=folder, LANG="en"
+    )
+    assert (
+        refused.returncode == 2
+        and "regulation" in refused.stderr
+        and "two certificates" in refused.stderr
+    )
 
     told(folder, "add", "coordination", "--profile", "3", "--subject", SUBJECT)
     for one in ("regulation", "coordination"):
@@ -138,24 +180,50 @@ def test_who_acts_by_sudo_is_who_typed_it(folder):
     ("arguments", "said"),
     [
         pytest.param(["show", "nobody"], "nobody", id="an unknown client"),
-        pytest.param(["suspend", "nobody", "--reason", "x"], "nobody", id="an unknown client to suspend"),
+        pytest.param(
+            ["suspend", "nobody", "--reason", "x"], "nobody", id="an unknown client to suspend"
+        ),
         pytest.param(["suspend", "sante"], "--reason", id="no reason"),
-        pytest.param(["resume", "sante", "--reason", "x"], "suspended", id="a client that was not suspended"),
+        pytest.param(
+            ["resume", "sante", "--reason", "x"], "suspended", id="a client that was not suspended"
+        ),
         pytest.param(["add", "sante", "--profile", "0"], "sante", id="an id that was given"),
-        pytest.param(["add", "x", "--profile", "6"], "--profile", id="a profile that does not exist"),
+        pytest.param(
+            ["add", "x", "--profile", "6"], "--profile", id="a profile that does not exist"
+        ),
         pytest.param(["add", "x"], "--profile", id="neither reader nor supplier"),
         pytest.param(["add", "x", "--profile", "1"], "--subject", id="no certificate"),
-        pytest.param(["add", "x", "--profile", "1", "--subject", "SAS"], "distinguished", id="a bad subject"),
         pytest.param(
-            ["add", "x", "--profile", "1", "--certificate", "ror.db"], "BEGIN CERTIFICATE", id="no certificate"
+            ["add", "x", "--profile", "1", "--subject", "SAS"], "distinguished", id="a bad subject"
         ),
-        pytest.param(["add", "x", "--profile", "1", "--certificate", "nope.pem"], "cannot be read", id="no such file"),
-        pytest.param(["add", "x", "--profile", "0", "--region", "99"], "99", id="an unknown region"),
+        pytest.param(
+            ["add", "x", "--profile", "1", "--certificate", "ror.db"],
+            "BEGIN CERTIFICATE",
+            id="no certificate",
+        ),
+        pytest.param(
+            ["add", "x", "--profile", "1", "--certificate", "nope.pem"],
+            "cannot be read",
+            id="no such file",
+        ),
+        pytest.param(
+            ["add", "x", "--profile", "0", "--region", "99"], "99", id="an unknown region"
+        ),
         pytest.param(["add", "x", "--profile", "0", "--field", "99"], "99", id="an unknown field"),
-        pytest.param(["add", "x", "--profile", "0", "--user-profile", "CU99"], "CU99", id="an unknown user profile"),
-        pytest.param(["add", "x", "--profile", "0", "--role", "10"], "AUTOMATE", id="an unknown role"),
-        pytest.param(["add", "x", "--profile", "0", "--burst", "5"], "--calls-per-minute", id="a burst alone"),
-        pytest.param(["grant-establishments", "sante", "1"], "supplier", id="establishments of a reader"),
+        pytest.param(
+            ["add", "x", "--profile", "0", "--user-profile", "CU99"],
+            "CU99",
+            id="an unknown user profile",
+        ),
+        pytest.param(
+            ["add", "x", "--profile", "0", "--role", "10"], "AUTOMATE", id="an unknown role"
+        ),
+        pytest.param(
+            ["add", "x", "--profile", "0", "--burst", "5"], "--calls-per-minute", id="a burst alone"
+        ),
+        pytest.param(
+            ["grant-establishments", "sante", "1"], "supplier", id="establishments of a reader"
+        ),
         pytest.param(["sho", "sante"], "show", id="a mistyped command"),
     ],
 )

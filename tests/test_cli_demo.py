@@ -20,7 +20,18 @@ from tests.test_cli import clean_environment
 def demonstration(folder, ports) -> Iterator[list[str]]:
     """What a demonstration prints into a pipe, while it runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "ror", "demo", "--port", ports[0], "--tls-port", ports[1], "--directory", "deep/demo"],
+        [
+            sys.executable,
+            "-m",
+            "ror",
+            "demo",
+            "--port",
+            ports[0],
+            "--tls-port",
+            ports[1],
+            "--directory",
+            "deep/demo",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -34,7 +45,9 @@ def demonstration(folder, ports) -> Iterator[list[str]]:
             if "Ctrl-C" in line:
                 break
         answer_of(f"http://127.0.0.1:{ports[0]}/health/ready")
-        answer_of(f"https://localhost:{ports[1]}/health/ready", folder / "deep/demo/pki/authorities.pem")
+        answer_of(
+            f"https://localhost:{ports[1]}/health/ready", folder / "deep/demo/pki/authorities.pem"
+        )
         yield shown
     finally:
         process.terminate()
@@ -96,7 +109,9 @@ def test_each_profile_sees_its_own(runs):
     totals = [answer["total"] for answer in answers[3:]]
 
     assert totals[1] == totals[4] == max(totals)
-    assert all(totals[profile] < totals[1] for profile in (0, 2, 3, 5)), "sensitive units are hidden"
+    assert all(totals[profile] < totals[1] for profile in (0, 2, 3, 5)), (
+        "sensitive units are hidden"
+    )
     assert answers[0]["total"] == totals[2], "without a token one reads under profile 2"
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from cryptography import x509
 
-from ror.certificates import Untrusted, authorities, believe, written_name
+from ror.identity.certificates import Untrusted, authorities, believe, written_name
 from tests.test_cli import ror
 
 
@@ -30,7 +30,11 @@ def refused(folder, name):
     pki = folder / "pki"
     known = authorities((pki / "authorities.pem").read_bytes(), [(pki / "crl.pem").read_bytes()])
     try:
-        believe(x509.load_pem_x509_certificate((pki / f"{name}.pem").read_bytes()), known, datetime.now(UTC))
+        believe(
+            x509.load_pem_x509_certificate((pki / f"{name}.pem").read_bytes()),
+            known,
+            datetime.now(UTC),
+        )
     except Untrusted as problem:
         return problem.reason
     return None
@@ -68,9 +72,20 @@ def test_openssl_agrees(folder):
     ror("pki", "revoke", "SAS", folder=folder)
 
     def verified(name, purpose):
-        lists = ("-CAfile", "pki/authorities.pem", "-CRLfile", "pki/crl.pem", "-crl_check", "-purpose", purpose)
+        lists = (
+            "-CAfile",
+            "pki/authorities.pem",
+            "-CRLfile",
+            "pki/crl.pem",
+            "-crl_check",
+            "-purpose",
+            purpose,
+        )
         done = subprocess.run(
-            [openssl, "verify", *lists, f"pki/{name}.pem"], cwd=folder, capture_output=True, check=False
+            [openssl, "verify", *lists, f"pki/{name}.pem"],
+            cwd=folder,
+            capture_output=True,
+            check=False,
         )
         return done.returncode == 0
 

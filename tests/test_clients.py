@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ror.access import Perimeter
-from ror.certificates import distinguished_name, is_same_name, written_name
-from ror.clients import Action, Client, Kind, State, after, announcements, checked
-from ror.clients.secrets import hashed, is_secret_of, new_secret
 from ror.errors import UsageError
+from ror.identity import Action, Client, Kind, State, after, announcements, checked
+from ror.identity.certificates import distinguished_name, is_same_name, written_name
+from ror.identity.secrets import hashed, is_secret_of, new_secret
 
 PUBLIC = Client("public", "Public", profile=0)
 READER = Client("sas", "SAS", profile=2, subject="CN=SAS,C=FR")
@@ -29,11 +29,27 @@ def test_what_holds_together_is_accepted(client):
         pytest.param(replace(PUBLIC, id=""), "clients.bad-id", id="no id"),
         pytest.param(replace(READER, profile=None), "clients.profile-or-supplier", id="neither"),
         pytest.param(replace(SUPPLIER, profile=2), "clients.profile-or-supplier", id="both"),
-        pytest.param(replace(PUBLIC, subject="CN=X"), "clients.no-certificate", id="profile 0 by certificate"),
-        pytest.param(replace(READER, subject=None), "clients.needs-certificate", id="profile 2 without one"),
-        pytest.param(replace(SUPPLIER, subject=None), "clients.needs-certificate", id="a supplier without one"),
-        pytest.param(replace(READER, establishments=frozenset("1")), "clients.only-suppliers", id="a reader's beds"),
-        pytest.param(replace(SUPPLIER, roles=frozenset("1")), "clients.only-consumers", id="a supplier's role"),
+        pytest.param(
+            replace(PUBLIC, subject="CN=X"), "clients.no-certificate", id="profile 0 by certificate"
+        ),
+        pytest.param(
+            replace(READER, subject=None), "clients.needs-certificate", id="profile 2 without one"
+        ),
+        pytest.param(
+            replace(SUPPLIER, subject=None),
+            "clients.needs-certificate",
+            id="a supplier without one",
+        ),
+        pytest.param(
+            replace(READER, establishments=frozenset("1")),
+            "clients.only-suppliers",
+            id="a reader's beds",
+        ),
+        pytest.param(
+            replace(SUPPLIER, roles=frozenset("1")),
+            "clients.only-consumers",
+            id="a supplier's role",
+        ),
         pytest.param(
             replace(SUPPLIER, perimeter=Perimeter(frozenset({"11"}))),
             "clients.only-consumers",
@@ -120,14 +136,20 @@ REGISTERED = "CN=CLIENT_TEST_RORN,OU=33333333333,O=GIP - TEST3012,ST=Paris (75),
     ("written", "same"),
     [
         pytest.param(REGISTERED, True, id="as registered"),
-        pytest.param(REGISTERED.replace("CN=", "cn=").replace("ST=", "sT="), True, id="types in another case"),
-        pytest.param(REGISTERED.replace("Paris (75)", "Paris \\2875\\29"), True, id="escaped by codes"),
+        pytest.param(
+            REGISTERED.replace("CN=", "cn=").replace("ST=", "sT="), True, id="types in another case"
+        ),
+        pytest.param(
+            REGISTERED.replace("Paris (75)", "Paris \\2875\\29"), True, id="escaped by codes"
+        ),
         pytest.param(REGISTERED.replace("OU=", "2.5.4.11="), True, id="a type by its number"),
         pytest.param(REGISTERED.lower(), False, id="values in another case"),
         pytest.param(",".join(reversed(REGISTERED.split(","))), False, id="in another order"),
         pytest.param(REGISTERED.removesuffix(",C=FR"), False, id="a part of it"),
         pytest.param(f"{REGISTERED},DC=x", False, id="more than it"),
-        pytest.param(REGISTERED.replace("OU=33333333333,O=", "OU=33333333333+O="), False, id="in one step"),
+        pytest.param(
+            REGISTERED.replace("OU=33333333333,O=", "OU=33333333333+O="), False, id="in one step"
+        ),
         pytest.param(REGISTERED.replace("CLIENT", "CLIENT "), False, id="a space more"),
     ],
 )
@@ -135,13 +157,19 @@ def test_names_are_compared_by_what_they_say(written, same):
     assert is_same_name(REGISTERED, distinguished_name(written)) is same
 
 
-@pytest.mark.parametrize("text", ["", "SAS", "CN=a, O=b", "CN=a;O=b", "XX=a", "CN=a,", 'CN="a"', "CN=a\\"])
+@pytest.mark.parametrize(
+    "text", ["", "SAS", "CN=a, O=b", "CN=a;O=b", "XX=a", "CN=a,", 'CN="a"', "CN=a\\"]
+)
 def test_what_is_no_name_is_refused(text):
     with pytest.raises(UsageError, match="distinguished name"):
         distinguished_name(text)
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8", min_codepoint=1), min_size=1, max_size=20), min_size=1))
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", min_codepoint=1), min_size=1, max_size=20), min_size=1
+    )
+)
 def test_any_value_can_be_written_and_read_back(values):
     from cryptography.x509 import Name, NameAttribute, NameOID
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ror import definitions
-from ror.definitions import (
+from ror.standard import definitions
+from ror.standard.definitions import (
     EVERYWHERE,
     RESOURCE_TYPES,
     all_search_parameters,
@@ -44,7 +44,12 @@ PARAMETER_COUNTS = {
 
 
 def test_every_type_that_an_element_names_has_a_table():
-    named = {kind for name in type_names() for one in type_definition(name).elements.values() for kind in one.types}
+    named = {
+        kind
+        for name in type_names()
+        for one in type_definition(name).elements.values()
+        for kind in one.types
+    }
 
     assert named <= set(type_names())
     assert set(RESOURCE_TYPES) <= set(type_names())
@@ -53,8 +58,15 @@ def test_every_type_that_an_element_names_has_a_table():
 @pytest.mark.parametrize(
     ("type_name", "element", "expected"),
     [
-        pytest.param("Organization", "contact", ("Organization.contact",), id="a part is a type of its own"),
-        pytest.param("Questionnaire.item", "item", ("Questionnaire.item",), id="a content reference is resolved"),
+        pytest.param(
+            "Organization", "contact", ("Organization.contact",), id="a part is a type of its own"
+        ),
+        pytest.param(
+            "Questionnaire.item",
+            "item",
+            ("Questionnaire.item",),
+            id="a content reference is resolved",
+        ),
         pytest.param("Timing", "repeat", ("Timing.repeat",), id="a part of a data type"),
         pytest.param("Organization", "id", ("id",), id="a logical id"),
         pytest.param("Extension", "id", ("string",), id="an element id"),
@@ -67,10 +79,14 @@ def test_an_element_has_the_type_of_the_standard(type_name, element, expected):
 
 
 def test_a_choice_is_one_element_for_each_of_its_types():
-    choices = [one for one in type_definition("Extension").elements.values() if one.choice == "value"]
+    choices = [
+        one for one in type_definition("Extension").elements.values() if one.choice == "value"
+    ]
 
     assert len(choices) == 50
-    assert {"valueString", "valueCodeableConcept", "valuePeriod", "valueBase64Binary"} <= {one.name for one in choices}
+    assert {"valueString", "valueCodeableConcept", "valuePeriod", "valueBase64Binary"} <= {
+        one.name for one in choices
+    }
 
 
 @pytest.mark.parametrize(
@@ -78,7 +94,11 @@ def test_a_choice_is_one_element_for_each_of_its_types():
     [
         ("Location", "status", {"active", "suspended", "inactive"}),
         ("ContactPoint", "system", {"phone", "fax", "email", "pager", "url", "sms", "other"}),
-        ("HealthcareService.availableTime", "daysOfWeek", {"mon", "tue", "wed", "thu", "fri", "sat", "sun"}),
+        (
+            "HealthcareService.availableTime",
+            "daysOfWeek",
+            {"mon", "tue", "wed", "thu", "fri", "sat", "sun"},
+        ),
         ("Quantity", "comparator", {"<", "<=", ">=", ">"}),
         ("Narrative", "status", {"generated", "extensions", "additional", "empty"}),
         ("Questionnaire", "status", {"draft", "active", "retired", "unknown"}),
@@ -88,7 +108,9 @@ def test_a_required_binding_is_a_closed_list(type_name, element, codes):
     assert type_definition(type_name).elements[element].codes == codes
 
 
-@pytest.mark.parametrize("name", [name for name in type_names() if type_definition(name).kind != "primitive"])
+@pytest.mark.parametrize(
+    "name", [name for name in type_names() if type_definition(name).kind != "primitive"]
+)
 def test_a_type_has_the_elements_that_another_library_knows(name):
     if name in ("Element", "Resource"):
         pytest.skip("fhirclient has no class for abstract types")
@@ -169,7 +191,11 @@ def test_a_changed_expression_says_why():
         ),
         ("Organization", "special-price", ".where(url='specialPrice').value.as(CodeableConcept)"),
         ("Organization", "oi-name", "Organization.name"),
-        ("HealthcareService", "notavailable-closing-reopeningdate", "HealthcareService.notAvailable.during"),
+        (
+            "HealthcareService",
+            "notavailable-closing-reopeningdate",
+            "HealthcareService.notAvailable.during",
+        ),
     ],
 )
 def test_a_faulty_published_expression_is_corrected(resource_type, name, ending):
@@ -181,7 +207,9 @@ def test_a_parameter_without_data_has_no_expression():
 
 
 def test_a_parameter_answers_to_its_alias():
-    assert search_parameter("Organization", "amount-value") is search_parameter("Organization", "price-amount-value")
+    assert search_parameter("Organization", "amount-value") is search_parameter(
+        "Organization", "price-amount-value"
+    )
     assert "amount-value" not in search_parameters("Organization")
 
 
@@ -237,7 +265,10 @@ def test_a_profile_element_carries_what_code_applies():
     assert status.strength == "required"
     assert "J188" in status.value_set
     assert by_id["Extension.extension"].max is None
-    assert (by_id["Extension.extension:capacityType"].min, by_id["Extension.extension:capacityType"].max) == (1, 1)
+    assert (
+        by_id["Extension.extension:capacityType"].min,
+        by_id["Extension.extension:capacityType"].max,
+    ) == (1, 1)
 
 
 def test_an_unknown_table_name_is_an_attribute_error():

@@ -18,9 +18,9 @@ import typer
 
 from ror import messages
 from ror.cli.commands import app
-from ror.definitions import RESOURCE_TYPES, records, search_parameters
 from ror.http.routes import ROUTES, SERVICE_ROUTES
 from ror.settings import SETTINGS
+from ror.standard.definitions import RESOURCE_TYPES, records, search_parameters
 
 ROOT = Path(__file__).parent.parent
 PAGES = (*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md")))
@@ -43,7 +43,10 @@ def text_of(page: str) -> str:
 
 def test_the_tables_of_the_pages_are_those_of_the_code():
     checked = subprocess.run(
-        [sys.executable, ROOT / "tools" / "build_docs.py", "--check"], capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "tools" / "build_docs.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert checked.returncode == 0, f"{checked.stderr}Run: .venv/bin/python tools/build_docs.py"
@@ -51,10 +54,14 @@ def test_the_tables_of_the_pages_are_those_of_the_code():
 
 @pytest.mark.parametrize("resource_type", RESOURCE_TYPES)
 def test_every_search_parameter_is_documented(resource_type):
-    section = re.search(rf"### {resource_type}\n(.*?)\n(?:### |<!-- end)", text_of("docs/search.md"), re.DOTALL)
+    section = re.search(
+        rf"### {resource_type}\n(.*?)\n(?:### |<!-- end)", text_of("docs/search.md"), re.DOTALL
+    )
 
     assert section is not None
-    assert [name for name in search_parameters(resource_type) if f"`{name}`" not in section[1]] == []
+    assert [
+        name for name in search_parameters(resource_type) if f"`{name}`" not in section[1]
+    ] == []
 
 
 def test_every_record_is_documented():
@@ -74,7 +81,11 @@ def test_every_route_is_documented():
 def test_every_setting_is_documented():
     page = text_of("docs/operations.md")
 
-    assert [one.name for one in SETTINGS if f"| `{one.name}` | `{one.variable}` | `{one.option}` |" not in page] == []
+    assert [
+        one.name
+        for one in SETTINGS
+        if f"| `{one.name}` | `{one.variable}` | `{one.option}` |" not in page
+    ] == []
 
 
 def test_every_command_is_documented():
@@ -146,12 +157,16 @@ def test_the_requests_of_the_readme_find_something_in_the_demonstration(page, se
     answers = {request: server.client.get(server.url + request) for request in requests}
 
     assert len(requests) == 3
-    assert {request: answer.status_code for request, answer in answers.items()} == dict.fromkeys(requests, 200)
+    assert {request: answer.status_code for request, answer in answers.items()} == dict.fromkeys(
+        requests, 200
+    )
     assert all(answer.json()["total"] for answer in answers.values())
 
 
 def test_every_address_that_a_readme_gives_answers(server):
-    addresses = set(re.findall(rf"`{SERVED_AT}(/[^`]*)`", text_of("README.md") + text_of("README.fr.md")))
+    addresses = set(
+        re.findall(rf"`{SERVED_AT}(/[^`]*)`", text_of("README.md") + text_of("README.fr.md"))
+    )
 
     answers = [httpx.get(server.url + address) for address in addresses]
 
@@ -192,7 +207,9 @@ def anchors(page: Path) -> set[str]:
 def test_every_decision_is_in_the_index():
     index = text_of("docs/decisions/README.md")
 
-    assert [one.name for one in (ROOT / "docs/decisions").glob("0*.md") if f"({one.name})" not in index] == []
+    assert [
+        one.name for one in (ROOT / "docs/decisions").glob("0*.md") if f"({one.name})" not in index
+    ] == []
 
 
 # --- citations -------------------------------------------------------------------------------------------------------
@@ -214,7 +231,8 @@ def cited_in(*folders: str) -> Iterator[tuple[str, str]]:
 def test_every_decision_and_choice_that_is_cited_is_there():
     there = {("decision", int(one.name[:4])) for one in (ROOT / "docs/decisions").glob("0*.md")}
     there |= {
-        ("choice", int(number)) for number in re.findall(r"^\| (\d+) \|", text_of("docs/choices.md"), re.MULTILINE)
+        ("choice", int(number))
+        for number in re.findall(r"^\| (\d+) \|", text_of("docs/choices.md"), re.MULTILINE)
     }
 
     cited = [
@@ -263,9 +281,14 @@ def strings_of_the_code() -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 written.add(node.value)
             elif isinstance(node, ast.JoinedStr):
-                parts = [re.escape(one.value) if isinstance(one, ast.Constant) else ".+" for one in node.values]
+                parts = [
+                    re.escape(one.value) if isinstance(one, ast.Constant) else ".+"
+                    for one in node.values
+                ]
                 # What is composed of nothing but values could be anything.
-                if isinstance(node.values[0], ast.Constant) and re.match(r"[a-z]", node.values[0].value):
+                if isinstance(node.values[0], ast.Constant) and re.match(
+                    r"[a-z]", node.values[0].value
+                ):
                     composed.add("".join(parts))
     return frozenset(written), tuple(re.compile(one) for one in composed)
 
@@ -307,7 +330,9 @@ def test_every_text_that_the_code_says_exists():
     assert sorted(keys - set(messages.catalogue()) - ELSEWHERE) == []
 
 
-@pytest.mark.parametrize("language", [one for one in messages.LANGUAGES if one != messages.DEFAULT_LANGUAGE])
+@pytest.mark.parametrize(
+    "language", [one for one in messages.LANGUAGES if one != messages.DEFAULT_LANGUAGE]
+)
 def test_a_text_has_the_same_blanks_in_every_language(language):
     differing = [
         key
@@ -333,7 +358,9 @@ FETCHING = re.compile(r"https?://|file://|--(?:extra-)?(?:index-url|find-links|t
 
 def tracked_texts() -> list[Path]:
     """Every text that is under version control, or would be; nothing that is made from it."""
-    listed = subprocess.run(["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=False
+    )
     if listed.returncode != 0:
         pytest.skip("this is not a working copy under git")
     files = [ROOT / name for name in listed.stdout.splitlines()]

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from ror import definitions, terminology
-from ror.generating import SIZES, Size, generate
-from ror.generating.fragments import SD
-from ror.generating.registrar import FICTION_PHONES, luhn_key
-from ror.search.extract import extract
-from ror.validation import validate
+from ror.resources.validation import validate
+from ror.samples import SIZES, Size, generate
+from ror.samples.fragments import SD
+from ror.samples.registrar import FICTION_PHONES, luhn_key
+from ror.search.index.extract import extract
+from ror.standard import definitions, terminology
 
 COUNTED = {
     "HealthcareService": "healthcare_services",
@@ -40,7 +40,8 @@ CARRIED_BY_NO_PROFILE = {
 """Extensions defined and never used (data model, trap 19), and the one whose instances bear another url."""
 
 WORDS_OF_CO3 = re.compile(
-    r"uhsi|sécuris|pénitentia|uhsa|spécialement aménag|smpr|médico-psychologique régional|nrbc|décontamina", re.I
+    r"uhsi|sécuris|pénitentia|uhsa|spécialement aménag|smpr|médico-psychologique régional|nrbc|décontamina",
+    re.I,
 )
 
 
@@ -95,7 +96,11 @@ def values_at(resource: dict[str, Any], steps: list[str]) -> list[Any]:
         for each in found:
             if not isinstance(each, dict):
                 continue
-            names = [name for name in each if name.startswith("value")] if step == "value[x]" else [step]
+            names = (
+                [name for name in each if name.startswith("value")]
+                if step == "value[x]"
+                else [step]
+            )
             inner += [each[name] for name in names if name in each]
         found = [one for each in inner for one in (each if isinstance(each, list) else [each])]
     return found
@@ -106,7 +111,7 @@ def values_at(resource: dict[str, Any], steps: list[str]) -> list[Any]:
 
 def test_a_seed_gives_the_same_bytes_in_another_process_whatever_its_hash_seed():
     program = (
-        "import hashlib, itertools; from ror.generating import generate; digest = hashlib.sha256();"
+        "import hashlib, itertools; from ror.samples import generate; digest = hashlib.sha256();"
         "[digest.update(line) for line in itertools.islice(generate('small', 1), 800)]; print(digest.hexdigest())"
     )
     elsewhere = {
@@ -134,7 +139,9 @@ def test_another_seed_gives_another_directory(lines):
 
 
 def test_an_unknown_size_is_refused_by_name():
-    with pytest.raises(ValueError, match=r'"huge" is not a size of directory; try small, medium, national'):
+    with pytest.raises(
+        ValueError, match=r'"huge" is not a size of directory; try small, medium, national'
+    ):
         next(generate("huge"))
 
 
@@ -196,7 +203,9 @@ def test_a_place_without_offer_names_its_establishment_and_no_other_does(resourc
         for place in offer["location"]
     }
 
-    managed = {place["id"] for place in of_type(resources, "Location") if "managingOrganization" in place}
+    managed = {
+        place["id"] for place in of_type(resources, "Location") if "managingOrganization" in place
+    }
 
     assert managed
     assert managed == {place["id"] for place in of_type(resources, "Location")} - used
@@ -237,14 +246,17 @@ def test_a_unit_is_sensitive_exactly_when_its_name_betrays_it(resources):
     }
 
     assert any(flags.values())
-    assert {name for name, flagged in flags.items() if flagged} == {name for name in flags if WORDS_OF_CO3.search(name)}
+    assert {name for name, flagged in flags.items() if flagged} == {
+        name for name in flags if WORDS_OF_CO3.search(name)
+    }
 
 
 def test_an_emergency_offer_is_called_so(resources):
     emergencies = [
         offer
         for offer in of_type(resources, "HealthcareService")
-        if {"157", "249"} & set(every(offer["specialty"], "code")) and "33" in every(offer["characteristic"], "code")
+        if {"157", "249"} & set(every(offer["specialty"], "code"))
+        and "33" in every(offer["characteristic"], "code")
     ]
 
     assert emergencies
@@ -274,7 +286,9 @@ def test_mail_and_web_addresses_are_under_reserved_names(lines):
     hosts = re.findall(r'"[^"@ ]+@([^"]+)"', text) + re.findall(r'"https://www\.([^"/]+)', text)
 
     assert hosts
-    assert all(re.fullmatch(r"([\w.-]+\.)?(example\.org|example)", host) for host in hosts), set(hosts)
+    assert all(re.fullmatch(r"([\w.-]+\.)?(example\.org|example)", host) for host in hosts), set(
+        hosts
+    )
 
 
 def test_numbers_of_structures_and_persons_have_right_keys_in_blocks_never_given(resources):
@@ -309,11 +323,19 @@ def test_every_resource_is_valid_fhir(resources):
 
 
 def test_every_resource_keeps_the_cardinalities_of_its_profile(resources):
-    profiles = {profile.type: profile for profile in definitions.profiles().values() if profile.kind == "resource"}
+    profiles = {
+        profile.type: profile
+        for profile in definitions.profiles().values()
+        if profile.kind == "resource"
+    }
     for resource in resources:
         for element in profiles[resource["resourceType"]].elements:
             *parents, last = element.path.split(".")[1:] or [""]
-            if not last or "[x]" in element.path or (element.id and element.id.count(":") > bool(element.profile)):
+            if (
+                not last
+                or "[x]" in element.path
+                or (element.id and element.id.count(":") > bool(element.profile))
+            ):
                 continue
             for parent in values_at(resource, parents):
                 if not isinstance(parent, dict):
@@ -325,13 +347,18 @@ def test_every_resource_keeps_the_cardinalities_of_its_profile(resources):
                 else:
                     count = len(values_at(parent, [last]))
                 assert element.min <= count, (resource["id"], element.id or element.path)
-                assert element.max is None or count <= element.max, (resource["id"], element.id or element.path)
+                assert element.max is None or count <= element.max, (
+                    resource["id"],
+                    element.id or element.path,
+                )
 
 
 def test_every_extension_of_the_guide_occurs_and_keeps_its_cardinalities(resources):
     tables = definitions.extensions()
     met: set[str] = set()
-    pending = [each for resource in resources for found in every(resource, "extension") for each in found]
+    pending = [
+        each for resource in resources for found in every(resource, "extension") for each in found
+    ]
     for each in pending:
         table = tables.get(each["url"])
         if table is None:
@@ -351,7 +378,9 @@ def test_every_code_of_an_extension_is_in_the_value_set_that_binds_it(resources)
         (table.url, element.id or element.path): element.value_set
         for table in definitions.extensions().values()
         for element in table.elements
-        if element.value_set and element.strength == "required" and "Commune" not in element.value_set
+        if element.value_set
+        and element.strength == "required"
+        and "Commune" not in element.value_set
     }
     members = {
         url: {(system, each.code) for system, each in terminology.members(url)}
@@ -362,10 +391,15 @@ def test_every_code_of_an_extension_is_in_the_value_set_that_binds_it(resources)
     for resource in resources:
         for each in (one for found in every(resource, "extension") for one in found):
             own = [("Extension.value[x]", each)]
-            own += [(f"Extension.extension:{inner['url']}.value[x]", inner) for inner in each.get("extension", ())]
+            own += [
+                (f"Extension.extension:{inner['url']}.value[x]", inner)
+                for inner in each.get("extension", ())
+            ]
             for path, holder in own:
                 allowed = members.get(bound.get((each["url"], path), ""))
-                for coding in holder.get("valueCodeableConcept", {}).get("coding", ()) if allowed else ():
+                for coding in (
+                    holder.get("valueCodeableConcept", {}).get("coding", ()) if allowed else ()
+                ):
                     checked += 1
                     assert (coding["system"], coding["code"]) in allowed, (each["url"], path)
     assert checked > 1_000
@@ -377,7 +411,8 @@ def test_every_code_has_the_label_of_its_code_system(resources):
         for resource in resources
         for found in every(resource, "coding")
         for coding in found
-        if coding.get("system", "").startswith("https://mos.esante") and "R13-CommuneOM" not in coding["system"]
+        if coding.get("system", "").startswith("https://mos.esante")
+        and "R13-CommuneOM" not in coding["system"]
     }
 
     assert {each for each in codings if terminology.display(each[0], each[1]) != each[2]} == set()
@@ -388,7 +423,10 @@ def test_every_code_has_the_label_of_its_code_system(resources):
 
 def test_every_search_parameter_finds_something_to_index(resources):
     indexed = {
-        (resource["resourceType"], name) for resource in resources for name, found in extract(resource).items() if found
+        (resource["resourceType"], name)
+        for resource in resources
+        for name, found in extract(resource).items()
+        if found
     }
 
     missing = {
@@ -401,7 +439,11 @@ def test_every_search_parameter_finds_something_to_index(resources):
 
 
 def test_the_three_confidentiality_levels_occur_on_contacts_and_telecoms(resources):
-    for url in ("ror-contact-confidentiality-level", "ror-confidentiality-level", "ror-telecom-confidentiality-level"):
+    for url in (
+        "ror-contact-confidentiality-level",
+        "ror-confidentiality-level",
+        "ror-telecom-confidentiality-level",
+    ):
         levels = {
             each["valueCodeableConcept"]["coding"][0]["code"]
             for resource in resources
@@ -415,10 +457,17 @@ def test_the_three_confidentiality_levels_occur_on_contacts_and_telecoms(resourc
 @pytest.mark.parametrize(
     ("resource_type", "system", "at_least"),
     [
-        pytest.param("HealthcareService", "TRE_R227-ChampActivite", 5, id="every field of activity"),
+        pytest.param(
+            "HealthcareService", "TRE_R227-ChampActivite", 5, id="every field of activity"
+        ),
         pytest.param("Location", "TRE_R343-FonctionLieu", 20, id="most functions of places"),
         pytest.param("Organization", "TRE_R246-TypeTarif", 7, id="every kind of price"),
-        pytest.param("Organization", "TRE_R207-TypeOrganisationInterne", 3, id="three levels of internal organisation"),
+        pytest.param(
+            "Organization",
+            "TRE_R207-TypeOrganisationInterne",
+            3,
+            id="three levels of internal organisation",
+        ),
         pytest.param("PractitionerRole", "TRE_R04-TypeSavoirFaire", 8, id="most kinds of know-how"),
         pytest.param("PractitionerRole", "TRE_R23-ModeExercice", 3, id="every mode of exercise"),
     ],

@@ -5,8 +5,15 @@ import sys
 
 import pytest
 
-from ror import geography
-from ror.geography import commune, communes, communes_of_region, department_name, distance_m, region_name
+from ror.standard import geography
+from ror.standard.geography import (
+    commune,
+    communes,
+    communes_of_region,
+    department_name,
+    distance_m,
+    region_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +26,9 @@ from ror.geography import commune, communes, communes_of_region, department_name
         pytest.param("75056", "Paris", "75", "11", "75001", id="Paris as a whole"),
         pytest.param("69123", "Lyon", "69", "84", "69001", id="Lyon as a whole"),
         pytest.param("13055", "Marseille", "13", "93", "13001", id="Marseille as a whole"),
-        pytest.param("75116", "Paris 16e Arrondissement", "75", "11", "75116", id="an arrondissement"),
+        pytest.param(
+            "75116", "Paris 16e Arrondissement", "75", "11", "75116", id="an arrondissement"
+        ),
     ],
 )
 def test_a_code_gives_the_commune_with_its_divisions(code, name, department, region, postal_code):
@@ -126,7 +135,9 @@ def test_the_communes_placed_by_their_neighbours_are_marked():
     estimated = {place.code for place in communes() if place.estimated}
 
     assert estimated == {"15031", "15035", "15047", "15171"}
-    assert distance_m(*point("15171"), *point("15141")) < 15_000  # Neussargues en Pinatelle, which it left
+    assert (
+        distance_m(*point("15171"), *point("15141")) < 15_000
+    )  # Neussargues en Pinatelle, which it left
 
 
 def point(code):
@@ -139,7 +150,9 @@ def point(code):
     [
         pytest.param((48.8566, 2.3522), (45.7640, 4.8357), 392_000, 2_000, id="Paris to Lyon"),
         pytest.param((48.8566, 2.3522), (43.2965, 5.3698), 661_000, 2_000, id="Paris to Marseille"),
-        pytest.param((0, 0), (1, 0), 111_195.08, 0.01, id="a degree of meridian on the mean sphere"),
+        pytest.param(
+            (0, 0), (1, 0), 111_195.08, 0.01, id="a degree of meridian on the mean sphere"
+        ),
         pytest.param((0, 179.5), (0, -179.5), 111_195.08, 0.01, id="across the date line"),
         pytest.param((90, 0), (-90, 0), 20_015_114.4, 0.1, id="pole to pole"),
         pytest.param((48.4, -4.5), (48.4, -4.5), 0, 0, id="nowhere to go"),
@@ -158,11 +171,14 @@ def test_the_sources_and_licences_come_with_the_table():
     note = geography.provenance()
 
     assert note["communes"] == len(communes())
-    assert all(source["licence"] and source["package"] and source["publishers"] for source in note["sources"])
+    assert all(
+        source["licence"] and source["package"] and source["publishers"]
+        for source in note["sources"]
+    )
 
 
 def test_importing_reads_nothing():
-    check = "import ror.geography as g; raise SystemExit(g._table.cache_info().currsize)"
+    check = "import ror.standard.geography as g; raise SystemExit(g._table.cache_info().currsize)"
 
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 

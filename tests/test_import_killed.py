@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from ror.generating import generate
-from ror.importing import Report, documents, run
-from ror.search.index import Index
+from ror.directory.importing import Report, documents, run
+from ror.samples import generate
+from ror.search.index.index import Index
 from ror.store import open_store
 from tests.waiting import until
 
@@ -29,8 +29,8 @@ NOW = 1_780_000_000_000_000
 
 IMPORT = """
 import sys
-from ror.importing import Report, documents, run
-from ror.importing.running import Listeners
+from ror.directory.importing import Report, documents, run
+from ror.directory.importing.running import Listeners
 from ror.store import open_store
 
 def main():
@@ -103,7 +103,9 @@ def killed(file, database, reports, moment_s):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_an_import_killed_at_any_moment_loses_nothing_and_can_be_run_again(file, undisturbed, tmp_path, seed):
+def test_an_import_killed_at_any_moment_loses_nothing_and_can_be_run_again(
+    file, undisturbed, tmp_path, seed
+):
     expected, pause_s = undisturbed
     moment_s = random.Random(seed).uniform(0, pause_s)
     for attempt in range(10):
@@ -124,7 +126,11 @@ def test_an_import_killed_at_any_moment_loses_nothing_and_can_be_run_again(file,
     report = Report()
     run(store, documents([str(file)]), report, now=NOW)
     assert contents(store) == expected
-    assert (report.unchanged, report.created, report.updated) == (len(kept), len(expected) - len(kept), 0)
+    assert (report.unchanged, report.created, report.updated) == (
+        len(kept),
+        len(expected) - len(kept),
+        0,
+    )
     # What the facts of an offer reach gets other masks, hence lines of its own in the log, but no version.
     written = {(change.rid, change.version) for change in store.changes_after(0, 100_000)}
     assert len(written) == len(expected)
@@ -136,7 +142,10 @@ def test_an_import_killed_at_any_moment_loses_nothing_and_can_be_run_again(file,
 
 def test_a_kill_leaves_no_worker_behind(file, tmp_path):
     process = subprocess.Popen(
-        command(f"sqlite:///{tmp_path}/ror.db", file), stdout=subprocess.PIPE, text=True, start_new_session=True
+        command(f"sqlite:///{tmp_path}/ror.db", file),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     while sum(map(int, process.stdout.readline().split())) <= 1_000:
         pass
@@ -167,7 +176,9 @@ def members(group):
 def test_a_signal_stops_after_the_batch_and_says_what_is_done(file, tmp_path, number):
     database = f"sqlite:///{tmp_path}/ror.db"
     program = [sys.executable, "-m", "ror", "import", "-", "--database", database, "--json"]
-    process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
     # Standard input stays open: the signal comes while the rest is waited for.
     process.stdin.write(file.read_bytes()[:2_000_000])

@@ -12,11 +12,11 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
+from ror.directory.importing import Refusal, Report, check, documents, prepare, run
+from ror.directory.importing.running import Listeners
 from ror.errors import UsageError
-from ror.generating import generate
-from ror.importing import Refusal, Report, check, documents, prepare, run
-from ror.importing.running import Listeners
-from ror.search.values import covering
+from ror.samples import generate
+from ror.search.language.values import covering
 from ror.store import open_store
 from ror.store.contract import Draft
 from tests.conftest import small_directory
@@ -84,25 +84,41 @@ ENTRIES = [{"resource": resource} for resource in THREE]
         pytest.param(as_json(*THREE), "a", id="NDJSON without a telling name"),
         pytest.param(as_json(*THREE).rstrip(), "a.ndjson", id="NDJSON without a last line feed"),
         pytest.param(as_json(*THREE).replace(b"\n", b"\r\n"), "a.ndjson", id="NDJSON with CRLF"),
-        pytest.param(as_json(*THREE).replace(b"\n", b"\n\n \n"), "a.ndjson", id="NDJSON with empty lines"),
-        pytest.param(b"\xef\xbb\xbf" + as_json(*THREE), "a.ndjson", id="NDJSON after a byte order mark"),
+        pytest.param(
+            as_json(*THREE).replace(b"\n", b"\n\n \n"), "a.ndjson", id="NDJSON with empty lines"
+        ),
+        pytest.param(
+            b"\xef\xbb\xbf" + as_json(*THREE), "a.ndjson", id="NDJSON after a byte order mark"
+        ),
         pytest.param(gzip.compress(as_json(*THREE)), "a.ndjson.gz", id="NDJSON compressed"),
         pytest.param(gzip.compress(as_json(*THREE)), "a.ndjson", id="compressed without saying so"),
         pytest.param(json.dumps(bundle(*ENTRIES)).encode(), "a.json", id="a Bundle on one line"),
-        pytest.param(json.dumps(bundle(*ENTRIES), indent=2).encode(), "a.json", id="a Bundle over several lines"),
+        pytest.param(
+            json.dumps(bundle(*ENTRIES), indent=2).encode(),
+            "a.json",
+            id="a Bundle over several lines",
+        ),
         pytest.param(
             b"\xef\xbb\xbf" + json.dumps(bundle(*ENTRIES), indent=2).replace("\n", "\r\n").encode(),
             "a.json",
             id="a Bundle over several lines, with a byte order mark and CRLF",
         ),
         pytest.param(
-            gzip.compress(json.dumps(bundle(*ENTRIES), indent="\t").encode()), "a.json.gz", id="a Bundle compressed"
+            gzip.compress(json.dumps(bundle(*ENTRIES), indent="\t").encode()),
+            "a.json.gz",
+            id="a Bundle compressed",
         ),
         pytest.param(
-            as_json(bundle(*ENTRIES[:2], kind="searchset"), THREE[2]), "a.ndjson", id="a Bundle on a line of NDJSON"
+            as_json(bundle(*ENTRIES[:2], kind="searchset"), THREE[2]),
+            "a.ndjson",
+            id="a Bundle on a line of NDJSON",
         ),
         *(
-            pytest.param(json.dumps(bundle(*ENTRIES, kind=kind), indent=1).encode(), "a.json", id=f"a {kind} Bundle")
+            pytest.param(
+                json.dumps(bundle(*ENTRIES, kind=kind), indent=1).encode(),
+                "a.json",
+                id=f"a {kind} Bundle",
+            )
             for kind in ("searchset", "batch", "transaction")
         ),
     ],
@@ -115,14 +131,18 @@ def test_every_form_gives_the_same_directory(store, given, content, name):
     assert json.loads(body(store, "2"))["name"] == "CHU 2"
 
 
-@pytest.mark.parametrize("indent", [pytest.param(None, id="on one line"), pytest.param(2, id="over several lines")])
+@pytest.mark.parametrize(
+    "indent", [pytest.param(None, id="on one line"), pytest.param(2, id="over several lines")]
+)
 def test_a_single_resource_is_read(store, given, indent):
     report = imported(store, given(json.dumps(organization(), indent=indent).encode(), "one.json"))
 
     assert counts(report) == (1, 0, 0, 0)
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n \r\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)])
+@pytest.mark.parametrize(
+    "content", [b"", b"\n\n \r\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)]
+)
 def test_an_empty_file_has_nothing(store, given, content):
     assert counts(imported(store, given(content))) == (0, 0, 0, 0)
 
@@ -140,13 +160,17 @@ def test_a_folder_is_read_with_the_folders_inside_in_the_order_of_names(store, g
 
 
 def test_standard_input_is_read(store, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(as_json(*THREE)))))
+    monkeypatch.setattr(
+        sys, "stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(as_json(*THREE))))
+    )
 
     assert counts(imported(store, "-")) == (3, 0, 0, 0)
 
 
 @pytest.mark.parametrize("name", ["absent.ndjson", "empty"])
-def test_a_path_with_nothing_to_read_is_refused_before_anything_is_kept(store, given, tmp_path, name):
+def test_a_path_with_nothing_to_read_is_refused_before_anything_is_kept(
+    store, given, tmp_path, name
+):
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(UsageError, match=name):
@@ -166,17 +190,35 @@ def test_a_path_with_nothing_to_read_is_refused_before_anything_is_kept(store, g
         pytest.param(b"[]\n", 2, "", "import.not-an-object", id="an array"),
         pytest.param(b'"text"\n', 2, "", "import.not-an-object", id="a text"),
         pytest.param(
-            b'{"resourceType":"Organization","id":"1","name":"\xff"}\n', 2, "", "import.not-json", id="not UTF-8"
-        ),
-        pytest.param(as_json({"id": "1"}), 2, "Resource", "validation.missing-resource-type", id="no type"),
-        pytest.param(
-            as_json({"resourceType": "Patient", "id": "1"}), 2, "Patient", "import.other-type", id="another type"
-        ),
-        pytest.param(
-            as_json({"resourceType": "Parameters", "id": "1"}), 2, "Parameters", "import.other-type", id="not of ours"
+            b'{"resourceType":"Organization","id":"1","name":"\xff"}\n',
+            2,
+            "",
+            "import.not-json",
+            id="not UTF-8",
         ),
         pytest.param(
-            as_json({"resourceType": "Organization", "name": "CHU"}), 2, "Organization.id", "import.no-id", id="no id"
+            as_json({"id": "1"}), 2, "Resource", "validation.missing-resource-type", id="no type"
+        ),
+        pytest.param(
+            as_json({"resourceType": "Patient", "id": "1"}),
+            2,
+            "Patient",
+            "import.other-type",
+            id="another type",
+        ),
+        pytest.param(
+            as_json({"resourceType": "Parameters", "id": "1"}),
+            2,
+            "Parameters",
+            "import.other-type",
+            id="not of ours",
+        ),
+        pytest.param(
+            as_json({"resourceType": "Organization", "name": "CHU"}),
+            2,
+            "Organization.id",
+            "import.no-id",
+            id="no id",
         ),
         pytest.param(
             as_json(organization(nme="x")),
@@ -222,8 +264,13 @@ def test_a_path_with_nothing_to_read_is_refused_before_anything_is_kept(store, g
         ),
     ],
 )
-def test_a_refusal_says_where_and_why_and_stops_nothing_else(store, given, content, line, path, key):
-    report = imported(store, given(as_json(organization("a")) + content + as_json(organization("b")), "bad.ndjson"))
+def test_a_refusal_says_where_and_why_and_stops_nothing_else(
+    store, given, content, line, path, key
+):
+    report = imported(
+        store,
+        given(as_json(organization("a")) + content + as_json(organization("b")), "bad.ndjson"),
+    )
 
     [refused] = report.refusals
     [issue] = refused.issues
@@ -236,7 +283,9 @@ def test_a_refusal_says_where_and_why_and_stops_nothing_else(store, given, conte
 
 
 def test_every_issue_of_a_resource_is_told(store, given):
-    report = imported(store, given(as_json({"resourceType": "Organization", "nme": "x", "active": "yes"})))
+    report = imported(
+        store, given(as_json({"resourceType": "Organization", "nme": "x", "active": "yes"}))
+    )
 
     assert report.refused == 1
     assert [issue.path for issue in report.refusals[0].issues] == [
@@ -286,7 +335,10 @@ def test_the_content_is_kept_exactly_and_begins_with_type_and_id(store, given):
         '"meta":{"versionId":"7","lastUpdated":"2024-05-06T07:08:09.123+02:00"},"name":"Hôpital é",'
         '"extension":[{"url":"u","valueDecimal":2.10},{"url":"v","valueDecimal":0.000}]}'
     )
-    assert store.read("Organization", "1").last_updated == covering("2024-05-06T07:08:09.123+02:00").first
+    assert (
+        store.read("Organization", "1").last_updated
+        == covering("2024-05-06T07:08:09.123+02:00").first
+    )
 
 
 def test_a_resource_without_instant_takes_that_of_the_import_once(store, given):
@@ -321,13 +373,17 @@ def test_only_a_change_of_content_makes_a_version(store, given, first, second, e
 def test_the_order_of_members_is_not_content(store, given):
     imported(store, given(b'{"resourceType":"Organization","id":"1","name":"a","active":true}'))
 
-    report = imported(store, given(b'{"active":true, "name":"a","id":"1","resourceType":"Organization"}'))
+    report = imported(
+        store, given(b'{"active":true, "name":"a","id":"1","resourceType":"Organization"}')
+    )
 
     assert counts(report) == (0, 0, 1, 0)
 
 
 def test_of_two_versions_in_one_import_the_later_wins_and_both_are_counted(store, given):
-    report = imported(store, given(as_json(organization(name="first"), organization(name="second"))))
+    report = imported(
+        store, given(as_json(organization(name="first"), organization(name="second")))
+    )
 
     assert counts(report) == (1, 1, 0, 0)
     assert json.loads(body(store))["name"] == "second"
@@ -366,7 +422,11 @@ def test_a_check_counts_and_keeps_nothing(store, given):
 
 def test_workers_keep_the_same_directory_as_one_process(store, given, tmp_path):
     # Enough for the worker processes to be used, with a resource that changes from the first batches to the last.
-    file = given(as_json(organization("x", name="old")) + b"".join(generate_lines(3_000)) + as_json(organization("x")))
+    file = given(
+        as_json(organization("x", name="old"))
+        + b"".join(generate_lines(3_000))
+        + as_json(organization("x"))
+    )
     alone = open_store(f"sqlite:///{tmp_path}/alone.db")
 
     together, here = imported(store, file, workers=2), imported(alone, file, workers=0)
@@ -383,7 +443,12 @@ def everything(store):
     bodies = store.bodies([row.rid for row in rows])
     named = {row.rid: (row.type, row.id) for row in rows}
     return {
-        (row.type, row.id): (row.last_updated, row.entries, [named.get(target) for target in row.targets], content)
+        (row.type, row.id): (
+            row.last_updated,
+            row.entries,
+            [named.get(target) for target in row.targets],
+            content,
+        )
         for row, content in zip(rows, bodies, strict=True)
     }
 
@@ -413,7 +478,9 @@ def test_the_report_is_what_the_store_holds_after_every_batch(store, given):
 
 def test_stopping_ends_after_the_batch_under_way(store, given):
     report = imported(
-        store, given(b"".join(generate_lines(1_600))), listeners=Listeners(stopping=lambda: store.last_change() > 400)
+        store,
+        given(b"".join(generate_lines(1_600))),
+        listeners=Listeners(stopping=lambda: store.last_change() > 400),
     )
 
     assert report.interrupted
@@ -440,7 +507,11 @@ def test_preparing_takes_text_or_a_decoded_resource():
     assert prepare(text, NOW) == prepare(decoded, NOW)
 
 
-EXPLAINED = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "error"}]}
+EXPLAINED = {
+    "extension": [
+        {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "error"}
+    ]
+}
 """What stands beside a primitive that has no value."""
 
 
@@ -452,7 +523,9 @@ def without_values(node, random):
         return node
     others = {}
     for name, value in node.items():
-        is_object = isinstance(value, dict) or (isinstance(value, list) and isinstance(value[0], dict))
+        is_object = isinstance(value, dict) or (
+            isinstance(value, list) and isinstance(value[0], dict)
+        )
         if is_object or name in ("resourceType", "id", "url", "div") or random.random() < 0.8:
             others[name] = without_values(value, random)
         elif isinstance(value, list):
@@ -475,7 +548,11 @@ def test_what_is_absent_for_a_reason_breaks_no_import():
 
 def test_a_name_that_is_absent_and_a_place_without_latitude_are_kept(store, given):
     unnamed = organization("2", alias=[None, "CHU"], _alias=[EXPLAINED, None])
-    place = {"resourceType": "Location", "id": "3", "position": {"_latitude": EXPLAINED, "longitude": 2}}
+    place = {
+        "resourceType": "Location",
+        "id": "3",
+        "position": {"_latitude": EXPLAINED, "longitude": 2},
+    }
 
     report = imported(store, given(as_json(organization("1"), unnamed, place)))
 
@@ -496,7 +573,9 @@ def test_a_first_line_that_cannot_be_read_is_refused_alone(store, given, first):
 def test_nothing_breaks_preparing():
     """Whatever is given is a draft or a refusal: an import of a million lines must not end on one of them."""
     start = time.monotonic()
-    deep = b'{"resourceType":"Organization","id":"1","contained":' + b"[" * 5_000 + b"]" * 5_000 + b"}"
+    deep = (
+        b'{"resourceType":"Organization","id":"1","contained":' + b"[" * 5_000 + b"]" * 5_000 + b"}"
+    )
     huge = b'{"resourceType":"Organization","id":"1","extension":[{"url":"u","valueDecimal":1e99999999999999999999}]}'
     lone = b'{"resourceType":"Organization","id":"1","name":"\\ud800"}'
     far = b'{"resourceType":"Organization","id":"1","name":"a","meta":{"lastUpdated":"9999-99-99T00:00:00Z"}}'

@@ -5,14 +5,14 @@ import sqlite3
 
 import pytest
 
-from ror import masking
 from ror.access import Viewer
 from ror.access.policy import STRICT
-from ror.bodies import Bodies
+from ror.directory import policy_change as masking
 from ror.errors import UsageError
-from ror.search.index import Index
-from ror.search.parse import parse
-from ror.searching import search
+from ror.search.answer.bodies import Bodies
+from ror.search.answer.bundle import search
+from ror.search.index.index import Index
+from ror.search.language.parse import parse
 from ror.store import open_store
 from tests.conftest import keep
 
@@ -32,7 +32,10 @@ def store(tmp_path):
     store = open_store(f"sqlite:///{tmp_path}/ror.db")
     keep(
         store,
-        [{"resourceType": "Location", "id": str(number), "extension": [INSTALLED]} for number in range(PLACES)],
+        [
+            {"resourceType": "Location", "id": str(number), "extension": [INSTALLED]}
+            for number in range(PLACES)
+        ],
     )
     yield store
     store.close()
@@ -52,7 +55,9 @@ def index(store, tmp_path):
 def seen(index, profile):
     """How many places with a capacity a profile finds, and how many capacities it reads."""
     request = parse("Location", [("capacity-status", "01")])
-    answer = search(index, Bodies(index.store, 1_000_000), Viewer(profile), request, "https://ror.test", "en")
+    answer = search(
+        index, Bodies(index.store, 1_000_000), Viewer(profile), request, "https://ror.test", "en"
+    )
     entries = json.loads(answer.body).get("entry", [])
     return answer.total, sum(len(entry["resource"].get("extension", ())) for entry in entries)
 
@@ -106,7 +111,9 @@ def once(act):
 def test_two_at_once_each_do_their_own_work(store, other):
     theirs = []
 
-    mine = masking.apply(store, "3.0", "alice", once(lambda: theirs.append(masking.apply(other, "3.0", "bob"))))
+    mine = masking.apply(
+        store, "3.0", "alice", once(lambda: theirs.append(masking.apply(other, "3.0", "bob")))
+    )
 
     for job, worker in ((mine, "alice"), (theirs[0], "bob")):
         assert (job.state, job.progress["masked"]) == ("done", PLACES)

@@ -42,5 +42,9 @@ def test_what_the_http_library_tells_of_an_accident_has_its_traceback(written, s
         library.exception("Exception in ASGI")
     library.warning("Slow")
 
-    assert "Exception in ASGI" in text() and "Traceback" in text() and "KeyError: 'somewhere'" in text()
+    assert (
+        "Exception in ASGI" in text()
+        and "Traceback" in text()
+        and "KeyError: 'somewhere'" in text()
+    )
     assert text().splitlines()[-1].endswith("Slow" if shape == "text" else '"message":"Slow"}')

@@ -6,8 +6,8 @@ A deliberate breakage that these tests caught: ending a path where it stops bein
 
 import pytest
 
-from ror.definitions import RESOURCE_TYPES, all_search_parameters, search_parameters
-from ror.paths import Member, Only, paths, reached_type
+from ror.standard.definitions import RESOURCE_TYPES, all_search_parameters, search_parameters
+from ror.standard.fhirpath import Member, Only, paths, reached_type
 
 EXTENSION = (Member("extension", "Extension"), Only("url", "https://x/y"))
 
@@ -16,7 +16,11 @@ EXTENSION = (Member("extension", "Extension"), Only("url", "https://x/y"))
     ("expression", "expected"),
     [
         pytest.param("Organization.name", (Member("name", "string"),), id="a member"),
-        pytest.param("Resource.meta.tag", (Member("meta", "Meta"), Member("tag", "Coding")), id="of any resource"),
+        pytest.param(
+            "Resource.meta.tag",
+            (Member("meta", "Meta"), Member("tag", "Coding")),
+            id="of any resource",
+        ),
         pytest.param("Organization", (), id="the resource itself"),
         pytest.param(
             "Organization.extension.where(url='https://x/y').value.as(Money).value",
@@ -62,7 +66,10 @@ def test_a_union_is_as_many_paths():
         ("Organization.nme", 'has no element "nme"'),
         ("Organization.name.first()", 'string has no element "first"'),
         ("Organization.where(active).name", 'Organization has no element "where"'),
-        ("Organization.extension.where(url='x').as(string)", "casts something that is not an element"),
+        (
+            "Organization.extension.where(url='x').as(string)",
+            "casts something that is not an element",
+        ),
         ("Organization.extension.value.as(Nothing)", 'Extension has no element "valueNothing"'),
         ("Organization.name and true", "is not understood"),
         ("", "does not start at Organization"),

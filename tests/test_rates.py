@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ror.clients import Client, Rate
 from ror.errors import TooManyCalls
-from ror.rates import Rates
+from ror.identity import Client, Rate
+from ror.identity.rates import Rates
 
 SECOND = 1_000_000_000
 CALLING = Client("sas", "SAS", profile=1, number=7, rate=Rate(60, 5))
@@ -129,14 +129,18 @@ def test_no_stretch_of_time_holds_more_than_the_burst_and_what_the_rate_gives(
     for first, start in enumerate(served):
         for last in range(first, len(served)):
             # Served from `start` to there, both included: the burst, and what the time between gives.
-            assert last - first + 1 <= rate.burst + (served[last] - start) * rate.calls_per_minute // (60 * SECOND)
+            assert last - first + 1 <= rate.burst + (
+                served[last] - start
+            ) * rate.calls_per_minute // (60 * SECOND)
 
 
 @given(
     rate=st.builds(Rate, st.integers(1, 100_000), st.integers(1, 50)),
     late=st.integers(0, SECOND),
 )
-def test_who_keeps_to_the_rate_is_never_refused(tmp_path_factory: pytest.TempPathFactory, rate: Rate, late: int):
+def test_who_keeps_to_the_rate_is_never_refused(
+    tmp_path_factory: pytest.TempPathFactory, rate: Rate, late: int
+):
     clock = Clock()
     rates = Rates(tmp_path_factory.mktemp("law") / "rates", clock)
     for _ in range(100):
@@ -158,9 +162,9 @@ def test_threads_share_one_allowance(tmp_path: Path):
 COUNT = """
 import sys
 from pathlib import Path
-from ror.clients import Client, Rate
+from ror.identity import Client, Rate
 from ror.errors import TooManyCalls
-from ror.rates import Rates
+from ror.identity.rates import Rates
 
 rates, served = Rates(Path(sys.argv[1])), 0
 sys.stdin.readline()
@@ -177,7 +181,9 @@ print(served)
 def test_processes_share_one_allowance(tmp_path: Path):
     counting = [
         subprocess.Popen(
-            [sys.executable, "-c", COUNT, str(tmp_path / "rates")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-c", COUNT, str(tmp_path / "rates")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         for _ in range(3)
     ]
@@ -198,5 +204,9 @@ def test_addresses_of_one_site_share_what_they_may(rates: Rates):
         return True
 
     assert [served(one) for one in ("192.0.2.1", "192.0.2.1", "192.0.2.2")] == [True, False, True]
-    assert [served(one) for one in ("2001:db8::1", "2001:db8::ffff", "2001:db8:0:1::1")] == [True, False, True]
+    assert [served(one) for one in ("2001:db8::1", "2001:db8::ffff", "2001:db8:0:1::1")] == [
+        True,
+        False,
+        True,
+    ]
     assert [served(one) for one in ("unknown", "unknown", "")] == [True, False, True]

@@ -13,8 +13,8 @@ import pytest
 
 from ror.access import Viewer
 from ror.runtime import Directory
-from ror.search.parse import parse
-from ror.searching import search
+from ror.search.answer.bundle import search
+from ror.search.language.parse import parse
 from tests.conftest import keep
 
 BASE = "https://ror.test/fhir"
@@ -23,28 +23,45 @@ PLACES = {"here": (48.85, 2.35), "close": (48.86, 2.35), "far": (45.0, 2.35)}
 
 def location(identity: str, **content: Any) -> dict[str, Any]:
     latitude, longitude = PLACES[identity]
-    return {"resourceType": "Location", "id": identity, "position": {"latitude": latitude, "longitude": longitude}}
+    return {
+        "resourceType": "Location",
+        "id": identity,
+        "position": {"latitude": latitude, "longitude": longitude},
+    }
 
 
 def offer(identity: str, *places: str) -> dict[str, Any]:
     located = [{"reference": f"Location/{place}"} for place in places]
-    return {"resourceType": "HealthcareService", "id": identity, "name": f"Offre {identity}", "location": located}
+    return {
+        "resourceType": "HealthcareService",
+        "id": identity,
+        "name": f"Offre {identity}",
+        "location": located,
+    }
 
 
 @pytest.fixture
 def ror(directory) -> Directory:
-    return directory([*map(location, PLACES), offer("a", "here", "far"), offer("b", "far"), offer("c", "close")])
+    return directory(
+        [*map(location, PLACES), offer("a", "here", "far"), offer("b", "far"), offer("c", "close")]
+    )
 
 
-def asked(ror: Directory, url: str, *, lenient: bool = False, max_included: int | None = None) -> dict[str, Any]:
+def asked(
+    ror: Directory, url: str, *, lenient: bool = False, max_included: int | None = None
+) -> dict[str, Any]:
     """The bundle of `Type?query`, or of a link."""
     parts = urlsplit(url)
     request = parse(parts.path.rsplit("/", 1)[-1], parse_qsl(parts.query), lenient=lenient)
-    return json.loads(search(ror.index, ror.bodies, Viewer(1), request, BASE, "en", max_included).body)
+    return json.loads(
+        search(ror.index, ror.bodies, Viewer(1), request, BASE, "en", max_included).body
+    )
 
 
 def entries(bundle: dict[str, Any], mode: str) -> list[str]:
-    return [one["resource"]["id"] for one in bundle.get("entry", ()) if one["search"]["mode"] == mode]
+    return [
+        one["resource"]["id"] for one in bundle.get("entry", ()) if one["search"]["mode"] == mode
+    ]
 
 
 def links(bundle: dict[str, Any]) -> dict[str, str]:
@@ -55,7 +72,9 @@ def test_a_bundle_says_how_many_match_and_where_each_is(ror):
     bundle = asked(ror, "HealthcareService")
 
     assert (bundle["resourceType"], bundle["type"], bundle["total"]) == ("Bundle", "searchset", 3)
-    assert [one["fullUrl"] for one in bundle["entry"]] == [f"{BASE}/HealthcareService/{one}" for one in "abc"]
+    assert [one["fullUrl"] for one in bundle["entry"]] == [
+        f"{BASE}/HealthcareService/{one}" for one in "abc"
+    ]
     assert bundle["entry"][0]["resource"] == offer("a", "here", "far")
 
 
@@ -89,7 +108,9 @@ def test_a_count_alone_has_no_entries_and_no_pages(ror, query):
 
 
 def test_what_comes_along_is_for_the_matches_of_the_page(ror):
-    bundle = asked(ror, "HealthcareService?_count=1&_sort=-name&_include=HealthcareService:location")
+    bundle = asked(
+        ror, "HealthcareService?_count=1&_sort=-name&_include=HealthcareService:location"
+    )
 
     assert entries(bundle, "match") == ["c"]
     assert entries(bundle, "include") == ["close"]
@@ -112,8 +133,14 @@ def test_a_page_that_would_bring_too_much_says_what_stays_behind(ror):
     assert (entries(cut, "match"), cut["total"]) == (["a", "b", "c"], 3)
     assert len(entries(cut, "include")) == 2
     (told,) = outcomes(cut)
-    assert "at most 2 included resources" in told and "1 Location are missing" in told and "Location?" in told
-    smaller = [asked(ror, f"{url}&_count=1&_sort={order}name", max_included=2) for order in ("", "-")]
+    assert (
+        "at most 2 included resources" in told
+        and "1 Location are missing" in told
+        and "Location?" in told
+    )
+    smaller = [
+        asked(ror, f"{url}&_count=1&_sort={order}name", max_included=2) for order in ("", "-")
+    ]
     assert {one for page in smaller for one in entries(page, "include")} == {"here", "close", "far"}
 
 
@@ -131,13 +158,19 @@ def distances(bundle: dict[str, Any]) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        pytest.param("Location?near=48.85|2.35|5|km", {"here": 0.0, "close": 1.112}, id="on the places that match"),
+        pytest.param(
+            "Location?near=48.85|2.35|5|km",
+            {"here": 0.0, "close": 1.112},
+            id="on the places that match",
+        ),
         pytest.param(
             "HealthcareService?location.near=48.85|2.35|5|km&_include=HealthcareService:location",
             {"here": 0.0, "close": 1.112},
             id="on the places included, of those within reach",
         ),
-        pytest.param("HealthcareService?location.near=48.85|2.35|5|km", {}, id="nowhere without the places"),
+        pytest.param(
+            "HealthcareService?location.near=48.85|2.35|5|km", {}, id="nowhere without the places"
+        ),
         pytest.param("Location?_id=here", {}, id="nowhere without a position asked"),
         pytest.param(
             "Location?near=48.85|2.35|5|km,45.0|2.35|5|km",

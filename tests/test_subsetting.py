@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from ror.definitions import RESOURCE_TYPES, summary_elements, type_definition
 from ror.errors import InvalidRequest, NotSupported, RorError
-from ror.subsetting import ALWAYS, Subset, elements_asked, subset_asked, subsetted
+from ror.resources.subset import ALWAYS, Subset, elements_asked, subset_asked, subsetted
+from ror.standard.definitions import RESOURCE_TYPES, summary_elements, type_definition
 
 TAG = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 REPORT = {
@@ -26,7 +26,11 @@ REPORT = {
 }
 MANDATORY = {"status", "_status", "type", "measure", "period"}
 KEPT = [
-    ("some elements, and those that no report can lack", Subset(elements=("group",)), {"group"} | MANDATORY),
+    (
+        "some elements, and those that no report can lack",
+        Subset(elements=("group",)),
+        {"group"} | MANDATORY,
+    ),
     ("the summary of the standard", Subset("true"), {"date"} | MANDATORY),
     ("the text", Subset("text"), {"text"} | MANDATORY),
     ("all but the text", Subset("data"), {"extension", "date", "group"} | MANDATORY),

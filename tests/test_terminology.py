@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ror import terminology
-from ror.store import open_store
-from ror.terminology import (
+from ror.standard import terminology
+from ror.standard.terminology import (
     Standing,
     association,
     canonical_system,
@@ -23,6 +22,7 @@ from ror.terminology import (
     standing,
     value_set,
 )
+from ror.store import open_store
 from tests.conftest import clean_environment, serving
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -40,10 +40,18 @@ def jdv(name):
 
 
 R13, R30, R66 = tre("R13-CommuneOM"), tre("R30-RegionOM"), tre("R66-CategorieEtablissement")
-R210, R211, R213 = tre("R210-ActeSpecifique"), tre("R211-ActiviteOperationnelle"), tre("R213-ModePriseEnCharge")
+R210, R211, R213 = (
+    tre("R210-ActeSpecifique"),
+    tre("R211-ActiviteOperationnelle"),
+    tre("R213-ModePriseEnCharge"),
+)
 R252, R253, R344 = tre("R252-TypeHoraire"), tre("R253-TypeMaternite"), tre("R344-NiveauExpertise")
 R345 = tre("R345-TypeIdentifiantAutre")
-J16, J17, J19 = jdv("J16-ActeSpecifique-ROR"), jdv("J17-ActiviteOperationnelle-ROR"), jdv("J19-ModePriseEnCharge-ROR")
+J16, J17, J19 = (
+    jdv("J16-ActeSpecifique-ROR"),
+    jdv("J17-ActiviteOperationnelle-ROR"),
+    jdv("J19-ModePriseEnCharge-ROR"),
+)
 J41, J55, J124, J227 = (
     jdv("J41-TypeHoraire-ROR"),
     jdv("J55-CategorieEG-ROR"),
@@ -59,14 +67,25 @@ TERRITORIES = f"{GUIDE}/ValueSet/code-region-territorial-division-ror-valueset"
     ("system", "code", "label"),
     [
         pytest.param(R213, "32", "Consultation (CS) ou Séance", id="a mode of care"),
-        pytest.param(R252, "05", "Horaire de visite à domicile", id="a label that changed under its code"),
-        pytest.param(R211, "002", "Addictologie sans précision", id="an obsolete code keeps its label"),
-        pytest.param(R66, "001", "Autres lits de mR", id="the short label where the full one is not known"),
+        pytest.param(
+            R252, "05", "Horaire de visite à domicile", id="a label that changed under its code"
+        ),
+        pytest.param(
+            R211, "002", "Addictologie sans précision", id="an obsolete code keeps its label"
+        ),
+        pytest.param(
+            R66, "001", "Autres lits de mR", id="the short label where the full one is not known"
+        ),
         pytest.param(R66, "003", None, id="a code known without label"),
         pytest.param(R213, "032", None, id="leading zeros count"),
         pytest.param(tre("R000-Nothing"), "01", None, id="a system that is not loaded"),
         pytest.param(R13, "29019", "Brest", id="a commune"),
-        pytest.param(f"{GUIDE}/CodeSystem/act-type-ror-codesystem", "specificAct", "specificAct", id="the guide's own"),
+        pytest.param(
+            f"{GUIDE}/CodeSystem/act-type-ror-codesystem",
+            "specificAct",
+            "specificAct",
+            id="the guide's own",
+        ),
     ],
 )
 def test_a_code_has_its_published_label(system, code, label):
@@ -76,22 +95,52 @@ def test_a_code_has_its_published_label(system, code, label):
 STANDINGS = [
     pytest.param(J19, R213, "32", Standing.member, id="in the value set"),
     pytest.param(J19, R213, "14", Standing.obsolete, id="ended, still in the code system"),
-    pytest.param(jdv("J187-NatureCapacite-ROR"), tre("R329-NatureCapacite"), "03", Standing.obsolete, id="not for ROR"),
+    pytest.param(
+        jdv("J187-NatureCapacite-ROR"),
+        tre("R329-NatureCapacite"),
+        "03",
+        Standing.obsolete,
+        id="not for ROR",
+    ),
     pytest.param(J19, R213, "99", Standing.unknown, id="unknown to a whole list"),
     pytest.param(J16, R210, "9999", Standing.unlisted, id="unknown to a list that is not whole"),
-    pytest.param(J41, R252, "10", Standing.unlisted, id="born after the edition of the value set that was read"),
+    pytest.param(
+        J41,
+        R252,
+        "10",
+        Standing.unlisted,
+        id="born after the edition of the value set that was read",
+    ),
     pytest.param(J19, R211, "001", Standing.unknown, id="a code of another system"),
-    pytest.param(J19, "https://example.org/codes", "32", Standing.unknown, id="a system nobody publishes"),
-    pytest.param(J227, R253, "01", Standing.member, id="the same code in the second system of the value set"),
-    pytest.param(J227, R344, "01", Standing.unlisted, id="the same code in the first system of the value set"),
-    pytest.param(jdv("J999-Nothing"), R213, "32", Standing.unlisted, id="a value set that is not loaded"),
-    pytest.param(J237, R30, "53", Standing.member, id="a value set retired as a whole stays usable"),
+    pytest.param(
+        J19, "https://example.org/codes", "32", Standing.unknown, id="a system nobody publishes"
+    ),
+    pytest.param(
+        J227, R253, "01", Standing.member, id="the same code in the second system of the value set"
+    ),
+    pytest.param(
+        J227, R344, "01", Standing.unlisted, id="the same code in the first system of the value set"
+    ),
+    pytest.param(
+        jdv("J999-Nothing"), R213, "32", Standing.unlisted, id="a value set that is not loaded"
+    ),
+    pytest.param(
+        J237, R30, "53", Standing.member, id="a value set retired as a whole stays usable"
+    ),
     pytest.param(J124, R13, "29019", Standing.member, id="a commune"),
     pytest.param(J124, R13, "75116", Standing.member, id="an arrondissement"),
     pytest.param(J124, R13, "01039", Standing.obsolete, id="a commune that was merged"),
     pytest.param(J124, R13, "99999", Standing.unlisted, id="a commune our table does not know"),
-    pytest.param(TERRITORIES, R13, "78646", Standing.member, id="a commune in the union of territories"),
-    pytest.param(TERRITORIES, tre("G09-DepartementOM"), "29", Standing.member, id="a département in that union"),
+    pytest.param(
+        TERRITORIES, R13, "78646", Standing.member, id="a commune in the union of territories"
+    ),
+    pytest.param(
+        TERRITORIES,
+        tre("G09-DepartementOM"),
+        "29",
+        Standing.member,
+        id="a département in that union",
+    ),
     pytest.param(TERRITORIES, R30, "53", Standing.member, id="a region in that union"),
     pytest.param(
         f"{GUIDE}/ValueSet/ror-questionnaire-status-vs",
@@ -125,7 +174,9 @@ STANDINGS = [
 
 
 @pytest.mark.parametrize(("bound", "system", "code", "expected"), STANDINGS)
-def test_a_code_stands_in_a_value_set_as_the_rules_on_obsolete_codes_say(bound, system, code, expected):
+def test_a_code_stands_in_a_value_set_as_the_rules_on_obsolete_codes_say(
+    bound, system, code, expected
+):
     assert standing(bound, system, code) is expected
 
 
@@ -147,7 +198,9 @@ def test_a_code_is_obsolete_from_the_day_it_left_use(code, on, obsolete):
 
 
 def test_a_deprecated_code_without_known_end_is_obsolete_on_any_day():
-    undated = next(c for c in code_system(R210).concepts.values() if c.status == "deprecated" and c.end is None)
+    undated = next(
+        c for c in code_system(R210).concepts.values() if c.status == "deprecated" and c.end is None
+    )
 
     assert is_obsolete(R210, undated.code, date(2026, 1, 1))
 
@@ -156,10 +209,16 @@ def test_a_deprecated_code_without_known_end_is_obsolete_on_any_day():
     ("written", "published"),
     [
         pytest.param(R345, R345, id="as published"),
-        pytest.param(R345.replace("FHIR/TRE-", "FHIR/TRE_"), R345, id="as the guide's profile fixes it"),
+        pytest.param(
+            R345.replace("FHIR/TRE-", "FHIR/TRE_"), R345, id="as the guide's profile fixes it"
+        ),
         pytest.param(R345.replace("https", "http"), R345, id="http"),
         pytest.param(R345 + "/", R345, id="a slash at the end"),
-        pytest.param(R345.replace("FHIR/TRE-", "FHIR/TRE_").replace("https", "http") + "/", R345, id="all three"),
+        pytest.param(
+            R345.replace("FHIR/TRE-", "FHIR/TRE_").replace("https", "http") + "/",
+            R345,
+            id="all three",
+        ),
         pytest.param("urn:oid:1.2.250.1.213.3.3.229", R345, id="the OID"),
         pytest.param(tre("R13-Commune"), R13, id="the guide's other name of the communes"),
         pytest.param(J124, R13, id="the value set of the communes"),
@@ -170,7 +229,9 @@ def test_a_deprecated_code_without_known_end_is_obsolete_on_any_day():
             "http://terminology.hl7.org/CodeSystem/usage-context-type",
             id="https where http is published",
         ),
-        pytest.param("https://example.org/x/", "https://example.org/x/", id="a stranger stays as it is"),
+        pytest.param(
+            "https://example.org/x/", "https://example.org/x/", id="a stranger stays as it is"
+        ),
         pytest.param("", "", id="nothing"),
     ],
 )
@@ -260,12 +321,17 @@ def test_associations_lead_from_one_code_system_to_another():
 
     assert regions.targets["29"] == ("53",)
     assert regions.target == R30
-    assert len(association("ASS_A14-FamilleActiviteOperationnelle-ActiviteOperationnelle").targets) == 28
+    assert (
+        len(association("ASS_A14-FamilleActiviteOperationnelle-ActiviteOperationnelle").targets)
+        == 28
+    )
     assert association("ASS_X99-Nothing") is None
 
 
 def test_importing_reads_nothing():
-    check = "import ror.terminology as t; raise SystemExit(t._shipped.cache_info().currsize)"
+    check = (
+        "import ror.standard.terminology as t; raise SystemExit(t._shipped.cache_info().currsize)"
+    )
 
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
@@ -273,11 +339,18 @@ def test_importing_reads_nothing():
 @pytest.fixture
 def newer_table(tmp_path):
     """A table that renews one code system and its value set, as an operator would lay it; forgotten at the end."""
-    codes = [{"code": "32", "display": "Consultation", "status": "active"}, {"code": "60", "display": "Nouveau mode"}]
+    codes = [
+        {"code": "32", "display": "Consultation", "status": "active"},
+        {"code": "60", "display": "Nouveau mode"},
+    ]
     table = {
         "provenance": {"publisher": "ANS", "version": "20261130120000"},
-        "code_systems": [{"url": R213, "name": "TRE_R213-ModePriseEnCharge", "complete": True, "concepts": codes}],
-        "value_sets": [{"url": J19, "name": "J19", "includes": [{"system": R213, "codes": ["32", "60"]}]}],
+        "code_systems": [
+            {"url": R213, "name": "TRE_R213-ModePriseEnCharge", "complete": True, "concepts": codes}
+        ],
+        "value_sets": [
+            {"url": J19, "name": "J19", "includes": [{"system": R213, "codes": ["32", "60"]}]}
+        ],
         "associations": [],
     }
     path = tmp_path / "newer.json.gz"
@@ -301,13 +374,28 @@ def test_an_operator_can_lay_a_newer_table_over_the_shipped_one(newer_table):
 def test_an_import_indexes_the_labels_of_that_table(newer_table, tmp_path, workers):
     kind = {"coding": [{"system": R213, "code": "60"}]}
     offers = [
-        {"resourceType": "HealthcareService", "id": f"h{n}", "serviceProvisionCode": [kind]} for n in range(1_100)
+        {"resourceType": "HealthcareService", "id": f"h{n}", "serviceProvisionCode": [kind]}
+        for n in range(1_100)
     ]
     (tmp_path / "given.ndjson").write_text("\n".join(map(json.dumps, offers)))
-    environment = {**clean_environment(), "ROR_TERMINOLOGY_FILE": str(newer_table), "ROR_AUDIT": "false"}
+    environment = {
+        **clean_environment(),
+        "ROR_TERMINOLOGY_FILE": str(newer_table),
+        "ROR_AUDIT": "false",
+    }
     database = f"sqlite:///{tmp_path}/ror.db"
-    command = [sys.executable, "-m", "ror", "import", str(tmp_path / "given.ndjson"), "--database", database]
-    subprocess.run([*command, "--workers", workers], env=environment, check=True, capture_output=True)
+    command = [
+        sys.executable,
+        "-m",
+        "ror",
+        "import",
+        str(tmp_path / "given.ndjson"),
+        "--database",
+        database,
+    ]
+    subprocess.run(
+        [*command, "--workers", workers], env=environment, check=True, capture_output=True
+    )
 
     with serving(database) as server:
         assert server.search("HealthcareService", _content="nouveau mode")["total"] == len(offers)
@@ -318,9 +406,18 @@ def test_a_command_given_a_file_that_is_no_table_says_so_in_one_line(tmp_path, c
     (tmp_path / "wrong.json.gz").write_bytes(b"TRE_R213")
     open_store(f"sqlite:///{tmp_path}/ror.db").close()
     environment = {**clean_environment(), "ROR_TERMINOLOGY_FILE": "wrong.json.gz", "LANG": "en"}
-    arguments = [command, "--database", "ror.db", *(["wrong.json.gz"] if command == "import" else [])]
+    arguments = [
+        command,
+        "--database",
+        "ror.db",
+        *(["wrong.json.gz"] if command == "import" else []),
+    ]
     done = subprocess.run(
-        [sys.executable, "-m", "ror", *arguments], env=environment, cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-m", "ror", *arguments],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
 
     assert done.returncode == 2
@@ -341,7 +438,9 @@ def test_a_file_that_is_no_table_is_refused_by_name_and_changes_nothing(tmp_path
     path = tmp_path / "wrong.json.gz"
     path.write_bytes(content)
 
-    with pytest.raises(ValueError, match=r"wrong\.json\.gz is not a table .* tools/build_terminology\.py"):
+    with pytest.raises(
+        ValueError, match=r"wrong\.json\.gz is not a table .* tools/build_terminology\.py"
+    ):
         terminology.load(path)
 
     assert display(R213, "32") == "Consultation (CS) ou Séance"
@@ -349,17 +448,22 @@ def test_a_file_that_is_no_table_is_refused_by_name_and_changes_nothing(tmp_path
 
 def run_builder(*arguments):
     tool = REPOSITORY / "tools" / "build_terminology.py"
-    return subprocess.run([sys.executable, tool, *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, tool, *arguments], capture_output=True, text=True, check=False
+    )
 
 
-@pytest.mark.skipif(not NOS_TABLES.is_dir(), reason="the NOS tables are not beside the repository (../shared/data/nos)")
+@pytest.mark.skipif(
+    not NOS_TABLES.is_dir(),
+    reason="the NOS tables are not beside the repository (../shared/data/nos)",
+)
 def test_the_shipped_table_is_the_one_that_the_tool_builds(tmp_path):
     rebuilt = tmp_path / "terminology.json.gz"
 
     built = run_builder(NOS_TABLES, "--read-on", provenance()["read_on"], "--out", rebuilt)
 
     assert built.returncode == 0, built.stderr
-    shipped = REPOSITORY / "src" / "ror" / "knowledge" / "terminology.json.gz"
+    shipped = REPOSITORY / "src" / "ror" / "standard" / "knowledge" / "terminology.json.gz"
     assert gzip.decompress(rebuilt.read_bytes()) == gzip.decompress(shipped.read_bytes())
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import KeySet
 
-from ror.tokens import (
+from ror.identity.tokens import (
     ExpiredToken,
     InvalidToken,
     Issuer,
@@ -51,7 +51,11 @@ def test_a_token_that_we_give_is_read_back():
     found = verified(token, ISSUERS, NOW + 299)
 
     assert expires_in == 300
-    assert (found.client_id, found.expires_at, found.certificate) == ("sas", NOW + 300, ("1A", "CN=SAS,C=FR"))
+    assert (found.client_id, found.expires_at, found.certificate) == (
+        "sas",
+        NOW + 300,
+        ("1A", "CN=SAS,C=FR"),
+    )
 
 
 def test_another_library_reads_a_token_that_we_give():
@@ -59,7 +63,10 @@ def test_another_library_reads_a_token_that_we_give():
 
     key = jwt.PyJWKSet.from_dict(published([KEY]))[KEY.kid]
 
-    assert jwt.decode(token, key, algorithms=["ES256"], audience="ror", issuer=OURS.name)["sub"] == "sas"
+    assert (
+        jwt.decode(token, key, algorithms=["ES256"], audience="ror", issuer=OURS.name)["sub"]
+        == "sas"
+    )
 
 
 def test_two_tokens_are_never_the_same():
@@ -96,13 +103,21 @@ OTHERS = {
 
 def others(algorithm, **more):
     """An issuer elsewhere, with one key of the type that an algorithm wants."""
-    jwk = json.loads(jwt.algorithms.get_default_algorithms()[algorithm].to_jwk(OTHERS[algorithm].public_key()))
+    jwk = json.loads(
+        jwt.algorithms.get_default_algorithms()[algorithm].to_jwk(OTHERS[algorithm].public_key())
+    )
     keys = KeySet.import_key_set({"keys": [{**jwk, "kid": "k1"}]})
     return Issuer("https://login.test/realms/region", "ror", {key.kid: key for key in keys}, **more)
 
 
 def claims(**more):
-    return {"iss": "https://login.test/realms/region", "aud": ["ror", "account"], "exp": NOW + 60, "azp": "dac", **more}
+    return {
+        "iss": "https://login.test/realms/region",
+        "aud": ["ror", "account"],
+        "exp": NOW + 60,
+        "azp": "dac",
+        **more,
+    }
 
 
 @pytest.mark.parametrize("algorithm", OTHERS)
@@ -124,7 +139,11 @@ def test_a_secret_published_as_a_key_verifies_nothing():
 
 
 def test_a_claim_of_another_issuer_is_led_to_our_client():
-    issuer = others("ES256", client_claim="preferred_username", client_ids={"service-account-dac": "dac-bretagne"})
+    issuer = others(
+        "ES256",
+        client_claim="preferred_username",
+        client_ids={"service-account-dac": "dac-bretagne"},
+    )
 
     def token(**more):
         return jwt.encode(claims(**more), OTHERS["ES256"], algorithm="ES256", headers={"kid": "k1"})
@@ -157,7 +176,9 @@ def test_a_key_that_is_not_known_yet_is_told_apart():
 def test_an_issuer_is_believed_for_its_own_tokens_only():
     elsewhere = others("ES256")
     both = {**ISSUERS, elsewhere.name: elsewhere}
-    pretending = jwt.encode(claims(iss=OURS.name), OTHERS["ES256"], algorithm="ES256", headers={"kid": "k1"})
+    pretending = jwt.encode(
+        claims(iss=OURS.name), OTHERS["ES256"], algorithm="ES256", headers={"kid": "k1"}
+    )
 
     with pytest.raises(InvalidToken):
         verified(pretending, both, NOW)
@@ -182,7 +203,9 @@ def test_a_token_with_a_claim_that_does_not_do_is_refused(changed):
     issuer = others("ES256")
     payload = urlsafe_b64encode(json.dumps(claims(**changed)).encode()).decode().rstrip("=")
     header = urlsafe_b64encode(b'{"alg":"ES256","kid":"k1"}').decode().rstrip("=")
-    raw = jwt.algorithms.get_default_algorithms()["ES256"].sign(f"{header}.{payload}".encode(), OTHERS["ES256"])
+    raw = jwt.algorithms.get_default_algorithms()["ES256"].sign(
+        f"{header}.{payload}".encode(), OTHERS["ES256"]
+    )
     token = f"{header}.{payload}.{urlsafe_b64encode(raw).decode().rstrip('=')}"
 
     with pytest.raises(InvalidToken):
@@ -207,7 +230,9 @@ _PARTS = st.one_of(
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from(["alg", "kid", "iss", "aud", "exp", "azp", "crit", "b64"]), inner, max_size=5
+                st.sampled_from(["alg", "kid", "iss", "aud", "exp", "azp", "crit", "b64"]),
+                inner,
+                max_size=5,
             )
         ),
         max_leaves=8,
@@ -241,7 +266,11 @@ def test_a_header_however_deeply_nested_is_refused(name, depth):
     header = f'{{"alg": "ES256", "kid": "{KEY.kid}", "{name}": {"[" * depth}{"]" * depth}}}'
 
     with pytest.raises(InvalidToken):
-        verified(".".join((urlsafe_b64encode(header.encode()).decode().rstrip("="), *others)), ISSUERS, NOW)
+        verified(
+            ".".join((urlsafe_b64encode(header.encode()).decode().rstrip("="), *others)),
+            ISSUERS,
+            NOW,
+        )
 
 
 @pytest.mark.parametrize("depth", [*range(600, 1_000, 20), 2_000])
@@ -261,7 +290,9 @@ def test_a_key_does_not_show_what_it_is_made_of():
     [
         pytest.param([], [], id="none"),
         pytest.param([90_000], [90_000], id="the only one, however old"),
-        pytest.param([9_000, 3_000], [9_000, 3_000], id="one that was succeeded within the life of a token"),
+        pytest.param(
+            [9_000, 3_000], [9_000, 3_000], id="one that was succeeded within the life of a token"
+        ),
         pytest.param([9_000, 3_659, 0], [9_000, 3_659, 0], id="to the second"),
         pytest.param([9_000, 3_660, 0], [3_660, 0], id="and no longer"),
     ],

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ror import messages
-from ror.definitions import type_names
-from ror.validation import MOST_ISSUES, is_surely_right, validate
-from ror.validation.rules import RULES
-from ror.validation.values import PRIMITIVES, in_order
-from ror.validation.walk import issues_of
+from ror.resources.validation import MOST_ISSUES, is_surely_right, validate
+from ror.resources.validation.rules import RULES
+from ror.resources.validation.values import PRIMITIVES, in_order
+from ror.resources.validation.walk import issues_of
+from ror.standard.definitions import type_names
 
 SHARED = Path(__file__).parent.parent / "../shared"
 FOLDERS = ("spec/examples", "data/guide/0.7.0", "data/guide/annuaire-organization-examples")
@@ -80,10 +80,21 @@ BROKEN = [
     # structure
     pytest.param(["not a resource"], "structure", "Resource", id="an array is not a resource"),
     pytest.param({"name": "CHU"}, "required", "Resource", id="no resource type"),
-    pytest.param({"resourceType": "Organisation"}, "structure", "Resource", id="a resource type in French"),
-    pytest.param({"resourceType": "Patient"}, "not-supported", "Resource", id="a resource type without a table"),
-    pytest.param({"resourceType": 3}, "required", "Resource", id="a resource type that is a number"),
-    pytest.param({"resourceType": "Coding"}, "structure", "Resource", id="a data type is not a resource"),
+    pytest.param(
+        {"resourceType": "Organisation"}, "structure", "Resource", id="a resource type in French"
+    ),
+    pytest.param(
+        {"resourceType": "Patient"},
+        "not-supported",
+        "Resource",
+        id="a resource type without a table",
+    ),
+    pytest.param(
+        {"resourceType": 3}, "required", "Resource", id="a resource type that is a number"
+    ),
+    pytest.param(
+        {"resourceType": "Coding"}, "structure", "Resource", id="a data type is not a resource"
+    ),
     pytest.param(organization(nme="CHU"), "structure", "Organization.nme", id="an unknown element"),
     pytest.param(
         organization(contact=[{"telecom": [{"valeur": "1"}]}]),
@@ -91,23 +102,69 @@ BROKEN = [
         "Organization.contact[0].telecom[0].valeur",
         id="an unknown element deep inside",
     ),
-    pytest.param(organization(_id={"id": "x"}), "structure", "Organization._id", id="an id has no sibling"),
-    pytest.param(organization(alias="CHU"), "structure", "Organization.alias", id="a text where an array is expected"),
-    pytest.param(organization(name=["CHU"]), "structure", "Organization.name", id="an array where one is expected"),
-    pytest.param(location(position=[]), "structure", "Location.position", id="an array where an object is expected"),
-    pytest.param(location(position="here"), "structure", "Location.position", id="a text where an object is expected"),
-    pytest.param(organization(identifier=[]), "structure", "Organization.identifier", id="an empty array"),
-    pytest.param(organization(identifier=[{}]), "structure", "Organization.identifier[0]", id="an empty object"),
+    pytest.param(
+        organization(_id={"id": "x"}), "structure", "Organization._id", id="an id has no sibling"
+    ),
+    pytest.param(
+        organization(alias="CHU"),
+        "structure",
+        "Organization.alias",
+        id="a text where an array is expected",
+    ),
+    pytest.param(
+        organization(name=["CHU"]),
+        "structure",
+        "Organization.name",
+        id="an array where one is expected",
+    ),
+    pytest.param(
+        location(position=[]),
+        "structure",
+        "Location.position",
+        id="an array where an object is expected",
+    ),
+    pytest.param(
+        location(position="here"),
+        "structure",
+        "Location.position",
+        id="a text where an object is expected",
+    ),
+    pytest.param(
+        organization(identifier=[]), "structure", "Organization.identifier", id="an empty array"
+    ),
+    pytest.param(
+        organization(identifier=[{}]),
+        "structure",
+        "Organization.identifier[0]",
+        id="an empty object",
+    ),
     pytest.param(organization(_name={}), "structure", "Organization.name", id="an empty sibling"),
     pytest.param(organization(partOf=None), "structure", "Organization.partOf", id="a null"),
-    pytest.param(organization(alias=["a", None]), "structure", "Organization.alias[1]", id="a null without a sibling"),
-    pytest.param(organization(meta={"tag": [None]}), "structure", "Organization.meta.tag[0]", id="a null object"),
+    pytest.param(
+        organization(alias=["a", None]),
+        "structure",
+        "Organization.alias[1]",
+        id="a null without a sibling",
+    ),
+    pytest.param(
+        organization(meta={"tag": [None]}),
+        "structure",
+        "Organization.meta.tag[0]",
+        id="a null object",
+    ),
     pytest.param(nested(70), "structure", "Organization" + ".extension[0]" * 64, id="too deep"),
     # cardinality and choice
-    pytest.param({"resourceType": "Task", "intent": "order"}, "required", "Task.status", id="a missing code"),
-    pytest.param(extended(), "invariant", "Organization.extension[0]", id="an extension that says nothing"),
     pytest.param(
-        organization(extension=[{"valueString": "x"}]), "required", "Organization.extension[0].url", id="no url"
+        {"resourceType": "Task", "intent": "order"}, "required", "Task.status", id="a missing code"
+    ),
+    pytest.param(
+        extended(), "invariant", "Organization.extension[0]", id="an extension that says nothing"
+    ),
+    pytest.param(
+        organization(extension=[{"valueString": "x"}]),
+        "required",
+        "Organization.extension[0].url",
+        id="no url",
     ),
     pytest.param(
         extended(valueString="x", valueInteger=1),
@@ -122,20 +179,36 @@ BROKEN = [
         id="a value and the sibling of another",
     ),
     pytest.param(
-        task(input=[{"type": {"text": "t"}}]), "required", "Task.input[0].value", id="a choice that must be made"
+        task(input=[{"type": {"text": "t"}}]),
+        "required",
+        "Task.input[0].value",
+        id="a choice that must be made",
     ),
     pytest.param(
-        questionnaire({"linkId": "1"}), "required", "Questionnaire.item[0].type", id="a missing element in an item"
+        questionnaire({"linkId": "1"}),
+        "required",
+        "Questionnaire.item[0].type",
+        id="a missing element in an item",
     ),
     # values
     pytest.param(organization(id="é"), "value", "Organization.id", id="an id with an accent"),
-    pytest.param(organization(id="a" * 65), "value", "Organization.id", id="an id of 65 characters"),
+    pytest.param(
+        organization(id="a" * 65), "value", "Organization.id", id="an id of 65 characters"
+    ),
     pytest.param(organization(id="a\n"), "value", "Organization.id", id="an id with a line end"),
     pytest.param(organization(name=""), "value", "Organization.name", id="an empty text"),
-    pytest.param(organization(name="a\x00b"), "value", "Organization.name", id="a control character"),
-    pytest.param(organization(name=12), "value", "Organization.name", id="a number where a text is expected"),
-    pytest.param(organization(active="true"), "value", "Organization.active", id="a boolean in quotes"),
-    pytest.param(organization(active=1), "value", "Organization.active", id="a number is not a boolean"),
+    pytest.param(
+        organization(name="a\x00b"), "value", "Organization.name", id="a control character"
+    ),
+    pytest.param(
+        organization(name=12), "value", "Organization.name", id="a number where a text is expected"
+    ),
+    pytest.param(
+        organization(active="true"), "value", "Organization.active", id="a boolean in quotes"
+    ),
+    pytest.param(
+        organization(active=1), "value", "Organization.active", id="a number is not a boolean"
+    ),
     pytest.param(
         location(position={"longitude": True, "latitude": 1}),
         "value",
@@ -148,33 +221,104 @@ BROKEN = [
         "Location.position.longitude",
         id="a decimal in quotes",
     ),
-    pytest.param(extended(valueInteger=2**31), "value", "Organization.extension[0].value", id="an integer too large"),
     pytest.param(
-        extended(valueInteger=Decimal("1.0")), "value", "Organization.extension[0].value", id="a decimal integer"
-    ),
-    pytest.param(extended(valuePositiveInt=0), "value", "Organization.extension[0].value", id="a positive zero"),
-    pytest.param(extended(valueUnsignedInt=-1), "value", "Organization.extension[0].value", id="an unsigned negative"),
-    pytest.param(extended(valueDate="2023-02-29"), "value", "Organization.extension[0].value", id="29 February 2023"),
-    pytest.param(extended(valueDate="1900-02-29"), "value", "Organization.extension[0].value", id="29 February 1900"),
-    pytest.param(extended(valueDate="2024-04-31"), "value", "Organization.extension[0].value", id="31 April"),
-    pytest.param(extended(valueDate="2024-4-1"), "value", "Organization.extension[0].value", id="a month of one digit"),
-    pytest.param(extended(valueDate="01/04/2024"), "value", "Organization.extension[0].value", id="a French date"),
-    pytest.param(extended(valueDate="٢٠٢٤"), "value", "Organization.extension[0].value", id="digits of another script"),
-    pytest.param(
-        extended(valueDateTime="2024-05-01T10:00:00"), "value", "Organization.extension[0].value", id="no time zone"
+        extended(valueInteger=2**31),
+        "value",
+        "Organization.extension[0].value",
+        id="an integer too large",
     ),
     pytest.param(
-        extended(valueDateTime="2024-05-01T10:00Z"), "value", "Organization.extension[0].value", id="no seconds"
-    ),
-    pytest.param(extended(valueTime="24:00:00"), "value", "Organization.extension[0].value", id="24 o'clock"),
-    pytest.param(extended(valueUri="a b"), "value", "Organization.extension[0].value", id="a space in a URI"),
-    pytest.param(extended(valueCode=" a"), "value", "Organization.extension[0].value", id="a code that starts blank"),
-    pytest.param(extended(valueOid="1.2.250"), "value", "Organization.extension[0].value", id="an OID without urn"),
-    pytest.param(
-        extended(valueUuid="urn:uuid:1"), "value", "Organization.extension[0].value", id="a UUID that is too short"
+        extended(valueInteger=Decimal("1.0")),
+        "value",
+        "Organization.extension[0].value",
+        id="a decimal integer",
     ),
     pytest.param(
-        extended(valueBase64Binary="abc"), "value", "Organization.extension[0].value", id="base64 of three characters"
+        extended(valuePositiveInt=0),
+        "value",
+        "Organization.extension[0].value",
+        id="a positive zero",
+    ),
+    pytest.param(
+        extended(valueUnsignedInt=-1),
+        "value",
+        "Organization.extension[0].value",
+        id="an unsigned negative",
+    ),
+    pytest.param(
+        extended(valueDate="2023-02-29"),
+        "value",
+        "Organization.extension[0].value",
+        id="29 February 2023",
+    ),
+    pytest.param(
+        extended(valueDate="1900-02-29"),
+        "value",
+        "Organization.extension[0].value",
+        id="29 February 1900",
+    ),
+    pytest.param(
+        extended(valueDate="2024-04-31"), "value", "Organization.extension[0].value", id="31 April"
+    ),
+    pytest.param(
+        extended(valueDate="2024-4-1"),
+        "value",
+        "Organization.extension[0].value",
+        id="a month of one digit",
+    ),
+    pytest.param(
+        extended(valueDate="01/04/2024"),
+        "value",
+        "Organization.extension[0].value",
+        id="a French date",
+    ),
+    pytest.param(
+        extended(valueDate="٢٠٢٤"),
+        "value",
+        "Organization.extension[0].value",
+        id="digits of another script",
+    ),
+    pytest.param(
+        extended(valueDateTime="2024-05-01T10:00:00"),
+        "value",
+        "Organization.extension[0].value",
+        id="no time zone",
+    ),
+    pytest.param(
+        extended(valueDateTime="2024-05-01T10:00Z"),
+        "value",
+        "Organization.extension[0].value",
+        id="no seconds",
+    ),
+    pytest.param(
+        extended(valueTime="24:00:00"), "value", "Organization.extension[0].value", id="24 o'clock"
+    ),
+    pytest.param(
+        extended(valueUri="a b"), "value", "Organization.extension[0].value", id="a space in a URI"
+    ),
+    pytest.param(
+        extended(valueCode=" a"),
+        "value",
+        "Organization.extension[0].value",
+        id="a code that starts blank",
+    ),
+    pytest.param(
+        extended(valueOid="1.2.250"),
+        "value",
+        "Organization.extension[0].value",
+        id="an OID without urn",
+    ),
+    pytest.param(
+        extended(valueUuid="urn:uuid:1"),
+        "value",
+        "Organization.extension[0].value",
+        id="a UUID that is too short",
+    ),
+    pytest.param(
+        extended(valueBase64Binary="abc"),
+        "value",
+        "Organization.extension[0].value",
+        id="base64 of three characters",
     ),
     pytest.param(
         organization(meta={"lastUpdated": "2024-05-01"}),
@@ -182,11 +326,21 @@ BROKEN = [
         "Organization.meta.lastUpdated",
         id="a date is not an instant",
     ),
-    pytest.param(narrative(DIV.format("<script>x</script>")), "value", "Organization.text.div", id="a script"),
-    pytest.param(narrative(DIV.format('<p onclick="x">a</p>')), "value", "Organization.text.div", id="a click handler"),
+    pytest.param(
+        narrative(DIV.format("<script>x</script>")), "value", "Organization.text.div", id="a script"
+    ),
+    pytest.param(
+        narrative(DIV.format('<p onclick="x">a</p>')),
+        "value",
+        "Organization.text.div",
+        id="a click handler",
+    ),
     *(
         pytest.param(
-            narrative(DIV.format(hidden)), "value", "Organization.text.div", id=f"what only HTML sees: {hidden}"
+            narrative(DIV.format(hidden)),
+            "value",
+            "Organization.text.div",
+            id=f"what only HTML sees: {hidden}",
         )
         for hidden in (
             "a&LT;&excl;-- <script>alert(1)</script> --&GT;",
@@ -200,9 +354,21 @@ BROKEN = [
             '<a href="JavaScript\n:alert(1)">a</a>',
         )
     ),
-    pytest.param(narrative(DIV.format(" ")), "value", "Organization.text.div", id="a narrative that says nothing"),
-    pytest.param(narrative("<div>no namespace</div>"), "value", "Organization.text.div", id="a div of no namespace"),
-    pytest.param(narrative("CHU"), "value", "Organization.text.div", id="a narrative that is not XHTML"),
+    pytest.param(
+        narrative(DIV.format(" ")),
+        "value",
+        "Organization.text.div",
+        id="a narrative that says nothing",
+    ),
+    pytest.param(
+        narrative("<div>no namespace</div>"),
+        "value",
+        "Organization.text.div",
+        id="a div of no namespace",
+    ),
+    pytest.param(
+        narrative("CHU"), "value", "Organization.text.div", id="a narrative that is not XHTML"
+    ),
     pytest.param(
         narrative('<!DOCTYPE x [<!ENTITY a "b">]>' + DIV.format("&a;")),
         "value",
@@ -210,7 +376,9 @@ BROKEN = [
         id="a narrative that defines entities",
     ),
     # codes
-    pytest.param(location(status="open"), "code-invalid", "Location.status", id="an unknown status"),
+    pytest.param(
+        location(status="open"), "code-invalid", "Location.status", id="an unknown status"
+    ),
     pytest.param(
         organization(telecom=[{"system": "tel", "value": "1"}]),
         "code-invalid",
@@ -237,7 +405,10 @@ BROKEN = [
         id="a reference to an unknown type",
     ),
     pytest.param(
-        organization(partOf={"reference": "Location/1"}), "value", "Organization.partOf", id="a parent that is a place"
+        organization(partOf={"reference": "Location/1"}),
+        "value",
+        "Organization.partOf",
+        id="a parent that is a place",
     ),
     pytest.param(
         role(practitioner={"reference": "https://ror.example/fhir/Organization/1"}),
@@ -258,12 +429,21 @@ BROKEN = [
         id="a local reference to nothing",
     ),
     # invariants
-    pytest.param({"resourceType": "Organization", "active": True}, "invariant", "Organization", id="org-1"),
-    pytest.param(organization(address=[{"use": "home"}]), "invariant", "Organization", id="org-2"),
-    pytest.param(organization(telecom=[{"use": "home", "rank": 1}]), "invariant", "Organization", id="org-3"),
-    pytest.param(organization(telecom=[{"value": "1"}]), "invariant", "Organization.telecom[0]", id="cpt-2"),
     pytest.param(
-        role(period={"start": "2024-02", "end": "2024-01-31"}), "invariant", "PractitionerRole.period", id="per-1"
+        {"resourceType": "Organization", "active": True}, "invariant", "Organization", id="org-1"
+    ),
+    pytest.param(organization(address=[{"use": "home"}]), "invariant", "Organization", id="org-2"),
+    pytest.param(
+        organization(telecom=[{"use": "home", "rank": 1}]), "invariant", "Organization", id="org-3"
+    ),
+    pytest.param(
+        organization(telecom=[{"value": "1"}]), "invariant", "Organization.telecom[0]", id="cpt-2"
+    ),
+    pytest.param(
+        role(period={"start": "2024-02", "end": "2024-01-31"}),
+        "invariant",
+        "PractitionerRole.period",
+        id="per-1",
     ),
     pytest.param(
         extended(valuePeriod={"start": "2024-01-01T10:00:00Z", "end": "2024-01-01T10:00:00+01:00"}),
@@ -278,10 +458,16 @@ BROKEN = [
         id="rng-2",
     ),
     pytest.param(
-        extended(valueQuantity={"value": 1, "code": "a"}), "invariant", "Organization.extension[0].value", id="qty-3"
+        extended(valueQuantity={"value": 1, "code": "a"}),
+        "invariant",
+        "Organization.extension[0].value",
+        id="qty-3",
     ),
     pytest.param(
-        extended(valueAttachment={"data": "AAAA"}), "invariant", "Organization.extension[0].value", id="att-1"
+        extended(valueAttachment={"data": "AAAA"}),
+        "invariant",
+        "Organization.extension[0].value",
+        id="att-1",
     ),
     pytest.param(
         extended(valueString="x", extension=[{"url": "u", "valueCode": "c"}]),
@@ -289,9 +475,17 @@ BROKEN = [
         "Organization.extension[0]",
         id="ext-1",
     ),
-    pytest.param(task(authoredOn="2024-02-02", lastModified="2024-02-01"), "invariant", "Task", id="inv-1 of Task"),
     pytest.param(
-        questionnaire({"linkId": "1", "type": "group"}), "invariant", "Questionnaire.item[0]", id="que-1, empty group"
+        task(authoredOn="2024-02-02", lastModified="2024-02-01"),
+        "invariant",
+        "Task",
+        id="inv-1 of Task",
+    ),
+    pytest.param(
+        questionnaire({"linkId": "1", "type": "group"}),
+        "invariant",
+        "Questionnaire.item[0]",
+        id="que-1, empty group",
     ),
     pytest.param(
         questionnaire({"linkId": "1", "type": "string"}, {"linkId": "1", "type": "string"}),
@@ -313,15 +507,21 @@ BROKEN = [
         id="mrp-1",
     ),
     # contained resources
-    pytest.param(organization(contained=[PART]), "invariant", "Organization.contained[0]", id="dom-3"),
     pytest.param(
-        organization(contained=[{**PART, "meta": {"versionId": "1"}}], partOf={"reference": "#part"}),
+        organization(contained=[PART]), "invariant", "Organization.contained[0]", id="dom-3"
+    ),
+    pytest.param(
+        organization(
+            contained=[{**PART, "meta": {"versionId": "1"}}], partOf={"reference": "#part"}
+        ),
         "invariant",
         "Organization.contained[0]",
         id="dom-4",
     ),
     pytest.param(
-        organization(contained=[{**PART, "contained": [location(id="l")]}], partOf={"reference": "#part"}),
+        organization(
+            contained=[{**PART, "contained": [location(id="l")]}], partOf={"reference": "#part"}
+        ),
         "invariant",
         "Organization.contained[0]",
         id="dom-2",
@@ -333,7 +533,11 @@ BROKEN = [
         id="a mistake inside a contained resource",
     ),
     pytest.param(
-        {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": location(status="open")}]},
+        {
+            "resourceType": "Bundle",
+            "type": "collection",
+            "entry": [{"resource": location(status="open")}],
+        },
         "code-invalid",
         "Bundle.entry[0].resource.status",
         id="a mistake inside a bundle",
@@ -341,23 +545,52 @@ BROKEN = [
 ]
 
 SOUND = [
-    pytest.param(location(position={"longitude": Decimal("2.10"), "latitude": 48}), id="decimals and whole numbers"),
+    pytest.param(
+        location(position={"longitude": Decimal("2.10"), "latitude": 48}),
+        id="decimals and whole numbers",
+    ),
     pytest.param(extended(valueDate="2000-02-29"), id="29 February 2000"),
     pytest.param(extended(valueDateTime="2024-12-31T23:59:60Z"), id="a leap second"),
-    pytest.param(organization(_name={"extension": [{"url": "u", "valueCode": "x"}]}), id="a value with an extension"),
     pytest.param(
-        {"resourceType": "Task", "intent": "order", "_status": {"extension": [{"url": "u", "valueCode": "unknown"}]}},
+        organization(_name={"extension": [{"url": "u", "valueCode": "x"}]}),
+        id="a value with an extension",
+    ),
+    pytest.param(
+        {
+            "resourceType": "Task",
+            "intent": "order",
+            "_status": {"extension": [{"url": "u", "valueCode": "unknown"}]},
+        },
         id="a required code whose absence is explained",
     ),
-    pytest.param(organization(alias=["a", None], _alias=[None, {"id": "b"}]), id="arrays padded with nulls"),
+    pytest.param(
+        organization(alias=["a", None], _alias=[None, {"id": "b"}]), id="arrays padded with nulls"
+    ),
     pytest.param(organization(partOf={"reference": "urn:uuid:x"}), id="a reference to a URN"),
-    pytest.param(organization(partOf={"reference": "Organization/1/_history/2"}), id="a reference to a version"),
-    pytest.param(organization(partOf={"identifier": {"value": "1"}}), id="a reference by identifier"),
-    pytest.param(organization(contained=[PART], partOf={"reference": "#part"}), id="a contained resource in use"),
-    pytest.param(narrative(DIV.format("1 &LT; 2 &AMP; &lt;b&gt;<!-- a comment -->")), id="a narrative of signs"),
-    pytest.param(narrative(DIV.format("Centre&nbsp;<b>hospitalier</b>")), id="a narrative with an HTML entity"),
+    pytest.param(
+        organization(partOf={"reference": "Organization/1/_history/2"}),
+        id="a reference to a version",
+    ),
+    pytest.param(
+        organization(partOf={"identifier": {"value": "1"}}), id="a reference by identifier"
+    ),
+    pytest.param(
+        organization(contained=[PART], partOf={"reference": "#part"}),
+        id="a contained resource in use",
+    ),
+    pytest.param(
+        narrative(DIV.format("1 &LT; 2 &AMP; &lt;b&gt;<!-- a comment -->")),
+        id="a narrative of signs",
+    ),
+    pytest.param(
+        narrative(DIV.format("Centre&nbsp;<b>hospitalier</b>")),
+        id="a narrative with an HTML entity",
+    ),
     pytest.param(organization(name="Hôpital d’instruction\u00a0Percy\n"), id="French typography"),
-    pytest.param(role(period={"start": "2024-01-01", "end": "2024-01"}), id="a day in the month that ends the period"),
+    pytest.param(
+        role(period={"start": "2024-01-01", "end": "2024-01"}),
+        id="a day in the month that ends the period",
+    ),
     pytest.param(nested(61), id="as deep as allowed"),
 ]
 
@@ -385,7 +618,11 @@ def test_a_broken_resource_is_told_by_its_place(resource, code, path):
 def test_a_contained_resource_of_another_type_is_only_a_warning():
     [issue] = validate(organization(contained=[ENDPOINT], endpoint=[{"reference": "#e"}]))
 
-    assert (issue.severity, issue.code, issue.path) == ("warning", "not-supported", "Organization.contained[0]")
+    assert (issue.severity, issue.code, issue.path) == (
+        "warning",
+        "not-supported",
+        "Organization.contained[0]",
+    )
 
 
 def test_several_mistakes_are_all_told():
@@ -421,7 +658,11 @@ def test_a_long_value_is_cut_in_a_message():
 def test_every_rule_and_every_format_has_a_text():
     rules = {f"validation.{rule.key}" for rules in RULES.values() for rule in rules}
     # Any boolean and any number will do: only their class can be wrong.
-    formats = {f"validation.not-{name.lower()}" for name in PRIMITIVES if name not in ("boolean", "decimal")}
+    formats = {
+        f"validation.not-{name.lower()}"
+        for name in PRIMITIVES
+        if name not in ("boolean", "decimal")
+    }
 
     assert rules | formats <= messages.catalogue().keys()
     assert RULES.keys() <= set(type_names())
@@ -435,10 +676,24 @@ def test_a_hostile_base64_text_is_judged_at_once():
     ("start", "end", "expected"),
     [
         pytest.param("2024", "2024-01-01", True, id="a year and its first day"),
-        pytest.param("2024-03-02", "2024-03-01T23:00:00-05:00", True, id="a day without zone is left in doubt"),
-        pytest.param("2024-03-05", "2024-03-01T23:00:00-05:00", False, id="four days is no matter of zone"),
-        pytest.param("2024-01-01T00:00:00+01:00", "2023-12-31T23:30:00Z", True, id="zones are respected"),
-        pytest.param("2024-12-31T23:59:60Z", "2024-01-01T00:00:00Z", True, id="a leap second is left in doubt"),
+        pytest.param(
+            "2024-03-02",
+            "2024-03-01T23:00:00-05:00",
+            True,
+            id="a day without zone is left in doubt",
+        ),
+        pytest.param(
+            "2024-03-05", "2024-03-01T23:00:00-05:00", False, id="four days is no matter of zone"
+        ),
+        pytest.param(
+            "2024-01-01T00:00:00+01:00", "2023-12-31T23:30:00Z", True, id="zones are respected"
+        ),
+        pytest.param(
+            "2024-12-31T23:59:60Z",
+            "2024-01-01T00:00:00Z",
+            True,
+            id="a leap second is left in doubt",
+        ),
     ],
 )
 def test_dates_are_ordered_as_far_as_they_tell(start, end, expected):
@@ -471,7 +726,19 @@ ODD_VALUES = [
     {"coding": [{"code": "x"}]},
     {"url": "u", "valueCode": "c"},
 ]
-ODD_NAMES = ["valueString", "_name", "extension", "id", "use", "system", "nme", "end", "contained", "_line", "type"]
+ODD_NAMES = [
+    "valueString",
+    "_name",
+    "extension",
+    "id",
+    "use",
+    "system",
+    "nme",
+    "end",
+    "contained",
+    "_line",
+    "type",
+]
 
 
 def places(node, found=None):
@@ -502,7 +769,9 @@ def damaged(draw):
             case "repeat" if isinstance(place, list):
                 place.append(deepcopy(place[key]))
             case _ if isinstance(place, dict):
-                place[draw(st.sampled_from(ODD_NAMES))] = deepcopy(draw(st.sampled_from(ODD_VALUES)))
+                place[draw(st.sampled_from(ODD_NAMES))] = deepcopy(
+                    draw(st.sampled_from(ODD_VALUES))
+                )
     return resource
 
 

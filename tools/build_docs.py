@@ -22,17 +22,25 @@ os.environ["LC_ALL"] = "en"
 
 import typer
 
-from ror import definitions, errors
+from ror import errors
 from ror.access import policy
-from ror.audit.sensitive import TREATMENTS, treatments
+from ror.audit.pseudonyms import TREATMENTS, treatments
 from ror.cli.commands import app
-from ror.definitions import RESOURCE_TYPES, SearchParameter, all_search_parameters, includes, search_parameters
 from ror.errors import RorError
 from ror.http import addresses, door, refusing, routes
-from ror.search import asked, criteria, parse
-from ror.search import filter as filter_language
-from ror.search.modifiers import MODIFIERS
+from ror.search.language import criteria, parse
+from ror.search.language import criterion_values as asked
+from ror.search.language import filter as filter_language
+from ror.search.language.modifiers import MODIFIERS
 from ror.settings import SETTINGS, Settings
+from ror.standard import definitions
+from ror.standard.definitions import (
+    RESOURCE_TYPES,
+    SearchParameter,
+    all_search_parameters,
+    includes,
+    search_parameters,
+)
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 TABLE: Final = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -42,7 +50,9 @@ PAGES: Final = (*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines
+    )
 
 
 def code(*names: str) -> str:
@@ -98,7 +108,11 @@ def records() -> str:
     """The repeated records and the parameters that read them."""
     rows = []
     for record in definitions.records().values():
-        names = (one.name for one in search_parameters(record.resource_type).values() if one.record == record.name)
+        names = (
+            one.name
+            for one in search_parameters(record.resource_type).values()
+            if one.record == record.name
+        )
         rows.append((f"*{record.name}*", record.resource_type, code(*names)))
     return table(("record", "of", "parameters"), rows)
 
@@ -117,8 +131,14 @@ def limits() -> str:
     """The limits of a search and of a request."""
     rows = (
         ("matches on a page, when `_count` says nothing", parse.DEFAULT_COUNT),
-        ("matches on a page at most; a larger `_count` is reduced, and the self link says so", parse.MAX_COUNT),
-        ("resources that come along with a page; the answer says what stays behind", Settings().max_included),
+        (
+            "matches on a page at most; a larger `_count` is reduced, and the self link says so",
+            parse.MAX_COUNT,
+        ),
+        (
+            "resources that come along with a page; the answer says what stays behind",
+            Settings().max_included,
+        ),
         ("criteria in a request, and likewise inclusions", parse.MAX_CRITERIA),
         ("values in one comma list", asked.MAX_VALUES),
         ("keys of a sort", parse.MAX_SORT_KEYS),
@@ -135,12 +155,19 @@ def limits() -> str:
 
 def former_names() -> str:
     """Names of earlier editions and what the refusal suggests."""
-    return table(("former name", "suggested"), ((code(old), code(new)) for old, new in criteria.FORMER_NAMES.items()))
+    return table(
+        ("former name", "suggested"),
+        ((code(old), code(new)) for old, new in criteria.FORMER_NAMES.items()),
+    )
 
 
 def corrections() -> str:
     """The parameters whose published expression is not the one that is applied."""
-    rows = ((one.resource_type, code(one.name), one.correction) for one in all_search_parameters() if one.correction)
+    rows = (
+        (one.resource_type, code(one.name), one.correction)
+        for one in all_search_parameters()
+        if one.correction
+    )
     return table(("type", "parameter", "why"), rows)
 
 
@@ -156,7 +183,13 @@ def audit_parameters() -> str:
         "answering": "this parameter, which says how to answer",
     }
     rows = [
-        (told[kind], *(code(*(name for name, one in names.items() if one == treatment)) for treatment in TREATMENTS))
+        (
+            told[kind],
+            *(
+                code(*(name for name, one in names.items() if one == treatment))
+                for treatment in TREATMENTS
+            ),
+        )
         for kind, names in treatments().items()
     ]
     return table(("", "readable", "value hashed, its system readable", "hashed"), rows)
@@ -180,13 +213,20 @@ def route_table() -> str:
 
 def refused_routes() -> str:
     """The interactions of FHIR that are recognised and refused."""
-    rows = ((code(f"[base]/{one.path}"), one.interaction) for one in routes.ROUTES if one.answer is None)
+    rows = (
+        (code(f"[base]/{one.path}"), one.interaction) for one in routes.ROUTES if one.answer is None
+    )
     return table(("address", "interaction"), rows)
 
 
 def statuses() -> str:
     """The HTTP status and the issue code of each kind of refusal."""
-    kinds = {one for module in (errors, door, refusing) for one in vars(module).values() if _is_refusal(one)}
+    kinds = {
+        one
+        for module in (errors, door, refusing)
+        for one in vars(module).values()
+        if _is_refusal(one)
+    }
     rows = (
         (str(one.status), code(one.issue), (inspect.getdoc(one) or "").partition("\n")[0])
         for one in sorted(kinds, key=lambda one: (one.status, one.__name__))
@@ -196,13 +236,23 @@ def statuses() -> str:
 
 def _is_refusal(one: object) -> bool:
     # A usage error stops a command: no client is told of it.
-    return inspect.isclass(one) and issubclass(one, RorError) and one not in (RorError, errors.UsageError)
+    return (
+        inspect.isclass(one)
+        and issubclass(one, RorError)
+        and one not in (RorError, errors.UsageError)
+    )
 
 
 def settings_table() -> str:
     """Every setting."""
     rows = (
-        (code(one.name), code(one.variable), code(one.option), _default(one.default), one.description("en"))
+        (
+            code(one.name),
+            code(one.variable),
+            code(one.option),
+            _default(one.default),
+            one.description("en"),
+        )
         for one in SETTINGS
     )
     return table(("in `ror.toml`", "variable", "option", "default", "what it decides"), rows)
@@ -218,7 +268,9 @@ def _default(value: object) -> str:
 
 def commands() -> str:
     """Every command, its arguments and its options."""
-    return "\n\n".join(_command(name, command) for name, command in _typed("", typer.main.get_command(app)))
+    return "\n\n".join(
+        _command(name, command) for name, command in _typed("", typer.main.get_command(app))
+    )
 
 
 def _typed(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
@@ -252,14 +304,17 @@ def _command(name: str, command: Any) -> str:
 def policy_table() -> str:
     """The matrix of the newest policy, every switch off."""
     rows = [
-        (code(rule), *(policy.cell(policy.STRICT, rule, one) for one in policy.PROFILES)) for rule in policy.rules()
+        (code(rule), *(policy.cell(policy.STRICT, rule, one) for one in policy.PROFILES))
+        for rule in policy.rules()
     ]
     return table((f"rule ({policy.STRICT.name})", *map(str, policy.PROFILES)), rows)
 
 
 def switch_table() -> str:
     """What may be switched on, and why there is a choice."""
-    return table(("switch", "because"), [(code(name), source) for name, source in policy.switches().items()])
+    return table(
+        ("switch", "because"), [(code(name), source) for name, source in policy.switches().items()]
+    )
 
 
 def _plain(text: str | None) -> str:
@@ -308,11 +363,16 @@ def out_of_date() -> Iterator[tuple[Path, str]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").strip().splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="change nothing, fail when a table is out of date")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing, fail when a table is out of date"
+    )
     only_check = parser.parse_args().check
     found = list(out_of_date())
     for page, wanted in found:
-        print(f"{page.relative_to(ROOT)}: {'out of date' if only_check else 'rewritten'}", file=sys.stderr)
+        print(
+            f"{page.relative_to(ROOT)}: {'out of date' if only_check else 'rewritten'}",
+            file=sys.stderr,
+        )
         if not only_check:
             page.write_text(wanted, encoding="utf-8")
     return 1 if only_check and found else 0

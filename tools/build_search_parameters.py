@@ -1,5 +1,5 @@
 """
-Build src/ror/knowledge/search_parameters.json: every search parameter of the ROR guide, ready to be served.
+Build src/ror/standard/knowledge/search_parameters.json: every search parameter of the ROR guide, ready to be served.
 
 The list of the published definitions (resource, name, type, expression, canonical, custom, maturity) comes from a CSV
 file. This script adds what the definitions lack: the expression that matches the data where the published one does
@@ -16,7 +16,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-TARGET = Path(__file__).parent.parent / "src/ror/knowledge/search_parameters.json"
+TARGET = Path(__file__).parent.parent / "src/ror/standard/knowledge/search_parameters.json"
 EXTENSION = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/"
 
 SERVED = (
@@ -48,7 +48,9 @@ def within(resource_type: str, *urls: str) -> str:
 
 CAPACITY = within("Location", EXTENSION + "ror-location-supported-capacity")
 EQUIPMENT = within("Location", EXTENSION + "ror-location-equipment")
-EQUIPMENT_LIMIT = within("Location", EXTENSION + "ror-location-equipment", EXTENSION + "ror-location-equipment-limit")
+EQUIPMENT_LIMIT = within(
+    "Location", EXTENSION + "ror-location-equipment", EXTENSION + "ror-location-equipment-limit"
+)
 RESIDENTIAL = within("Location", EXTENSION + "ror-location-residential-capacity")
 PRICE = within("Organization", EXTENSION + "ror-organization-price")
 
@@ -77,7 +79,10 @@ RECORD_OF: dict[tuple[str, str], str] = {
             "capacity-update-date",
         )
     },
-    **{("Location", name): "equipment" for name in ("equipment-type", "equipment-feature", "limit-value")},
+    **{
+        ("Location", name): "equipment"
+        for name in ("equipment-type", "equipment-feature", "limit-value")
+    },
     **{("Location", name): "residential" for name in ("residential-type", "residential-number")},
     **{
         ("Organization", name): "price"
@@ -95,7 +100,9 @@ RECORD_OF: dict[tuple[str, str], str] = {
 }
 
 CODEABLE = "The sub-extension holds a CodeableConcept; the published expression looks for a code and finds nothing."
-LIMIT_INSIDE = "The limit extension lies inside the equipment extension, not directly under the place."
+LIMIT_INSIDE = (
+    "The limit extension lies inside the equipment extension, not directly under the place."
+)
 
 
 def capacity_code(slice_name: str) -> str:
@@ -187,9 +194,18 @@ STANDARD: tuple[dict[str, Any], ...] = (
 
 # name -> description in French and English; a row of one resource type wins over the row of the name alone.
 SHARED_DESCRIPTIONS: dict[str, tuple[str, str]] = {
-    "_filter": ("Expression booléenne sur les critères de la ressource", "Boolean expression over the parameters"),
-    "_has": ("Critère porté par une ressource qui référence celle-ci", "Criterion on a resource that refers to this"),
-    "_content": ("Texte libre cherché dans toute la ressource", "Free text, anywhere in the resource"),
+    "_filter": (
+        "Expression booléenne sur les critères de la ressource",
+        "Boolean expression over the parameters",
+    ),
+    "_has": (
+        "Critère porté par une ressource qui référence celle-ci",
+        "Criterion on a resource that refers to this",
+    ),
+    "_content": (
+        "Texte libre cherché dans toute la ressource",
+        "Free text, anywhere in the resource",
+    ),
     "_id": ("Identifiant technique", "Logical id"),
     "_lastUpdated": ("Date de dernière mise à jour", "Date of the last update"),
     "_tag": ("Région source de la donnée", "Region the data comes from"),
@@ -201,7 +217,10 @@ DESCRIPTIONS: dict[tuple[str, str], tuple[str, str]] = {
         "Identifier of the place, or its external synchronisation identifier",
     ),
     ("Location", "type"): ("Fonction du lieu", "Function of the place"),
-    ("Location", "status"): ("Statut FHIR du lieu (active, suspended, inactive)", "FHIR status of the place"),
+    ("Location", "status"): (
+        "Statut FHIR du lieu (active, suspended, inactive)",
+        "FHIR status of the place",
+    ),
     ("Location", "operational-status"): (
         "Statut du lieu : opérationnel, fermé temporairement, fermé définitivement",
         "Whether the place is open, closed for a time or closed for good",
@@ -223,23 +242,41 @@ DESCRIPTIONS: dict[tuple[str, str], tuple[str, str]] = {
         "Commune du lieu (code officiel géographique)",
         "Commune of the place (official geographic code)",
     ),
-    ("Location", "temporary-assignement"): ("Affectation temporaire de la capacité", "Temporary use of the capacity"),
+    ("Location", "temporary-assignement"): (
+        "Affectation temporaire de la capacité",
+        "Temporary use of the capacity",
+    ),
     ("Location", "capacity-status"): ("Statut de la capacité d'accueil", "Status of the capacity"),
     ("Location", "nb-capacity"): ("Nombre de lits ou de places", "Number of beds or places"),
-    ("Location", "capacity-type"): ("Nature de la capacité : lit ou place", "Nature of the capacity: bed or place"),
-    ("Location", "temporality-capacity"): ("Temporalité de la capacité", "When the capacity applies"),
+    ("Location", "capacity-type"): (
+        "Nature de la capacité : lit ou place",
+        "Nature of the capacity: bed or place",
+    ),
+    ("Location", "temporality-capacity"): (
+        "Temporalité de la capacité",
+        "When the capacity applies",
+    ),
     ("Location", "gender-capacity-available"): (
         "Genre des personnes que la capacité disponible peut accueillir",
         "Gender of the persons whom the free capacity can receive",
     ),
-    ("Location", "capacity-closing-type"): ("Type de fermeture de la capacité", "How the capacity is closed"),
+    ("Location", "capacity-closing-type"): (
+        "Type de fermeture de la capacité",
+        "How the capacity is closed",
+    ),
     ("Location", "additional-bed-type"): ("Type de lit supplémentaire", "Kind of additional bed"),
-    ("Location", "crisis-type"): ("Type de crise auquel répond la capacité", "Kind of crisis the capacity is for"),
+    ("Location", "crisis-type"): (
+        "Type de crise auquel répond la capacité",
+        "Kind of crisis the capacity is for",
+    ),
     ("Location", "capacity-update-date"): (
         "Date de mise à jour de la capacité",
         "Date of the last update of the capacity",
     ),
-    ("Location", "equipment-type"): ("Type d'équipement présent dans le lieu", "Kind of equipment in the place"),
+    ("Location", "equipment-type"): (
+        "Type d'équipement présent dans le lieu",
+        "Kind of equipment in the place",
+    ),
     ("Location", "equipment-feature"): (
         "Caractéristique limitante de l'équipement",
         "Feature of the equipment that has a limit",
@@ -250,7 +287,10 @@ DESCRIPTIONS: dict[tuple[str, str], tuple[str, str]] = {
     ),
     ("Location", "residential-type"): ("Type d'habitation", "Kind of housing"),
     ("Location", "residential-number"): ("Nombre d'habitations", "Number of housing units"),
-    ("Location", "organization"): ("Organisation responsable du lieu", "Organization in charge of the place"),
+    ("Location", "organization"): (
+        "Organisation responsable du lieu",
+        "Organization in charge of the place",
+    ),
     ("HealthcareService", "identifier"): ("Identifiant de l'offre", "Identifier of the offer"),
     ("HealthcareService", "name"): ("Nom de l'offre", "Name of the offer"),
     ("HealthcareService", "service-category"): ("Type d'offre", "Kind of offer"),
@@ -260,8 +300,14 @@ DESCRIPTIONS: dict[tuple[str, str], tuple[str, str]] = {
         "Characteristic of the offer (mode of care, act, skill…); its system tells which one",
     ),
     ("HealthcareService", "specialty"): ("Activité opérationnelle", "Operational activity"),
-    ("HealthcareService", "location"): ("Lieu de réalisation de l'offre", "Place where the offer is delivered"),
-    ("HealthcareService", "organization"): ("Structure qui porte l'offre", "Organization that carries the offer"),
+    ("HealthcareService", "location"): (
+        "Lieu de réalisation de l'offre",
+        "Place where the offer is delivered",
+    ),
+    ("HealthcareService", "organization"): (
+        "Structure qui porte l'offre",
+        "Organization that carries the offer",
+    ),
     ("HealthcareService", "psychiatric-sector"): (
         "Secteur psychiatrique : département, G ou I, numéro",
         "Psychiatric sector: département, G or I, number",
@@ -271,8 +317,14 @@ DESCRIPTIONS: dict[tuple[str, str], tuple[str, str]] = {
         "Area served (commune, département, region, territory)",
     ),
     ("HealthcareService", "patient-type"): ("Public pris en charge", "Kind of persons cared for"),
-    ("HealthcareService", "age-range-low"): ("Âge minimal accepté, inclus", "Lowest age accepted, inclusive"),
-    ("HealthcareService", "age-range-high"): ("Âge maximal accepté, inclus", "Highest age accepted, inclusive"),
+    ("HealthcareService", "age-range-low"): (
+        "Âge minimal accepté, inclus",
+        "Lowest age accepted, inclusive",
+    ),
+    ("HealthcareService", "age-range-high"): (
+        "Âge maximal accepté, inclus",
+        "Highest age accepted, inclusive",
+    ),
     ("HealthcareService", "notavailable-closing-reopeningdate"): (
         "Période de fermeture : de la fermeture à la réouverture prévue",
         "Time of closure: from the closing to the expected reopening",
@@ -294,16 +346,28 @@ DESCRIPTIONS: dict[tuple[str, str], tuple[str, str]] = {
         "Category of establishment or kind of internal organization",
     ),
     ("Organization", "partof"): ("Structure de rattachement", "Organization it belongs to"),
-    ("Organization", "drop-zone"): ("Présence d'une zone de poser d'hélicoptère", "Has a helicopter landing zone"),
-    ("Organization", "closing-type"): ("Type de fermeture de l'établissement", "How the establishment was closed"),
-    ("Organization", "period-end"): ("Date de fermeture de l'établissement", "Closing date of the establishment"),
+    ("Organization", "drop-zone"): (
+        "Présence d'une zone de poser d'hélicoptère",
+        "Has a helicopter landing zone",
+    ),
+    ("Organization", "closing-type"): (
+        "Type de fermeture de l'établissement",
+        "How the establishment was closed",
+    ),
+    ("Organization", "period-end"): (
+        "Date de fermeture de l'établissement",
+        "Closing date of the establishment",
+    ),
     ("Organization", "price-type"): ("Type de tarif", "Kind of price"),
     ("Organization", "price-amount-value"): ("Montant du tarif", "Amount of the price"),
     ("Organization", "price-residential-type"): (
         "Type d'habitation auquel s'applique le tarif",
         "Kind of housing the price is for",
     ),
-    ("Organization", "special-price"): ("Condition tarifaire particulière", "Special condition of the price"),
+    ("Organization", "special-price"): (
+        "Condition tarifaire particulière",
+        "Special condition of the price",
+    ),
     ("Organization", "price-dependency-level"): (
         "Groupe tarifaire de dépendance",
         "Level of dependency the price is for",
@@ -317,7 +381,10 @@ DESCRIPTIONS: dict[tuple[str, str], tuple[str, str]] = {
         "Date de début de validité du tarif",
         "First day on which the price applies",
     ),
-    ("Organization", "oi-name"): ("Nom de l'organisation interne", "Name of the internal organization"),
+    ("Organization", "oi-name"): (
+        "Nom de l'organisation interne",
+        "Name of the internal organization",
+    ),
     ("Practitioner", "identifier"): (
         "Identifiant national du professionnel (RPPS, ADELI)",
         "National identifier of the professional (RPPS, ADELI)",
@@ -338,18 +405,30 @@ DESCRIPTIONS: dict[tuple[str, str], tuple[str, str]] = {
     ("Task", "identifier"): ("Identifiant de l'anomalie", "Identifier of the anomaly"),
     ("Task", "focus"): ("Ressource en anomalie", "Resource the anomaly is about"),
     ("Task", "business-status"): ("Statut métier de l'anomalie", "Business status of the anomaly"),
-    ("Task", "authored-on"): ("Date de création de l'anomalie", "Date on which the anomaly was raised"),
+    ("Task", "authored-on"): (
+        "Date de création de l'anomalie",
+        "Date on which the anomaly was raised",
+    ),
     ("Measure", "identifier"): ("Identifiant de l'indicateur", "Identifier of the indicator"),
     ("Measure", "topic"): ("Sujet de l'indicateur", "Topic of the indicator"),
     ("MeasureReport", "date"): ("Date de la mesure", "Date of the measurement"),
     ("MeasureReport", "measure"): ("Indicateur mesuré", "Indicator that is reported"),
-    ("Questionnaire", "identifier"): ("Identifiant du modèle de saisie", "Identifier of the entry template"),
+    ("Questionnaire", "identifier"): (
+        "Identifiant du modèle de saisie",
+        "Identifier of the entry template",
+    ),
     ("Questionnaire", "context"): (
         "Contexte d'usage : catégorie d'établissement, spécialité ou profession",
         "Context of use: category of establishment, specialty or profession",
     ),
-    ("Questionnaire", "status"): ("Statut du modèle : draft, active, retired", "Status of the template"),
-    ("Questionnaire", "date"): ("Date de publication du modèle", "Publication date of the template"),
+    ("Questionnaire", "status"): (
+        "Statut du modèle : draft, active, retired",
+        "Status of the template",
+    ),
+    ("Questionnaire", "date"): (
+        "Date de publication du modèle",
+        "Publication date of the template",
+    ),
     ("Questionnaire", "version"): ("Version du modèle", "Version of the template"),
     ("Questionnaire", "title"): ("Titre du modèle", "Title of the template"),
     ("Questionnaire", "description"): ("Description du modèle", "Description of the template"),
@@ -359,7 +438,9 @@ DESCRIPTIONS: dict[tuple[str, str], tuple[str, str]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument("csv", type=Path, help="the published list: resource,name,type,expression,canonical,...")
+    parser.add_argument(
+        "csv", type=Path, help="the published list: resource,name,type,expression,canonical,..."
+    )
     with parser.parse_args().csv.open(encoding="utf-8", newline="") as lines:
         parameters = [completed(row) for row in csv.DictReader(lines)]
     refuse_leftovers({(parameter["resource"], parameter["name"]) for parameter in parameters})

@@ -1,5 +1,5 @@
 """
-Builds the table of code systems and value sets that `ror.terminology` reads, from a folder of NOS tables.
+Builds the table of code systems and value sets that `ror.standard.terminology` reads, from a folder of NOS tables.
 
 NOS (*nomenclatures des objets de santé*) is published by the Agence du numérique en santé about every month. The
 folder holds one JSON object a table, named after it: `TRE_….json` (code systems), `JDV_….json` (value sets),
@@ -18,7 +18,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-TABLE = Path(__file__).resolve().parents[1] / "src" / "ror" / "knowledge" / "terminology.json.gz"
+TABLE = (
+    Path(__file__).resolve().parents[1]
+    / "src"
+    / "ror"
+    / "standard"
+    / "knowledge"
+    / "terminology.json.gz"
+)
 KINDS = {"code_systems": "TRE_*.json", "value_sets": "JDV_*.json", "associations": "ASS_*.json"}
 REQUIRED = {
     "code_systems": ("url", "name", "concepts"),
@@ -33,13 +40,17 @@ def tables(folder: Path, kind: str) -> Iterator[dict[str, Any]]:
         table = json.loads(path.read_bytes())
         missing = [field for field in REQUIRED[kind] if not table.get(field)]
         if missing:
-            raise ValueError(f"{path.name} has no {', '.join(missing)}; a table of {kind} needs them")
+            raise ValueError(
+                f"{path.name} has no {', '.join(missing)}; a table of {kind} needs them"
+            )
         yield {field: value for field, value in table.items() if value is not None}
 
 
 def provenance(found: dict[str, list[dict[str, Any]]], read_on: date) -> dict[str, Any]:
     """Who publishes the tables, which release was read and when, under which terms, and how much there is."""
-    versions = sorted(str(table["version"]) for kind in KINDS for table in found[kind] if table.get("version"))
+    versions = sorted(
+        str(table["version"]) for kind in KINDS for table in found[kind] if table.get("version")
+    )
     return {
         "publisher": "Agence du numérique en santé (ANS)",
         "source": "NOS, nomenclatures des objets de santé",
@@ -68,16 +79,24 @@ def written(table: dict[str, Any]) -> bytes:
     def compact(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
-    lists = [f'"{kind}":[\n' + ",\n".join(compact(one) for one in table[kind]) + "\n]" for kind in KINDS]
+    lists = [
+        f'"{kind}":[\n' + ",\n".join(compact(one) for one in table[kind]) + "\n]" for kind in KINDS
+    ]
     text = "{" + ",\n".join([f'"provenance":{compact(table["provenance"])}', *lists]) + "}\n"
     return gzip.compress(text.encode(), compresslevel=9, mtime=0)
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description="Build the table of code systems and value sets.")
+    arguments = argparse.ArgumentParser(
+        description="Build the table of code systems and value sets."
+    )
     arguments.add_argument("folder", type=Path, help="folder of NOS tables, one JSON file each")
-    arguments.add_argument("--read-on", type=date.fromisoformat, required=True, help="day the tables were read")
-    arguments.add_argument("--out", type=Path, default=TABLE, help="file to write (default: %(default)s)")
+    arguments.add_argument(
+        "--read-on", type=date.fromisoformat, required=True, help="day the tables were read"
+    )
+    arguments.add_argument(
+        "--out", type=Path, default=TABLE, help="file to write (default: %(default)s)"
+    )
     given = arguments.parse_args()
     table = build(given.folder, given.read_on)
     given.out.write_bytes(written(table))

@@ -5,7 +5,9 @@ The texts live in `knowledge/messages/*.toml`, one table per key with a text per
 This module finds and fills them; it decides nothing. French is the default, English is given on request.
 """
 
+import difflib
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 from typing import Final
@@ -22,7 +24,7 @@ def catalogue() -> dict[str, dict[str, str]]:
     Raises ValueError when two files define the same key or a key lacks a language.
     """
     texts: dict[str, dict[str, str]] = {}
-    folder = resources.files("ror.knowledge").joinpath("messages")
+    folder = resources.files("ror.standard.knowledge").joinpath("messages")
     for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if not file.name.endswith(".toml"):
             continue
@@ -73,3 +75,29 @@ def _quality(parameters: str) -> float:
         return float(value)
     except ValueError:
         return 0.0
+
+
+# --- what a diagnostic repeats and suggests ---------------------------------------------------------
+
+_LONGEST_SUGGESTED: Final = 64
+"""Longer names have no near neighbour, and measuring how far they are would be work for an attacker."""
+
+
+def shown(value: str) -> str:
+    """The value as an error repeats it: its first hundred characters."""
+    return value if len(value) <= 100 else f"{value[:100]}…"
+
+
+def closest(name: str, known: Iterable[str], shown_as: str = "{}") -> str:
+    """
+    The known name nearest to one that is not, or all of them when none is near.
+
+    >>> closest("Healthcareservice", ("HealthcareService", "Location"))
+    'HealthcareService'
+    """
+    candidates = tuple(known)
+    if len(name) <= _LONGEST_SUGGESTED:
+        by_lowered = {one.lower(): one for one in candidates}
+        for near in difflib.get_close_matches(name.lower(), by_lowered, n=1, cutoff=0.65):
+            return shown_as.format(by_lowered[near])
+    return ", ".join(shown_as.format(one) for one in candidates)

@@ -83,7 +83,11 @@ class Log:
 
 
 def _json_line(level: Level, event: str, facts: dict[str, Any]) -> bytes:
-    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event}
+    line = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "level": level,
+        "event": event,
+    }
     line.update({name: value for name, value in facts.items() if value is not None})
     try:
         return _ENCODE(line) + b"\n"
@@ -104,7 +108,12 @@ def _text_line(level: Level, event: str, facts: dict[str, Any]) -> bytes:
     """The message alone when there is one, with its traceback if any; else the event and its facts."""
     told = facts.pop("message", None)
     if told is None:
-        told = " ".join([event, *(f"{name}={_plain(value)}" for name, value in facts.items() if value is not None)])
+        told = " ".join(
+            [
+                event,
+                *(f"{name}={_plain(value)}" for name, value in facts.items() if value is not None),
+            ]
+        )
     elif (problem := facts.get("problem")) is not None:
         told = f"{told}\n{str(problem).rstrip()}"
     mark = "" if level == "info" else f"{level.upper()} "
@@ -161,37 +170,74 @@ class Metrics:
         if self._shared:
             _forget_dead_processes(Path(self._shared))
         self._requests = Counter(
-            "ror_requests", "Requests answered", ("route", "method", "status"), registry=self.registry
+            "ror_requests",
+            "Requests answered",
+            ("route", "method", "status"),
+            registry=self.registry,
         )
         self._seconds = Histogram(
-            "ror_request_seconds", "Time to answer", ("route",), buckets=_BUCKETS, registry=self.registry
+            "ror_request_seconds",
+            "Time to answer",
+            ("route",),
+            buckets=_BUCKETS,
+            registry=self.registry,
         )
         self._bytes = Counter("ror_response_bytes", "Bytes of bodies sent", registry=self.registry)
-        self._in_flight = self._gauge("ror_requests_in_flight", "Requests being answered", "livesum")
-        self._seq = self._gauge("ror_index_seq", "Last change that the index holds, of the latest process", "livemin")
+        self._in_flight = self._gauge(
+            "ror_requests_in_flight", "Requests being answered", "livesum"
+        )
+        self._seq = self._gauge(
+            "ror_index_seq", "Last change that the index holds, of the latest process", "livemin"
+        )
         self._resources = self._gauge("ror_resources", "Live resources", "livemax", ("type",))
         self._index_bytes = self._gauge("ror_index_bytes", "Bytes of the index arrays", "livesum")
         self._index_fails = self._gauge(
-            "ror_index_failing", "Whether the index cannot do what it does by itself", "livemax", ("work",)
+            "ror_index_failing",
+            "Whether the index cannot do what it does by itself",
+            "livemax",
+            ("work",),
         )
-        self._bodies_bytes = self._gauge("ror_body_cache_bytes", "Bytes of bodies kept at hand", "livesum")
+        self._bodies_bytes = self._gauge(
+            "ror_body_cache_bytes", "Bytes of bodies kept at hand", "livesum"
+        )
         self._bodies = self._gauge(
-            "ror_body_cache_reads", "Bodies read, by whether they were at hand", "livesum", ("at_hand",)
+            "ror_body_cache_reads",
+            "Bodies read, by whether they were at hand",
+            "livesum",
+            ("at_hand",),
         )
-        self._answers_bytes = self._gauge("ror_answer_cache_bytes", "Bytes of answers kept at hand", "livesum")
+        self._answers_bytes = self._gauge(
+            "ror_answer_cache_bytes", "Bytes of answers kept at hand", "livesum"
+        )
         self._answers = self._gauge(
-            "ror_answer_cache_reads", "Reads and searches, by whether their answer was at hand", "livesum", ("at_hand",)
+            "ror_answer_cache_reads",
+            "Reads and searches, by whether their answer was at hand",
+            "livesum",
+            ("at_hand",),
         )
-        self._trail_lines = Counter("ror_audit_lines", "Lines of the audit trail on disk", registry=self.registry)
+        self._trail_lines = Counter(
+            "ror_audit_lines", "Lines of the audit trail on disk", registry=self.registry
+        )
         self._trail_lag = self._gauge(
-            "ror_audit_lag_seconds", "Wait of the oldest line of the last write of the audit trail", "livemax"
+            "ror_audit_lag_seconds",
+            "Wait of the oldest line of the last write of the audit trail",
+            "livemax",
         )
-        self._trail_fails = self._gauge("ror_audit_failing", "Whether the audit trail cannot be written", "livemax")
+        self._trail_fails = self._gauge(
+            "ror_audit_failing", "Whether the audit trail cannot be written", "livemax"
+        )
         self._counted = Counter(
-            "ror_rate_calls", "Calls counted against a rate", ("client", "outcome"), registry=self.registry
+            "ror_rate_calls",
+            "Calls counted against a rate",
+            ("client", "outcome"),
+            registry=self.registry,
         )
-        self._rate = self._gauge("ror_rate_calls_per_minute", "Calls a minute allowed", "livemostrecent", ("client",))
-        self._burst = self._gauge("ror_rate_burst", "Calls at once allowed", "livemostrecent", ("client",))
+        self._rate = self._gauge(
+            "ror_rate_calls_per_minute", "Calls a minute allowed", "livemostrecent", ("client",)
+        )
+        self._burst = self._gauge(
+            "ror_rate_burst", "Calls at once allowed", "livemostrecent", ("client",)
+        )
         self._held: set[str] = set()
         """Clients of which a rate was ever told."""
         # Looking a child up by its labels costs more than counting.

@@ -9,24 +9,24 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ror import terminology
-from ror.acting import Record, TracedKeys, recorder, untraced
-from ror.answers import Answers
-from ror.authorising import TokenPolicy, TokenService
-from ror.authorities import WatchedAuthorities
-from ror.bodies import Bodies
+from ror.audit.acts import Record, TracedKeys, recorder, untraced
+from ror.audit.trail.folder import Folder
+from ror.audit.trail.writing import Journal, Listeners
 from ror.errors import Unavailable, UsageError
-from ror.issuers import Issuers, Told, nobody
-from ror.rates import Rates
-from ror.registry import Registry
-from ror.search.index import Index, Troubled
-from ror.search.seal import Seal, seal_of
+from ror.identity.authorities import WatchedAuthorities
+from ror.identity.provider_keys import Issuers, Told, nobody
+from ror.identity.rates import Rates
+from ror.identity.registry import Registry
+from ror.identity.token_service import TokenPolicy, TokenService
+from ror.identity.tokens import providers
+from ror.search.answer.answer_cache import Answers
+from ror.search.answer.bodies import Bodies
+from ror.search.answer.page_links import Seal, seal_of
+from ror.search.index.index import Index, Troubled
 from ror.settings import Settings
+from ror.standard import terminology
 from ror.store import database_file, open_store
 from ror.store.contract import Store
-from ror.tokens import providers
-from ror.trail.folder import Folder
-from ror.trail.writing import Journal, Listeners
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,9 @@ class Directory:
 
 
 def open_directory(
-    settings: Settings, told_of_issuer: Told = nobody, troubled: Troubled = lambda work, problem: None
+    settings: Settings,
+    told_of_issuer: Told = nobody,
+    troubled: Troubled = lambda work, problem: None,
 ) -> Directory:
     """
     The directory that the settings name, created when there is none, indexed and following its changes;
@@ -69,7 +71,9 @@ def open_directory(
     store = open_store(settings.database)
     try:
         bodies = Bodies(store, settings.body_cache_mb * 1_000_000)
-        index = Index(store, snapshot_folder(settings.database), changed=bodies.forget, troubled=troubled)
+        index = Index(
+            store, snapshot_folder(settings.database), changed=bodies.forget, troubled=troubled
+        )
         answers = Answers(settings.answer_cache_mb * 1_000_000)
         seal = seal_of(store)
         registry = Registry(store)
@@ -85,7 +89,9 @@ def open_directory(
     except BaseException:
         store.close()
         raise
-    return Directory(settings, store, index, bodies, answers, seal, registry, issuers, rates, tokens, ready_in_s)
+    return Directory(
+        settings, store, index, bodies, answers, seal, registry, issuers, rates, tokens, ready_in_s
+    )
 
 
 def use_tables(settings: Settings) -> None:
@@ -94,7 +100,9 @@ def use_tables(settings: Settings) -> None:
         try:
             terminology.load(Path(settings.terminology_file))
         except (OSError, ValueError) as problem:
-            raise UsageError("terminology.bad-file", file=settings.terminology_file, problem=problem) from None
+            raise UsageError(
+                "terminology.bad-file", file=settings.terminology_file, problem=problem
+            ) from None
 
 
 BY_ITSELF: Final = "ror"
@@ -103,7 +111,9 @@ TRAIL_KEY: Final = "audit-key"
 """The fact of a store that says which key its audit trail was begun under, by its fingerprint."""
 
 
-def open_trail(settings: Settings, store: Store, listeners: Listeners | None = None) -> Journal | None:
+def open_trail(
+    settings: Settings, store: Store, listeners: Listeners | None = None
+) -> Journal | None:
     """
     This process's part of the audit trail of a directory, made where there is none; None when it is turned off.
 
@@ -152,7 +162,11 @@ def _begin(folder: Folder, store: Store, begin: Callable[[], None] = lambda: Non
 
 def trail_folder(settings: Settings) -> Path:
     """Where the audit trail of a directory is: where it is said, else beside its file."""
-    return Path(settings.audit_folder) if settings.audit_folder else _beside(settings.database, ".audit")
+    return (
+        Path(settings.audit_folder)
+        if settings.audit_folder
+        else _beside(settings.database, ".audit")
+    )
 
 
 def snapshot_folder(database: str) -> Path:

@@ -19,8 +19,8 @@ from urllib.parse import quote, urlsplit
 from ror import messages
 from ror.access import OPEN_DATA, anonymous_viewer
 from ror.errors import UsageError
-from ror.loopback import is_loopback
-from ror.tokens.keys import LONGEST_LIFE_S
+from ror.identity.loopback import is_loopback
+from ror.identity.tokens.keys import LONGEST_LIFE_S
 
 ENVIRONMENT_PREFIX: Final = "ROR_"
 FILE_VARIABLE: Final = "ROR_CONFIG"
@@ -78,7 +78,9 @@ def _one_of(*allowed: str) -> Reader:
 
 
 def _yes_or_no(text: str) -> bool:
-    answer = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower())
+    answer = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(
+        text.lower()
+    )
     if answer is None:
         raise _Unfit("settings.not-a-choice", choices="true, false")
     return answer
@@ -90,8 +92,15 @@ def _public_url(text: str) -> str:
         port_is_fine = parts.port is None or parts.port > 0
     except ValueError:
         raise _Unfit("settings.not-a-url") from None
-    is_plain = re.fullmatch(r"[\x21-\x7e]+", text) and not (parts.query or parts.fragment or "@" in parts.netloc)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain or not port_is_fine:
+    is_plain = re.fullmatch(r"[\x21-\x7e]+", text) and not (
+        parts.query or parts.fragment or "@" in parts.netloc
+    )
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or not is_plain
+        or not port_is_fine
+    ):
         raise _Unfit("settings.not-a-url")
     return text.rstrip("/")
 
@@ -258,7 +267,11 @@ def load(
     """
     environment = environment or {}
     values: dict[str, Any] = {}
-    for source in (_from_file(_chosen_file(file, environment)), _from_environment(environment), _given(options or {})):
+    for source in (
+        _from_file(_chosen_file(file, environment)),
+        _from_environment(environment),
+        _given(options or {}),
+    ):
         for name, origin, value in source:
             values[name] = _read(name, value, origin)
     settings = Settings(**values)

@@ -101,9 +101,18 @@ SORTS = {
         "organization:Organization.drop-zone",
         "-_lastUpdated",
     ),
-    "HealthcareService": ("characteristic", "location.nb-capacity", "-location.capacity-update-date", "location.name"),
+    "HealthcareService": (
+        "characteristic",
+        "location.nb-capacity",
+        "-location.capacity-update-date",
+        "location.name",
+    ),
     "Organization": ("drop-zone", "name", "-_id"),
-    "PractitionerRole": ("service.characteristic", "service.location.nb-capacity", "practitioner.identifier"),
+    "PractitionerRole": (
+        "service.characteristic",
+        "service.location.nb-capacity",
+        "practitioner.identifier",
+    ),
 }
 
 
@@ -118,10 +127,13 @@ class Adversary:
         """Keep what an answer says that may serve later."""
         text = answer.body.decode()
         found = {
-            "word": re.findall(r'"(?:text|name|city|display|family|description|comment|valueString)":"(\w+)"', text),
+            "word": re.findall(
+                r'"(?:text|name|city|display|family|description|comment|valueString)":"(\w+)"', text
+            ),
             "code": re.findall(r'"code":"(\w+)"', text),
             "identifier": re.findall(r'"value":"([a-z]+)"', text),
-            "reference": re.findall(r'"reference":"(\w+/\w+)"', text) + re.findall(r'/(\w+/\w+)","resource"', text),
+            "reference": re.findall(r'"reference":"(\w+/\w+)"', text)
+            + re.findall(r'/(\w+/\w+)","resource"', text),
             "cursor": re.findall(r"_cursor=([\w-]+)", text),
             "tag": [value for name, value in answer.headers if name == "etag"],
         }
@@ -170,11 +182,17 @@ class Adversary:
         """Close in on a number of beds, or of kilograms, half by half."""
         resource_type, way = self.random.choice(TO_PLACES)
         parameter = self.random.choice(("nb-capacity", "limit-value"))
-        more = [(f"{way}capacity-status", self.some("code", *secrets.CODES))] if self.random.random() < 0.3 else []
+        more = (
+            [(f"{way}capacity-status", self.some("code", *secrets.CODES))]
+            if self.random.random() < 0.3
+            else []
+        )
         one, low, high = self.target_of(resource_type), 0, secrets.MOST
         while low < high:
             middle = (low + high + 1) // 2
-            answer = yield self.search(resource_type, *one, (f"{way}{parameter}", f"ge{middle}"), *more)
+            answer = yield self.search(
+                resource_type, *one, (f"{way}{parameter}", f"ge{middle}"), *more
+            )
             low, high = (middle, high) if answer.total else (low, middle - 1)
         yield self.search(resource_type, *one, (f"{way}{parameter}", str(low)))
 
@@ -185,7 +203,9 @@ class Adversary:
         while low < high:
             middle = (low + high + 1) // 2
             date = f"2024-{middle // 28 + 1:02}-{middle % 28 + 1:02}"
-            answer = yield self.search(resource_type, *one, (f"{way}capacity-update-date", f"ge{date}"))
+            answer = yield self.search(
+                resource_type, *one, (f"{way}capacity-update-date", f"ge{date}")
+            )
             low, high = (middle, high) if answer.total else (low, middle - 1)
 
     def words(self) -> Strategy:
@@ -201,14 +221,18 @@ class Adversary:
                 break
         while known and len(known) < 6:
             for letter in secrets.SECRET_LETTERS + secrets.OPEN_LETTERS:
-                answer = yield self.search(resource_type, (f"{way}{parameter}", known + letter), ("_sort", "-_score"))
+                answer = yield self.search(
+                    resource_type, (f"{way}{parameter}", known + letter), ("_sort", "-_score")
+                )
                 if answer.total:
                     known += letter
                     break
             else:
                 break
         for one in SEARCHED:
-            yield self.search(one, ("_content", known or self.some("word", "aa")), ("_sort", "_score"))
+            yield self.search(
+                one, ("_content", known or self.some("word", "aa")), ("_sort", "_score")
+            )
 
     def codes(self) -> Strategy:
         """Which codes something has, one by one, and which not."""
@@ -226,13 +250,20 @@ class Adversary:
         if self.random.random() < 0.4:
             (resource_type, way), parameter = self.random.choice(TO_OFFERS), "characteristic"
         one = self.target_of(resource_type)
-        yield self.search(resource_type, *one, (f"{way}{parameter}:missing", self.random.choice(("true", "false"))))
+        yield self.search(
+            resource_type,
+            *one,
+            (f"{way}{parameter}:missing", self.random.choice(("true", "false"))),
+        )
         for code in (*secrets.CODES, self.some("code", "07")):
             modifier = self.random.choice(("", "", ":not"))
             answer = yield self.search(resource_type, *one, (f"{way}{parameter}{modifier}", code))
             if answer.total and not modifier:
                 yield self.search(
-                    resource_type, *one, (f"{way}{parameter}", code), (f"{way}nb-capacity:missing", "false")
+                    resource_type,
+                    *one,
+                    (f"{way}{parameter}", code),
+                    (f"{way}nb-capacity:missing", "false"),
                 )
         label = self.some("word", "ab", "de")[:2]
         yield self.search(resource_type, *one, (f"{way}{parameter}:text", label))
@@ -244,9 +275,13 @@ class Adversary:
         answer = yield self.search("Organization", (f"{way}drop-zone", value), ("_count", "50"))
         for entry in answer.json.get("entry", ())[:3]:
             yield self.search(
-                "Organization", ("_id", entry.get("resource", {}).get("id", "o0")), ("drop-zone:not", value)
+                "Organization",
+                ("_id", entry.get("resource", {}).get("id", "o0")),
+                ("drop-zone:not", value),
             )
-        yield self.search("HealthcareService", ("organization.drop-zone", value), ("_summary", "count"))
+        yield self.search(
+            "HealthcareService", ("organization.drop-zone", value), ("_summary", "count")
+        )
 
     def filters(self) -> Strategy:
         """The same in one expression."""
@@ -273,7 +308,9 @@ class Adversary:
             text = self.random.choice(comparisons[resource_type])
             answer = yield self.search(resource_type, ("_filter", text))
             turned = (
-                f"not({text})" if answer.total else f"({text}) or ({self.random.choice(comparisons[resource_type])})"
+                f"not({text})"
+                if answer.total
+                else f"({text}) or ({self.random.choice(comparisons[resource_type])})"
             )
             yield self.search(resource_type, ("_filter", turned))
 
@@ -299,23 +336,37 @@ class Adversary:
         for _ in range(3):
             resource_type = self.random.choice(SEARCHED)
             again = [sort] if resource_type == "Location" else []
-            yield self.search(resource_type, *again, ("_cursor", self.some("cursor", "AAAA")), ("_count", "2"))
+            yield self.search(
+                resource_type, *again, ("_cursor", self.some("cursor", "AAAA")), ("_count", "2")
+            )
 
     def inclusions(self) -> Strategy:
         """What comes along, then what comes along with that."""
         resource_type, rule, what = self.random.choice(INCLUSIONS)
         answer = yield self.search(resource_type, *self.target_of(resource_type), (rule, what))
-        along = [one["resource"] for one in answer.json.get("entry", ()) if one["search"]["mode"] == "include"]
+        along = [
+            one["resource"]
+            for one in answer.json.get("entry", ())
+            if one["search"]["mode"] == "include"
+        ]
         for one in along[:2]:
-            more = [(name, asked) for source, name, asked in INCLUSIONS if source == one["resourceType"]]
+            more = [
+                (name, asked) for source, name, asked in INCLUSIONS if source == one["resourceType"]
+            ]
             again = [(f"{name}:iterate", asked) for _, name, asked in INCLUSIONS]
-            yield self.search(one["resourceType"], ("_id", one["id"]), *more, *self.random.sample(again, 2))
+            yield self.search(
+                one["resourceType"], ("_id", one["id"]), *more, *self.random.sample(again, 2)
+            )
 
     def reads(self) -> Strategy:
         """Read, ask again for what is held, for parts, and for what others hold."""
         seen, resource_type = self.random.choice(list(secrets.TYPES.items()))
         name = self.random.choice(
-            (f"{resource_type}/{self.anyone(seen)}", self.hidden(), self.some("reference", "Task/1"))
+            (
+                f"{resource_type}/{self.anyone(seen)}",
+                self.hidden(),
+                self.some("reference", "Task/1"),
+            )
         )
         target = f"{MOUNT}/{name}"
         answer = yield Request(target)
@@ -324,7 +375,9 @@ class Adversary:
         yield Request(target, (("if-none-match", f'{self.some("tag", "*")}, W/"1"'),))
         since = answer.header("last-modified") or "Thu, 28 May 2026 20:26:40 GMT"
         yield Request(target, (("if-modified-since", since),))
-        part = self.random.choice(("_elements=extension", "_summary=true", "_summary=data", "_pretty=true"))
+        part = self.random.choice(
+            ("_elements=extension", "_summary=true", "_summary=data", "_pretty=true")
+        )
         yield Request(f"{target}?{part}")
         yield Request(f"{target}/_history/1")
 
@@ -347,7 +400,9 @@ class Adversary:
             modifier = self.random.choice(("", "", ":not", ":identifier"))
             value = hidden if modifier != ":identifier" else self.some("identifier", "abcabc")
             yield self.search(resource_type, (f"{parameter}{modifier}", value))
-            yield self.search(resource_type, (f"{parameter}:missing", self.random.choice(("true", "false"))))
+            yield self.search(
+                resource_type, (f"{parameter}:missing", self.random.choice(("true", "false")))
+            )
         yield self.search("Organization", ("_has:Task:focus:_id", self.anyone("xt")))
         yield self.search("Location", ("_has:HealthcareService:location:_id", self.anyone("xh")))
 

@@ -14,26 +14,31 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from ror.definitions import FULL_TEXT, RESOURCE_TYPES, SearchParameter, search_parameters
-from ror.search.asked import PREFIXES
-from ror.search.beside import record_of
-from ror.search.extract import extract
-from ror.search.filter import OPERATORS
-from ror.search.modifiers import modifiers_of
-from ror.search.parse import SORTABLE
-from ror.search.values import (
+from ror.search.index.extract import extract
+from ror.search.language.beside import record_of
+from ror.search.language.criterion_values import PREFIXES
+from ror.search.language.filter import OPERATORS
+from ror.search.language.modifiers import modifiers_of
+from ror.search.language.parse import SORTABLE
+from ror.search.language.values import (
     Canonical,
     NamedReference,
     Period,
     Position,
     Quantity,
-    Reference,
     Text,
     Token,
     TypedIdentifier,
     Value,
     Words,
 )
+from ror.standard.definitions import (
+    FULL_TEXT,
+    RESOURCE_TYPES,
+    SearchParameter,
+    search_parameters,
+)
+from ror.standard.references import Reference
 from tests.access import worlds
 from tests.search import worlds as plain
 from tests.search.test_fuzz import LINKS
@@ -66,9 +71,14 @@ class Grammar:
         for one in resources:
             key, entries = (one["resourceType"], one["id"]), extract(one)
             written = [
-                (name, text, row) for name, held in entries.items() for value, row in held if (text := _written(value))
+                (name, text, row)
+                for name, held in entries.items()
+                for value, row in held
+                if (text := _written(value))
             ]
-            self._held[key] = [one for one in written if ":" in one[0] or one[0] in _asked_of(key[0])]
+            self._held[key] = [
+                one for one in written if ":" in one[0] or one[0] in _asked_of(key[0])
+            ]
             for name, text, _ in written:
                 self._values[key[0], name].append(text)
             for name, held in entries.items():
@@ -87,7 +97,9 @@ class Grammar:
             pairs.append(("_filter", self._filter(random, resource_type, 2)))
         pairs += [_inclusion(random, resource_type) for _ in range(random.choice((0, 0, 1, 2)))]
         pairs += [
-            (name, make(self, random, resource_type, pairs)) for name, share, make in RESULTS if random.random() < share
+            (name, make(self, random, resource_type, pairs))
+            for name, share, make in RESULTS
+            if random.random() < share
         ]
         return Request(
             resource_type,
@@ -102,7 +114,9 @@ class Grammar:
     def _criteria(self, random: Random, resource_type: str) -> list[tuple[str, str]]:
         """A criterion, or two that meet on one record."""
         starts = [key for key in self._held if key[0] == resource_type]
-        aimed = self._aimed(random, random.choice(starts)) if starts and random.random() < 0.6 else []
+        aimed = (
+            self._aimed(random, random.choice(starts)) if starts and random.random() < 0.6 else []
+        )
         return aimed or [self._drawn(random, resource_type)]
 
     def _aimed(self, random: Random, key: Key) -> list[tuple[str, str]]:
@@ -117,16 +131,27 @@ class Grammar:
         if not self._held[key]:
             return []
         words = [one for one in self._held[key] if one[0] in FULL_TEXT]
-        name, value, row = random.choice(words if words and random.random() < 0.15 else self._held[key])
+        name, value, row = random.choice(
+            words if words and random.random() < 0.15 else self._held[key]
+        )
         if name in FULL_TEXT and random.random() < 0.7:
             # A choice of words: which of them a match has, and how well, is in its score.
             return [(f"{path}{name}", f"{random.choice(worlds.WORDS)[:5]},{value}")]
         record = record_of(key[0], name)
         if record and random.random() < 0.6:
-            beside = [one for one in self._held[key] if one[2] == row and record_of(key[0], one[0]) == record]
-            return [(f"{path}{name}", value) for name, value, _ in random.sample(beside, min(2, len(beside)))]
+            beside = [
+                one
+                for one in self._held[key]
+                if one[2] == row and record_of(key[0], one[0]) == record
+            ]
+            return [
+                (f"{path}{name}", value)
+                for name, value, _ in random.sample(beside, min(2, len(beside)))
+            ]
         parameter = search_parameters(key[0]).get(name)
-        modifier = random.choice((None, None, None, None, *(modifiers_of(parameter) if parameter else ())))
+        modifier = random.choice(
+            (None, None, None, None, *(modifiers_of(parameter) if parameter else ()))
+        )
         if modifier == "missing":
             return [(f"{path}{name}:missing", random.choice(("false", "false", "true")))]
         return [(f"{path}{name}:not" if modifier == "not" else f"{path}{name}", value)]
@@ -179,17 +204,25 @@ class Grammar:
             return random.choice(plain.CODES)
         value = random.choice(known)
         is_text = parameter.type == "string" and modifier != "exact"
-        return value[: random.randint(1, len(value))] if is_text and random.random() < 0.5 else value
+        return (
+            value[: random.randint(1, len(value))] if is_text and random.random() < 0.5 else value
+        )
 
     # --- filters ---
 
     def _filter(self, random: Random, resource_type: str, depth: int) -> str:
-        kind = random.choice(("comparison", "comparison", "and", "or", "not")) if depth else "comparison"
+        kind = (
+            random.choice(("comparison", "comparison", "and", "or", "not"))
+            if depth
+            else "comparison"
+        )
         if kind == "comparison":
             return self._comparison(random, resource_type)
         inner = self._filter(random, resource_type, depth - 1)
         return (
-            f"not({inner})" if kind == "not" else f"({inner}) {kind} {self._filter(random, resource_type, depth - 1)}"
+            f"not({inner})"
+            if kind == "not"
+            else f"({inner}) {kind} {self._filter(random, resource_type, depth - 1)}"
         )
 
     def _comparison(self, random: Random, resource_type: str) -> str:
@@ -208,11 +241,19 @@ class Grammar:
 
     def sort(self, random: Random, resource_type: str, pairs: list[tuple[str, str]]) -> str:
         keys = {
-            self._sort_key(random, resource_type): random.choice(("", "-")) for _ in range(random.choice((1, 1, 2)))
+            self._sort_key(random, resource_type): random.choice(("", "-"))
+            for _ in range(random.choice((1, 1, 2)))
         }
-        if any("_content" in name or "_text" in name for name, _ in pairs) and random.random() < 0.7:
+        if (
+            any("_content" in name or "_text" in name for name, _ in pairs)
+            and random.random() < 0.7
+        ):
             keys["_score"] = random.choice(("", "-"))
-        near = [name for name, _ in pairs if name.split(".")[-1] == "near" and not name.startswith("_has")]
+        near = [
+            name
+            for name, _ in pairs
+            if name.split(".")[-1] == "near" and not name.startswith("_has")
+        ]
         if near and random.random() < 0.8:
             keys[near[0]] = random.choice(("", "-"))
         return ",".join(f"{minus}{name}" for name, minus in keys.items())
@@ -221,7 +262,9 @@ class Grammar:
         names: list[str] = []
         while random.random() < 0.35 and len(names) < MOST_HOPS:
             links = [
-                one for one in search_parameters(resource_type).values() if one.type == "reference" and one.targets
+                one
+                for one in search_parameters(resource_type).values()
+                if one.type == "reference" and one.targets
             ]
             if not links:
                 break
@@ -229,7 +272,9 @@ class Grammar:
             resource_type = random.choice(link.targets)
             names.append(f"{link.name}:{resource_type}" if len(link.targets) > 1 else link.name)
         sortable = [
-            one.name for one in search_parameters(resource_type).values() if one.type in SORTABLE and one.expression
+            one.name
+            for one in search_parameters(resource_type).values()
+            if one.type in SORTABLE and one.expression
         ]
         return ".".join([*names, random.choice((*sortable, "_lastUpdated", "_id"))])
 
@@ -253,7 +298,11 @@ RESULTS: tuple[tuple[str, float, Callable[..., str]], ...] = (
     ("_sort", 0.4, Grammar.sort),
     ("_count", 0.6, lambda grammar, random, *_: random.choice(("1", "2", "3", "50", "0"))),
     ("_elements", 0.08, Grammar.elements),
-    ("_summary", 0.08, lambda grammar, random, *_: random.choice(("true", "text", "data", "count"))),
+    (
+        "_summary",
+        0.08,
+        lambda grammar, random, *_: random.choice(("true", "text", "data", "count")),
+    ),
     ("_total", 0.05, lambda grammar, random, *_: random.choice(("none", "accurate"))),
     ("__explain", 0.2, lambda *_: "true"),
 )
@@ -300,7 +349,11 @@ def _written(value: Value) -> str | None:
 
 def _identifier(random: Random) -> str:
     system = random.choice((*worlds.SYSTEMS, ""))
-    return f"{system}|{random.choice(worlds.IDENTIFIERS)}" if system else random.choice(worlds.IDENTIFIERS)
+    return (
+        f"{system}|{random.choice(worlds.IDENTIFIERS)}"
+        if system
+        else random.choice(worlds.IDENTIFIERS)
+    )
 
 
 def _date(random: Random) -> str:

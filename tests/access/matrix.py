@@ -84,7 +84,9 @@ _ADDRESS_PARTS = [
     "streetNameType",
     "streetNameBase",
 ]
-URLS |= {name: f"http://hl7.org/fhir/StructureDefinition/iso21090-ADXP-{name}" for name in _ADDRESS_PARTS}
+URLS |= {
+    name: f"http://hl7.org/fhir/StructureDefinition/iso21090-ADXP-{name}" for name in _ADDRESS_PARTS
+}
 
 Json = dict[str, Any]
 Step = str
@@ -146,7 +148,10 @@ def cells(rule: str, policy: str = STRICT) -> Cells:
     if not lines[0][0]:
         columns, lines = [tuple(one.split()) for one in lines[0][1:]], lines[1:]
     rows = {
-        name: {grade: frozenset(map(int, profiles)) for grade, profiles in zip(columns, row, strict=True)}
+        name: {
+            grade: frozenset(map(int, profiles))
+            for grade, profiles in zip(columns, row, strict=True)
+        }
         for name, *row in lines
     }
     return {situation: rows.get(situation, rows.get("*", {})) for situation in SITUATIONS}
@@ -183,13 +188,19 @@ class Values:
             code = CAPACITIES[grade[-1]].get(kind)
             return code and _concept("https://example.org/codes", code)
         if kind == "level":
-            return None if grade[-1] == NONE else _concept(f"{NOS}TRE_R283-NiveauConfidentialite", grade[-1])
+            return (
+                None
+                if grade[-1] == NONE
+                else _concept(f"{NOS}TRE_R283-NiveauConfidentialite", grade[-1])
+            )
         made: Mapping[str, Any] = {
             "text": _word(number),
             "human": {"text": _word(number)},
             "code": _concept("https://example.org/codes", f"C{number}"),
             "act": {
-                **_concept(f"{NOS}TRE_R210-ActeSpecifique/FHIR/TRE-R210-ActeSpecifique", f"C{number}"),
+                **_concept(
+                    f"{NOS}TRE_R210-ActeSpecifique/FHIR/TRE-R210-ActeSpecifique", f"C{number}"
+                ),
                 "extension": [{"url": f"{ROR}ror-act-type", "valueCode": "outsideOfficeAct"}],
             },
             "coding": {"system": "https://example.org/codes", "code": f"C{number}"},
@@ -274,7 +285,9 @@ def world() -> list[Json]:
         {"resourceType": "Organization", "id": "holder", "name": "Groupe"},
         {"resourceType": "Location", "id": "area", "status": "active"},
     ]
-    return around + [made(resource_type, situation) for resource_type, situation in product(NAMES, SITUATIONS)]
+    return around + [
+        made(resource_type, situation) for resource_type, situation in product(NAMES, SITUATIONS)
+    ]
 
 
 def made(resource_type: str, situation: str) -> Json:
@@ -296,12 +309,24 @@ def made(resource_type: str, situation: str) -> Json:
             for grade in cells(element.rule)[situation]:
                 value = values.of(element.kind, grade)
                 if value is not None:
-                    _place(resource, resource_type, element.steps, value, _VALUE_NAMES.get(element.kind), list(grade))
+                    _place(
+                        resource,
+                        resource_type,
+                        element.steps,
+                        value,
+                        _VALUE_NAMES.get(element.kind),
+                        list(grade),
+                    )
     return resource
 
 
 def _place(
-    node: Json, resource_type: str, steps: Sequence[Step], value: Any, value_name: str | None, grade: list[str]
+    node: Json,
+    resource_type: str,
+    steps: Sequence[Step],
+    value: Any,
+    value_name: str | None,
+    grade: list[str],
 ) -> None:
     """Put a value where a path leads from a node, making what is on the way."""
     step, *rest = steps
@@ -309,18 +334,26 @@ def _place(
     if member == "value[x]":
         node.setdefault("valuePeriod", {})[rest[0]] = value
     elif member == "extension":
-        item = _item(node.setdefault("extension", []), step, grade, "url", URLS.get(name, _url(name)))
+        item = _item(
+            node.setdefault("extension", []), step, grade, "url", URLS.get(name, _url(name))
+        )
         if rest:
             _place(item, resource_type, rest, value, value_name, grade)
         else:
             item[value_name or "valueCodeableConcept"] = value
-    elif rest and (member == "line" or (member == "name" and name == "" and rest[0].startswith("extension"))):
+    elif rest and (
+        member == "line" or (member == "name" and name == "" and rest[0].startswith("extension"))
+    ):
         inside = node.setdefault(f"_{member}", [{}] if member == "line" else {})
-        _place(inside[0] if member == "line" else inside, resource_type, rest, value, value_name, grade)
+        _place(
+            inside[0] if member == "line" else inside, resource_type, rest, value, value_name, grade
+        )
     elif _is_list(node, member, resource_type):
         items = node.setdefault(member, [])
         if rest:
-            _place(_item(items, step, grade, "id", name), resource_type, rest, value, value_name, grade)
+            _place(
+                _item(items, step, grade, "id", name), resource_type, rest, value, value_name, grade
+            )
         elif isinstance(value, list):
             items.extend(value)
         else:
@@ -365,7 +398,9 @@ def _concept(system: str, code: str) -> Json:
 
 def _linked(kind: str, situation: str) -> str:
     resource_type, _, name = kind.partition("/")
-    return kind if name in ("holder", "area") else f"{resource_type}/{id_of(resource_type, situation)}"
+    return (
+        kind if name in ("holder", "area") else f"{resource_type}/{id_of(resource_type, situation)}"
+    )
 
 
 # --- what stands where -----------------------------------------------------------------------------------------------
@@ -388,7 +423,9 @@ def _below(node: Any, steps: Sequence[Step], grade: Grade) -> Iterator[tuple[Gra
     if member == "value[x]":
         values = [value for key, value in node.items() if key.startswith("value")]
     elif member == "extension":
-        values = [one for one in node.get("extension", ()) if one["url"] == URLS.get(name, _url(name))]
+        values = [
+            one for one in node.get("extension", ()) if one["url"] == URLS.get(name, _url(name))
+        ]
     else:
         primitive = rest and (member == "line" or isinstance(node.get(member), str))
         value = node.get(f"_{member}" if primitive else member, [])
@@ -407,5 +444,7 @@ def asked_for(value: Any) -> str:
             return asked_for(next(one for name, one in value.items() if name.startswith("value")))
         if "coding" in value:
             return asked_for(value["coding"][0])
-        return str(next(value[name] for name in ("code", "reference", "text", "value") if name in value))
+        return str(
+            next(value[name] for name in ("code", "reference", "text", "value") if name in value)
+        )
     return str(value).lower() if isinstance(value, bool) else str(value)

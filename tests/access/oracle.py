@@ -53,7 +53,9 @@ def seen_by(resources: Iterable[Resource], asker: Asker) -> list[dict[str, Any]]
     world = World({(one["resourceType"], one["id"]): one for one in resources})
     seen = world.seen(asker)
     return [
-        without_references(without_elements(world, one, asker), lambda reference: world.is_lost(reference, seen))
+        without_references(
+            without_elements(world, one, asker), lambda reference: world.is_lost(reference, seen)
+        )
         for key, one in world.resources.items()
         if key in seen
     ]
@@ -102,12 +104,22 @@ class World:
 
     def seen(self, asker: Asker) -> set[Key]:
         """What the asker may see at all."""
-        others = {key for key, one in self.resources.items() if key[0] != "Task" and self._may_see(one, asker)}
-        tasks = {key_of(one) for one in self.of_type("Task") if asker.profile in (EVERYTHING, WITHOUT_PERSONS)}
+        others = {
+            key
+            for key, one in self.resources.items()
+            if key[0] != "Task" and self._may_see(one, asker)
+        }
+        tasks = {
+            key_of(one)
+            for one in self.of_type("Task")
+            if asker.profile in (EVERYTHING, WITHOUT_PERSONS)
+        }
         if asker.is_held_to_a_perimeter:
             return self._with_tasks_about(others, tasks)
         seen = others | tasks
-        while lost := {key for key in tasks & seen if self._focus_is_lost(self.resources[key], seen)}:
+        while lost := {
+            key for key in tasks & seen if self._focus_is_lost(self.resources[key], seen)
+        }:
             seen -= lost
         return seen
 
@@ -117,9 +129,9 @@ class World:
         return bool(there) and not there & seen
 
     def _may_see(self, resource: Resource, asker: Asker) -> bool:
-        return WHOLE[resource["resourceType"]](Case(asker, self.offers_of(resource))) and self._is_within(
-            resource, asker
-        )
+        return WHOLE[resource["resourceType"]](
+            Case(asker, self.offers_of(resource))
+        ) and self._is_within(resource, asker)
 
     def _is_within(self, resource: Resource, asker: Asker) -> bool:
         if resource["resourceType"] in ("Questionnaire", "Measure"):
@@ -132,7 +144,11 @@ class World:
 
     def _with_tasks_about(self, seen: set[Key], tasks: set[Key]) -> set[Key]:
         """What is seen, and the anomalies about it: they have no region or field of their own."""
-        while about := {key for key in tasks - seen if self.leads_to(self.resources[key].get("focus", {})) & seen}:
+        while about := {
+            key
+            for key in tasks - seen
+            if self.leads_to(self.resources[key].get("focus", {})) & seen
+        }:
             seen = seen | about
         return seen
 
@@ -166,7 +182,11 @@ def _named(resource: Resource, *members: str) -> set[Key]:
 
 
 def _of_place(world: World, place: Resource) -> list[Resource]:
-    return [one for one in world.of_type("HealthcareService") if key_of(place) in _named(one, "location")]
+    return [
+        one
+        for one in world.of_type("HealthcareService")
+        if key_of(place) in _named(one, "location")
+    ]
 
 
 def _of_role(world: World, role: Resource) -> list[Resource]:
@@ -175,7 +195,11 @@ def _of_role(world: World, role: Resource) -> list[Resource]:
 
 
 def _of_professional(world: World, professional: Resource) -> list[Resource]:
-    roles = [one for one in world.of_type("PractitionerRole") if key_of(professional) in _named(one, "practitioner")]
+    roles = [
+        one
+        for one in world.of_type("PractitionerRole")
+        if key_of(professional) in _named(one, "practitioner")
+    ]
     return [offer for role in roles for offer in _of_role(world, role)]
 
 
@@ -202,14 +226,17 @@ LINKED: Mapping[str, Callable[[World, Resource], list[Resource]]] = {
 
 def is_sensitive(offer: Resource) -> bool:
     return any(
-        one["url"] == ROR + "ror-healthcareservice-sensitive-unit" and one.get("valueBoolean") is not False
+        one["url"] == ROR + "ror-healthcareservice-sensitive-unit"
+        and one.get("valueBoolean") is not False
         for one in offer.get("extension", ())
     )
 
 
 def fields_of(offer: Resource) -> set[str | None]:
     """The fields of activity of an offer; {None} when it says none."""
-    return {coding.get("code") for one in offer.get("type", ()) for coding in one.get("coding", ())} or {None}
+    return {
+        coding.get("code") for one in offer.get("type", ()) for coding in one.get("coding", ())
+    } or {None}
 
 
 # --- the matrix ------------------------------------------------------------------------------------------------------
@@ -305,11 +332,15 @@ def sees_level(case: Case, level: int) -> bool:
 
 
 def sees_level_of_offer(case: Case, level: int) -> bool:
-    return sees_level(case, level) and (case.profile in (EVERYTHING, WITHOUT_PERSONS) or case.is_safe)
+    return sees_level(case, level) and (
+        case.profile in (EVERYTHING, WITHOUT_PERSONS) or case.is_safe
+    )
 
 
 def sees_crisis_data(case: Case) -> bool:
-    return case.profile == EVERYTHING or (case.profile == WITHOUT_PERSONS and case.asker.version != "3.0")
+    return case.profile == EVERYTHING or (
+        case.profile == WITHOUT_PERSONS and case.asker.version != "3.0"
+    )
 
 
 def sees_specific(case: Case) -> bool:
@@ -353,7 +384,9 @@ def sees_capacity(case: Case, capacity: Resource) -> bool:
 
 def coded(extension: Resource) -> str | None:
     """The code of an extension; None when it has none, or several that say different things."""
-    codings = extension.get("valueCodeableConcept", {}).get("coding") or [extension.get("valueCoding", {})]
+    codings = extension.get("valueCodeableConcept", {}).get("coding") or [
+        extension.get("valueCoding", {})
+    ]
     codes = {one.get("code") for one in codings}
     return codes.pop() if len(codes) == 1 else None
 
@@ -363,7 +396,9 @@ def coded(extension: Resource) -> str | None:
 
 def level_of(element: Resource) -> int | None:
     """The level that an element states, 3 when nobody knows what it means; None when it states none."""
-    stated = [one for one in element.get("extension", ()) if one["url"].endswith("confidentiality-level")]
+    stated = [
+        one for one in element.get("extension", ()) if one["url"].endswith("confidentiality-level")
+    ]
     if not stated:
         return None
     return max({"1": 1, "2": 2}.get(coded(one) or "", 3) for one in stated)
@@ -404,14 +439,18 @@ def _structure(case: Case, resource: Resource) -> dict[str, Any]:
         if not sees_level(case, level):
             return None
         left = _kept(
-            one, "telecom", lambda telecom: _if(sees_level(case, max(level_of(telecom) or level, level)), telecom)
+            one,
+            "telecom",
+            lambda telecom: _if(sees_level(case, max(level_of(telecom) or level, level)), telecom),
         )
         return {name: value for name, value in left.items() if value not in ([], {})} or None
 
     left = _kept(resource, "contact", contact)
     # One sensitive unit does not take away what its whole hospital says of itself.
     left = _kept(left, "telecom", lambda one: _if(sees_level(case, level_of(one) or 1), one))
-    return _kept(left, "extension", lambda one: _if(one["url"] not in crisis or sees_crisis_data(case), one))
+    return _kept(
+        left, "extension", lambda one: _if(one["url"] not in crisis or sees_crisis_data(case), one)
+    )
 
 
 def _offer(case: Case, resource: Resource) -> dict[str, Any]:
@@ -440,7 +479,9 @@ def is_open(characteristic: Resource) -> bool:
     return (
         bool(systems)
         and "extension" not in characteristic
-        and all(any(f"/NOS/TRE_{one}-" in system for one in OPEN_CHARACTERISTICS) for system in systems)
+        and all(
+            any(f"/NOS/TRE_{one}-" in system for one in OPEN_CHARACTERISTICS) for system in systems
+        )
     )
 
 
@@ -453,7 +494,9 @@ def _place(case: Case, resource: Resource) -> dict[str, Any]:
         return one
 
     left = _kept(resource, "extension", extension)
-    return _kept(left, "telecom", lambda one: _if(sees_level_of_offer(case, level_of(one) or 3), one))
+    return _kept(
+        left, "telecom", lambda one: _if(sees_level_of_offer(case, level_of(one) or 3), one)
+    )
 
 
 def _professional_parts(case: Case, resource: Resource) -> dict[str, Any]:
@@ -461,7 +504,9 @@ def _professional_parts(case: Case, resource: Resource) -> dict[str, Any]:
 
 
 def _role_parts(case: Case, resource: Resource) -> dict[str, Any]:
-    return _kept(resource, "telecom", lambda one: _if(sees_level_of_offer(case, level_of(one) or 3), one))
+    return _kept(
+        resource, "telecom", lambda one: _if(sees_level_of_offer(case, level_of(one) or 3), one)
+    )
 
 
 def _follows_or(case: Case, telecom: Resource) -> bool:
@@ -500,7 +545,9 @@ def _without(value: Any, is_lost: Callable[[Resource], bool]) -> Any:
         return [left for _, left in items if left is not None] or None
     if not isinstance(value, Mapping):
         return value
-    is_reference = isinstance(value.get("reference"), str) or isinstance(value.get("identifier"), Mapping)
+    is_reference = isinstance(value.get("reference"), str) or isinstance(
+        value.get("identifier"), Mapping
+    )
     if is_reference and is_lost(value):
         return None
     left = {name: _without(one, is_lost) for name, one in value.items()}

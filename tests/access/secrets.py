@@ -31,7 +31,13 @@ MOST = 200
 OPEN_SLOTS, HIDDEN_SLOTS, FIRST_KEPT = 16, 16, 6
 """How many resources of each type there are, seen and hidden; hidden ones from `FIRST_KEPT` on may be deleted."""
 
-TYPES = {"o": "Organization", "h": "HealthcareService", "l": "Location", "p": "Practitioner", "r": "PractitionerRole"}
+TYPES = {
+    "o": "Organization",
+    "h": "HealthcareService",
+    "l": "Location",
+    "p": "Practitioner",
+    "r": "PractitionerRole",
+}
 
 
 def word(random: Random, letters: str = SECRET_LETTERS) -> str:
@@ -129,7 +135,10 @@ def act(random: Random) -> Json:
 
 
 def narrative(random: Random) -> Json:
-    return {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{word(random)}</div>'}
+    return {
+        "status": "generated",
+        "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{word(random)}</div>',
+    }
 
 
 def identifier(random: Random, letters: str) -> list[Json]:
@@ -160,13 +169,23 @@ def seen_by_the_public(at: int, random: Random, secret: Random) -> list[Json]:
         text=narrative(secret),
         extension=[
             {"url": f"{ROR}ror-organization-drop-zone", "valueBoolean": secret.random() < 0.5},
-            coded(f"{ROR}ror-organization-level-recours-orsan", secret.choice(CODES), display=word(secret)),
+            coded(
+                f"{ROR}ror-organization-level-recours-orsan",
+                secret.choice(CODES),
+                display=word(secret),
+            ),
         ],
         identifier=identifier(random, letters),
         name=word(random, letters),
         type=[concept(random.choice(CODES))],
-        telecom=[telecom(random, "1"), *several(lambda one: telecom(one, secret.choice("23")), 2, secret)],
-        contact=[*several(hidden_contact, 3, secret), {**contact(random, "1"), "telecom": [telecom(secret, "2")]}],
+        telecom=[
+            telecom(random, "1"),
+            *several(lambda one: telecom(one, secret.choice("23")), 2, secret),
+        ],
+        contact=[
+            *several(hidden_contact, 3, secret),
+            {**contact(random, "1"), "telecom": [telecom(secret, "2")]},
+        ],
         **({"partOf": link("o", random.randrange(at))} if at else {}),
     )
     offer = resource(
@@ -262,7 +281,10 @@ def hidden_from_the_public(at: int, secret: Random) -> list[Json]:
         partOf=either("l"),
     )
     professional = resource(
-        "Practitioner", f"xp{at}", identifier=identifier(secret, letters), name=[{"family": word(secret)}]
+        "Practitioner",
+        f"xp{at}",
+        identifier=identifier(secret, letters),
+        name=[{"family": word(secret)}],
     )
     role = resource(
         "PractitionerRole",
@@ -305,14 +327,26 @@ def fill(database: str, seed: int, secret_seed: int) -> None:
         resources += hidden_from_the_public(at, secret)
     # Rids are given in the order in which resources are heard of: all are, before any says whom it refers to.
     store = open_store(database)
-    keep(store, [{"resourceType": one["resourceType"], "id": one["id"], "status": "active"} for one in resources])
+    keep(
+        store,
+        [
+            {"resourceType": one["resourceType"], "id": one["id"], "status": "active"}
+            for one in resources
+        ],
+    )
     store.close()
     import_lines(database, map(msgspec.json.encode, resources))
     store = open_store(database)
     for at in range(FIRST_KEPT, HIDDEN_SLOTS):
         if secret.random() < 0.5:
             # The offer last: what depends on it is hidden until the end.
-            gone = ("Task/xt", "Location/xl", "PractitionerRole/xr", "Practitioner/xp", "HealthcareService/xh")
+            gone = (
+                "Task/xt",
+                "Location/xl",
+                "PractitionerRole/xr",
+                "Practitioner/xp",
+                "HealthcareService/xh",
+            )
             for one, name in (names.split("/") for names in gone):
                 keep(store, [{"resourceType": one, "id": f"{name}{at}", "deleted": True}])
     store.close()

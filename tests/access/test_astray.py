@@ -11,8 +11,8 @@ from random import Random
 import pytest
 
 from ror.access import Perimeter, Viewer
-from ror.search.engine import Search
-from ror.search.index import Index
+from ror.search.answer.engine import Search
+from ror.search.index.index import Index
 from ror.store import open_store
 from tests.conftest import keep
 
@@ -27,7 +27,12 @@ def offer(random: Random, resource_id: str) -> dict[str, object]:
         "resourceType": "HealthcareService",
         "id": resource_id,
         "name": str(random.random()),
-        "extension": [{"url": ROR + "ror-healthcareservice-sensitive-unit", "valueBoolean": random.random() < 0.1}],
+        "extension": [
+            {
+                "url": ROR + "ror-healthcareservice-sensitive-unit",
+                "valueBoolean": random.random() < 0.1,
+            }
+        ],
         "type": [{"coding": [{"code": random.choice(("04", "05"))}]}],
         "location": places,
     }
@@ -47,7 +52,11 @@ def test_what_is_astray_is_the_same_kept_up_or_found_out_from_nothing(tmp_path, 
     random = Random(seed)
     store = open_store(f"sqlite:///{tmp_path}/ror.db")
     index = Index(store, tmp_path / "index")
-    keep(store, [{"resourceType": "Location", "id": one} for one in IDS] + [offer(random, one) for one in IDS])
+    keep(
+        store,
+        [{"resourceType": "Location", "id": one} for one in IDS]
+        + [offer(random, one) for one in IDS],
+    )
     index.open()
     kept_up = 0
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ror import interactions
 from ror.access import Perimeter, Viewer
-from ror.bodies import Bodies
-from ror.search.index import SEGMENTS_OF_A_SIZE, Index
-from ror.search.parse import parse
-from ror.searching import search
+from ror.directory import reading as interactions
+from ror.search.answer.bodies import Bodies
+from ror.search.answer.bundle import search
+from ror.search.index.index import SEGMENTS_OF_A_SIZE, Index
+from ror.search.language.parse import parse
 from ror.store import open_store
 from tests.conftest import keep
 
@@ -61,7 +61,12 @@ class Elsewhere:
 
     def found(self, resource_type: str, name: str, viewer: Viewer = PUBLIC) -> str:
         answer = search(
-            self.index, self.bodies, viewer, parse(resource_type, [("_id", name)]), "https://ror.test", "en"
+            self.index,
+            self.bodies,
+            viewer,
+            parse(resource_type, [("_id", name)]),
+            "https://ror.test",
+            "en",
         )
         return answer.body.decode()
 
@@ -81,7 +86,9 @@ def elsewhere(store, tmp_path) -> Iterator[Elsewhere]:
             resource("Location", "ward"),
             offer("unit", "ward"),
             offer("clinic", "ward"),
-            resource("Organization", "team", contact=[contact("garde", "1"), contact("accueil", "3")]),
+            resource(
+                "Organization", "team", contact=[contact("garde", "1"), contact("accueil", "3")]
+            ),
         ],
     )
     one = Elsewhere(store.url, tmp_path / "index")
@@ -99,9 +106,13 @@ def test_a_reference_to_the_first_thing_that_is_hidden_goes_from_reads_too(store
 
 
 @pytest.mark.parametrize("regions", [("11", "84"), ("84", "11")], ids=["away", "here"])
-def test_a_resource_that_moves_to_another_region_is_found_there_from_then_on(store, elsewhere, regions):
+def test_a_resource_that_moves_to_another_region_is_found_there_from_then_on(
+    store, elsewhere, regions
+):
     held = Viewer(0, Perimeter(regions=frozenset({"11"})))
-    before, after = (resource("Location", "tent", meta={"tag": [{"code": region}]}) for region in regions)
+    before, after = (
+        resource("Location", "tent", meta={"tag": [{"code": region}]}) for region in regions
+    )
     keep(store, [before])
     shown = '"total":1' in elsewhere.found("Location", "tent", held)
     assert shown == (regions[0] == "11")
@@ -114,10 +125,19 @@ def test_a_resource_that_moves_to_another_region_is_found_there_from_then_on(sto
 def test_two_contacts_that_exchange_their_levels_and_their_places_are_told_apart(store, elsewhere):
     assert "garde" in elsewhere.found("Organization", "team")
 
-    keep(store, [resource("Organization", "team", contact=[contact("accueil", "1"), contact("garde", "3")])])
+    keep(
+        store,
+        [
+            resource(
+                "Organization", "team", contact=[contact("accueil", "1"), contact("garde", "3")]
+            )
+        ],
+    )
 
     assert "garde" not in elsewhere.found("Organization", "team")
-    assert msgspec.json.decode(elsewhere.read("Organization", "team"))["contact"][0]["name"] == {"text": "accueil"}
+    assert msgspec.json.decode(elsewhere.read("Organization", "team"))["contact"][0]["name"] == {
+        "text": "accueil"
+    }
 
 
 def test_a_new_reference_to_what_is_hidden_is_never_shown(store, elsewhere):
@@ -142,7 +162,9 @@ def test_a_reference_to_what_is_hidden_that_comes_and_goes_is_never_shown(store,
         writing = threads.submit(write)
         shown = 0
         while not writing.done():
-            told = elsewhere.read("HealthcareService", "clinic") + elsewhere.found("HealthcareService", "clinic")
+            told = elsewhere.read("HealthcareService", "clinic") + elsewhere.found(
+                "HealthcareService", "clinic"
+            )
             assert "bunker" not in told
             shown += told.count("Location/ward")
             # Now and then, as a follower does.
@@ -165,7 +187,9 @@ def test_a_body_that_came_from_the_store_since_may_refer_to_what_is_hidden(store
     assert "bunker" not in elsewhere.found("HealthcareService", "clinic")
 
 
-def test_parts_of_the_index_that_are_merged_say_nothing_of_bodies_that_are_no_longer(store, elsewhere, monkeypatch):
+def test_parts_of_the_index_that_are_merged_say_nothing_of_bodies_that_are_no_longer(
+    store, elsewhere, monkeypatch
+):
     keep(store, [resource("Organization", "team", contact=[contact("garde", "3")])])
     elsewhere.index.catch_up()
     for number in range(1, SEGMENTS_OF_A_SIZE):

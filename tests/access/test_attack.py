@@ -24,7 +24,7 @@ import pytest
 
 from ror.http.door import Door
 from ror.observability import Log
-from ror.search.seal import KEY
+from ror.search.answer.page_links import KEY
 from ror.settings import Settings
 from ror.store import open_store
 from tests.access import secrets
@@ -137,7 +137,9 @@ SAYS_NOTHING = Adversary.mistakes
 @pytest.mark.parametrize(
     "strategy", [one for one in STRATEGIES if one is not SAYS_NOTHING], ids=lambda one: one.__name__
 )
-def test_the_same_adversary_tells_them_apart_when_it_sees_everything(alike: tuple[str, str], strategy):
+def test_the_same_adversary_tells_them_apart_when_it_sees_everything(
+    alike: tuple[str, str], strategy
+):
     with both(alike, 1) as (one, other):
         found = tell_apart(one, other, Adversary(Random(SEED)), ENOUGH, [strategy])
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from ror import interactions, masking
 from ror.access import Viewer
+from ror.directory import policy_change as masking
+from ror.directory import reading as interactions
 from ror.errors import Gone, NotFound
 from ror.runtime import Directory
 from tests.conftest import keep
@@ -17,7 +18,9 @@ def unit(is_sensitive: bool) -> dict[str, object]:
     return {
         "resourceType": "HealthcareService",
         "id": "unit",
-        "extension": [{"url": f"{ROR}ror-healthcareservice-sensitive-unit", "valueBoolean": is_sensitive}],
+        "extension": [
+            {"url": f"{ROR}ror-healthcareservice-sensitive-unit", "valueBoolean": is_sensitive}
+        ],
         "location": [{"reference": "Location/ward"}],
     }
 
@@ -41,8 +44,12 @@ AFTERWARDS: dict[str, Callable[[Directory], object]] = {
 
 
 @pytest.mark.parametrize("afterwards", AFTERWARDS)
-def test_a_hidden_place_that_was_deleted_was_never_there_for_who_did_not_see_it(directory, afterwards):
-    opened = directory([place("annex", partOf={"reference": "Location/ward"}), place("ward"), unit(True)])
+def test_a_hidden_place_that_was_deleted_was_never_there_for_who_did_not_see_it(
+    directory, afterwards
+):
+    opened = directory(
+        [place("annex", partOf={"reference": "Location/ward"}), place("ward"), unit(True)]
+    )
     keep(opened.store, [place("ward", deleted=True)])
 
     AFTERWARDS[afterwards](opened)

@@ -27,8 +27,12 @@ def hold(tmp_path_factory) -> Iterator[Hold]:
     """Writes resources, holds what an asker reads and asks to the law, and gives the directory as the asker sees it."""
     with opened(str(tmp_path_factory.mktemp("whole")), "ror") as directory:
 
-        def held(resources: Sequence[Resource], asker: Asker, *requests: tuple[str, str, str]) -> Asked:
-            resources = [{"meta": {"lastUpdated": "2026-05-28T20:26:40Z"}, **one} for one in resources]
+        def held(
+            resources: Sequence[Resource], asker: Asker, *requests: tuple[str, str, str]
+        ) -> Asked:
+            resources = [
+                {"meta": {"lastUpdated": "2026-05-28T20:26:40Z"}, **one} for one in resources
+            ]
             write(directory.store, resources)
             directory.refresh()
             masked, left = Asked(directory, viewer_of(asker)), seen_by(resources, asker)
@@ -53,7 +57,13 @@ def offer(resource_id: str, sensitive: bool = False, **more: Any) -> Resource:
 
 def anomaly(resource_id: str, about: str) -> Resource:
     focus = {"reference": about}
-    return {"resourceType": "Task", "id": resource_id, "status": "requested", "intent": "order", "focus": focus}
+    return {
+        "resourceType": "Task",
+        "id": resource_id,
+        "status": "requested",
+        "intent": "order",
+        "focus": focus,
+    }
 
 
 def found(asked: Asked, resource_type: str, name: str, value: str) -> list[str]:
@@ -110,7 +120,9 @@ def test_what_a_reference_calls_something_hidden_is_not_a_word_of_the_resource(h
         place("part", name="Pavillon", partOf=to_hidden),
     ]
 
-    asked = hold(world, Asker(2), ("Location", "_content", "detenus"), ("Location", "_text", "detenus"))
+    asked = hold(
+        world, Asker(2), ("Location", "_content", "detenus"), ("Location", "_text", "detenus")
+    )
 
     assert found(asked, "Location", "_content", "detenus") == []
 
@@ -131,9 +143,18 @@ def test_an_anomaly_about_a_hidden_anomaly_is_hidden(hold):
 
 
 def test_an_anomaly_about_an_anomaly_is_inside_the_same_perimeter(hold):
-    region = {"system": "https://mos.esante.gouv.fr/NOS/TRE_R30-RegionOM/FHIR/TRE-R30-RegionOM", "code": "53"}
+    region = {
+        "system": "https://mos.esante.gouv.fr/NOS/TRE_R30-RegionOM/FHIR/TRE-R30-RegionOM",
+        "code": "53",
+    }
     inside = place("in", meta={"lastUpdated": "2026-05-28T20:26:40Z", "tag": [region]})
-    world = [inside, place("out"), anomaly("1", "Location/in"), anomaly("2", "Task/1"), anomaly("3", "Location/out")]
+    world = [
+        inside,
+        place("out"),
+        anomaly("1", "Location/in"),
+        anomaly("2", "Task/1"),
+        anomaly("3", "Location/out"),
+    ]
 
     asked = hold(world, Asker(4, frozenset({"53"})), ("Task", "_count", "50"))
 
@@ -153,22 +174,36 @@ def test_an_identifier_in_a_reference_is_found_by_where_that_reference_leads(hol
         offer("s", sensitive=True, location=[{"reference": "Location/hidden"}]),
         named("lost", {"identifier": A}),
         named("lost-beside-another", {"identifier": A}, {"reference": "Location/shown"}),
-        named("literally-lost", {"reference": "Location/hidden", "identifier": {**A, "value": "B"}}),
+        named(
+            "literally-lost", {"reference": "Location/hidden", "identifier": {**A, "value": "B"}}
+        ),
         named("literally-shown", {"reference": "Location/shown", "identifier": A}),
         named("to-nothing", {"reference": "Location/absent", "identifier": A}),
     ]
-    asked = [("HealthcareService", "location:identifier", value) for value in ("A", "B", A["system"] + "|", "|A")]
+    asked = [
+        ("HealthcareService", "location:identifier", value)
+        for value in ("A", "B", A["system"] + "|", "|A")
+    ]
     chains = [("HealthcareService", "location.identifier", value) for value in ("A", "B")]
 
     seen = hold(world, Asker(2), *asked, *chains, ("HealthcareService", "location:missing", "true"))
 
-    assert found(seen, "HealthcareService", "location:identifier", "A") == ["literally-shown", "to-nothing"]
+    assert found(seen, "HealthcareService", "location:identifier", "A") == [
+        "literally-shown",
+        "to-nothing",
+    ]
     assert found(seen, "HealthcareService", "location:identifier", "B") == []
-    assert found(seen, "HealthcareService", "location.identifier", "B") == ["lost-beside-another", "literally-shown"]
+    assert found(seen, "HealthcareService", "location.identifier", "B") == [
+        "lost-beside-another",
+        "literally-shown",
+    ]
 
 
 def test_an_offer_that_changes_takes_back_no_facts_but_those_it_gave(hold):
-    to_role = {"url": "https://example.org/see", "valueReference": {"reference": "PractitionerRole/1"}}
+    to_role = {
+        "url": "https://example.org/see",
+        "valueReference": {"reference": "PractitionerRole/1"},
+    }
     role = {
         "resourceType": "PractitionerRole",
         "id": "1",
@@ -185,7 +220,10 @@ def test_an_offer_that_changes_takes_back_no_facts_but_those_it_gave(hold):
 
 def test_facts_do_not_stay_in_a_loop_of_structures(hold):
     def structure(resource_id: str, above: str) -> Resource:
-        level = {"url": ROR + "ror-contact-confidentiality-level", "valueCodeableConcept": {"coding": [{"code": "2"}]}}
+        level = {
+            "url": ROR + "ror-contact-confidentiality-level",
+            "valueCodeableConcept": {"coding": [{"code": "2"}]},
+        }
         return {
             "resourceType": "Organization",
             "id": resource_id,
@@ -195,10 +233,18 @@ def test_facts_do_not_stay_in_a_loop_of_structures(hold):
         }
 
     def field(code: str) -> Resource:
-        carried = {"type": [{"coding": [{"code": code}]}], "providedBy": {"reference": "Organization/1"}}
+        carried = {
+            "type": [{"coding": [{"code": code}]}],
+            "providedBy": {"reference": "Organization/1"},
+        }
         return offer("1", **carried)
 
-    structures = [structure("1", "2"), structure("2", "1"), structure("3", "2"), structure("4", "4")]
+    structures = [
+        structure("1", "2"),
+        structure("2", "1"),
+        structure("3", "2"),
+        structure("4", "4"),
+    ]
     hold([*structures, field("05")], Asker(3))
 
     asked = hold([*structures, field("04")], Asker(3), ("Organization", "_content", "Garde"))
@@ -259,4 +305,6 @@ def test_an_extension_is_governed_however_its_url_is_spelled(resource_type, name
 def test_an_offer_is_sensitive_unless_it_says_that_it_is_not(base, said, facts):
     flag = {"url": f"{base}ror-healthcareservice-sensitive-unit", **said}
 
-    assert own_facts({"resourceType": "HealthcareService", "extension": [flag]}) & SENSITIVE == facts
+    assert (
+        own_facts({"resourceType": "HealthcareService", "extension": [flag]}) & SENSITIVE == facts
+    )

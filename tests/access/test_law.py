@@ -38,19 +38,20 @@ import msgspec
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from ror import interactions, masking
 from ror.access import Perimeter, Viewer
 from ror.access.policy import Policy
-from ror.definitions import RESOURCE_TYPES
+from ror.directory import policy_change as masking
+from ror.directory import reading as interactions
+from ror.directory.draft import prepare
 from ror.errors import Gone, NotFound, RorError
-from ror.importing.preparing import prepare
+from ror.resources.subset import SUBSETTED
 from ror.runtime import Directory, open_directory, snapshot_folder
-from ror.search.cursor import decode
-from ror.search.parse import parse
-from ror.searching import search
+from ror.search.answer.bundle import search
+from ror.search.language.cursor import decode
+from ror.search.language.parse import parse
 from ror.settings import Settings
+from ror.standard.definitions import RESOURCE_TYPES
 from ror.store.contract import Draft, Store
-from ror.subsetting import SUBSETTED
 from tests.access import worlds
 from tests.access.asking import Grammar, Request
 from tests.access.oracle import Asker, key_of, seen_by
@@ -83,14 +84,28 @@ class Asked:
     @cached_property
     def names(self) -> dict[int, tuple[str, str]]:
         view = self.directory.index.view
-        return {row.rid: (row.type, row.id) for row in self.directory.store.index_rows(range(view.size + 1))}
+        return {
+            row.rid: (row.type, row.id)
+            for row in self.directory.store.index_rows(range(view.size + 1))
+        }
 
     def page(self, request: Request, cursor: str | None = None) -> dict[str, Any]:
         pairs = [*request.pairs, *([("_cursor", cursor)] if cursor else [])]
         try:
-            read = parse(request.resource_type, pairs, lenient=request.lenient, independent=request.independent)
+            read = parse(
+                request.resource_type,
+                pairs,
+                lenient=request.lenient,
+                independent=request.independent,
+            )
             answer = search(
-                self.directory.index, self.directory.bodies, self.viewer, read, BASE, "en", request.max_included
+                self.directory.index,
+                self.directory.bodies,
+                self.viewer,
+                read,
+                BASE,
+                "en",
+                request.max_included,
             )
         except RorError as refusal:
             return {"refused": (type(refusal).__name__, refusal.status, refusal.text("en"))}
@@ -101,7 +116,9 @@ class Asked:
         if "refused" in bundle:
             return bundle
         links = {one["relation"]: self._link(one["url"]) for one in bundle["link"]}
-        entries = [{**entry, "resource": whole(entry["resource"])} for entry in bundle.get("entry", ())]
+        entries = [
+            {**entry, "resource": whole(entry["resource"])} for entry in bundle.get("entry", ())
+        ]
         return {"total": bundle["total"], "links": links, "entries": entries}
 
     def _link(self, url: str) -> tuple[Any, ...]:
@@ -163,7 +180,9 @@ def opened(folder: str, name: str) -> Iterator[Directory]:
 
 
 @contextmanager
-def alone(directory: Directory, left: Sequence[dict[str, Any]], folder: str, name: str) -> Iterator[Asked]:
+def alone(
+    directory: Directory, left: Sequence[dict[str, Any]], folder: str, name: str
+) -> Iterator[Asked]:
     """A directory of what is left, in the order of the first, where nothing is governed; asked by whom sees all."""
     rids = {key_of(one): directory.store.rid(*key_of(one)) for one in left}
     ordered = sorted(left, key=lambda one: rids[key_of(one)] or 0)
@@ -183,13 +202,21 @@ def askers(random: Random, policy: Policy) -> list[Asker]:
     regions = frozenset(random.sample(worlds.REGIONS, random.choice((1, 1, 2))))
     fields = frozenset(random.sample(worlds.FIELDS, random.randint(1, 2)))
     profiles = random.sample(range(6), 3)
-    held = (Asker(profiles[0], regions), Asker(profiles[1], fields=fields), Asker(profiles[2], regions, fields))
+    held = (
+        Asker(profiles[0], regions),
+        Asker(profiles[1], fields=fields),
+        Asker(profiles[2], regions, fields),
+    )
     free = (Asker(profile) for profile in range(6))
-    return [replace(one, version=policy.version, switches=policy.switches) for one in (*free, *held)]
+    return [
+        replace(one, version=policy.version, switches=policy.switches) for one in (*free, *held)
+    ]
 
 
 @contextmanager
-def written(random: Random, writes: Sequence[Sequence[dict[str, Any]]], policy: Policy) -> Iterator[Directory]:
+def written(
+    random: Random, writes: Sequence[Sequence[dict[str, Any]]], policy: Policy
+) -> Iterator[Directory]:
     """
     A directory to which the batches were written, that came under a policy before one of them or after them all.
 
@@ -210,7 +237,9 @@ def written(random: Random, writes: Sequence[Sequence[dict[str, Any]]], policy: 
                     write(directory.store, some)
                     directory.refresh()
                 for asker in askers(random, policy):
-                    Asked(directory, viewer_of(asker)).page(Request(random.choice(RESOURCE_TYPES), ()))
+                    Asked(directory, viewer_of(asker)).page(
+                        Request(random.choice(RESOURCE_TYPES), ())
+                    )
             yield directory
         finally:
             directory.close()
@@ -250,12 +279,17 @@ def check(seed: int, requests: int = REQUESTS) -> None:
     with written(random, writes, policy) as directory:
         for asker in askers(random, policy):
             masked, seen = Asked(directory, viewer_of(asker)), seen_by(left, asker)
-            with tempfile.TemporaryDirectory() as folder, alone(directory, seen, folder, "alone") as other:
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                alone(directory, seen, folder, "alone") as other,
+            ):
                 context = f"seed {seed}, {asker}"
                 parts = {key_of(one) for one in seen if one not in left}
                 for name in sorted(names):
                     assert masked.read(*name) == other.read(*name), f"{context}: read {name}"
-                    assert masked.is_told_a_part(*name) == (name in parts), f"{context}: the tag of {name}"
+                    assert masked.is_told_a_part(*name) == (name in parts), (
+                        f"{context}: the tag of {name}"
+                    )
                 for _ in range(requests):
                     agree(masked, other, grammar.request(random), context)
 
@@ -269,7 +303,10 @@ def agree(masked: Asked, other: Asked, request: Request, context: str) -> None:
         assert told[0] == told[1], f"{context}: page {number} of {request}"
         if number:
             back = [cursor_of(one, "previous") for one in pages]
-            earlier = masked.told(masked.page(request, back[0])), other.told(other.page(request, back[1]))
+            earlier = (
+                masked.told(masked.page(request, back[0])),
+                other.told(other.page(request, back[1])),
+            )
             assert earlier[0] == earlier[1], f"{context}: back from page {number} of {request}"
         cursors = cursor_of(pages[0], "next"), cursor_of(pages[1], "next")
         if cursors[0] is None:

@@ -20,14 +20,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from ror import interactions
 from ror.access import Viewer
-from ror.definitions import search_parameters
+from ror.directory import reading as interactions
 from ror.errors import NotFound
 from ror.runtime import Directory, open_directory
-from ror.search.parse import parse
-from ror.searching import search
+from ror.search.answer.bundle import search
+from ror.search.language.parse import parse
 from ror.settings import Settings
+from ror.standard.definitions import search_parameters
 from ror.store import open_store
 from tests.access.matrix import (
     NAMES,
@@ -81,7 +81,9 @@ class Asked:
 
     def search(self, profile: int, resource_type: str, *pairs: tuple[str, str]) -> Json:
         read = parse(resource_type, pairs)
-        answer = search(self.directory.index, self.directory.bodies, Viewer(profile), read, BASE, "en")
+        answer = search(
+            self.directory.index, self.directory.bodies, Viewer(profile), read, BASE, "en"
+        )
         bundle: Json = msgspec.json.decode(answer.body)
         return bundle
 
@@ -91,17 +93,27 @@ class Asked:
         if key not in self._read:
             store, index = self.directory.store, self.directory.index
             try:
-                found, _ = interactions.read(store, index, Viewer(profile), resource_type, id_of(*key[:2]))
+                found, _ = interactions.read(
+                    store, index, Viewer(profile), resource_type, id_of(*key[:2])
+                )
                 self._read[key] = msgspec.json.decode(found.body)
             except NotFound:
                 self._read[key] = None
         return self._read[key]
 
-    def found(self, profile: int, resource_type: str, situation: str, *pairs: tuple[str, str]) -> Json | None:
+    def found(
+        self, profile: int, resource_type: str, situation: str, *pairs: tuple[str, str]
+    ) -> Json | None:
         """The same resource as a search shows it, if it meets further criteria; None when it is not there."""
-        bundle = self.search(profile, resource_type, ("_id", id_of(resource_type, situation)), *pairs)
+        bundle = self.search(
+            profile, resource_type, ("_id", id_of(resource_type, situation)), *pairs
+        )
         counted = self.search(
-            profile, resource_type, ("_id", id_of(resource_type, situation)), *pairs, ("_summary", "count")
+            profile,
+            resource_type,
+            ("_id", id_of(resource_type, situation)),
+            *pairs,
+            ("_summary", "count"),
         )
         found = [one["resource"] for one in bundle.get("entry", ())]
         assert len(found) == bundle["total"] == counted["total"]
@@ -110,7 +122,9 @@ class Asked:
     def brought(self, profile: int, resource_type: str, situation: str) -> Json | None:
         """The same resource as it comes along with another; None when it does not."""
         source, source_id, rules = BROUGHT[resource_type]
-        bundle = self.search(profile, source, ("_id", source_id or id_of(source, situation)), *rules)
+        bundle = self.search(
+            profile, source, ("_id", source_id or id_of(source, situation)), *rules
+        )
         along = [one["resource"] for one in bundle["entry"] if one["search"]["mode"] == "include"]
         wanted = resource_type, id_of(resource_type, situation)
         found = [one for one in along if (one["resourceType"], one["id"]) == wanted]
@@ -149,7 +163,8 @@ def standing(resource: Json | None, element: Element) -> dict[Grade, list[Any]]:
     """What stands at an element, by column; without its parts where these have rows of their own."""
     found = found_at(resource, element) if resource else {}
     return {
-        grade: [_alone(one) if element.kind == "whole" else one for one in values] for grade, values in found.items()
+        grade: [_alone(one) if element.kind == "whole" else one for one in values]
+        for grade, values in found.items()
     }
 
 
@@ -165,11 +180,17 @@ def test_a_read_shows_what_the_matrix_gives_and_nothing_else(asked: Asked, polic
     shown = 0
     for element, situation, profile in product(rows_of(rule), SITUATIONS, PROFILES):
         there = standing(whole(element.type, situation), element)
-        expected = {grade: one for grade, one in there.items() if profile in cells(rule, policy)[situation][grade]}
+        expected = {
+            grade: one
+            for grade, one in there.items()
+            if profile in cells(rule, policy)[situation][grade]
+        }
 
         read = asked.read(profile, element.type, situation)
 
-        assert standing(read, element) == expected, f"profile {profile}, {element.type}.{element.path}, {situation}"
+        assert standing(read, element) == expected, (
+            f"profile {profile}, {element.type}.{element.path}, {situation}"
+        )
         shown += bool(expected)
     assert shown
 
@@ -183,13 +204,17 @@ def test_a_read_shows_what_the_matrix_gives_and_nothing_else(asked: Asked, polic
     indirect=["policy"],
     scope="module",
 )
-def test_a_search_finds_and_counts_what_the_matrix_gives_and_nothing_else(asked: Asked, policy: str, rule: str):
+def test_a_search_finds_and_counts_what_the_matrix_gives_and_nothing_else(
+    asked: Asked, policy: str, rule: str
+):
     for element, situation in product(rows_of(rule), SITUATIONS):
         resource = whole(element.type, situation)
         for parameter in element.asked:
             for pair, grades in criteria(resource, element, parameter).items():
                 for profile in PROFILES:
-                    is_seen = any(profile in cells(rule, policy)[situation][grade] for grade in grades)
+                    is_seen = any(
+                        profile in cells(rule, policy)[situation][grade] for grade in grades
+                    )
 
                     found = asked.found(profile, element.type, situation, pair)
 
@@ -203,15 +228,20 @@ def test_criteria_that_meet_on_one_capacity_find_it_or_not(asked: Asked, policy:
         place = whole("Location", situation)
         for grade, cell in cells("capacity", policy)[situation].items():
             pairs = [
-                (name, asked_for(found_at(place, rows[name])[grade][0])) for name in ("capacity-status", "nb-capacity")
+                (name, asked_for(found_at(place, rows[name])[grade][0]))
+                for name in ("capacity-status", "nb-capacity")
             ]
 
             found = asked.found(profile, "Location", situation, *pairs)
 
-            assert (found is not None) == (profile in cell), f"profile {profile}, {situation}, {grade}"
+            assert (found is not None) == (profile in cell), (
+                f"profile {profile}, {situation}, {grade}"
+            )
 
 
-def criteria(resource: Json, element: Element, parameter: str) -> dict[tuple[str, str], list[Grade]]:
+def criteria(
+    resource: Json, element: Element, parameter: str
+) -> dict[tuple[str, str], list[Grade]]:
     """The criteria that find what stands at an element, and at which columns each finds it."""
     name, given, value = parameter.partition("=")
     if given:
@@ -264,18 +294,70 @@ VECTORS = (
     Vector("V1 its roles", "PractitionerRole", SENSITIVE, "", (), "", "0235"),
     Vector("V2 sensitive offer", "HealthcareService", SENSITIVE, "", (), "14", ""),
     Vector("V2 its public contacts", "HealthcareService", SENSITIVE, CONTACT, ("1",), "14", ""),
-    Vector("V2 its contacts for professionals", "HealthcareService", SENSITIVE, CONTACT, ("2",), "1", "4"),
-    Vector("V2 its contacts for regulation", "HealthcareService", SENSITIVE, CONTACT, ("3",), "1", "4"),
+    Vector(
+        "V2 its contacts for professionals",
+        "HealthcareService",
+        SENSITIVE,
+        CONTACT,
+        ("2",),
+        "1",
+        "4",
+    ),
+    Vector(
+        "V2 its contacts for regulation", "HealthcareService", SENSITIVE, CONTACT, ("3",), "1", "4"
+    ),
     Vector("V3 contact of level 2", "Organization", SITUATIONS, "contact", ("2",), "2", ""),
-    Vector("V3 its telecom of level 1", "Organization", SITUATIONS, "contact.telecom", ("2", "1"), "2", ""),
-    Vector("V3 its telecom of level 3", "Organization", SITUATIONS, "contact.telecom", ("2", "3"), "1", "2"),
+    Vector(
+        "V3 its telecom of level 1",
+        "Organization",
+        SITUATIONS,
+        "contact.telecom",
+        ("2", "1"),
+        "2",
+        "",
+    ),
+    Vector(
+        "V3 its telecom of level 3",
+        "Organization",
+        SITUATIONS,
+        "contact.telecom",
+        ("2", "3"),
+        "1",
+        "2",
+    ),
     Vector("V4 the same contact", "Organization", SITUATIONS, "contact", ("2",), "", "0"),
-    Vector("V4 its telecom of level 1", "Organization", SITUATIONS, "contact.telecom", ("2", "1"), "", "0"),
-    Vector("V5 contact of level 2, médico-social", "HealthcareService", ("social",), CONTACT, ("2",), "3", ""),
+    Vector(
+        "V4 its telecom of level 1",
+        "Organization",
+        SITUATIONS,
+        "contact.telecom",
+        ("2", "1"),
+        "",
+        "0",
+    ),
+    Vector(
+        "V5 contact of level 2, médico-social",
+        "HealthcareService",
+        ("social",),
+        CONTACT,
+        ("2",),
+        "3",
+        "",
+    ),
     Vector("V6 contact of level 2, care", "HealthcareService", ("care",), CONTACT, ("2",), "", "3"),
-    Vector("V7 additional capacity", "Location", ("care", "social"), CAPACITY, ("extra",), "14", "0235"),
+    Vector(
+        "V7 additional capacity", "Location", ("care", "social"), CAPACITY, ("extra",), "14", "0235"
+    ),
     Vector("V8 available beds", "Location", ("care",), CAPACITY, ("available",), "124", "035"),
-    Vector("V8 available beds, médico-social", "Location", ("social",), CAPACITY, ("available",), "1234", "05"),
+    Vector(
+        "V8 available beds, médico-social",
+        "Location",
+        ("social",),
+        CAPACITY,
+        ("available",),
+        "1234",
+        "05",
+    ),
     Vector("V9 professional of the town", "Practitioner", ("town",), "", (), "0", ""),
     Vector("V9 professional of a hospital", "Practitioner", ("care",), "", (), "", "0"),
     Vector("V10 ORSAN level", "Organization", SITUATIONS, ORSAN, (), "14", "0235"),
@@ -285,8 +367,14 @@ VECTORS = (
 
 @pytest.mark.parametrize("policy", [STRICT], indirect=True, scope="module")
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda one: one.name)
-def test_a_vector_of_the_policy_holds_in_reads_searches_totals_and_inclusions(asked: Asked, vector: Vector):
-    parts = [one for one in elements() if one.type == vector.type and one.path.startswith(vector.path or "id")]
+def test_a_vector_of_the_policy_holds_in_reads_searches_totals_and_inclusions(
+    asked: Asked, vector: Vector
+):
+    parts = [
+        one
+        for one in elements()
+        if one.type == vector.type and one.path.startswith(vector.path or "id")
+    ]
     for situation, profile in product(vector.situations, map(int, vector.seen + vector.hidden)):
         is_seen = str(profile) in vector.seen
         shown = (
@@ -302,7 +390,9 @@ def test_a_vector_of_the_policy_holds_in_reads_searches_totals_and_inclusions(as
             for pair, grades in criteria(whole(vector.type, situation), part, parameter).items():
                 # What another column says as well tells nothing of this one.
                 if grades == [vector.grade]:
-                    assert (asked.found(profile, vector.type, situation, pair) is not None) == is_seen, pair
+                    assert (
+                        asked.found(profile, vector.type, situation, pair) is not None
+                    ) == is_seen, pair
 
 
 # --- the table itself ------------------------------------------------------------------------------------------------
@@ -313,14 +403,28 @@ UNTRIED = {
     "Task": {"_lastUpdated", "_tag"},
     "Measure": {"_lastUpdated", "_tag"},
     "MeasureReport": {"_lastUpdated", "_tag", "_content", "measure"},
-    "Questionnaire": {"_lastUpdated", "_tag", "context", "status", "date", "version", "description", "name"},
+    "Questionnaire": {
+        "_lastUpdated",
+        "_tag",
+        "context",
+        "status",
+        "date",
+        "version",
+        "description",
+        "name",
+    },
 }
 """Parameters that no row asks: the first finds nothing, the others are of types with one rule for everything."""
 
 
 @pytest.mark.parametrize("resource_type", NAMES)
 def test_every_parameter_of_search_is_asked_by_some_row(resource_type: str):
-    asked = {one.partition("=")[0] for row in elements() if row.type == resource_type for one in row.asked}
+    asked = {
+        one.partition("=")[0]
+        for row in elements()
+        if row.type == resource_type
+        for one in row.asked
+    }
 
     untried = search_parameters(resource_type).keys() - asked - WITHOUT_ELEMENT
 
@@ -334,7 +438,9 @@ def test_every_row_stands_somewhere():
 
 # --- the published table ---------------------------------------------------------------------------------------------
 
-absent = pytest.mark.skipif(not SPEC.exists(), reason=f"the published table is not at {SPEC}: nothing to compare with")
+absent = pytest.mark.skipif(
+    not SPEC.exists(), reason=f"the published table is not at {SPEC}: nothing to compare with"
+)
 
 
 @dataclass(frozen=True)
@@ -364,7 +470,9 @@ def published() -> tuple[Published, ...]:
 
 def rule_of(row: Published) -> str:
     """The rule of the row that says who sees what a published row is about."""
-    (rule,) = {one.rule for one in elements() if one.type == row.type and (row.path in ("", one.path))}
+    (rule,) = {
+        one.rule for one in elements() if one.type == row.type and (row.path in ("", one.path))
+    }
     return rule
 
 
@@ -374,7 +482,12 @@ def test_every_published_row_has_a_row_here():
 
     assert len(published()) == 292
     assert not [row for row in published() if row.path and (row.type, row.path) not in known]
-    assert {row.type for row in published() if not row.path} == {"Task", "Measure", "MeasureReport", "Questionnaire"}
+    assert {row.type for row in published() if not row.path} == {
+        "Task",
+        "Measure",
+        "MeasureReport",
+        "Questionnaire",
+    }
 
 
 @dataclass(frozen=True)
@@ -404,7 +517,10 @@ class Case:
 
 
 TERMS: tuple[tuple[str, Callable[[Case], bool]], ...] = (
-    (r"always( \(all capacities\))?|without stated condition|every access profile, no condition", lambda case: True),
+    (
+        r"always( \(all capacities\))?|without stated condition|every access profile, no condition",
+        lambda case: True,
+    ),
     (r"never", lambda case: False),
     (r"uniteSensible=false", lambda case: case.is_safe),
     (r"uniteSensible=true", lambda case: not case.is_safe),
@@ -420,7 +536,10 @@ TERMS: tuple[tuple[str, Callable[[Case], bool]], ...] = (
         lambda case: case.contact("12") and case.telecom("12"),
     ),
     (r"without additional-bed capacities", lambda case: "extra" not in case.grade[0]),
-    (r"installed beds only", lambda case: case.grade[0] in ("installed", "assigned", "installed-extra")),
+    (
+        r"installed beds only",
+        lambda case: case.grade[0] in ("installed", "assigned", "installed-extra"),
+    ),
 )
 """What the published conditions say, and what it means."""
 
@@ -462,9 +581,13 @@ IN_WHOLE = {
 MAILBOXES = ("mailbox-of-structure", "mailbox-of-offer", "mailbox-of-professional")
 
 READ_OTHERWISE: Mapping[str, Callable[[Case], bool]] = {
-    "a mailbox is held to the level that it states": lambda case: case.rule in MAILBOXES and case.grade > ("1",),
+    "a mailbox is held to the level that it states": lambda case: (
+        case.rule in MAILBOXES and case.grade > ("1",)
+    ),
     "professionals of a sensitive unit of the town are hidden too": lambda case: (
-        case.rule in ("professional", "mailbox-of-professional") and case.profile == 0 and not case.is_safe
+        case.rule in ("professional", "mailbox-of-professional")
+        and case.profile == 0
+        and not case.is_safe
     ),
     "outside médico-social a telecom of a contact is as public as it states": lambda case: (
         case.rule.startswith("telecom-of-contact") and case.profile == 3 and case.grade[1] in "23"
@@ -481,10 +604,13 @@ READ_OTHERWISE: Mapping[str, Callable[[Case], bool]] = {
 
 @absent
 def test_the_cells_are_those_that_are_published():
-    policy = (
-        "3.0.1+profile-4-professionals"  # The published table; without the switch it says that profile 4 sees none.
-    )
-    rules = {(rule_of(row), row.type, row.condition, row.profiles) for row in published() if row.condition}
+    # The published table; without the switch it says that profile 4 sees none.
+    policy = "3.0.1+profile-4-professionals"
+    rules = {
+        (rule_of(row), row.type, row.condition, row.profiles)
+        for row in published()
+        if row.condition
+    }
     base = {row.type: row.condition for row in published() if row.path == "id"}
     departures = set()
 
@@ -509,6 +635,8 @@ def test_the_cells_are_those_that_are_published():
 def test_profile_4_alone_is_read_more_strictly_by_default():
     policy = "3.0.1+profile-4-professionals"
 
-    for rule, situation in product(("professional", "mailbox-of-professional", "telecom-of-role"), SITUATIONS):
+    for rule, situation in product(
+        ("professional", "mailbox-of-professional", "telecom-of-role"), SITUATIONS
+    ):
         for grade, published_cell in cells(rule, policy)[situation].items():
             assert cells(rule)[situation][grade] == published_cell - {4}

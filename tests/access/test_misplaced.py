@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from ror.access.misplaced import misplaced
-from ror.importing import Refusal, prepare
+from ror.directory.importing import Refusal, prepare
 from tests.conftest import small_directory
 from tests.spec.test_examples import FILES as EXAMPLES
 
@@ -51,15 +51,27 @@ def test_an_import_refuses_it_and_says_where_it_belongs():
 
     assert isinstance(refused, Refusal)
     [issue] = refused.issues
-    assert (issue.severity, issue.code, issue.path) == ("error", "extension", "Location.modifierExtension[0]")
-    assert "ror-location-supported-capacity" in issue.text("fr") and "Location.extension" in issue.text("en")
+    assert (issue.severity, issue.code, issue.path) == (
+        "error",
+        "extension",
+        "Location.modifierExtension[0]",
+    )
+    assert "ror-location-supported-capacity" in issue.text(
+        "fr"
+    ) and "Location.extension" in issue.text("en")
 
 
 @pytest.mark.parametrize(
     "resource",
     [
-        {"resourceType": "HealthcareService", "extension": [{**CONTACT, "extension": [TELECOM, TELECOM]}, FLAG]},
-        {"resourceType": "Location", "contained": [{"resourceType": "Location", "modifierExtension": [CAPACITY]}]},
+        {
+            "resourceType": "HealthcareService",
+            "extension": [{**CONTACT, "extension": [TELECOM, TELECOM]}, FLAG],
+        },
+        {
+            "resourceType": "Location",
+            "contained": [{"resourceType": "Location", "modifierExtension": [CAPACITY]}],
+        },
         {"resourceType": "Location", "description": f'dit "{CAPACITY["url"]}"'},
     ],
     ids=["in its place", "in what is contained", "only spoken of"],
@@ -69,6 +81,8 @@ def test_what_a_rule_guards_is_left_alone(resource):
 
 
 def test_nothing_is_misplaced_in_what_is_published_or_generated():
-    assert [paths(msgspec.json.decode(line)) for line in small_directory()] == [[]] * len(small_directory())
+    assert [paths(msgspec.json.decode(line)) for line in small_directory()] == [[]] * len(
+        small_directory()
+    )
     for file in EXAMPLES:
         assert paths(msgspec.json.decode(file.read_bytes())) == []

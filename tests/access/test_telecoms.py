@@ -2,20 +2,28 @@
 
 import msgspec
 
-from ror import interactions
 from ror.access import Viewer
 from ror.access.policy import PROFILES
+from ror.directory import reading as interactions
 
 ROR = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/"
 
 
 def telecom(level: str) -> dict[str, object]:
-    stated = {"url": f"{ROR}ror-telecom-confidentiality-level", "valueCodeableConcept": {"coding": [{"code": level}]}}
+    stated = {
+        "url": f"{ROR}ror-telecom-confidentiality-level",
+        "valueCodeableConcept": {"coding": [{"code": level}]},
+    }
     return {"extension": [stated], "system": "phone", "value": f"0298{level}"}
 
 
 def test_one_sensitive_unit_does_not_take_away_the_public_telecom_of_its_hospital(directory):
-    hospital = {"resourceType": "Organization", "id": "h", "name": "CHU", "telecom": [telecom("1"), telecom("2")]}
+    hospital = {
+        "resourceType": "Organization",
+        "id": "h",
+        "name": "CHU",
+        "telecom": [telecom("1"), telecom("2")],
+    }
     unit = {
         "resourceType": "HealthcareService",
         "id": "u",
@@ -24,7 +32,13 @@ def test_one_sensitive_unit_does_not_take_away_the_public_telecom_of_its_hospita
     }
     opened = directory([hospital, unit])
 
-    read = [interactions.read(opened.store, opened.index, Viewer(one), "Organization", "h")[0] for one in PROFILES]
+    read = [
+        interactions.read(opened.store, opened.index, Viewer(one), "Organization", "h")[0]
+        for one in PROFILES
+    ]
 
-    values = ["".join(one["value"][-1] for one in msgspec.json.decode(found.body)["telecom"]) for found in read]
+    values = [
+        "".join(one["value"][-1] for one in msgspec.json.decode(found.body)["telecom"])
+        for found in read
+    ]
     assert values == ["1", "12", "12", "1", "1", "12"]

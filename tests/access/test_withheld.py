@@ -14,14 +14,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from ror import interactions
 from ror.access import Perimeter, Viewer
-from ror.definitions import RESOURCE_TYPES
+from ror.directory import reading as interactions
 from ror.errors import Gone, NotFound
 from ror.runtime import Directory, open_directory
-from ror.search.parse import parse
-from ror.searching import search
+from ror.search.answer.bundle import search
+from ror.search.language.parse import parse
 from ror.settings import Settings
+from ror.standard.definitions import RESOURCE_TYPES
 from tests.access import worlds
 from tests.access.oracle import key_of
 from tests.access.test_law import whole, write
@@ -63,12 +63,23 @@ def test_a_page_withholds_something_of_as_many_resources_as_go_out_changed(seed:
     with world(seed) as (directory, held):
         for viewer in VIEWERS:
             for resource_type in RESOURCE_TYPES:
-                pairs = [tuple(one.split("=")) for one in ASKED.get(resource_type, "_count=1000").split("&")]
+                pairs = [
+                    tuple(one.split("="))
+                    for one in ASKED.get(resource_type, "_count=1000").split("&")
+                ]
                 request = parse(resource_type, pairs)
-                answer = search(directory.index, directory.bodies, viewer, request, "https://ror.test", "en")
+                answer = search(
+                    directory.index, directory.bodies, viewer, request, "https://ror.test", "en"
+                )
 
-                given = [one["resource"] for one in msgspec.json.decode(answer.body).get("entry", ())]
-                changed = [one for one in given if key_of(one) in held and whole(one) != whole(held[key_of(one)])]
+                given = [
+                    one["resource"] for one in msgspec.json.decode(answer.body).get("entry", ())
+                ]
+                changed = [
+                    one
+                    for one in given
+                    if key_of(one) in held and whole(one) != whole(held[key_of(one)])
+                ]
                 assert answer.withheld == len(changed), (viewer, resource_type)
                 counted.add(answer.withheld)
 
@@ -100,7 +111,9 @@ def test_what_is_not_there_hides_nothing():
         directory.store.delete("Organization", "absent", "test")
         for viewer in VIEWERS:
             with pytest.raises(NotFound) as absent:
-                interactions.read(directory.store, directory.index, viewer, "Location", "never-there")
+                interactions.read(
+                    directory.store, directory.index, viewer, "Location", "never-there"
+                )
             assert not absent.value.hidden
 
 
@@ -110,5 +123,7 @@ def test_what_was_deleted_hides_nothing():
         directory.store.delete(resource_type, resource_id, "test")
         for viewer in VIEWERS:
             with pytest.raises((Gone, NotFound)) as gone:
-                interactions.read(directory.store, directory.index, viewer, resource_type, resource_id)
+                interactions.read(
+                    directory.store, directory.index, viewer, resource_type, resource_id
+                )
             assert isinstance(gone.value, Gone) or not gone.value.hidden

@@ -80,7 +80,9 @@ def also_coded(random: Random, extension: dict[str, Any], codes: Sequence[str]) 
 
 
 def telecom(random: Random) -> dict[str, Any]:
-    extension = level(random, random.choice(("ror-telecom-confidentiality-level", "ror-confidentiality-level")))
+    extension = level(
+        random, random.choice(("ror-telecom-confidentiality-level", "ror-confidentiality-level"))
+    )
     found = {"system": "phone", "value": f"02980000{random.randint(10, 13)}"}
     return {**({"extension": extension} if extension else {}), **found}
 
@@ -89,7 +91,10 @@ def contact(random: Random) -> dict[str, Any]:
     """A contact of a structure."""
     extension = level(random, "ror-contact-confidentiality-level")
     telecoms = some(telecom, 2, random)
-    found = {"name": {"text": text(random)}, "purpose": concept(random.choice(plain.CODES), plain.SYSTEMS[0])}
+    found = {
+        "name": {"text": text(random)},
+        "purpose": concept(random.choice(plain.CODES), plain.SYSTEMS[0]),
+    }
     return {
         **({"extension": extension} if extension else {}),
         **{name: value for name, value in found.items() if telecoms == [] or random.random() < 0.7},
@@ -115,11 +120,17 @@ def contact_of_offer(random: Random) -> dict[str, Any]:
 
 def capacity(random: Random) -> dict[str, Any]:
     parts = [
-        also_coded(random, coded("capacityStatus", random.choice(("01", "01", "02", "06", "99"))), ("01", "06")),
+        also_coded(
+            random,
+            coded("capacityStatus", random.choice(("01", "01", "02", "06", "99"))),
+            ("01", "06"),
+        ),
         coded("capacityType", random.choice(plain.CODES)),
         {"url": "nbCapacity", "valueInteger": random.choice(plain.NUMBERS)},
         {"url": "capacityUpdateDate", "valueDateTime": random.choice(plain.DATES[2:5])},
-        also_coded(random, coded("temporaryAssignement", random.choice(("01", "01", "02"))), ("01", "02")),
+        also_coded(
+            random, coded("temporaryAssignement", random.choice(("01", "01", "02"))), ("01", "02")
+        ),
         coded("additionalBedType", "01"),
         coded("crisisType", random.choice(plain.CODES)),
         {"url": "comment", "valueString": text(random)},
@@ -132,7 +143,10 @@ def capacity(random: Random) -> dict[str, Any]:
 def equipment(random: Random) -> dict[str, Any]:
     def limit(random: Random) -> dict[str, Any]:
         weight = {"value": random.choice(plain.NUMBERS), "code": "kg", "system": plain.UNITS[0]}
-        parts = [coded("equipmentFeature", random.choice(plain.CODES)), {"url": "limitValue", "valueQuantity": weight}]
+        parts = [
+            coded("equipmentFeature", random.choice(plain.CODES)),
+            {"url": "limitValue", "valueQuantity": weight},
+        ]
         return {"url": ROR + "ror-location-equipment-limit", "extension": parts}
 
     parts = [coded("equipmentType", random.choice(plain.CODES)), *some(limit, 2, random)]
@@ -145,11 +159,15 @@ def residence(random: Random) -> dict[str, Any]:
 
 
 def characteristic(random: Random) -> dict[str, Any]:
-    found = concept(random.choice(plain.CODES), random.choice((OPEN, ACT, ACT, "https://example.org/local", "")))
+    found = concept(
+        random.choice(plain.CODES), random.choice((OPEN, ACT, ACT, "https://example.org/local", ""))
+    )
     if not found["coding"][0]["system"]:
         del found["coding"][0]["system"]
     if random.random() < 0.2:
-        found["coding"].append({"system": random.choice((OPEN, ACT)), "code": random.choice(plain.CODES)})
+        found["coding"].append(
+            {"system": random.choice((OPEN, ACT)), "code": random.choice(plain.CODES)}
+        )
     if random.random() < 0.3:
         found["text"] = text(random)
     if random.random() < 0.15:
@@ -159,9 +177,15 @@ def characteristic(random: Random) -> dict[str, Any]:
 
 def identifier(random: Random) -> dict[str, Any]:
     system = random.choice(SYSTEMS)
-    kind = {"type": concept(random.choice(plain.CODES), plain.SYSTEMS[0])} if random.random() < 0.4 else {}
+    kind = (
+        {"type": concept(random.choice(plain.CODES), plain.SYSTEMS[0])}
+        if random.random() < 0.4
+        else {}
+    )
     found = {**kind, **({"system": system} if system else {}), "value": random.choice(IDENTIFIERS)}
-    return {**found, "assigner": reference(random, "Organization")} if random.random() < 0.1 else found
+    return (
+        {**found, "assigner": reference(random, "Organization")} if random.random() < 0.1 else found
+    )
 
 
 def reference(random: Random, *types: str) -> dict[str, Any]:
@@ -209,14 +233,18 @@ def _organization(random: Random) -> dict[str, Any]:
                 * random.choice((0, 1))
             ),
             *some(
-                lambda random: coded(f"{ROR}ror-organization-level-recours-orsan", random.choice(plain.CODES)),
+                lambda random: coded(
+                    f"{ROR}ror-organization-level-recours-orsan", random.choice(plain.CODES)
+                ),
                 1,
                 random,
             ),
             *(one for one in some(plain.PRICE, 2, random) if one["extension"]),
         ],
         "identifier": some(identifier, 2, random),
-        "type": some(lambda random: concept(random.choice(plain.CODES), plain.SYSTEMS[0]), 2, random),
+        "type": some(
+            lambda random: concept(random.choice(plain.CODES), plain.SYSTEMS[0]), 2, random
+        ),
         "name": text(random),
         "alias": some(text, 1, random),
         "telecom": some(telecom, 2, random),
@@ -226,7 +254,10 @@ def _organization(random: Random) -> dict[str, Any]:
 
 
 def _healthcare_service(random: Random) -> dict[str, Any]:
-    sensitive = {"url": f"{ROR}ror-healthcareservice-sensitive-unit", "valueBoolean": random.random() < 0.4}
+    sensitive = {
+        "url": f"{ROR}ror-healthcareservice-sensitive-unit",
+        "valueBoolean": random.random() < 0.4,
+    }
     return {
         "text": _narrative(random),
         "extension": [
@@ -239,7 +270,9 @@ def _healthcare_service(random: Random) -> dict[str, Any]:
             concept(random.choice((*FIELDS, *FIELDS, "99")), FIELD)
             for _ in range(random.choices((0, 1, 2), (1, 8, 1))[0])
         ],
-        "specialty": some(lambda random: concept(random.choice(plain.CODES), plain.SYSTEMS[0]), 2, random),
+        "specialty": some(
+            lambda random: concept(random.choice(plain.CODES), plain.SYSTEMS[0]), 2, random
+        ),
         "location": [reference(random, "Location") for _ in range(random.randint(0, 3))],
         "name": text(random),
         "comment": text(random),
@@ -262,7 +295,10 @@ def _location(random: Random) -> dict[str, Any]:
         "name": text(random),
         "telecom": some(telecom, 2, random),
         "address": {"city": text(random)},
-        "position": {"longitude": random.choice(plain.LONGITUDES), "latitude": random.choice(plain.LATITUDES)},
+        "position": {
+            "longitude": random.choice(plain.LONGITUDES),
+            "latitude": random.choice(plain.LATITUDES),
+        },
         "managingOrganization": reference(random, "Organization"),
         "partOf": reference(random, "Location"),
     }
@@ -274,7 +310,9 @@ def _practitioner(random: Random) -> dict[str, Any]:
         "identifier": some(identifier, 2, random),
         "name": [{"family": text(random)}],
         "telecom": some(telecom, 2, random),
-        "qualification": [{"code": {"text": text(random)}, "issuer": reference(random, "Organization")}],
+        "qualification": [
+            {"code": {"text": text(random)}, "issuer": reference(random, "Organization")}
+        ],
     }
 
 
@@ -284,9 +322,13 @@ def _practitioner_role(random: Random) -> dict[str, Any]:
         "identifier": some(identifier, 2, random),
         "practitioner": reference(random, "Practitioner"),
         "organization": reference(random, "Organization"),
-        "code": some(lambda random: concept(random.choice(plain.CODES), plain.SYSTEMS[0]), 1, random),
+        "code": some(
+            lambda random: concept(random.choice(plain.CODES), plain.SYSTEMS[0]), 1, random
+        ),
         "location": some(lambda random: reference(random, "Location"), 2, random),
-        "healthcareService": [reference(random, "HealthcareService") for _ in range(random.randint(0, 2))],
+        "healthcareService": [
+            reference(random, "HealthcareService") for _ in range(random.randint(0, 2))
+        ],
         "telecom": some(telecom, 2, random),
     }
 
@@ -296,17 +338,24 @@ def _task(random: Random) -> dict[str, Any]:
         "status": "requested",
         "intent": "order",
         "description": text(random),
-        "focus": reference(random, *random.choice((("Task",), ("Practitioner", "PractitionerRole"), tuple(COUNTS)))),
+        "focus": reference(
+            random, *random.choice((("Task",), ("Practitioner", "PractitionerRole"), tuple(COUNTS)))
+        ),
         "for": reference(random, "Practitioner", "PractitionerRole", "Location"),
         "authoredOn": random.choice(plain.DATES),
         "requester": reference(random, "Practitioner", "PractitionerRole", "Organization"),
-        "input": [{"type": {"text": "lien"}, "valueReference": reference(random, *COUNTS)}] * random.choice((0, 1)),
+        "input": [{"type": {"text": "lien"}, "valueReference": reference(random, *COUNTS)}]
+        * random.choice((0, 1)),
         "identifier": some(identifier, 1, random),
     }
 
 
 def _measure(random: Random) -> dict[str, Any]:
-    return {"status": "active", "url": random.choice(plain.CANONICALS), "identifier": some(identifier, 1, random)}
+    return {
+        "status": "active",
+        "url": random.choice(plain.CANONICALS),
+        "identifier": some(identifier, 1, random),
+    }
 
 
 def _measure_report(random: Random) -> dict[str, Any]:
@@ -356,7 +405,8 @@ def resource(random: Random, resource_type: str, resource_id: str) -> dict[str, 
     content = {
         name: value
         for name, value in SHAPES[resource_type](random).items()
-        if value != [] and (name in _REQUIRED.get(resource_type, ()) or random.random() < _SHARES.get(name, 0.85))
+        if value != []
+        and (name in _REQUIRED.get(resource_type, ()) or random.random() < _SHARES.get(name, 0.85))
     }
     if random.random() < 0.5:
         pointers = [_pointer(random, *COUNTS, *["Practitioner"] * 3) for _ in range(2)]
@@ -377,7 +427,10 @@ def batches(random: Random) -> list[list[dict[str, Any]]]:
     everything = [(name, one) for name in COUNTS for one in _ids(name)]
     random.shuffle(everything)
     shares = (0.9, 0.25, 0.2, 0.1)
-    made = [[resource(random, *which) for which in everything if random.random() < share] for share in shares]
+    made = [
+        [resource(random, *which) for which in everything if random.random() < share]
+        for share in shares
+    ]
     return [
         [{**one, "deleted": True} if at and random.random() < 0.2 else one for one in batch]
         for at, batch in enumerate(made)

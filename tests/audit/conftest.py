@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ror.audit.records import Act, Call, instant
-from ror.trail.folder import Folder
-from ror.trail.writing import Journal
+from ror.audit.trail.folder import Folder
+from ror.audit.trail.writing import Journal
 
 
 class Clock:
@@ -45,7 +45,13 @@ def call(clock: Clock, number: int = 0, **facts: object) -> Call:
 
 
 def act(clock: Clock, subject: str = "c1") -> Act:
-    return Act(at=instant(clock()), action="client-suspend", subject=subject, by="somebody", reason="lost its key")
+    return Act(
+        at=instant(clock()),
+        action="client-suspend",
+        subject=subject,
+        by="somebody",
+        reason="lost its key",
+    )
 
 
 @pytest.fixture

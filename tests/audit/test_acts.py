@@ -12,19 +12,19 @@ from typing import Any
 
 import pytest
 
-from ror import enrolling
-from ror.acting import TracedClients
+from ror.audit.acts import TracedClients
 from ror.audit.records import Act, instant
-from ror.clients import Action, Client
-from ror.clients.secrets import is_secret_of
-from ror.enrolling import Signature
+from ror.audit.trail.folder import Folder
+from ror.audit.trail.reading import Wanted, find
+from ror.audit.trail.verifying import verify
 from ror.errors import Unavailable, UsageError
+from ror.identity import Action, Client
+from ror.identity import enrolment as enrolling
+from ror.identity.enrolment import Signature
+from ror.identity.secrets import is_secret_of
 from ror.runtime import open_acts
 from ror.settings import Settings
 from ror.store import open_store
-from ror.trail.folder import Folder
-from ror.trail.reading import Wanted, find
-from ror.trail.verifying import verify
 from tests.http.secured import SECRET, make_world, serving
 from tests.test_cli import ror
 
@@ -39,7 +39,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def acts(folder: Path, trail: str = "ror.db.audit") -> list[Act]:
-    return [one.record for one in find(Folder(folder / trail), Wanted()) if isinstance(one.record, Act)]
+    return [
+        one.record for one in find(Folder(folder / trail), Wanted()) if isinstance(one.record, Act)
+    ]
 
 
 def told(folder: Path, *arguments: str) -> Any:
@@ -77,7 +79,11 @@ def test_what_is_done_to_a_client_is_told_with_who_and_why(folder: Path):
     assert found[0].details["subject"] == SUBJECT and found[0].details["profile"] == 2
     assert found[6].details["granted"] == ["750000001"]
     written = b"".join(path.read_bytes() for path in (folder / "ror.db.audit/acts").iterdir())
-    assert secret.encode() not in written and other.encode() not in written and b"scrypt" not in written
+    assert (
+        secret.encode() not in written
+        and other.encode() not in written
+        and b"scrypt" not in written
+    )
     assert verify(Folder(folder / "ror.db.audit"), instant(time.time_ns())[:10]).findings == []
 
 
@@ -87,12 +93,24 @@ def test_keys_and_policies_are_told(folder: Path):
     told(folder, "policy", "apply", "3.0", "--by", "carol", "--reason", "published")
 
     first, second, policy = acts(folder)
-    assert (first.action, first.by, first.reason, first.details["forgotten"]) == ("key-rotate", "alice", "yearly", [])
+    assert (first.action, first.by, first.reason, first.details["forgotten"]) == (
+        "key-rotate",
+        "alice",
+        "yearly",
+        [],
+    )
     assert (second.action, second.subject, second.by) == ("key-rotate", keys[-1]["kid"], "bob")
     assert second.details["forgotten"] == [first.subject]
-    assert (policy.action, policy.subject, policy.by, policy.reason) == ("policy-apply", "3.0", "carol", "published")
+    assert (policy.action, policy.subject, policy.by, policy.reason) == (
+        "policy-apply",
+        "3.0",
+        "carol",
+        "published",
+    )
     assert policy.details["before"]
-    assert b'"d":' not in b"".join(path.read_bytes() for path in (folder / "ror.db.audit/acts").iterdir())
+    assert b'"d":' not in b"".join(
+        path.read_bytes() for path in (folder / "ror.db.audit/acts").iterdir()
+    )
 
 
 def test_the_key_that_a_server_makes_by_itself_is_told(tmp_path: Path):
@@ -140,7 +158,9 @@ def test_an_act_that_cannot_be_traced_is_not_done(folder: Path):
         raise Unavailable("audit.cannot-write")
 
     with pytest.raises(Unavailable):
-        enrolling.change_state(TracedClients(store.clients, lambda: refuse), "open", Action.SUSPEND, signature)
+        enrolling.change_state(
+            TracedClients(store.clients, lambda: refuse), "open", Action.SUSPEND, signature
+        )
     with pytest.raises(Unavailable):
         enrolling.rotate_secret(TracedClients(store.clients, lambda: refuse), "open", signature)
 
@@ -173,7 +193,9 @@ def test_acts_are_found_by_what_they_were_done_to(folder: Path):
 
     done = ror("audit", "search", folder=folder)
 
-    assert done.returncode == 0 and "client-add" in done.stdout and "alice" in done.stdout, done.stderr
+    assert done.returncode == 0 and "client-add" in done.stdout and "alice" in done.stdout, (
+        done.stderr
+    )
 
 
 def test_a_trail_of_another_key_is_told_as_such(folder: Path):

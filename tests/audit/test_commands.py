@@ -10,10 +10,10 @@ from fhirclient.models.auditevent import AuditEvent
 
 from ror import runtime
 from ror.audit.records import Act, ImportBegun
+from ror.audit.trail.folder import Folder
+from ror.audit.trail.writing import Journal, record_act
 from ror.settings import Settings
 from ror.store import open_store
-from ror.trail.folder import Folder
-from ror.trail.writing import Journal, record_act
 from tests.audit.conftest import Clock, call
 from tests.test_cli import ror
 
@@ -38,10 +38,24 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         one.write(call(clock, 1, client="sante"))
         one.write(call(clock, 2, status=404, path="/fhir/HealthcareService/h1"))
         hashed = folder.veil().hashed("Zorglub")
-        one.write(call(clock, 3, route="[type]", interaction="search-type", query=(("name", hashed),), total=1))
-        one.write(ImportBegun(at=call(clock).at, run="1", author="import", by="root", files=("a.ndjson",)))
+        one.write(
+            call(
+                clock,
+                3,
+                route="[type]",
+                interaction="search-type",
+                query=(("name", hashed),),
+                total=1,
+            )
+        )
+        one.write(
+            ImportBegun(at=call(clock).at, run="1", author="import", by="root", files=("a.ndjson",))
+        )
         one.close()
-    record_act(folder, Act(at=call(clock).at, action="client-suspend", subject="sante", by="root", reason="lost"))
+    record_act(
+        folder,
+        Act(at=call(clock).at, action="client-suspend", subject="sante", by="root", reason="lost"),
+    )
     return place
 
 
@@ -49,7 +63,9 @@ def found(place: Path, *arguments: str) -> list[str]:
     """What a search finds: the day and the identifier of each call, the kind of what is no call."""
     done = ror("audit", "search", *arguments, "--json", folder=place)
     assert done.returncode == 0, done.stderr
-    return [f"{one['at'][8:10]} {one.get('request_id', one['kind'])}" for one in json.loads(done.stdout)]
+    return [
+        f"{one['at'][8:10]} {one.get('request_id', one['kind'])}" for one in json.loads(done.stdout)
+    ]
 
 
 DAY_24 = ["24 r1", "24 r2", "24 r3", "24 import-begun"]
@@ -62,22 +78,50 @@ IN_A_MINUTE = ("--since", "2025-11-24T10:59", "--until", "2025-11-24T11:00")
     [
         pytest.param(
             (),
-            ["24 r1", "24 r2", "24 r3", "24 import-begun", "25 r1", "25 r2", "25 r3", "25 import-begun", "25 act"],
+            [
+                "24 r1",
+                "24 r2",
+                "24 r3",
+                "24 import-begun",
+                "25 r1",
+                "25 r2",
+                "25 r3",
+                "25 import-begun",
+                "25 act",
+            ],
             id="all",
         ),
         pytest.param(("--client", "sante"), ["24 r1", "25 r1"], id="a client"),
         pytest.param(("--client", "-", "--until", "2025-11-24"), ["24 r2", "24 r3"], id="no token"),
-        pytest.param(("--client", "sante", "--until", "9999"), ["24 r1", "25 r1"], id="to the end of time"),
-        pytest.param(("--client", "sante", "--since", "0001-01-01"), ["24 r1", "25 r1"], id="from the first day"),
-        pytest.param(("--client", "sante", "--since", "0800"), ["24 r1", "25 r1"], id="since Charlemagne"),
+        pytest.param(
+            ("--client", "sante", "--until", "9999"), ["24 r1", "25 r1"], id="to the end of time"
+        ),
+        pytest.param(
+            ("--client", "sante", "--since", "0001-01-01"),
+            ["24 r1", "25 r1"],
+            id="from the first day",
+        ),
+        pytest.param(
+            ("--client", "sante", "--since", "0800"), ["24 r1", "25 r1"], id="since Charlemagne"
+        ),
         pytest.param(("--until", "0001-01-01"), [], id="until the first day"),
         pytest.param(("--status", "4xx"), ["24 r2", "25 r2"], id="a kind of status"),
-        pytest.param(("--status", "200", "--since", "2025-11-25"), ["25 r1", "25 r3"], id="a status since a day"),
+        pytest.param(
+            ("--status", "200", "--since", "2025-11-25"),
+            ["25 r1", "25 r3"],
+            id="a status since a day",
+        ),
         pytest.param(("--path", "/HealthcareService/"), ["24 r2", "25 r2"], id="a path"),
         pytest.param(("--request-id", "r3"), ["24 r3", "25 r3"], id="a request"),
         pytest.param(("--value", "ZORGLUB"), ["24 r3", "25 r3"], id="a name that is hashed"),
-        pytest.param(("--since", "2025-11-24T11:30", "--until", "2025-11-24T12:00"), [], id="between, Paris time"),
-        pytest.param((*IN_A_MINUTE, "--client", "sante"), ["24 r1"], id="within a minute, Paris time"),
+        pytest.param(
+            ("--since", "2025-11-24T11:30", "--until", "2025-11-24T12:00"),
+            [],
+            id="between, Paris time",
+        ),
+        pytest.param(
+            (*IN_A_MINUTE, "--client", "sante"), ["24 r1"], id="within a minute, Paris time"
+        ),
     ],
 )
 def test_lines_are_found_by_what_they_tell(place, arguments, expected):
@@ -87,8 +131,24 @@ def test_lines_are_found_by_what_they_tell(place, arguments, expected):
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", ("profile 1  404  GET /fhir/HealthcareService/h1", "begins import 1", "reason: lost", "9 lines.")),
-        ("fr", ("profil 1  404  GET /fhir/HealthcareService/h1", "commence l'import 1", "motif : lost", "9 lignes.")),
+        (
+            "en",
+            (
+                "profile 1  404  GET /fhir/HealthcareService/h1",
+                "begins import 1",
+                "reason: lost",
+                "9 lines.",
+            ),
+        ),
+        (
+            "fr",
+            (
+                "profil 1  404  GET /fhir/HealthcareService/h1",
+                "commence l'import 1",
+                "motif : lost",
+                "9 lignes.",
+            ),
+        ),
     ],
 )
 def test_lines_are_told_in_both_languages(place, language, words):
@@ -99,11 +159,19 @@ def test_lines_are_told_in_both_languages(place, language, words):
 
 
 def test_a_trail_that_is_whole_is_said_so_with_what_should_be_noted(place):
-    done, said = ror("audit", "verify", folder=place), ror("audit", "verify", "--json", folder=place)
+    done, said = (
+        ror("audit", "verify", folder=place),
+        ror("audit", "verify", "--json", folder=place),
+    )
 
     assert done.returncode == said.returncode == 0, done.stdout + done.stderr
     verdict = json.loads(said.stdout)
-    assert (verdict["whole"], verdict["files"], verdict["lines"], verdict["days_signed"]) == (True, 3, 15, 1)
+    assert (verdict["whole"], verdict["files"], verdict["lines"], verdict["days_signed"]) == (
+        True,
+        3,
+        15,
+        1,
+    )
     assert [one["what"] for one in verdict["findings"]] == ["unsigned"]
     assert verdict["key"] in done.stdout and verdict["last_digest"]["sha256"] in done.stdout
     assert "The trail is whole: 3 files, 15 lines, 1 days signed." in done.stdout
@@ -130,9 +198,16 @@ def test_a_line_that_was_damaged_does_not_hide_the_others(place):
     path = trail.path / trail.files()[0]
     whole = path.read_bytes()
     # In a value, which makes it no line; in a name, which is one that is not known.
-    path.write_bytes(whole.replace(b'"client":"sante"', b'"client":"sant\xe9"').replace(b'"total"', b'"tota\xff"'))
+    path.write_bytes(
+        whole.replace(b'"client":"sante"', b'"client":"sant\xe9"').replace(
+            b'"total"', b'"tota\xff"'
+        )
+    )
     try:
-        verified, searched = ror("audit", "verify", folder=place), ror("audit", "search", "--json", folder=place)
+        verified, searched = (
+            ror("audit", "verify", folder=place),
+            ror("audit", "search", "--json", folder=place),
+        )
     finally:
         path.write_bytes(whole)
 
@@ -141,7 +216,9 @@ def test_a_line_that_was_damaged_does_not_hide_the_others(place):
     assert len(json.loads(searched.stdout)) == 8
 
 
-def test_a_trail_that_took_the_place_of_another_is_told_by_what_the_directory_remembers(place, tmp_path):
+def test_a_trail_that_took_the_place_of_another_is_told_by_what_the_directory_remembers(
+    place, tmp_path
+):
     other = Folder(tmp_path / "other")
     other.make()
     one = Journal(other)
@@ -149,28 +226,57 @@ def test_a_trail_that_took_the_place_of_another_is_told_by_what_the_directory_re
     one.close()
 
     done = ror("audit", "verify", "--audit-folder", str(other.path), folder=place)
-    accepted = ror("audit", "verify", "--audit-folder", str(other.path), "--key", other.fingerprint(), folder=place)
+    accepted = ror(
+        "audit",
+        "verify",
+        "--audit-folder",
+        str(other.path),
+        "--key",
+        other.fingerprint(),
+        folder=place,
+    )
 
     assert done.returncode == 1 and "the trail was replaced" in done.stdout
     assert accepted.returncode == 0
 
 
 def test_lines_are_exported_as_they_are(place, tmp_path):
-    done = ror("audit", "export", "--client", "sante", "--output", str(tmp_path / "out.ndjson"), folder=place)
+    done = ror(
+        "audit",
+        "export",
+        "--client",
+        "sante",
+        "--output",
+        str(tmp_path / "out.ndjson"),
+        folder=place,
+    )
 
     assert done.returncode == 0 and "2 lines written" in done.stderr
     assert stat.S_IMODE((tmp_path / "out.ndjson").stat().st_mode) == 0o600
     trail = Folder(place / "ror.db.audit")
-    kept = [line for file in trail.files() for line in (trail.path / file).read_bytes().splitlines()]
+    kept = [
+        line for file in trail.files() for line in (trail.path / file).read_bytes().splitlines()
+    ]
     exported = (tmp_path / "out.ndjson").read_bytes().splitlines()
     assert [line for line in kept if b'"client":"sante"' in line] == exported
 
 
 def test_lines_are_exported_as_audit_events(place, tmp_path):
-    done = ror("audit", "export", "--format", "fhir", "--output", str(tmp_path / "out.ndjson.gz"), folder=place)
+    done = ror(
+        "audit",
+        "export",
+        "--format",
+        "fhir",
+        "--output",
+        str(tmp_path / "out.ndjson.gz"),
+        folder=place,
+    )
 
     assert done.returncode == 0, done.stderr
-    events = [json.loads(line) for line in gzip.decompress((tmp_path / "out.ndjson.gz").read_bytes()).splitlines()]
+    events = [
+        json.loads(line)
+        for line in gzip.decompress((tmp_path / "out.ndjson.gz").read_bytes()).splitlines()
+    ]
     assert len(events) == 9 and len({event["id"] for event in events}) == 9
     for event in events:
         AuditEvent(event, strict=True)

@@ -31,7 +31,9 @@ def call(**facts: object) -> Call:
         "client": "sante",
         "certificate": Certificate("0A1B", "CN=CLIENT,O=GIP,C=FR"),
         "profile": 2,
-        "announced": Announced("CU20", "1.2.250.1.213.1.6.1.66", "AUTOMATE", "1.2.250.1.213.1.1.4.6"),
+        "announced": Announced(
+            "CU20", "1.2.250.1.213.1.6.1.66", "AUTOMATE", "1.2.250.1.213.1.1.4.6"
+        ),
         "method": "GET",
         "route": "[type]",
         "interaction": "search-type",
@@ -50,21 +52,50 @@ def call(**facts: object) -> Call:
 RECORDS = [
     pytest.param(call(), id="a search"),
     pytest.param(
-        call(interaction="read", route="[type]/[id]", path="/fhir/Location/l1", query=(), total=None), id="a read"
+        call(
+            interaction="read", route="[type]/[id]", path="/fhir/Location/l1", query=(), total=None
+        ),
+        id="a read",
     ),
-    pytest.param(call(client=None, certificate=None, announced=None, profile=None, status=401), id="nobody"),
+    pytest.param(
+        call(client=None, certificate=None, announced=None, profile=None, status=401), id="nobody"
+    ),
     pytest.param(call(announced=Announced(role="AUTOMATE")), id="one header"),
-    pytest.param(call(route="-", interaction="-", path="#kCLkyHEEGVFQ_NTY", status=404), id="nowhere"),
+    pytest.param(
+        call(route="-", interaction="-", path="#kCLkyHEEGVFQ_NTY", status=404), id="nowhere"
+    ),
     pytest.param(call(interaction="read", method="DELETE", status=405), id="refused"),
     pytest.param(call(status=503), id="failed"),
-    pytest.param(ImportBegun(at=AT, run="1", author="import", by="root", files=("a.ndjson", "-")), id="import begun"),
-    pytest.param(ImportEnded(at=AT, run="1", created=1, updated=0, unchanged=0, refused=0), id="import ended"),
     pytest.param(
-        ImportEnded(at=AT, run="1", created=1, updated=0, unchanged=0, refused=0, interrupted=True, problem="store.x"),
+        ImportBegun(at=AT, run="1", author="import", by="root", files=("a.ndjson", "-")),
+        id="import begun",
+    ),
+    pytest.param(
+        ImportEnded(at=AT, run="1", created=1, updated=0, unchanged=0, refused=0), id="import ended"
+    ),
+    pytest.param(
+        ImportEnded(
+            at=AT,
+            run="1",
+            created=1,
+            updated=0,
+            unchanged=0,
+            refused=0,
+            interrupted=True,
+            problem="store.x",
+        ),
         id="import failed",
     ),
     pytest.param(
-        Act(at=AT, action="client-suspend", subject="sante", by="root", reason="lost", details={"n": 1}), id="an act"
+        Act(
+            at=AT,
+            action="client-suspend",
+            subject="sante",
+            by="root",
+            reason="lost",
+            details={"n": 1},
+        ),
+        id="an act",
     ),
 ]
 
@@ -74,7 +105,11 @@ def test_an_event_is_valid_r4(record: Told):
     event = json.loads(json.dumps(audit_event(record, HEAD, "ror here")))
 
     AuditEvent(event, strict=True)
-    assert event["action"] in ACTIONS and event["outcome"] in OUTCOMES and event["type"]["code"] in TYPES
+    assert (
+        event["action"] in ACTIONS
+        and event["outcome"] in OUTCOMES
+        and event["type"]["code"] in TYPES
+    )
     assert event["id"] == HEAD and event["recorded"] == AT
     for entity in event.get("entity", ()):
         # Constraint sev-1: a name or a query, not both.
@@ -85,20 +120,33 @@ def test_the_library_that_checks_events_refuses_what_is_wrong():
     event = audit_event(call(), HEAD, "ror here")
     for wrong in ({"color": "blue"}, {"recorded": 12}, {"agent": None}):
         with pytest.raises(FHIRValidationError):
-            AuditEvent({name: value for name, value in {**event, **wrong}.items() if value is not None}, strict=True)
+            AuditEvent(
+                {name: value for name, value in {**event, **wrong}.items() if value is not None},
+                strict=True,
+            )
 
 
 def test_a_search_says_who_asked_what_and_what_was_given():
     event = audit_event(call(), HEAD, "ror here")
 
     [agent], [entity] = event["agent"], event["entity"]
-    assert agent["who"] == {"identifier": {"value": "sante"}} and agent["altId"] == "CN=CLIENT,O=GIP,C=FR"
+    assert (
+        agent["who"] == {"identifier": {"value": "sante"}}
+        and agent["altId"] == "CN=CLIENT,O=GIP,C=FR"
+    )
     assert [one["coding"][0] for one in agent["role"]] == [
         {"system": "urn:oid:1.2.250.1.213.1.6.1.66", "code": "CU20"},
         {"system": "urn:oid:1.2.250.1.213.1.1.4.6", "code": "AUTOMATE"},
     ]
-    assert base64.b64decode(entity["query"]) == b"GET /fhir/Organization?name=#kCLkyHEEGVFQ_NTY&_count=5"
-    assert (event["action"], event["outcome"], event["subtype"][0]["code"]) == ("E", "0", "search-type")
+    assert (
+        base64.b64decode(entity["query"])
+        == b"GET /fhir/Organization?name=#kCLkyHEEGVFQ_NTY&_count=5"
+    )
+    assert (event["action"], event["outcome"], event["subtype"][0]["code"]) == (
+        "E",
+        "0",
+        "search-type",
+    )
     assert event["period"] == {"start": "2026-11-24T10:11:12.121Z", "end": AT}
     assert {one["type"]: one["valueString"] for one in entity["detail"]} == {
         "request_id": "r1",
@@ -113,13 +161,16 @@ def test_a_search_says_who_asked_what_and_what_was_given():
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"), [(200, "0"), (304, "0"), (401, "4"), (404, "4"), (499, "4"), (500, "8"), (503, "8")]
+    ("status", "outcome"),
+    [(200, "0"), (304, "0"), (401, "4"), (404, "4"), (499, "4"), (500, "8"), (503, "8")],
 )
 def test_the_outcome_follows_the_status(status, outcome):
     assert audit_event(call(status=status), HEAD, "ror here")["outcome"] == outcome
 
 
 def test_a_read_names_its_resource():
-    event = audit_event(call(interaction="read", path="/ws-diffusion-fhir/Location/l1"), HEAD, "ror here")
+    event = audit_event(
+        call(interaction="read", path="/ws-diffusion-fhir/Location/l1"), HEAD, "ror here"
+    )
 
     assert event["entity"][0]["what"] == {"reference": "Location/l1"}

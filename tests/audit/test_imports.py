@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 
 from ror.audit.records import ImportBegun, ImportEnded, instant
-from ror.generating import Size, generate
+from ror.audit.trail.folder import Folder
+from ror.audit.trail.reading import Wanted, find
+from ror.audit.trail.tending import user
+from ror.audit.trail.verifying import verify
 from ror.runtime import trail_folder
+from ror.samples import Size, generate
 from ror.settings import Settings
 from ror.store import open_store
-from ror.trail.folder import Folder
-from ror.trail.reading import Wanted, find
-from ror.trail.tending import user
-from ror.trail.verifying import verify
 from tests.conftest import clean_environment
 from tests.waiting import until
 
@@ -27,7 +27,9 @@ BAD = b'{"resourceType":"Organization","id":"o2","name":3}\n'
 def importing(folder: Path, *arguments: str, **variables: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "ror", "import", "--database", "ror.db", *arguments]
     environment = {**clean_environment(), "LC_ALL": "en", **variables}
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def lines(folder: Path) -> list[object]:
@@ -84,7 +86,11 @@ def test_an_import_that_is_killed_has_said_that_it_began_before_anything_was_kep
     again = importing(tmp_path, "given.ndjson")
     again.communicate()
     assert again.returncode == 0
-    assert [type(one).__name__ for one in lines(tmp_path)] == ["ImportBegun", "ImportBegun", "ImportEnded"]
+    assert [type(one).__name__ for one in lines(tmp_path)] == [
+        "ImportBegun",
+        "ImportBegun",
+        "ImportEnded",
+    ]
 
 
 def test_an_import_that_cannot_be_traced_keeps_nothing(tmp_path):

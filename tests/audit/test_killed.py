@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 from ror.audit.records import Call, Sealed, decode, instant
-from ror.trail.chain_file import seal, texts
-from ror.trail.folder import Folder
-from ror.trail.reading import Wanted, find
-from ror.trail.verifying import verify
-from ror.trail.writing import FLUSH_S, Journal
+from ror.audit.trail.chain_file import seal, texts
+from ror.audit.trail.folder import Folder
+from ror.audit.trail.reading import Wanted, find
+from ror.audit.trail.verifying import verify
+from ror.audit.trail.writing import FLUSH_S, Journal
 from tests.waiting import until
 
 WRITER = """
 import os, signal, sys, time
 from pathlib import Path
 from ror.audit.records import Call, instant
-from ror.trail.folder import Folder
-from ror.trail.writing import Journal
+from ror.audit.trail.folder import Folder
+from ror.audit.trail.writing import Journal
 
 name, pause_s, ending = sys.argv[2], float(sys.argv[3]), sys.argv[4]
 folder = Folder(Path(sys.argv[1]))
@@ -46,7 +46,9 @@ AT = instant(time.time_ns())
 TODAY = AT[:10]
 
 
-def writer(folder: Folder, name: str, pause_s: float = 0.0, ending: str = "closed") -> "subprocess.Popen[bytes]":
+def writer(
+    folder: Folder, name: str, pause_s: float = 0.0, ending: str = "closed"
+) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-c", WRITER, str(folder.path), name, str(pause_s), ending]
     return subprocess.Popen(command, stdout=subprocess.PIPE)
 
@@ -67,7 +69,9 @@ def killed_while_writing(folder: Folder) -> tuple[int, int]:
     try:
         # Once could be chance: what comes next is brought to disk as well, without anybody asking.
         for _ in range(3):
-            on_disk = until(lambda former=on_disk: (now := len(request_ids(folder))) > former and now)
+            on_disk = until(
+                lambda former=on_disk: (now := len(request_ids(folder))) > former and now
+            )
             assert on_disk
         time.sleep(random.Random(time.time_ns()).uniform(0, 2 * FLUSH_S))
     finally:
@@ -88,7 +92,12 @@ def sealed_by_another_process(folder: Folder) -> list[Sealed]:
     one = Journal(folder)
     one.open()
     one.close()
-    records = [decode(text) for file in folder.files() for text in texts(folder.path / file) if b'"sealed"' in text]
+    records = [
+        decode(text)
+        for file in folder.files()
+        for text in texts(folder.path / file)
+        if b'"sealed"' in text
+    ]
     return [record for record in records if isinstance(record, Sealed)]
 
 
@@ -98,7 +107,9 @@ def test_several_processes_write_one_trail_at_the_same_time(folder):
         process.communicate()
 
     assert what(folder) == []
-    assert sorted(request_ids(folder)) == sorted(f"{name}-{number}" for name in "abc" for number in range(2_000))
+    assert sorted(request_ids(folder)) == sorted(
+        f"{name}-{number}" for name in "abc" for number in range(2_000)
+    )
 
 
 @pytest.mark.parametrize("ending", ["closed", "left open"])
@@ -182,7 +193,9 @@ def test_a_file_whose_writer_lives_is_left_alone(folder):
     process.communicate()
 
 
-def test_a_line_changed_in_the_middle_of_an_unsealed_file_is_not_taken_for_a_torn_one(folder: Folder):
+def test_a_line_changed_in_the_middle_of_an_unsealed_file_is_not_taken_for_a_torn_one(
+    folder: Folder,
+):
     path = file_of_a_killed_process(folder)
     path.write_bytes(path.read_bytes().replace(b'"a-3"', b'"a-X"'))
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ror.audit.sensitive import MARK, Veil, treatment_of, treatments
-from ror.capability import RESULT_PARAMETERS
-from ror.definitions import RESOURCE_TYPES, search_parameters
+from ror.audit.pseudonyms import MARK, Veil, treatment_of, treatments
+from ror.directory.capability import RESULT_PARAMETERS
+from ror.standard.definitions import RESOURCE_TYPES, search_parameters
 
 VEIL = Veil(b"0" * 32)
 RPPS = "urn:oid:1.2.250.1.71.4.2.1"
@@ -21,19 +21,59 @@ def hidden(value: str) -> str:
 @pytest.mark.parametrize(
     ("resource_type", "name", "value", "written"),
     [
-        pytest.param("HealthcareService", "specialty", "https://x/y|013,014", "https://x/y|013,014", id="codes"),
+        pytest.param(
+            "HealthcareService",
+            "specialty",
+            "https://x/y|013,014",
+            "https://x/y|013,014",
+            id="codes",
+        ),
         pytest.param("Location", "nb-capacity", "ge10", "ge10", id="a number"),
-        pytest.param("Location", "_lastUpdated", "ge2026-11-06T15:00", "ge2026-11-06T15:00", id="a date"),
-        pytest.param("Location", "organization", "Organization/o1", "Organization/o1", id="a reference"),
+        pytest.param(
+            "Location", "_lastUpdated", "ge2026-11-06T15:00", "ge2026-11-06T15:00", id="a date"
+        ),
+        pytest.param(
+            "Location", "organization", "Organization/o1", "Organization/o1", id="a reference"
+        ),
         pytest.param("Location", "address-postalcode", "75012", "75012", id="a postal code"),
-        pytest.param("Location", "_sort", "-nb-capacity,_id", "-nb-capacity,_id", id="how to answer"),
+        pytest.param(
+            "Location", "_sort", "-nb-capacity,_id", "-nb-capacity,_id", id="how to answer"
+        ),
         pytest.param("Organization", "name", "Dupont", hidden("Dupont"), id="a name"),
-        pytest.param("Organization", "name", "Dupont,Durand", f"{hidden('Dupont')},{hidden('Durand')}", id="two names"),
-        pytest.param("Location", "near", "48.85|2.35|1|km", hidden("48.85|2.35|1|km"), id="where somebody is"),
-        pytest.param("Practitioner", "identifier", f"{RPPS}|8101", f"{RPPS}|{hidden('8101')}", id="an identifier"),
-        pytest.param("Practitioner", "identifier", "8101,8102", f"{hidden('8101')},{hidden('8102')}", id="two of them"),
-        pytest.param("Practitioner", "identifier:missing", "true", "true", id="no identifier at all"),
-        pytest.param("PractitionerRole", "practitioner.identifier", "8101", hidden("8101"), id="through a link"),
+        pytest.param(
+            "Organization",
+            "name",
+            "Dupont,Durand",
+            f"{hidden('Dupont')},{hidden('Durand')}",
+            id="two names",
+        ),
+        pytest.param(
+            "Location", "near", "48.85|2.35|1|km", hidden("48.85|2.35|1|km"), id="where somebody is"
+        ),
+        pytest.param(
+            "Practitioner",
+            "identifier",
+            f"{RPPS}|8101",
+            f"{RPPS}|{hidden('8101')}",
+            id="an identifier",
+        ),
+        pytest.param(
+            "Practitioner",
+            "identifier",
+            "8101,8102",
+            f"{hidden('8101')},{hidden('8102')}",
+            id="two of them",
+        ),
+        pytest.param(
+            "Practitioner", "identifier:missing", "true", "true", id="no identifier at all"
+        ),
+        pytest.param(
+            "PractitionerRole",
+            "practitioner.identifier",
+            "8101",
+            hidden("8101"),
+            id="through a link",
+        ),
         pytest.param(
             "HealthcareService",
             "_has:PractitionerRole:service:practitioner.identifier",
@@ -41,12 +81,32 @@ def hidden(value: str) -> str:
             hidden("8101"),
             id="from the other end of a link",
         ),
-        pytest.param("HealthcareService", "specialty:text", "cardio", hidden("cardio"), id="words instead of a code"),
-        pytest.param("HealthcareService", "specialty", "Jean Dupont", hidden("Jean Dupont"), id="no code at all"),
-        pytest.param("HealthcareService", "specialty", "0612345678", hidden("0612345678"), id="a telephone"),
+        pytest.param(
+            "HealthcareService",
+            "specialty:text",
+            "cardio",
+            hidden("cardio"),
+            id="words instead of a code",
+        ),
+        pytest.param(
+            "HealthcareService",
+            "specialty",
+            "Jean Dupont",
+            hidden("Jean Dupont"),
+            id="no code at all",
+        ),
+        pytest.param(
+            "HealthcareService", "specialty", "0612345678", hidden("0612345678"), id="a telephone"
+        ),
         pytest.param("HealthcareService", "specialty", "a@b.fr", hidden("a@b.fr"), id="an address"),
         pytest.param("HealthcareService", "_content", "cœur", hidden("cœur"), id="full text"),
-        pytest.param("HealthcareService", "_cursor", "AbC-1", hidden("AbC-1"), id="a page link, which holds values"),
+        pytest.param(
+            "HealthcareService",
+            "_cursor",
+            "AbC-1",
+            hidden("AbC-1"),
+            id="a page link, which holds values",
+        ),
         pytest.param(
             "HealthcareService",
             "_filter",
@@ -56,7 +116,11 @@ def hidden(value: str) -> str:
             id="a filter, value by value",
         ),
         pytest.param(
-            "HealthcareService", "_filter", 'Dupont "Durand', f'{hidden("Dupont")} "{hidden("Durand")}"', id="no filter"
+            "HealthcareService",
+            "_filter",
+            'Dupont "Durand',
+            f'{hidden("Dupont")} "{hidden("Durand")}"',
+            id="no filter",
         ),
     ],
 )
@@ -73,8 +137,18 @@ def test_a_parameter_that_nobody_knows_is_hashed_with_its_name():
 
 
 def test_a_very_long_request_makes_no_longer_line():
-    codes, names, terms = ",".join(["013"] * 1_000), ",".join("a" * 1_001), 'name eq "a" or ' * 1_200
-    asked = [("specialty", codes), ("name", names), ("_filter", terms), ("name", "a" * 20_000), ("specialty", "014")]
+    codes, names, terms = (
+        ",".join(["013"] * 1_000),
+        ",".join("a" * 1_001),
+        'name eq "a" or ' * 1_200,
+    )
+    asked = [
+        ("specialty", codes),
+        ("name", names),
+        ("_filter", terms),
+        ("name", "a" * 20_000),
+        ("specialty", "014"),
+    ]
 
     written = VEIL.pairs("HealthcareService", asked)
 
@@ -138,10 +212,16 @@ NAMES = [
 @given(
     st.sampled_from(RESOURCE_TYPES),
     st.sampled_from(NAMES),
-    st.lists(st.sampled_from(["Éléonore", "Zoé", "0612345678", "810000000001", "x@y.fr"]), min_size=1, max_size=4),
+    st.lists(
+        st.sampled_from(["Éléonore", "Zoé", "0612345678", "810000000001", "x@y.fr"]),
+        min_size=1,
+        max_size=4,
+    ),
     st.sampled_from([" ", ",", "|", '"', ' co "', "\\,", " eq ", "("]),
 )
-def test_no_name_nor_number_of_a_person_can_be_read_however_it_is_written(resource_type, name, words, between):
+def test_no_name_nor_number_of_a_person_can_be_read_however_it_is_written(
+    resource_type, name, words, between
+):
     [(_, written)] = VEIL.pairs(resource_type, [(name, between.join(words))])
 
     assert MARK in written

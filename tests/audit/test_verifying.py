@@ -8,9 +8,9 @@ import pytest
 from ror.audit import digests
 from ror.audit.chain import Chain
 from ror.audit.records import Lost, encode
-from ror.trail.folder import Folder
-from ror.trail.verifying import Verdict, verify
-from ror.trail.writing import record_act
+from ror.audit.trail.folder import Folder
+from ror.audit.trail.verifying import Verdict, verify
+from ror.audit.trail.writing import record_act
 from tests.audit.conftest import Clock, act, call, write
 
 TODAY = "2026-11-26"
@@ -34,7 +34,9 @@ def trail(folder: Folder, clock: Clock, journal) -> Folder:
 
 def faults(verdict: Verdict) -> set[tuple[str, str]]:
     """What was found wrong, and in which file, known by its folder and its day."""
-    return {(one.what, one.file[: one.file.index("/") + 11]) for one in verdict.findings if one.is_fault}
+    return {
+        (one.what, one.file[: one.file.index("/") + 11]) for one in verdict.findings if one.is_fault
+    }
 
 
 def test_a_trail_that_nobody_touched_is_whole(trail: Folder):
@@ -70,7 +72,11 @@ def forged(file: str, lines: list[bytes]) -> list[bytes]:
 def edit(day: str) -> Callable[[Folder], None]:
     def touch(trail: Folder) -> None:
         file = first(trail, day)
-        put(trail, file, [line.replace(b'"status":200', b'"status":404') for line in lines_of(trail, file)])
+        put(
+            trail,
+            file,
+            [line.replace(b'"status":200', b'"status":404') for line in lines_of(trail, file)],
+        )
 
     return touch
 
@@ -118,7 +124,11 @@ def put_a_line_in(trail: Folder) -> None:
     file = first(trail, TODAY)
     lines = lines_of(trail, file)
     forger = Chain(file, 3, lines[2].partition(b',"chain":"')[2][:64].decode())
-    put(trail, file, [*lines[:3], forger.link(encode(Lost(at="2026-11-26T09:00:00.000Z", count=1))), *lines[3:]])
+    put(
+        trail,
+        file,
+        [*lines[:3], forger.link(encode(Lost(at="2026-11-26T09:00:00.000Z", count=1))), *lines[3:]],
+    )
 
 
 def add_after_the_end(trail: Folder) -> None:
@@ -145,7 +155,9 @@ def delete_all_of_a_day(trail: Folder) -> None:
 
 
 def delete_digest(day: str) -> Callable[[Folder], None]:
-    return lambda trail: [(trail.path / f"digests/{day}.{kind}").unlink() for kind in ("json", "sig")]  # type: ignore
+    return lambda trail: [
+        (trail.path / f"digests/{day}.{kind}").unlink() for kind in ("json", "sig")
+    ]  # type: ignore
 
 
 def edit_digest(trail: Folder) -> None:
@@ -161,12 +173,23 @@ def sign_again(trail: Folder) -> None:
     files = [file for file in trail.files() if "/2026-11-25" in file]
     ends = [(file, lines_of(trail, file)) for file in files]
     chains = tuple(
-        digests.ChainEnd(file, len(lines), sum(map(len, lines)), lines[-1].partition(b',"chain":"')[2][:64].decode())
+        digests.ChainEnd(
+            file,
+            len(lines),
+            sum(map(len, lines)),
+            lines[-1].partition(b',"chain":"')[2][:64].decode(),
+        )
         for file, lines in ends
     )
     name = digests.fingerprint(key.public_key())
     text = digests.written(
-        digests.Digest(day="2026-11-25", signed_at="2026-11-26T00:00:00.000Z", key=name, previous=before, chains=chains)
+        digests.Digest(
+            day="2026-11-25",
+            signed_at="2026-11-26T00:00:00.000Z",
+            key=name,
+            previous=before,
+            chains=chains,
+        )
     )
     (trail.path / "digests/2026-11-25.json").write_bytes(text)
     (trail.path / "digests/2026-11-25.sig").write_bytes(key.sign(text))
@@ -184,7 +207,9 @@ def swap_key(trail: Folder) -> None:
         assert digest is not None
         name = digests.fingerprint(key.public_key())
         text = digests.written(
-            digests.Digest(day=day, signed_at=digest.signed_at, key=name, previous=before, chains=digest.chains)
+            digests.Digest(
+                day=day, signed_at=digest.signed_at, key=name, previous=before, chains=digest.chains
+            )
         )
         before = digests.named(day, text)
         (trail.path / f"digests/{day}.json").write_bytes(text)
@@ -202,7 +227,13 @@ def copy_over(trail: Folder) -> None:
 
 def put_a_file_in(trail: Folder) -> None:
     taken, file = first(trail, TODAY), "calls/2026-11-24T120000.000-1-abcdef.ndjson"
-    put(trail, file, forged(file, [line.replace(taken.encode(), file.encode()) for line in lines_of(trail, taken)]))
+    put(
+        trail,
+        file,
+        forged(
+            file, [line.replace(taken.encode(), file.encode()) for line in lines_of(trail, taken)]
+        ),
+    )
 
 
 D24, D25, D26 = "2026-11-24", "2026-11-25", "2026-11-26"
@@ -216,16 +247,24 @@ DIGEST24, DIGEST25 = f"digests/{D24}", f"digests/{D25}"
         pytest.param(edit(D26), {("changed", CALLS26)}, id="words of lines"),
         pytest.param(edit(D24), {("changed", CALLS24)}, id="words of lines of a signed day"),
         pytest.param(
-            take_a_line_away, {("not-in-sequence", CALLS25), ("not-as-signed", CALLS25)}, id="a line taken away"
+            take_a_line_away,
+            {("not-in-sequence", CALLS25), ("not-as-signed", CALLS25)},
+            id="a line taken away",
         ),
         pytest.param(reorder, {("not-in-sequence", CALLS25)}, id="lines in another order"),
         pytest.param(put_a_line_in, {("not-in-sequence", CALLS26)}, id="a line put in"),
-        pytest.param(add_after_the_end, {("after-the-end", CALLS26)}, id="a line added after the end"),
         pytest.param(
-            cut(D24, 4), {("unfinished", CALLS24), ("not-as-signed", CALLS24)}, id="the end of a file of a signed day"
+            add_after_the_end, {("after-the-end", CALLS26)}, id="a line added after the end"
         ),
         pytest.param(
-            cut(D26, 4), {("unfinished", CALLS26), ("not-as-witnessed", CALLS26)}, id="the end of a file not signed yet"
+            cut(D24, 4),
+            {("unfinished", CALLS24), ("not-as-signed", CALLS24)},
+            id="the end of a file of a signed day",
+        ),
+        pytest.param(
+            cut(D26, 4),
+            {("unfinished", CALLS26), ("not-as-witnessed", CALLS26)},
+            id="the end of a file not signed yet",
         ),
         pytest.param(
             cut(D25, 0),
@@ -237,20 +276,38 @@ DIGEST24, DIGEST25 = f"digests/{D24}", f"digests/{D25}"
             {("not-a-line", CALLS26), ("unfinished", CALLS26), ("not-as-witnessed", CALLS26)},
             id="the end of a line",
         ),
-        pytest.param(rewrite(D24), {("not-as-signed", CALLS24)}, id="a file of a signed day, chained again"),
-        pytest.param(rewrite(D26), {("not-as-witnessed", CALLS26)}, id="a file that another saw, chained again"),
-        pytest.param(rewrite_without_links, {("changed", CALLS26)}, id="the last file, with an end that is no link"),
+        pytest.param(
+            rewrite(D24), {("not-as-signed", CALLS24)}, id="a file of a signed day, chained again"
+        ),
+        pytest.param(
+            rewrite(D26),
+            {("not-as-witnessed", CALLS26)},
+            id="a file that another saw, chained again",
+        ),
+        pytest.param(
+            rewrite_without_links,
+            {("changed", CALLS26)},
+            id="the last file, with an end that is no link",
+        ),
         pytest.param(delete(D24), {("missing", CALLS24)}, id="a file of a signed day"),
-        pytest.param(delete(D24, "acts"), {("missing", f"acts/{D24}")}, id="an act of a signed day"),
+        pytest.param(
+            delete(D24, "acts"), {("missing", f"acts/{D24}")}, id="an act of a signed day"
+        ),
         pytest.param(delete(D26), {("missing", CALLS26)}, id="a file that another saw"),
         pytest.param(
-            delete_all_of_a_day, {("missing", f"acts/{D24}"), ("digest-missing", DIGEST24)}, id="a day and its digest"
+            delete_all_of_a_day,
+            {("missing", f"acts/{D24}"), ("digest-missing", DIGEST24)},
+            id="a day and its digest",
         ),
         pytest.param(delete_digest(D24), {("digest-missing", DIGEST24)}, id="a digest"),
         pytest.param(delete_digest(D25), {("digest-missing", DIGEST25)}, id="the last digest"),
         pytest.param(
             edit_digest,
-            {("digest-changed", DIGEST24), ("digest-replaced", DIGEST24), ("not-as-signed", CALLS24)},
+            {
+                ("digest-changed", DIGEST24),
+                ("digest-replaced", DIGEST24),
+                ("not-as-signed", CALLS24),
+            },
             id="a word of a digest",
         ),
         pytest.param(
@@ -260,13 +317,20 @@ DIGEST24, DIGEST25 = f"digests/{D24}", f"digests/{D25}"
         ),
         pytest.param(
             swap_key,
-            {("opened-under-other-key", file) for file in (CALLS24, CALLS25, CALLS26, f"acts/{D24}")}
+            {
+                ("opened-under-other-key", file)
+                for file in (CALLS24, CALLS25, CALLS26, f"acts/{D24}")
+            }
             | {("digest-replaced", DIGEST24), ("digest-replaced", DIGEST25)},
             id="the key, and every digest signed with the new one",
         ),
-        pytest.param(rename, {("another-file", CALLS26), ("missing", CALLS26)}, id="the name of a file"),
         pytest.param(
-            copy_over, {("another-file", CALLS26), ("not-as-witnessed", CALLS26)}, id="a file in place of another"
+            rename, {("another-file", CALLS26), ("missing", CALLS26)}, id="the name of a file"
+        ),
+        pytest.param(
+            copy_over,
+            {("another-file", CALLS26), ("not-as-witnessed", CALLS26)},
+            id="a file in place of another",
         ),
         pytest.param(put_a_file_in, {("not-signed", CALLS24)}, id="a file put into a signed day"),
     ],
@@ -289,7 +353,9 @@ def test_a_file_that_is_not_as_signed_is_told_with_the_lines_that_it_has(trail: 
     assert found.told == {"lines": 6, "signed": 7}
 
 
-def test_a_trail_made_anew_under_another_key_is_told_from_the_one_whose_key_was_noted(trail: Folder, clock, journal):
+def test_a_trail_made_anew_under_another_key_is_told_from_the_one_whose_key_was_noted(
+    trail: Folder, clock, journal
+):
     noted = verify(trail, TODAY).key
     shutil.rmtree(trail.path)
     trail.make()

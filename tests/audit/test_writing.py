@@ -15,12 +15,12 @@ import pytest
 
 from ror.audit import digests
 from ror.audit.records import Call
+from ror.audit.trail import chain_file, writing
+from ror.audit.trail.folder import Folder, day_of
+from ror.audit.trail.reading import Wanted, find
+from ror.audit.trail.verifying import verify
+from ror.audit.trail.writing import Journal, Listeners, record_act
 from ror.errors import Unavailable, UsageError
-from ror.trail import chain_file, writing
-from ror.trail.folder import Folder, day_of
-from ror.trail.reading import Wanted, find
-from ror.trail.verifying import verify
-from ror.trail.writing import Journal, Listeners, record_act
 from tests.audit.conftest import Clock, act, call, write
 from tests.waiting import until
 
@@ -70,7 +70,10 @@ def test_the_rest_of_a_line_that_was_being_written_is_no_line(monkeypatch):
 
 def test_records_of_several_threads_make_one_chain(folder, clock, journal):
     with journal() as one:
-        threads = [threading.Thread(target=lambda: [one.write(call(clock, n)) for n in range(500)]) for _ in range(4)]
+        threads = [
+            threading.Thread(target=lambda: [one.write(call(clock, n)) for n in range(500)])
+            for _ in range(4)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -83,7 +86,9 @@ def test_records_of_several_threads_make_one_chain(folder, clock, journal):
 def test_it_is_told_how_many_lines_are_on_disk_and_how_long_they_waited(clock, journal):
     told: list[tuple[int, float]] = []
     begun = time.monotonic()
-    with journal(listeners=Listeners(written=lambda lines, lag_s: told.append((lines, lag_s)))) as one:
+    with journal(
+        listeners=Listeners(written=lambda lines, lag_s: told.append((lines, lag_s)))
+    ) as one:
         for number in range(3):
             one.write(call(clock, number))
         one.flush()
@@ -101,7 +106,9 @@ def test_what_is_made_is_for_its_owner_alone(folder, clock, journal):
     write(journal, clock)
     record_act(folder, act(clock))
 
-    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [folder.path, *folder.path.rglob("*")]}
+    modes = {
+        path: stat.S_IMODE(path.stat().st_mode) for path in [folder.path, *folder.path.rglob("*")]
+    }
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
     assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
     assert len(modes) > 12
@@ -114,7 +121,9 @@ def test_what_others_may_read_is_told(folder, clock, journal):
     assert notes(folder) == ["open-to-others"]
 
 
-def test_a_record_goes_to_the_file_of_its_day_and_a_day_that_is_over_is_signed(folder, clock, journal):
+def test_a_record_goes_to_the_file_of_its_day_and_a_day_that_is_over_is_signed(
+    folder, clock, journal
+):
     with journal() as one:
         clock.set("2026-11-24T23:59:59.900Z")
         one.write(call(clock, 1))
@@ -143,7 +152,9 @@ def test_a_day_is_signed_once_none_of_its_files_is_written_any_more(folder, cloc
         assert folder.days_signed() == ["2026-11-24"]
 
 
-def test_after_a_clock_that_was_put_back_files_stand_after_the_days_that_are_signed(folder, clock, journal):
+def test_after_a_clock_that_was_put_back_files_stand_after_the_days_that_are_signed(
+    folder, clock, journal
+):
     write(journal, clock)
     clock.set("2026-11-26T08:00:00Z")
     write(journal, clock)
@@ -164,9 +175,22 @@ def test_anybody_can_check_a_digest_with_openssl(folder, clock, journal):
     clock.set("2026-11-25T00:00:00Z")
     write(journal, clock)
     key, text, signature = (
-        folder.path / name for name in ("keys/signing.pub", "digests/2026-11-24.json", "digests/2026-11-24.sig")
+        folder.path / name
+        for name in ("keys/signing.pub", "digests/2026-11-24.json", "digests/2026-11-24.sig")
     )
-    command = [openssl, "pkeyutl", "-verify", "-pubin", "-inkey", key, "-rawin", "-in", text, "-sigfile", signature]
+    command = [
+        openssl,
+        "pkeyutl",
+        "-verify",
+        "-pubin",
+        "-inkey",
+        key,
+        "-rawin",
+        "-in",
+        text,
+        "-sigfile",
+        signature,
+    ]
 
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
     text.write_bytes(text.read_bytes() + b" ")
@@ -204,13 +228,20 @@ def test_signed_days_beyond_the_retention_go_and_an_act_says_so(folder, clock, j
 
     days_go_by(clock, journal, 14, retention_days=2)
 
-    assert [day_of(file) for file in folder.files("calls")] == ["2026-11-12", "2026-11-13", "2026-11-14"]
+    assert [day_of(file) for file in folder.files("calls")] == [
+        "2026-11-12",
+        "2026-11-13",
+        "2026-11-14",
+    ]
     acts = [one.record for one in find(folder, Wanted(journals=("acts",)))]
     assert [(one.action, one.subject) for one in acts] == [
         ("client-suspend", "c1"),
         ("audit-pruned", "2026-11-10/2026-11-11"),
     ]
-    assert acts[1].details["lines"] == 14 and sorted(acts[1].details["digests"]) == ["2026-11-10", "2026-11-11"]
+    assert acts[1].details["lines"] == 14 and sorted(acts[1].details["digests"]) == [
+        "2026-11-10",
+        "2026-11-11",
+    ]
     assert len(calls(folder)) == len(last) - 10 + 5
     assert notes(folder, "2026-11-14") == ["pruned"]
 
@@ -222,7 +253,10 @@ def test_acts_are_kept_whatever_the_retention(folder, clock, journal):
     clock.set("2028-01-01T08:00:00Z")
     write(journal, clock, retention_days=1)
 
-    assert [one.record.action for one in find(folder, Wanted(journals=("acts",)))] == ["client-suspend", "audit-pruned"]
+    assert [one.record.action for one in find(folder, Wanted(journals=("acts",)))] == [
+        "client-suspend",
+        "audit-pruned",
+    ]
 
 
 def test_a_day_that_is_missing_without_an_act_is_a_fault(folder, clock, journal):
@@ -252,7 +286,9 @@ def size_of_the_file(folder: Folder) -> int:
 
 def test_while_the_disk_is_full_it_is_failing_and_nothing_is_lost(folder, clock, journal):
     told: list[str] = []
-    listeners = Listeners(failed=lambda problem: told.append("failed"), recovered=lambda: told.append("recovered"))
+    listeners = Listeners(
+        failed=lambda problem: told.append("failed"), recovered=lambda: told.append("recovered")
+    )
     with journal(listeners=listeners) as one:
         one.write_durably(call(clock, 0))
         assert not one.is_failing
@@ -299,7 +335,9 @@ def test_a_seal_for_which_there_is_no_room_is_refused_and_made_later(folder, clo
     assert notes(folder) == ["torn"]
 
 
-def test_what_waits_too_long_for_memory_is_counted_and_the_count_is_written(folder, clock, journal, monkeypatch):
+def test_what_waits_too_long_for_memory_is_counted_and_the_count_is_written(
+    folder, clock, journal, monkeypatch
+):
     monkeypatch.setattr(writing, "MOST_WAITING", 10)
     with journal() as one:
         with full_disk(room=size_of_the_file(folder)):
@@ -312,7 +350,9 @@ def test_what_waits_too_long_for_memory_is_counted_and_the_count_is_written(fold
     assert lost.told["count"] == 15
 
 
-def test_a_durable_record_for_which_there_is_no_room_is_not_acknowledged(folder, clock, journal, monkeypatch):
+def test_a_durable_record_for_which_there_is_no_room_is_not_acknowledged(
+    folder, clock, journal, monkeypatch
+):
     monkeypatch.setattr(writing, "MOST_WAITING", 1)
     with journal() as one:
         one.write(call(clock, 0))
@@ -323,8 +363,12 @@ def test_a_durable_record_for_which_there_is_no_room_is_not_acknowledged(folder,
     assert [record.request_id for record in calls(folder)] == ["r0", "r2"]
 
 
-@pytest.mark.parametrize("look", [Journal.notice_stall, lambda one: one.write(call(Clock(f"{TODAY}T10:00:00Z")))])
-def test_a_journal_whose_thread_does_not_answer_is_failing_until_it_does(journal, monkeypatch, look):
+@pytest.mark.parametrize(
+    "look", [Journal.notice_stall, lambda one: one.write(call(Clock(f"{TODAY}T10:00:00Z")))]
+)
+def test_a_journal_whose_thread_does_not_answer_is_failing_until_it_does(
+    journal, monkeypatch, look
+):
     with journal() as one:
         look(one)
         assert not one.is_failing
@@ -367,7 +411,10 @@ def test_the_digest_lists_each_file_of_the_day_with_its_end(folder, clock, journ
     digest = digests.read(folder.digest("2026-11-24"))
 
     assert digest is not None
-    assert [(one.file.split("/")[0], one.lines) for one in digest.chains] == [("calls", 5), ("acts", 3)]
+    assert [(one.file.split("/")[0], one.lines) for one in digest.chains] == [
+        ("calls", 5),
+        ("acts", 3),
+    ]
     for one in digest.chains:
         *_, last = (folder.path / one.file).read_bytes().splitlines()
         assert json.loads(last)["chain"] == one.head

@@ -18,7 +18,9 @@ def resources(resource_type: str) -> dict[str, dict[str, Any]]:
 def target_ids(resource: dict[str, Any], element: str) -> set[str]:
     """The ids that a reference element points at."""
     found = resource.get(element, [])
-    return {one["reference"].split("/")[1] for one in (found if isinstance(found, list) else [found])}
+    return {
+        one["reference"].split("/")[1] for one in (found if isinstance(found, list) else [found])
+    }
 
 
 def all_target_ids(resource_type: str, element: str) -> set[str]:
@@ -29,4 +31,8 @@ def all_target_ids(resource_type: str, element: str) -> set[str]:
 def in_region(resource_type: str, region: str) -> set[str]:
     """The ids of the resources of a type whose source region is this one."""
     found = resources(resource_type).items()
-    return {key for key, one in found if any(tag["code"] == region for tag in one["meta"].get("tag", ()))}
+    return {
+        key
+        for key, one in found
+        if any(tag["code"] == region for tag in one["meta"].get("tag", ()))
+    }

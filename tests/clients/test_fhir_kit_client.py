@@ -22,15 +22,23 @@ OLDEST_NODE = 20
 def client() -> None:
     """The installed client, or a reason to skip."""
     if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("node and npm are needed for the JavaScript client: install Node.js 20 or later")
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+        pytest.skip(
+            "node and npm are needed for the JavaScript client: install Node.js 20 or later"
+        )
+    version = subprocess.run(
+        ["node", "--version"], capture_output=True, text=True, check=True
+    ).stdout
     if int(version.removeprefix("v").split(".")[0]) < OLDEST_NODE:
-        pytest.skip(f"the JavaScript client needs Node.js {OLDEST_NODE} or later; this is {version.strip()}")
+        pytest.skip(
+            f"the JavaScript client needs Node.js {OLDEST_NODE} or later; this is {version.strip()}"
+        )
     if not (NODE / "node_modules" / "fhir-kit-client").is_dir():
         command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
         done = subprocess.run(command, cwd=NODE, capture_output=True, text=True, timeout=120)
         if done.returncode:
-            pytest.skip(f"npm could not install the JavaScript client: {done.stderr.strip()[-300:]}")
+            pytest.skip(
+                f"npm could not install the JavaScript client: {done.stderr.strip()[-300:]}"
+            )
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +67,14 @@ def test_it_follows_the_pages_forward_with_what_they_include(told):
     assert {page["total"] for page in told["pages"]} == {len(services)}
     for page in told["pages"]:
         on_page = [services[match.split("/")[1]] for match in page["matches"]]
-        along = {f"Location/{one}" for offer in on_page for one in expected.target_ids(offer, "location")}
-        along |= {f"Organization/{one}" for offer in on_page for one in expected.target_ids(offer, "providedBy")}
+        along = {
+            f"Location/{one}" for offer in on_page for one in expected.target_ids(offer, "location")
+        }
+        along |= {
+            f"Organization/{one}"
+            for offer in on_page
+            for one in expected.target_ids(offer, "providedBy")
+        }
         assert sorted(page["included"]) == sorted(along)
 
 
@@ -69,5 +83,7 @@ def test_it_goes_back_to_the_page_before(told):
 
 
 def test_it_searches_by_post(told):
-    active = [one for one in expected.resources("Location").values() if one.get("status") == "active"]
+    active = [
+        one for one in expected.resources("Location").values() if one.get("status") == "active"
+    ]
     assert told["byPost"] == len(active)

@@ -25,7 +25,9 @@ def test_the_client_is_ready_once_it_has_read_the_capability_statement(smart):
     statement = smart.server.capabilityStatement
     assert statement.fhirVersion == "4.0.1"
     searchable = {
-        one.type for one in statement.rest[0].resource if any(i.code == "search-type" for i in one.interaction)
+        one.type
+        for one in statement.rest[0].resource
+        if any(i.code == "search-type" for i in one.interaction)
     }
     assert "HealthcareService" in searchable
 
@@ -50,17 +52,29 @@ def test_next_links_lead_through_every_match_with_its_places(smart):
 
     bundles = list(search.perform_iter(smart.server))
 
-    matches = [entry.resource.id for bundle in bundles for entry in bundle.entry if entry.search.mode == "match"]
+    matches = [
+        entry.resource.id
+        for bundle in bundles
+        for entry in bundle.entry
+        if entry.search.mode == "match"
+    ]
     assert len(bundles) == -(-len(matches) // 100)
     assert sorted(matches) == sorted(expected.resources("HealthcareService"))
-    places = {entry.resource.id for bundle in bundles for entry in bundle.entry if entry.search.mode == "include"}
+    places = {
+        entry.resource.id
+        for bundle in bundles
+        for entry in bundle.entry
+        if entry.search.mode == "include"
+    }
     assert places == expected.all_target_ids("HealthcareService", "location")
     assert {bundle.total for bundle in bundles} == {len(matches)}
 
 
 def test_a_reverse_inclusion_brings_the_offers_of_a_place(smart):
     place = sorted(expected.all_target_ids("HealthcareService", "location"))[0]
-    search = FHIRSearch(Location, {"_id": place}).include("location", HealthcareService, reverse=True)
+    search = FHIRSearch(Location, {"_id": place}).include(
+        "location", HealthcareService, reverse=True
+    )
 
     resources = list(search.perform_resources_iter(smart.server))
 

@@ -58,10 +58,14 @@ def test_a_search_with_inclusions_brings_what_the_matches_point_at_and_who_point
 
     entries = asked.fetch_raw()["entry"]
 
-    came = {(entry["search"]["mode"], entry["resource"]["resourceType"], entry["resource"]["id"]) for entry in entries}
-    assert came == {("match", "HealthcareService", one) for one in expected.in_region("HealthcareService", region)} | {
-        ("include", *one) for one in _along(region)
+    came = {
+        (entry["search"]["mode"], entry["resource"]["resourceType"], entry["resource"]["id"])
+        for entry in entries
     }
+    assert came == {
+        ("match", "HealthcareService", one)
+        for one in expected.in_region("HealthcareService", region)
+    } | {("include", *one) for one in _along(region)}
     assert len(came) == len(entries)
 
 
@@ -73,7 +77,10 @@ def _along(region: str) -> set[tuple[str, str]]:
     organizations = set().union(*(expected.target_ids(one, "providedBy") for one in offers))
     while True:
         parents = set().union(
-            *(expected.target_ids(expected.resources("Organization")[o], "partOf") for o in organizations)
+            *(
+                expected.target_ids(expected.resources("Organization")[o], "partOf")
+                for o in organizations
+            )
         )
         if parents <= organizations:
             break
@@ -83,19 +90,30 @@ def _along(region: str) -> set[tuple[str, str]]:
         for key, one in expected.resources("PractitionerRole").items()
         if expected.target_ids(one, "healthcareService") & services
     }
-    practitioners = set().union(*(expected.target_ids(one, "practitioner") for one in roles.values()))
+    practitioners = set().union(
+        *(expected.target_ids(one, "practitioner") for one in roles.values())
+    )
     by_type = {"Location": locations, "Organization": organizations}
     by_type |= {"PractitionerRole": set(roles), "Practitioner": practitioners}
     return {(resource_type, one) for resource_type, ids in by_type.items() for one in ids}
 
 
 def test_a_chain_is_followed(client):
-    found = client.resources("HealthcareService").search(location__address_city__contains="a").limit(500).fetch_all()
+    found = (
+        client.resources("HealthcareService")
+        .search(location__address_city__contains="a")
+        .limit(500)
+        .fetch_all()
+    )
 
-    cities = {key: one["address"]["city"].lower() for key, one in expected.resources("Location").items()}
+    cities = {
+        key: one["address"]["city"].lower() for key, one in expected.resources("Location").items()
+    }
     services = expected.resources("HealthcareService").items()
     by_hand = {
-        key for key, one in services if any("a" in cities[place] for place in expected.target_ids(one, "location"))
+        key
+        for key, one in services
+        if any("a" in cities[place] for place in expected.target_ids(one, "location"))
     }
     # Accents aside: the client's answer may only be larger.
     assert by_hand <= {one["id"] for one in found}
@@ -115,7 +133,9 @@ def test_the_count_that_this_client_asks_in_its_own_way_needs_lenient_handling(s
 def test_the_asynchronous_client_sees_the_same(server):
     async def everything() -> tuple[list[str], dict[str, object]]:
         client = AsyncFHIRClient(server.base_url)
-        found = await client.resources("PractitionerRole").sort("-_lastUpdated").limit(400).fetch_all()
+        found = (
+            await client.resources("PractitionerRole").sort("-_lastUpdated").limit(400).fetch_all()
+        )
         read = await client.reference("PractitionerRole", found[0]["id"]).to_resource()
         return [one["id"] for one in found], read.serialize()
 

@@ -16,7 +16,7 @@ import pytest
 from fhirpy import AsyncFHIRClient, SyncFHIRClient
 from fhirpy.base.exceptions import AuthorizationError, OperationOutcome
 
-from ror.clients import Action
+from ror.identity import Action
 from tests.http.secured import (
     ANNOUNCED,
     PUBLIC,
@@ -45,7 +45,9 @@ def server(world: World) -> Iterator[Secured]:
 # --- fhirpy ----------------------------------------------------------------------------------------------------------
 
 
-def of_fhirpy(server: Secured, token: str, announced: dict[str, str] | None = None) -> SyncFHIRClient:
+def of_fhirpy(
+    server: Secured, token: str, announced: dict[str, str] | None = None
+) -> SyncFHIRClient:
     return SyncFHIRClient(
         f"{server.url}/fhir",
         authorization=f"Bearer {token}",
@@ -54,8 +56,12 @@ def of_fhirpy(server: Secured, token: str, announced: dict[str, str] | None = No
     )
 
 
-@pytest.mark.parametrize(("client_id", "announced"), [("regulation", ANNOUNCED), ("public", PUBLIC)])
-def test_fhirpy_reads_and_searches_with_a_token(server: Secured, client_id: str, announced: dict[str, str]):
+@pytest.mark.parametrize(
+    ("client_id", "announced"), [("regulation", ANNOUNCED), ("public", PUBLIC)]
+)
+def test_fhirpy_reads_and_searches_with_a_token(
+    server: Secured, client_id: str, announced: dict[str, str]
+):
     client = of_fhirpy(server, server.token(client_id), announced)
 
     assert client.get("Location", "l1").id == "l1"
@@ -93,7 +99,9 @@ def test_fhirpy_is_told_why_it_is_refused(server: Secured, world: World, what: s
     finally:
         if what == "a suspended client":
             world.act("regulation", Action.RESUME)
-    assert ('"required"' if what == "no header" else '"login"') in str(refused.value).replace("'", '"')
+    assert ('"required"' if what == "no header" else '"login"') in str(refused.value).replace(
+        "'", '"'
+    )
 
 
 # --- curl ------------------------------------------------------------------------------------------------------------
@@ -109,7 +117,15 @@ def curl(world: World) -> Curl:
         pytest.skip("curl is not installed on this machine")
 
     def run(*arguments: str) -> tuple[int, bytes]:
-        common = ("--silent", "--noproxy", "*", "--cacert", world.file("root.pem"), "--write-out", "\n%{http_code}")
+        common = (
+            "--silent",
+            "--noproxy",
+            "*",
+            "--cacert",
+            world.file("root.pem"),
+            "--write-out",
+            "\n%{http_code}",
+        )
         done = subprocess.run([program, *common, *arguments], capture_output=True, check=False)
         body, _, status = done.stdout.rpartition(b"\n")
         return int(status), body
@@ -123,11 +139,15 @@ def written(headers: dict[str, str]) -> list[str]:
 
 def test_curl_has_a_token_with_a_secret_and_reads(server: Secured, curl: Curl):
     form = ("client_id=public", f"client_secret={SECRET}", "grant_type=client_credentials")
-    status, given = curl(server.url + TOKEN, *(part for one in form for part in ("--data-urlencode", one)))
+    status, given = curl(
+        server.url + TOKEN, *(part for one in form for part in ("--data-urlencode", one))
+    )
     assert status == 200, given
 
     token = json.loads(given)["access_token"]
-    status, read = curl(f"{server.url}/fhir/Location/l1", *written({"Authorization": f"Bearer {token}", **PUBLIC}))
+    status, read = curl(
+        f"{server.url}/fhir/Location/l1", *written({"Authorization": f"Bearer {token}", **PUBLIC})
+    )
 
     assert status == 200 and json.loads(read)["id"] == "l1"
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ror.search.extract import extract, pack
+from ror.search.index.extract import extract, pack
 from ror.store import open_store
 from ror.store.contract import Draft
 
@@ -49,7 +49,9 @@ def fill(database: str) -> None:
         kind, identifier = resource["resourceType"], resource["id"]
         entries, links = pack(kind, extract(resource))
         body = json.dumps(resource, ensure_ascii=False, separators=(",", ":")).encode()
-        drafts.append(Draft(kind, identifier, UPDATED, body, entries, links, hashlib.sha256(body).digest()))
+        drafts.append(
+            Draft(kind, identifier, UPDATED, body, entries, links, hashlib.sha256(body).digest())
+        )
     store.put(drafts, "test")
     store.delete("Location", "gone", "test")
     store.close()
@@ -83,7 +85,9 @@ class Server:
     port: int
     lines: list[dict[str, Any]] = field(default_factory=list)
 
-    def send(self, raw: bytes, *, half_close: bool = False, timeout_s: float = 30.0) -> Answer | None:
+    def send(
+        self, raw: bytes, *, half_close: bool = False, timeout_s: float = 30.0
+    ) -> Answer | None:
         """What is answered to these very bytes on a connection of their own; None when it is closed without a word."""
         start = time.perf_counter()
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s) as connection:
@@ -120,10 +124,18 @@ class Server:
 
 def request(target: str, method: str = "GET", body: bytes = b"", **headers: str) -> bytes:
     """The bytes of an HTTP/1.1 request; the header `host` may be given, "" leaves it out."""
-    lines = {"host": "ror.test", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    lines = {
+        "host": "ror.test",
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
     if body and not {"content-length", "transfer-encoding"} & set(lines):
         lines["content-length"] = str(len(body))
-    head = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items() if value), "", ""]
+    head = [
+        f"{method} {target} HTTP/1.1",
+        *(f"{name}: {value}" for name, value in lines.items() if value),
+        "",
+        "",
+    ]
     return "\r\n".join(head).encode() + body
 
 
@@ -162,9 +174,16 @@ def start(database: str, **variables: str) -> Server:
     """A server on a directory, once it is ready."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROR_")}
-    environment |= {"ROR_DATABASE": database, "ROR_PORT": str(port), "ROR_CONFIG": "", "ROR_LOG_FORMAT": "json"}
+    environment |= {
+        "ROR_DATABASE": database,
+        "ROR_PORT": str(port),
+        "ROR_CONFIG": "",
+        "ROR_LOG_FORMAT": "json",
+    }
     environment |= {"LANG": "fr_FR.UTF-8", **variables}
-    process = subprocess.Popen([sys.executable, "-c", SERVE], env=environment, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE], env=environment, stderr=subprocess.PIPE
+    )
     server = Server(process, port)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
@@ -198,7 +217,12 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def server(database: str) -> Iterator[Server]:
     """A server where everybody reads everything."""
-    running = start(database, ROR_ANONYMOUS_PROFILE="1", ROR_REQUEST_TIMEOUT_S=str(LIMIT_S), ROR_ACCESS_LOG="false")
+    running = start(
+        database,
+        ROR_ANONYMOUS_PROFILE="1",
+        ROR_REQUEST_TIMEOUT_S=str(LIMIT_S),
+        ROR_ACCESS_LOG="false",
+    )
     yield running
     assert stop(running) == 0
 

@@ -45,8 +45,16 @@ class Provider:
     def sign(self, claims: dict[str, Any] | None = None, **how: Any) -> str:
         """A token as Keycloak gives them to clients, with these claims changed; None takes one away."""
         now = int(time.time())
-        usual = {"iss": self.issuer, "aud": ["ror", "account"], "azp": "public", "iat": now, "exp": now + 300}
-        wanted = {name: value for name, value in {**usual, **(claims or {})}.items() if value is not None}
+        usual = {
+            "iss": self.issuer,
+            "aud": ["ror", "account"],
+            "azp": "public",
+            "iat": now,
+            "exp": now + 300,
+        }
+        wanted = {
+            name: value for name, value in {**usual, **(claims or {})}.items() if value is not None
+        }
         return self._post("sign", {"claims": wanted, **how})
 
     def behave(self, how: str) -> None:
@@ -105,10 +113,30 @@ class State:
         listed = []
         for kind, key in self.keys.items():
             of_kind = RSAAlgorithm if kind == "rsa" else ECAlgorithm
-            listed.append({**json.loads(of_kind.to_jwk(key.public_key())), "kid": self.kid(kind), "use": "sig"})
-        shared = {"kty": "oct", "k": base64.urlsafe_b64encode(b"shared" * 8).decode(), "kid": "shared"}
-        short = json.loads(RSAAlgorithm.to_jwk(rsa.generate_private_key(65_537, 1_024).public_key()))
-        return {"keys": [*listed, shared, {**short, "kid": "short"}, {"kty": "EC", "kid": "torn"}, {"kid": "empty"}]}
+            listed.append(
+                {
+                    **json.loads(of_kind.to_jwk(key.public_key())),
+                    "kid": self.kid(kind),
+                    "use": "sig",
+                }
+            )
+        shared = {
+            "kty": "oct",
+            "k": base64.urlsafe_b64encode(b"shared" * 8).decode(),
+            "kid": "shared",
+        }
+        short = json.loads(
+            RSAAlgorithm.to_jwk(rsa.generate_private_key(65_537, 1_024).public_key())
+        )
+        return {
+            "keys": [
+                *listed,
+                shared,
+                {**short, "kid": "short"},
+                {"kty": "EC", "kid": "torn"},
+                {"kid": "empty"},
+            ]
+        }
 
     def sign(
         self,
@@ -126,8 +154,12 @@ class State:
             return self._with_public_key_as_secret(claims, named, key)
         return jwt.encode(claims, key, algorithm=algorithm, headers=named)
 
-    def _with_public_key_as_secret(self, claims: dict[str, Any], named: dict[str, Any], key: Any) -> str:
-        pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    def _with_public_key_as_secret(
+        self, claims: dict[str, Any], named: dict[str, Any], key: Any
+    ) -> str:
+        pem = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
         signed = f"{_part({**named, 'alg': 'HS256'})}.{_part(claims)}"
         signature = hmac.new(pem, signed.encode(), sha256).digest()
         return f"{signed}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"

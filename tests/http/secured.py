@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import requests
 
-from ror.certificates import authority
-from ror.certificates.authority import Holder
-from ror.clients import Act, Action, Client, Kind, Rate
-from ror.clients.secrets import hashed
+from ror.identity import Act, Action, Client, Kind, Rate
+from ror.identity.certificates import authority
+from ror.identity.certificates.authority import Holder
+from ror.identity.secrets import hashed
 from ror.store import open_store
 from ror.store.contract import Store
 from tests.http.conftest import SERVE, fill, free_port
@@ -58,7 +58,13 @@ CLIENTS = (
         user_profiles=frozenset({"CU23"}),
         roles=frozenset({"AUTOMATE"}),
     ),
-    Client("beds", "beds", Kind.SUPPLIER, subject=subject_of("beds"), establishments=frozenset({"750000001"})),
+    Client(
+        "beds",
+        "beds",
+        Kind.SUPPLIER,
+        subject=subject_of("beds"),
+        establishments=frozenset({"750000001"}),
+    ),
 )
 
 
@@ -81,7 +87,9 @@ class World:
 
     def certify(self, subject: str, issuer: Holder | None = None, **more: Any) -> tuple[str, str]:
         """The files of a new certificate and its key, as `requests` wants them."""
-        return self.keep(authority.issue_client(issuer or self.issuer, subject, datetime.now(UTC), **more))
+        return self.keep(
+            authority.issue_client(issuer or self.issuer, subject, datetime.now(UTC), **more)
+        )
 
     def keep(self, holder: Holder) -> tuple[str, str]:
         name = f"{holder.certificate.serial_number:x}"
@@ -93,11 +101,13 @@ class World:
         """Write the revocation lists of both authorities, as of an instant."""
         now = at or datetime.now(UTC)
         lists = authority.revocation_list(self.issuer, [(one, now) for one in self.revoked], now)
-        self.folder.joinpath("crl.pem").write_bytes(lists + authority.revocation_list(self.root, [], now))
+        self.folder.joinpath("crl.pem").write_bytes(
+            lists + authority.revocation_list(self.root, [], now)
+        )
 
     def act(self, client_id: str, action: Action) -> None:
         """Do something to a client, as the command line does in another process."""
-        from ror.enrolling import Signature, change_state
+        from ror.identity.enrolment import Signature, change_state
 
         change_state(self.store.clients, client_id, action, Signature("tests", "because", 0))
 
@@ -116,7 +126,9 @@ def make_world(folder: Path) -> World:
     fill(f"sqlite:///{folder}/ror.db")
     world = World(folder, root, issuer, open_store(f"sqlite:///{folder}/ror.db"))
     for client in CLIENTS:
-        world.store.clients.change(Act(client.id, Action.ADD, 0, "tests", ""), lambda _, client=client: client)
+        world.store.clients.change(
+            Act(client.id, Action.ADD, 0, "tests", ""), lambda _, client=client: client
+        )
     folder.joinpath("root.pem").write_bytes(root.pem)
     folder.joinpath("authorities.pem").write_bytes(root.pem + issuer.pem)
     server = authority.issue_server(issuer, ["localhost", "127.0.0.1"], now)
@@ -136,12 +148,18 @@ class Secured:
     session: requests.Session
     is_proxied: bool
 
-    def ask_token(self, certificate: tuple[str, str] | None = None, **form: str) -> requests.Response:
+    def ask_token(
+        self, certificate: tuple[str, str] | None = None, **form: str
+    ) -> requests.Response:
         """The answer to a request for a token, with a certificate on the connection or in the header of a proxy."""
         given = {"grant_type": "client_credentials", **form}
         if not self.is_proxied:
             return self.session.post(self.url + TOKEN, data=given, cert=certificate)
-        header = {"X-SSL-Client-Cert": requests.utils.quote(Path(certificate[0]).read_text())} if certificate else {}
+        header = (
+            {"X-SSL-Client-Cert": requests.utils.quote(Path(certificate[0]).read_text())}
+            if certificate
+            else {}
+        )
         return self.session.post(self.url + TOKEN, data=given, headers=header)
 
     def token(self, client_id: str) -> str:
@@ -153,10 +171,14 @@ class Secured:
         assert answer.status_code == 200, answer.text
         return answer.json()["access_token"]
 
-    def read(self, token: str | None, announced: Mapping[str, str] = ANNOUNCED, **more: str) -> requests.Response:
+    def read(
+        self, token: str | None, announced: Mapping[str, str] = ANNOUNCED, **more: str
+    ) -> requests.Response:
         """The answer to a read."""
         authorization = {"Authorization": f"Bearer {token}"} if token else {}
-        return self.session.get(f"{self.url}/fhir/Location/l1", headers={**authorization, **announced, **more})
+        return self.session.get(
+            f"{self.url}/fhir/Location/l1", headers={**authorization, **announced, **more}
+        )
 
 
 @contextmanager
@@ -172,12 +194,20 @@ def serving(world: World, *, proxied: bool = False, **variables: str) -> Iterato
         "ROR_TLS_CLIENT_CRL": world.file("crl.pem"),
     }
     if proxied:
-        given |= {"ROR_TRUSTED_PROXIES": "127.0.0.1", "ROR_CLIENT_CERTIFICATE_HEADER": "X-SSL-Client-Cert"}
+        given |= {
+            "ROR_TRUSTED_PROXIES": "127.0.0.1",
+            "ROR_CLIENT_CERTIFICATE_HEADER": "X-SSL-Client-Cert",
+        }
     else:
-        given |= {"ROR_TLS_CERTIFICATE": world.file("server.pem"), "ROR_TLS_KEY": world.file("server.key")}
+        given |= {
+            "ROR_TLS_CERTIFICATE": world.file("server.pem"),
+            "ROR_TLS_KEY": world.file("server.key"),
+        }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROR_")}
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVE], env={**environment, **given, **variables}, stderr=subprocess.PIPE
+        [sys.executable, "-c", SERVE],
+        env={**environment, **given, **variables},
+        stderr=subprocess.PIPE,
     )
     with requests.Session() as session:
         session.trust_env = False

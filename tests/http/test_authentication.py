@@ -16,11 +16,11 @@ import msgspec
 import pytest
 import requests
 
-from ror import authorising
 from ror.audit.records import Announced, Call, Certificate
-from ror.clients import Action
-from ror.trail.folder import Folder
-from ror.trail.reading import Wanted, find
+from ror.audit.trail.folder import Folder
+from ror.audit.trail.reading import Wanted, find
+from ror.identity import Action
+from ror.identity import token_service as authorising
 from tests.http.secured import (
     ANNOUNCED,
     KEYS,
@@ -75,19 +75,27 @@ def test_a_token_is_had_with_a_secret(server: Secured):
     assert answer.status_code == 200
     assert (given["token_type"], given["expires_in"]) == ("Bearer", 300)
     assert claims["exp"] - claims["iat"] == 300 and abs(claims["iat"] - time.time()) < 10
-    assert (claims["azp"], claims["aud"], claims["iss"]) == ("public", "ror", "https://ror.test/auth/realms/ror")
+    assert (claims["azp"], claims["aud"], claims["iss"]) == (
+        "public",
+        "ror",
+        "https://ror.test/auth/realms/ror",
+    )
     assert answer.headers["Cache-Control"] == "no-store"
 
 
 def test_a_token_is_had_with_the_secret_in_a_basic_header(server: Secured):
     answer = server.session.post(
-        server.url + TOKEN, data={"grant_type": "client_credentials"}, auth=("public", SECRET.replace(" ", "+"))
+        server.url + TOKEN,
+        data={"grant_type": "client_credentials"},
+        auth=("public", SECRET.replace(" ", "+")),
     )
 
     assert answer.status_code == 200, answer.text
 
 
-def test_a_token_is_had_with_a_certificate_and_reads_with_the_four_headers(server: Secured, world: World):
+def test_a_token_is_had_with_a_certificate_and_reads_with_the_four_headers(
+    server: Secured, world: World
+):
     certificate = world.certify(subject_of("regulation"))
 
     given = server.ask_token(certificate, client_id="regulation")
@@ -117,7 +125,10 @@ def test_the_published_keys_verify_a_token(server: Secured):
 
 @pytest.mark.parametrize(
     "path",
-    ["/auth/realms/ror/.well-known/openid-configuration", "/.well-known/oauth-authorization-server/auth/realms/ror"],
+    [
+        "/auth/realms/ror/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server/auth/realms/ror",
+    ],
 )
 def test_the_server_describes_itself(direct: Secured, path: str):
     told = direct.session.get(direct.url + path).json()
@@ -158,7 +169,9 @@ def test_the_flow_works_with_curl(direct: Secured, world: World):
     )
     headers = {"Authorization": f"Bearer {json.loads(given.stdout)['access_token']}", **ANNOUNCED}
     written = [part for name, value in headers.items() for part in ("--header", f"{name}: {value}")]
-    read = subprocess.run([*common, *written, f"{direct.url}/fhir/Location/l1"], capture_output=True, check=True)
+    read = subprocess.run(
+        [*common, *written, f"{direct.url}/fhir/Location/l1"], capture_output=True, check=True
+    )
 
     assert json.loads(read.stdout)["id"] == "l1"
 
@@ -207,10 +220,23 @@ def test_tls_1_2_and_1_3_are_spoken_and_nothing_older(direct: Secured, world: Wo
 @pytest.mark.parametrize(
     ("form", "status", "error"),
     [
-        pytest.param({"client_id": "public", "client_secret": "x"}, 401, "invalid_client", id="a wrong secret"),
-        pytest.param({"client_id": "nobody", "client_secret": SECRET}, 401, "invalid_client", id="an unknown client"),
         pytest.param(
-            {"client_id": "regulation", "client_secret": "x"}, 401, "invalid_client", id="a secret for profile 1"
+            {"client_id": "public", "client_secret": "x"},
+            401,
+            "invalid_client",
+            id="a wrong secret",
+        ),
+        pytest.param(
+            {"client_id": "nobody", "client_secret": SECRET},
+            401,
+            "invalid_client",
+            id="an unknown client",
+        ),
+        pytest.param(
+            {"client_id": "regulation", "client_secret": "x"},
+            401,
+            "invalid_client",
+            id="a secret for profile 1",
         ),
         pytest.param({"client_id": "public"}, 401, "invalid_client", id="no secret"),
         pytest.param({"client_secret": SECRET}, 400, "invalid_request", id="no client"),
@@ -221,10 +247,16 @@ def test_tls_1_2_and_1_3_are_spoken_and_nothing_older(direct: Secured, world: Wo
             id="another grant",
         ),
         pytest.param(
-            {"client_id": "public", "client_secret": SECRET, "grant_type": ""}, 400, "invalid_request", id="no grant"
+            {"client_id": "public", "client_secret": SECRET, "grant_type": ""},
+            400,
+            "invalid_request",
+            id="no grant",
         ),
         pytest.param(
-            {"client_id": "public", "client_secret": SECRET, "scope": "all"}, 400, "invalid_scope", id="a scope"
+            {"client_id": "public", "client_secret": SECRET, "scope": "all"},
+            400,
+            "invalid_scope",
+            id="a scope",
         ),
     ],
 )
@@ -242,17 +274,33 @@ def test_credentials_that_do_not_do_are_refused_as_oauth_says(
 @pytest.mark.parametrize(
     ("how", "status"),
     [
-        pytest.param({"params": {"client_id": "public", "client_secret": SECRET}}, 400, id="in the address"),
-        pytest.param({"data": [("client_id", "public"), ("client_id", "public")]}, 400, id="a field twice"),
+        pytest.param(
+            {"params": {"client_id": "public", "client_secret": SECRET}}, 400, id="in the address"
+        ),
+        pytest.param(
+            {"data": [("client_id", "public"), ("client_id", "public")]}, 400, id="a field twice"
+        ),
         pytest.param({"json": {"client_id": "public"}}, 400, id="in JSON"),
         pytest.param(
-            {"data": {"client_secret": SECRET, "client_id": "public"}, "auth": ("public", SECRET)}, 400, id="two ways"
+            {"data": {"client_secret": SECRET, "client_id": "public"}, "auth": ("public", SECRET)},
+            400,
+            id="two ways",
         ),
-        pytest.param({"data": {"client_id": "public"}, "headers": {"Authorization": "Bearer x"}}, 401, id="a bearer"),
-        pytest.param({"data": {"client_id": "public"}, "headers": {"Authorization": "Basic !"}}, 401, id="no base64"),
+        pytest.param(
+            {"data": {"client_id": "public"}, "headers": {"Authorization": "Bearer x"}},
+            401,
+            id="a bearer",
+        ),
+        pytest.param(
+            {"data": {"client_id": "public"}, "headers": {"Authorization": "Basic !"}},
+            401,
+            id="no base64",
+        ),
     ],
 )
-def test_requests_that_are_not_as_oauth_wants_are_refused(direct: Secured, how: dict[str, Any], status: int):
+def test_requests_that_are_not_as_oauth_wants_are_refused(
+    direct: Secured, how: dict[str, Any], status: int
+):
     answer = direct.session.post(direct.url + TOKEN, **how)
 
     assert answer.status_code == status
@@ -299,19 +347,28 @@ def test_a_certificate_that_does_not_do_is_refused(server: Secured, world: World
     assert told in answer.json()["error_description"]
 
 
-def test_a_revocation_list_out_of_date_leaves_nobody_believed(tmp_path_factory: pytest.TempPathFactory):
+def test_a_revocation_list_out_of_date_leaves_nobody_believed(
+    tmp_path_factory: pytest.TempPathFactory,
+):
     alone = make_world(tmp_path_factory.mktemp("outdated"))
     with serving(alone) as running:
         assert running.token("regulation")
 
         alone.publish_revocations(datetime.now(UTC) - timedelta(days=40))
-        outdated = running.ask_token(alone.certify(subject_of("regulation")), client_id="regulation")
+        outdated = running.ask_token(
+            alone.certify(subject_of("regulation")), client_id="regulation"
+        )
         alone.folder.joinpath("crl.pem").write_bytes(b"nonsense")
-        unreadable = running.ask_token(alone.certify(subject_of("regulation")), client_id="regulation")
+        unreadable = running.ask_token(
+            alone.certify(subject_of("regulation")), client_id="regulation"
+        )
         alone.publish_revocations()
 
         assert (outdated.status_code, outdated.json()["error"]) == (503, "temporarily_unavailable")
-        assert (unreadable.status_code, unreadable.json()["error"]) == (503, "temporarily_unavailable")
+        assert (unreadable.status_code, unreadable.json()["error"]) == (
+            503,
+            "temporarily_unavailable",
+        )
         # Those who run the service are told why, in the log; the others are not.
         assert "crl.pem" not in unreadable.text and str(alone.folder) not in unreadable.text
         assert unreadable.headers["x-request-id"] in unreadable.json()["error_description"]
@@ -332,12 +389,18 @@ def test_an_error_description_is_plain_ascii(server: Secured):
 
 
 @pytest.mark.parametrize("form", ["rfc 9440", "plain base64", "escaped"])
-def test_a_proxy_may_pass_a_certificate_on_in_several_forms(proxied: Secured, world: World, form: str):
+def test_a_proxy_may_pass_a_certificate_on_in_several_forms(
+    proxied: Secured, world: World, form: str
+):
     pem = Path(world.certify(subject_of("regulation"))[0]).read_text()
     import ssl
 
     coded = b64encode(ssl.PEM_cert_to_DER_cert(pem)).decode()
-    value = {"rfc 9440": f":{coded}:", "plain base64": coded, "escaped": requests.utils.quote(pem, safe="")}[form]
+    value = {
+        "rfc 9440": f":{coded}:",
+        "plain base64": coded,
+        "escaped": requests.utils.quote(pem, safe=""),
+    }[form]
 
     answer = proxied.session.post(
         proxied.url + TOKEN,
@@ -360,14 +423,18 @@ def test_a_certificate_that_cannot_be_read_is_refused(proxied: Secured, value: s
 
 
 @pytest.mark.parametrize("path", [TOKEN, "/fhir/Location/l1", "/fhir/metadata", "/health/live"])
-def test_a_certificate_injected_by_a_stranger_is_refused_everywhere(world: World, strangers: Secured, path: str):
+def test_a_certificate_injected_by_a_stranger_is_refused_everywhere(
+    world: World, strangers: Secured, path: str
+):
     value = requests.utils.quote(Path(world.certify(subject_of("regulation"))[0]).read_text())
     method = "POST" if path == TOKEN else "GET"
 
     injected = strangers.session.request(
         method,
         strangers.url + path,
-        data={"grant_type": "client_credentials", "client_id": "regulation"} if path == TOKEN else None,
+        data={"grant_type": "client_credentials", "client_id": "regulation"}
+        if path == TOKEN
+        else None,
         headers={"X-SSL-Client-Cert": value},
     )
 
@@ -389,7 +456,10 @@ def strangers(world: World) -> Iterator[Secured]:
 
 def forged(world: World, kind: str, good: str) -> str:
     """A token that should not do, made from a good one."""
-    header, claims = jwt.get_unverified_header(good), jwt.decode(good, options={"verify_signature": False})
+    header, claims = (
+        jwt.get_unverified_header(good),
+        jwt.decode(good, options={"verify_signature": False}),
+    )
     kid = header["kid"]
     key = jwt.PyJWK(dict(next(one for one in world.store.keys.all() if one.kid == kid).jwk)).key
     other = jwt.PyJWK(dict(authorising.new_signing_key(0).jwk)).key
@@ -449,7 +519,9 @@ def hmac_signed(first: str, second: str, key: Any) -> str:
 
     from cryptography.hazmat.primitives import serialization
 
-    pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    pem = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
     signature = hmac.new(pem, f"{first}.{second}".encode(), hashlib.sha256).digest()
     return f"{first}.{second}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
 
@@ -512,13 +584,18 @@ def test_a_bad_token_is_refused_where_everybody_may_read(world: World):
     assert (anonymous.status_code, bad.status_code) == (200, 401)
 
 
-def test_a_suspended_client_is_refused_at_once_and_served_again_at_once(direct: Secured, world: World):
+def test_a_suspended_client_is_refused_at_once_and_served_again_at_once(
+    direct: Secured, world: World
+):
     token, certificate = direct.token("regulation"), world.certify(subject_of("regulation"))
     for _ in range(10):
         assert direct.read(token).status_code == 200
 
         world.act("regulation", Action.SUSPEND)
-        refused, no_token = direct.read(token), direct.ask_token(certificate, client_id="regulation")
+        refused, no_token = (
+            direct.read(token),
+            direct.ask_token(certificate, client_id="regulation"),
+        )
         world.act("regulation", Action.RESUME)
 
         assert (refused.status_code, no_token.status_code) == (401, 401)
@@ -539,7 +616,7 @@ def test_a_suspension_holds_in_every_worker(world: World):
 
 
 def test_a_revoked_client_never_comes_back(direct: Secured, world: World):
-    from ror.clients import Act
+    from ror.identity import Act
 
     world.store.clients.change(Act("gone", Action.ADD, 0, "tests", ""), lambda _: reader("gone"))
     token = direct.token("gone")
@@ -551,7 +628,9 @@ def test_a_revoked_client_never_comes_back(direct: Secured, world: World):
     assert direct.ask_token(world.certify(subject_of("gone")), client_id="gone").status_code == 401
 
 
-def test_the_audit_trail_knows_the_client_and_its_certificate_whatever_became_of_the_call(world: World):
+def test_the_audit_trail_knows_the_client_and_its_certificate_whatever_became_of_the_call(
+    world: World,
+):
     certificate = world.certify(subject_of("regulation"))
     with serving(world, ROR_AUDIT_FOLDER=world.file("trail")) as running:
         token = running.ask_token(certificate, client_id="regulation").json()["access_token"]
@@ -566,7 +645,9 @@ def test_the_audit_trail_knows_the_client_and_its_certificate_whatever_became_of
     told = (one.record for one in find(Folder(world.folder / "trail"), Wanted()))
     traced = [one for one in told if isinstance(one, Call)]
     shown = Certificate(Path(certificate[0]).stem.upper(), subject_of("regulation"))
-    assert [(one.interaction, one.status, one.client, one.profile, one.certificate) for one in traced] == [
+    assert [
+        (one.interaction, one.status, one.client, one.profile, one.certificate) for one in traced
+    ] == [
         ("token", 200, "regulation", 1, shown),
         ("token", 200, "public", 0, None),
         ("read", 200, "regulation", 1, shown),
@@ -581,7 +662,10 @@ def test_the_audit_trail_knows_the_client_and_its_certificate_whatever_became_of
 
 def test_the_audit_trail_knows_who_was_refused_a_token_as_far_as_that_was_proven(tmp_path_factory):
     alone = make_world(tmp_path_factory.mktemp("refused"))
-    certificate, foreign = alone.certify(subject_of("regulation")), alone.certify(subject_of("nobody"))
+    certificate, foreign = (
+        alone.certify(subject_of("regulation")),
+        alone.certify(subject_of("nobody")),
+    )
     revoked = alone.certify(subject_of("regulation"))
     alone.revoked.append(int(Path(revoked[0]).stem, 16))
     alone.publish_revocations()
@@ -598,7 +682,11 @@ def test_the_audit_trail_knows_who_was_refused_a_token_as_far_as_that_was_proven
         (401, None, Certificate(Path(foreign[0]).stem.upper(), subject_of("nobody"))),
         (401, None, Certificate(Path(revoked[0]).stem.upper(), subject_of("regulation"))),
         (401, None, None),
-        (401, "regulation", Certificate(Path(certificate[0]).stem.upper(), subject_of("regulation"))),
+        (
+            401,
+            "regulation",
+            Certificate(Path(certificate[0]).stem.upper(), subject_of("regulation")),
+        ),
     ]
 
 
@@ -617,8 +705,12 @@ def test_the_audit_trail_tells_on_whose_behalf_a_call_was_made_and_names_nobody(
         ("read", 403, "regulation", 1),
     ]
     assert [one.announced for one in calls[:2]] == [None, usual]
-    assert calls[2].announced == msgspec.structs.replace(usual, role=folder.veil().hashed("Jean Dupont"))
-    assert b"Dupont" not in b"".join(path.read_bytes() for path in folder.path.rglob("*") if path.is_file())
+    assert calls[2].announced == msgspec.structs.replace(
+        usual, role=folder.veil().hashed("Jean Dupont")
+    )
+    assert b"Dupont" not in b"".join(
+        path.read_bytes() for path in folder.path.rglob("*") if path.is_file()
+    )
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------
@@ -694,7 +786,10 @@ def test_a_header_that_was_not_granted_is_refused(direct: Secured, name: str):
     answer = direct.read(direct.token("regulation"), {**ANNOUNCED, name: "CU99"})
 
     assert (answer.status_code, answer.json()["issue"][0]["code"]) == (403, "forbidden")
-    assert name in answer.json()["issue"][0]["diagnostics"] and "CU99" in answer.json()["issue"][0]["diagnostics"]
+    assert (
+        name in answer.json()["issue"][0]["diagnostics"]
+        and "CU99" in answer.json()["issue"][0]["diagnostics"]
+    )
 
 
 def test_a_supplier_does_not_read(direct: Secured):

@@ -9,11 +9,11 @@ import time
 import pytest
 import zstandard
 
-from ror.capability import RESULT_PARAMETERS, served_parameters
-from ror.definitions import RESOURCE_TYPES, includes
+from ror.directory.capability import RESULT_PARAMETERS, served_parameters
 from ror.http.proxies import is_in, networks
 from ror.http.routes import OFFERED
-from ror.search.parse import parse
+from ror.search.language.parse import parse
+from ror.standard.definitions import RESOURCE_TYPES, includes
 from tests.conftest import import_lines
 from tests.http.conftest import Server, read_answer, request, resources, start, stop
 from tests.waiting import until
@@ -40,7 +40,10 @@ def test_a_resource_is_read_byte_for_byte_with_its_version_and_date(server: Serv
 
 def test_a_resource_whose_date_no_calendar_of_http_has_is_read(tmp_path):
     dates = {"early": "0001-01-01T00:00:00+14:00", "late": "9999-12-31T23:59:59-14:00"}
-    kept = [{"resourceType": "Location", "id": name, "meta": {"lastUpdated": at}} for name, at in dates.items()]
+    kept = [
+        {"resourceType": "Location", "id": name, "meta": {"lastUpdated": at}}
+        for name, at in dates.items()
+    ]
     import_lines(f"sqlite:///{tmp_path}/ror.db", [json.dumps(one).encode() for one in kept])
     running = start(f"sqlite:///{tmp_path}/ror.db", ROR_ANONYMOUS_PROFILE="1")
 
@@ -58,7 +61,9 @@ def test_every_mount_point_answers_with_its_own_links(server: Server, mount):
 
     assert bundle["total"] == 400
     assert bundle["entry"][0]["fullUrl"].startswith(f"http://ror.test{mount}/Location/")
-    assert all(link["url"].startswith(f"http://ror.test{mount}/Location?") for link in bundle["link"])
+    assert all(
+        link["url"].startswith(f"http://ror.test{mount}/Location?") for link in bundle["link"]
+    )
 
 
 def test_the_next_link_leads_to_the_other_places(server: Server):
@@ -137,7 +142,9 @@ def test_a_form_that_waits_for_leave_to_be_sent_gets_it(server: Server):
     assert answer.json["total"] == 400
 
 
-@pytest.mark.parametrize("target", [PLACE, "/fhir/Location", "/fhir/metadata", "/fhir/Location/absent", "/metrics"])
+@pytest.mark.parametrize(
+    "target", [PLACE, "/fhir/Location", "/fhir/metadata", "/fhir/Location/absent", "/metrics"]
+)
 def test_head_is_get_without_the_body(server: Server, target):
     get, head = server.get(target), server.get(target, "HEAD")
 
@@ -150,7 +157,9 @@ def test_head_is_get_without_the_body(server: Server, target):
 
 def test_leniency_is_granted_reported_and_confirmed(server: Server):
     strict = server.get("/fhir/Location?colour=blue")
-    lenient = server.get("/fhir/Location?colour=blue&_count=1", prefer='respond-async, handling="lenient"')
+    lenient = server.get(
+        "/fhir/Location?colour=blue&_count=1", prefer='respond-async, handling="lenient"'
+    )
 
     assert (strict.status, strict.issue["code"]) == (400, "not-supported")
     assert lenient.status == 200 and lenient.headers["preference-applied"] == "handling=lenient"
@@ -168,10 +177,16 @@ def test_leniency_is_granted_reported_and_confirmed(server: Server):
         pytest.param({"if_none_match": '"7", W/"1"'}, 304, id="one of several"),
         pytest.param({"if_none_match": "*"}, 304, id="any version"),
         pytest.param({"if_none_match": 'W/"2"'}, 200, id="another version"),
-        pytest.param({"if_modified_since": "Tue, 14 Nov 2023 22:13:20 GMT"}, 304, id="not modified since"),
-        pytest.param({"if_modified_since": "Tue, 14 Nov 2023 22:13:19 GMT"}, 200, id="modified since"),
         pytest.param(
-            {"if_none_match": 'W/"2"', "if_modified_since": "Fri, 01 Jan 2038 00:00:00 GMT"}, 200, id="the tag decides"
+            {"if_modified_since": "Tue, 14 Nov 2023 22:13:20 GMT"}, 304, id="not modified since"
+        ),
+        pytest.param(
+            {"if_modified_since": "Tue, 14 Nov 2023 22:13:19 GMT"}, 200, id="modified since"
+        ),
+        pytest.param(
+            {"if_none_match": 'W/"2"', "if_modified_since": "Fri, 01 Jan 2038 00:00:00 GMT"},
+            200,
+            id="the tag decides",
         ),
     ],
 )
@@ -277,10 +292,18 @@ def test_a_small_answer_is_not_compressed(server: Server):
 
 @pytest.mark.parametrize(
     ("language", "words"),
-    [(None, "n'a pas de"), ("fr", "n'a pas de"), ("de", "n'a pas de"), ("en", "has no"), ("fr;q=0.2,en", "has no")],
+    [
+        (None, "n'a pas de"),
+        ("fr", "n'a pas de"),
+        ("de", "n'a pas de"),
+        ("en", "has no"),
+        ("fr;q=0.2,en", "has no"),
+    ],
 )
 def test_errors_speak_the_language_of_the_client(server: Server, language, words):
-    answer = server.get("/fhir/Location?colour=blue", **({"accept_language": language} if language else {}))
+    answer = server.get(
+        "/fhir/Location?colour=blue", **({"accept_language": language} if language else {})
+    )
 
     assert words in answer.issue["diagnostics"]
 
@@ -299,7 +322,9 @@ def test_errors_speak_the_language_of_the_client(server: Server, language, words
         ("DELETE", "/health/live", "GET, HEAD, OPTIONS"),
     ],
 )
-def test_a_method_that_is_not_offered_is_refused_with_those_that_are(server: Server, method, target, allow):
+def test_a_method_that_is_not_offered_is_refused_with_those_that_are(
+    server: Server, method, target, allow
+):
     answer = server.get(target, method)
 
     assert (answer.status, answer.headers["allow"]) == (405, allow)
@@ -328,19 +353,28 @@ def test_a_message_repeats_what_was_sent_as_text_only(server: Server):
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize("target", [PLACE, "/fhir/Location", "/fhir/Location/absent", "/fhir/Location?x=1"])
+@pytest.mark.parametrize(
+    "target", [PLACE, "/fhir/Location", "/fhir/Location/absent", "/fhir/Location?x=1"]
+)
 def test_without_anonymous_profile_data_needs_a_token(closed_server: Server, target):
     without = closed_server.get(target)
     with_one = closed_server.get(target, authorization="Bearer abc")
 
     assert without.status == with_one.status == 401
     assert without.headers["www-authenticate"] == 'Bearer realm="ror"'
-    assert with_one.headers["www-authenticate"].startswith('Bearer realm="ror", error="invalid_token"')
-    assert without.issue["code"] == "login" and "http://ror.test/fhir/metadata" in without.issue["diagnostics"]
+    assert with_one.headers["www-authenticate"].startswith(
+        'Bearer realm="ror", error="invalid_token"'
+    )
+    assert (
+        without.issue["code"] == "login"
+        and "http://ror.test/fhir/metadata" in without.issue["diagnostics"]
+    )
     assert with_one.issue["code"] == "login"
 
 
-@pytest.mark.parametrize("target", ["/metadata", "/fhir/metadata", "/health/live", "/health/ready", "/metrics", "/"])
+@pytest.mark.parametrize(
+    "target", ["/metadata", "/fhir/metadata", "/health/live", "/health/ready", "/metrics", "/"]
+)
 def test_without_anonymous_profile_what_is_not_data_stays_open(closed_server: Server, target):
     assert closed_server.get(target).status == 200
 
@@ -356,7 +390,10 @@ def test_the_capability_statement_lists_what_the_door_does(server: Server):
     assert (statement["kind"], statement["fhirVersion"]) == ("instance", "4.0.1")
     assert statement["implementation"]["url"] == "http://ror.test/fhir"
     assert [one["type"] for one in rest["resource"]] == list(RESOURCE_TYPES)
-    assert {code["code"] for one in rest["resource"] for code in one["interaction"]} == {"read", "search-type"}
+    assert {code["code"] for one in rest["resource"] for code in one["interaction"]} == {
+        "read",
+        "search-type",
+    }
     assert set(OFFERED) == {"read", "search-type"}
     assert server.get("/fhir/metadata", if_none_match=answer.headers["etag"]).status == 304
     assert server.get("/metadata", if_none_match=answer.headers["etag"]).status == 200
@@ -370,7 +407,9 @@ def test_the_capability_statement_keeps_its_lists_split(server: Server):
 
 
 @pytest.mark.parametrize("resource_type", RESOURCE_TYPES)
-def test_every_parameter_and_inclusion_that_is_announced_is_understood(server: Server, resource_type):
+def test_every_parameter_and_inclusion_that_is_announced_is_understood(
+    server: Server, resource_type
+):
     values = {
         "date": "2024-01-01",
         "number": "1",
@@ -400,13 +439,24 @@ def test_every_parameter_and_inclusion_that_is_announced_is_understood(server: S
 
 def _wants_a_boolean(resource_type: str, name: str) -> bool:
     return any(
-        one.name == name and (one.expression or "").endswith(".as(boolean)") for one in served_parameters(resource_type)
+        one.name == name and (one.expression or "").endswith(".as(boolean)")
+        for one in served_parameters(resource_type)
     )
 
 
 def test_every_result_parameter_that_is_announced_is_understood():
-    values = {"_count": "1", "_sort": "_id", "_include": "Location:organization", "_total": "accurate"}
-    values |= {"_revinclude": "HealthcareService:location", "_summary": "count", "_format": "json", "_pretty": "true"}
+    values = {
+        "_count": "1",
+        "_sort": "_id",
+        "_include": "Location:organization",
+        "_total": "accurate",
+    }
+    values |= {
+        "_revinclude": "HealthcareService:location",
+        "_summary": "count",
+        "_format": "json",
+        "_pretty": "true",
+    }
     values |= {"_elements": "name"}
 
     for name in RESULT_PARAMETERS:
@@ -429,7 +479,11 @@ def test_each_request_is_a_line_of_the_log(database: str):
     running = start(database, ROR_ANONYMOUS_PROFILE="1")
     try:
         begun = time.perf_counter()
-        running.get("/fhir/Location?address-city=Nantes&_count=2", x_request_id="mine", user_agent="test\r\nx: y")
+        running.get(
+            "/fhir/Location?address-city=Nantes&_count=2",
+            x_request_id="mine",
+            user_agent="test\r\nx: y",
+        )
         running.send(b"nonsense\r\n\r\n")
         assert until(lambda: running.log()[-1]["status"] == 400)
         elapsed_ms = (time.perf_counter() - begun) * 1_000
@@ -439,10 +493,17 @@ def test_each_request_is_a_line_of_the_log(database: str):
 
     (line,) = (one for one in lines if one["request_id"] == "mine")
     assert line["query"] == "address-city=Nantes&_count=2" and line["path"] == "/fhir/Location"
-    assert (line["method"], line["status"], line["total"], line["level"]) == ("GET", 200, 200, "info")
+    assert (line["method"], line["status"], line["total"], line["level"]) == (
+        "GET",
+        200,
+        200,
+        "info",
+    )
     assert line["bytes"] > 100 and line["time"] and line["user_agent"] == "test"
     assert 0 < line["duration_ms"] <= elapsed_ms
-    assert re.fullmatch(r"ror [\d.]+ — 401 ressources, index prêt en \d+,\d s — http://\S+", ready[0]["message"])
+    assert re.fullmatch(
+        r"ror [\d.]+ — 401 ressources, index prêt en \d+,\d s — http://\S+", ready[0]["message"]
+    )
 
 
 def test_figures_count_requests_and_resources(server: Server):
@@ -451,10 +512,17 @@ def test_figures_count_requests_and_resources(server: Server):
     figures = server.get("/metrics")
 
     assert figures.headers["content-type"].startswith("text/plain")
-    assert re.search(rb'ror_requests_total\{method="GET",route="\[type\]/\[id\]",status="200"\} \d', figures.body)
+    assert re.search(
+        rb'ror_requests_total\{method="GET",route="\[type\]/\[id\]",status="200"\} \d', figures.body
+    )
     assert b'ror_resources{type="Location"} 400.0' in figures.body
     assert b"ror_request_seconds_bucket" in figures.body
-    for name in (b"ror_index_seq", b"ror_index_bytes", b"ror_requests_in_flight", b"ror_body_cache_reads"):
+    for name in (
+        b"ror_index_seq",
+        b"ror_index_bytes",
+        b"ror_requests_in_flight",
+        b"ror_body_cache_reads",
+    ):
         assert name in figures.body
     assert b"l1" not in figures.body
 
@@ -466,17 +534,41 @@ WATCHING, STRANGER = "203.0.113.9", "198.51.100.7"
     ("proxies", "readers", "headers", "status"),
     [
         pytest.param("", "", {}, 200, id="the machine itself"),
-        pytest.param("", "", {"x_forwarded_for": "127.0.0.1"}, 403, id="whom a proxy that is not known passes on"),
+        pytest.param(
+            "",
+            "",
+            {"x_forwarded_for": "127.0.0.1"},
+            403,
+            id="whom a proxy that is not known passes on",
+        ),
         pytest.param("", "", {"forwarded": "for=127.0.0.1"}, 403, id="the same, in another header"),
         pytest.param("", WATCHING, {}, 403, id="the machine itself, when it is not named"),
-        pytest.param("127.0.0.1", "", {"x_forwarded_for": f"127.0.0.1, {STRANGER}"}, 403, id="a stranger, by a proxy"),
-        pytest.param("127.0.0.1", "", {"x_forwarded_for": "unknown"}, 403, id="nobody knows whom, by a proxy"),
-        pytest.param("127.0.0.1", "203.0.113.0/24", {"x_forwarded_for": WATCHING}, 200, id="who is named, by a proxy"),
+        pytest.param(
+            "127.0.0.1",
+            "",
+            {"x_forwarded_for": f"127.0.0.1, {STRANGER}"},
+            403,
+            id="a stranger, by a proxy",
+        ),
+        pytest.param(
+            "127.0.0.1", "", {"x_forwarded_for": "unknown"}, 403, id="nobody knows whom, by a proxy"
+        ),
+        pytest.param(
+            "127.0.0.1",
+            "203.0.113.0/24",
+            {"x_forwarded_for": WATCHING},
+            200,
+            id="who is named, by a proxy",
+        ),
     ],
 )
-def test_figures_are_for_the_addresses_that_the_settings_name(database, proxies, readers, headers, status):
+def test_figures_are_for_the_addresses_that_the_settings_name(
+    database, proxies, readers, headers, status
+):
     given = {"ROR_TRUSTED_PROXIES": proxies, "ROR_METRICS_READERS": readers}
-    watched = start(database, ROR_ACCESS_LOG="false", **{name: value for name, value in given.items() if value})
+    watched = start(
+        database, ROR_ACCESS_LOG="false", **{name: value for name, value in given.items() if value}
+    )
     try:
         answer = watched.get("/metrics", accept_language="en", **headers)
     finally:
@@ -485,14 +577,20 @@ def test_figures_are_for_the_addresses_that_the_settings_name(database, proxies,
     assert answer.status == status
     if status == 403:
         assert b"ror_" not in answer.body
-        assert answer.issue["code"] == "forbidden" and "metrics_readers" in answer.issue["diagnostics"]
+        assert (
+            answer.issue["code"] == "forbidden" and "metrics_readers" in answer.issue["diagnostics"]
+        )
 
 
 def test_a_caller_over_ipv6_is_known_by_its_ipv4_address_too():
     among = networks(["10.0.0.0/8", "2001:db8::/32"])
 
-    assert [is_in(one, among) for one in ("::ffff:10.1.2.3", "10.1.2.3", "2001:db8::1")] == [True] * 3
-    assert [is_in(one, among) for one in ("::ffff:11.1.2.3", "::1", "10.1.2.3:80", "")] == [False] * 4
+    assert [is_in(one, among) for one in ("::ffff:10.1.2.3", "10.1.2.3", "2001:db8::1")] == [
+        True
+    ] * 3
+    assert [is_in(one, among) for one in ("::ffff:11.1.2.3", "::1", "10.1.2.3:80", "")] == [
+        False
+    ] * 4
 
 
 def test_forwarded_headers_are_believed_from_a_trusted_proxy_only(database: str, server: Server):
@@ -509,7 +607,9 @@ def test_forwarded_headers_are_believed_from_a_trusted_proxy_only(database: str,
 
 
 def test_a_public_address_is_used_in_links_whatever_the_host(database: str):
-    running = start(database, ROR_ANONYMOUS_PROFILE="1", ROR_PUBLIC_URL="https://ror.example.org/x/")
+    running = start(
+        database, ROR_ANONYMOUS_PROFILE="1", ROR_PUBLIC_URL="https://ror.example.org/x/"
+    )
     try:
         bundle = running.get("/fhir/Location?_count=1").json
     finally:

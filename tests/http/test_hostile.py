@@ -22,7 +22,9 @@ def form(body: bytes, **headers: str) -> bytes:
 
 
 def chunked(*chunks: bytes) -> bytes:
-    return request("/fhir/Location/_search", "POST", content_type=FORM, transfer_encoding="chunked") + b"".join(chunks)
+    return request(
+        "/fhir/Location/_search", "POST", content_type=FORM, transfer_encoding="chunked"
+    ) + b"".join(chunks)
 
 
 def nested(depth: int) -> str:
@@ -63,8 +65,16 @@ ADDRESSES = [
     ("201 inclusions", "/fhir/Location?" + "&".join(["_include=Location:organization"] * 201), BAD),
     ("six hops", "/fhir/Organization?" + "partof." * 6 + "name=x", BAD),
     ("a thousand hops", "/fhir/Organization?" + "partof." * 1_000 + "name=x", BAD),
-    ("a thousand reverse hops", "/fhir/Organization?" + "_has:Organization:partof:" * 1_000 + "name=x", BAD),
-    ("64 levels of parentheses and more", "/fhir/Location?_filter=" + "(" * 5_000 + ")" * 5_000, BAD),
+    (
+        "a thousand reverse hops",
+        "/fhir/Organization?" + "_has:Organization:partof:" * 1_000 + "name=x",
+        BAD,
+    ),
+    (
+        "64 levels of parentheses and more",
+        "/fhir/Location?_filter=" + "(" * 5_000 + ")" * 5_000,
+        BAD,
+    ),
     ("an address of 70 KB", f"/fhir/Location?address-city={LONG}", (414,)),
     ("a path of 70 KB", f"/fhir/{LONG}", (414,)),
     ("an address of 60 KB is accepted", "/fhir/Location?address-city=" + "x" * 60_000, OK),
@@ -77,8 +87,16 @@ ADDRESSES = [
     ("digits of another script", "/fhir/Location?nb-capacity=%D9%A3", BAD),
     ("year 0", "/fhir/Location?_lastUpdated=0000", BAD),
     ("year 10000", "/fhir/Location?_lastUpdated=10000-01-01", BAD),
-    ("the end of time", "/fhir/Location?_lastUpdated=ge9999-12-31T23:59:59.999%2B14:00", (200, 400)),
-    ("the beginning of time", "/fhir/Location?_lastUpdated=le0001-01-01T00:00:00%2B14:00", (200, 400)),
+    (
+        "the end of time",
+        "/fhir/Location?_lastUpdated=ge9999-12-31T23:59:59.999%2B14:00",
+        (200, 400),
+    ),
+    (
+        "the beginning of time",
+        "/fhir/Location?_lastUpdated=le0001-01-01T00:00:00%2B14:00",
+        (200, 400),
+    ),
     ("the 30th of February", "/fhir/Location?_lastUpdated=2024-02-30", BAD),
     ("hour 25", "/fhir/Location?_lastUpdated=2024-02-01T25:00", BAD),
     ("a date of 20 KB", "/fhir/Location?_lastUpdated=" + "2" * 20_000, BAD),
@@ -98,7 +116,11 @@ ADDRESSES = [
     ("a thousand sorts", "/fhir/Location?_sort=" + ",".join(["_id"] * 1_000), BAD),
     ("an unknown parameter", "/fhir/Location?drop%20table=1", BAD),
     ("SQL in a value finds nothing", "/fhir/Location?address-city='%20OR%201=1--", OK),
-    ("a script in a value finds nothing", "/fhir/Location?address-city=<script>alert(1)</script>", OK),
+    (
+        "a script in a value finds nothing",
+        "/fhir/Location?address-city=<script>alert(1)</script>",
+        OK,
+    ),
     ("a format string", "/fhir/Location?{self.key}=%7B0.__class__%7D", BAD),
     ("a placeholder in a value", "/fhir/Location?_count={limit}", BAD),
     ("a lone backslash", "/fhir/Location?address-city=a\\", BAD),
@@ -147,8 +169,16 @@ MESSAGES = [
     ("PATCH on a resource", request("/fhir/Location/l1", "PATCH"), (405,)),
     ("DELETE on a resource", request("/fhir/Location/l1", "DELETE"), (405,)),
     ("TRACE on a resource", request("/fhir/Location/l1", "TRACE"), (405,)),
-    ("POST on a type", request("/fhir/Location", "POST", b"{}", content_type="application/fhir+json"), (405,)),
-    ("POST on the root", request("/fhir", "POST", b"{}", content_type="application/fhir+json"), (405,)),
+    (
+        "POST on a type",
+        request("/fhir/Location", "POST", b"{}", content_type="application/fhir+json"),
+        (405,),
+    ),
+    (
+        "POST on the root",
+        request("/fhir", "POST", b"{}", content_type="application/fhir+json"),
+        (405,),
+    ),
     ("POST on metadata", request("/fhir/metadata", "POST"), (405,)),
     ("POST on an unknown type", form(b"a=b").replace(b"Location", b"Patient"), (404,)),
     ("a body of JSON where a form is read", form(b"{}", content_type="application/json"), (415,)),
@@ -156,7 +186,11 @@ MESSAGES = [
     ("a body without type", form(b"a=b", content_type=""), (415,)),
     ("a form in Latin-1", form(b"a=b", content_type=FORM + "; charset=iso-8859-1"), (415,)),
     ("a compressed form", form(b"\x1f\x8b", content_encoding="gzip"), (415,)),
-    ("a form in several parts", form(b"--x", content_type="multipart/form-data; boundary=x"), (415,)),
+    (
+        "a form in several parts",
+        form(b"--x", content_type="multipart/form-data; boundary=x"),
+        (415,),
+    ),
     ("a form with a NUL", form(b"address-city=a\x00b"), BAD),
     ("a form that is not UTF-8", form(b"address-city=\xff"), BAD),
     ("a form of 1 MB of ampersands", form(b"&" * 1_000_000), BAD),
@@ -171,13 +205,21 @@ MESSAGES = [
     ("a negative length", form(b"", content_length="-1"), BAD),
     ("a length beyond 64 bits", form(b"", content_length="9" * 40), BAD),
     ("two lengths", form(b"ab", content_length="2\r\ncontent-length: 3"), BAD),
-    ("a length and chunks", form(b"0\r\n\r\n", content_length="5", transfer_encoding="chunked"), BAD),
+    (
+        "a length and chunks",
+        form(b"0\r\n\r\n", content_length="5", transfer_encoding="chunked"),
+        BAD,
+    ),
     ("an unknown transfer coding", form(b"ab", transfer_encoding="gzip"), (400, 415)),
     ("a chunk of a bad size", chunked(b"zz\r\nab\r\n0\r\n\r\n"), BAD),
     ("a chunk of a negative size", chunked(b"-1\r\nab\r\n0\r\n\r\n"), BAD),
     ("a chunk of an immense size", chunked(b"f" * 40 + b"\r\nab"), BAD),
     ("a chunk shorter than it says", chunked(b"1\r\nabcdef\r\n0\r\n\r\n"), BAD),
-    ("chunks of 17 MB", chunked(*[b"100000\r\n" + b"a" * 0x100000 + b"\r\n"] * 17, b"0\r\n\r\n"), (413,)),
+    (
+        "chunks of 17 MB",
+        chunked(*[b"100000\r\n" + b"a" * 0x100000 + b"\r\n"] * 17, b"0\r\n\r\n"),
+        (413,),
+    ),
     ("a body that stops", form(b"address", content_length="100"), (408,)),
     ("chunks that stop", chunked(b"5\r\nad"), (408,)),
     ("a body on a GET is not read", request("/fhir/Location/l1", "GET", b"garbage"), OK),
@@ -196,7 +238,11 @@ MESSAGES = [
     ("a path without slash", request("Location"), BAD),
     ("a NUL in the request line", request("/fhir/Location\x00"), BAD),
     ("a control character in the request line", request("/fhir/Location?a=\x01"), BAD),
-    ("an accent of Latin-1 in the request line", request("/fhir/Location?a=#").replace(b"#", b"\xf4"), BAD),
+    (
+        "an accent of Latin-1 in the request line",
+        request("/fhir/Location?a=#").replace(b"#", b"\xf4"),
+        BAD,
+    ),
     ("another protocol", b"SSH-2.0-OpenSSH_9.6\r\n\r\n", BAD),
     ("a TLS hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64), BAD),
     ("HTTP/2 without asking", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", BAD),
@@ -208,7 +254,11 @@ MESSAGES = [
     ("a NUL in a header", request("/fhir/Location")[:-2] + b"X: a\x00b\r\n\r\n", BAD),
     ("a header of 100 KB", request("/fhir/Location", x_long="y" * 100_000), (431,)),
     ("a header of 10 MB", request("/fhir/Location", x_long="y" * 10_000_000), (431,)),
-    ("20,000 headers", request("/fhir/Location", **{f"x-{n}": "y" * 10 for n in range(20_000)}), (431,)),
+    (
+        "20,000 headers",
+        request("/fhir/Location", **{f"x-{n}": "y" * 10 for n in range(20_000)}),
+        (431,),
+    ),
     ("an address of 10 MB", request("/fhir/Location?a=" + "x" * 10_000_000), (414,)),
     ("a Host with a path", request("/fhir/Location", host="evil.test/x"), BAD),
     ("a Host with quotes", request("/fhir/Location", host='a"b'), BAD),
@@ -217,28 +267,84 @@ MESSAGES = [
     ("a Host with an absurd port", request("/fhir/Location", host="ror.test:99999"), BAD),
     ("two Hosts", request("/fhir/Location", host="a.test\r\nHost: b.test"), BAD),
     ("a Host of 10 KB", request("/fhir/Location", host="a" * 10_000), BAD),
-    ("an X-Forwarded-Host from anybody is ignored", request("/fhir/Location", x_forwarded_host="evil.test"), OK),
+    (
+        "an X-Forwarded-Host from anybody is ignored",
+        request("/fhir/Location", x_forwarded_host="evil.test"),
+        OK,
+    ),
     ("an unusable request id is replaced", request("/fhir/Location/l1", x_request_id="a b"), OK),
-    ("an immense request id is replaced", request("/fhir/Location/l1", x_request_id="a" * 5_000), OK),
+    (
+        "an immense request id is replaced",
+        request("/fhir/Location/l1", x_request_id="a" * 5_000),
+        OK,
+    ),
     ("only XML", request("/fhir/Location", accept="application/fhir+xml"), (406,)),
     ("a nonsense Accept", request("/fhir/Location", accept=";;;,,q="), (406,)),
     ("an immense Accept", request("/fhir/Location", accept="a/b," * 10_000), (406,)),
-    ("another version of FHIR", request("/fhir/Location", accept="application/fhir+json; fhirVersion=5.0"), (406,)),
-    ("a nonsense Accept-Encoding is ignored", request("/fhir/Location", accept_encoding="gzip;q=x, ;;,"), OK),
-    ("an immense Accept-Encoding is ignored", request("/fhir/Location", accept_encoding="a," * 30_000), OK),
-    ("a nonsense Accept-Language is ignored", request("/fhir/Location", accept_language="en;q=nan,x;q=inf,;;"), OK),
+    (
+        "another version of FHIR",
+        request("/fhir/Location", accept="application/fhir+json; fhirVersion=5.0"),
+        (406,),
+    ),
+    (
+        "a nonsense Accept-Encoding is ignored",
+        request("/fhir/Location", accept_encoding="gzip;q=x, ;;,"),
+        OK,
+    ),
+    (
+        "an immense Accept-Encoding is ignored",
+        request("/fhir/Location", accept_encoding="a," * 30_000),
+        OK,
+    ),
+    (
+        "a nonsense Accept-Language is ignored",
+        request("/fhir/Location", accept_language="en;q=nan,x;q=inf,;;"),
+        OK,
+    ),
     ("a nonsense Prefer is ignored", request("/fhir/Location", prefer="=;,handling,,;="), OK),
-    ("a nonsense If-Modified-Since is ignored", request("/fhir/Location/l1", if_modified_since="never"), OK),
-    ("an absurd If-Modified-Since is ignored", request("/fhir/Location/l1", if_modified_since=ABSURD_DATE), OK),
-    ("a nonsense If-None-Match is ignored", request("/fhir/Location/l1", if_none_match='W/"","",,"'), OK),
+    (
+        "a nonsense If-Modified-Since is ignored",
+        request("/fhir/Location/l1", if_modified_since="never"),
+        OK,
+    ),
+    (
+        "an absurd If-Modified-Since is ignored",
+        request("/fhir/Location/l1", if_modified_since=ABSURD_DATE),
+        OK,
+    ),
+    (
+        "a nonsense If-None-Match is ignored",
+        request("/fhir/Location/l1", if_none_match='W/"","",,"'),
+        OK,
+    ),
     ("a Range is ignored", request("/fhir/Location/l1", range="bytes=0-1,5-"), OK),
-    ("a switch to WebSocket is ignored", request("/fhir/Location/l1", connection="Upgrade", upgrade="websocket"), OK),
-    ("a switch to HTTP/2 is ignored", request("/fhir/Location/l1", connection="Upgrade", upgrade="h2c"), OK),
-    ("a verb in a header is ignored", request("/fhir/Location/l1", x_http_method_override="DELETE"), OK),
+    (
+        "a switch to WebSocket is ignored",
+        request("/fhir/Location/l1", connection="Upgrade", upgrade="websocket"),
+        OK,
+    ),
+    (
+        "a switch to HTTP/2 is ignored",
+        request("/fhir/Location/l1", connection="Upgrade", upgrade="h2c"),
+        OK,
+    ),
+    (
+        "a verb in a header is ignored",
+        request("/fhir/Location/l1", x_http_method_override="DELETE"),
+        OK,
+    ),
     ("an expectation that is unknown is ignored", request("/fhir/Location/l1", expect="magic"), OK),
-    ("a nonsense token is refused", request("/fhir/Location/l1", authorization="Bearer \xff" + "x" * 5_000), (401,)),
+    (
+        "a nonsense token is refused",
+        request("/fhir/Location/l1", authorization="Bearer \xff" + "x" * 5_000),
+        (401,),
+    ),
     *(
-        (f"a token of {depth} lists is refused", request("/fhir/Location/l1", authorization=nested(depth)), (401,))
+        (
+            f"a token of {depth} lists is refused",
+            request("/fhir/Location/l1", authorization=nested(depth)),
+            (401,),
+        )
         for depth in (500, 900, 2_500)
     ),
 ]
@@ -316,7 +422,10 @@ def test_many_requests_that_never_end_do_not_keep_others_waiting(closed_server: 
 
 
 def test_a_client_that_leaves_in_the_middle_does_no_harm(server: Server):
-    for sent in (b"GET /fhir/Loc", b"POST /fhir/Location/_search HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\na"):
+    for sent in (
+        b"GET /fhir/Loc",
+        b"POST /fhir/Location/_search HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\na",
+    ):
         connection = socket.create_connection(("127.0.0.1", server.port))
         connection.sendall(sent)
         connection.close()
@@ -326,7 +435,9 @@ def test_a_client_that_leaves_in_the_middle_does_no_harm(server: Server):
 
 def test_requests_sent_together_are_answered_in_order(server: Server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
-        connection.sendall(request("/fhir/Location/l1") + request("/fhir/Location/l2") + b"nonsense\r\n\r\n")
+        connection.sendall(
+            request("/fhir/Location/l1") + request("/fhir/Location/l2") + b"nonsense\r\n\r\n"
+        )
         received = b""
         while piece := connection.recv(65_536):
             received += piece

@@ -19,15 +19,24 @@ import pytest
 import requests
 
 from ror.audit.records import Call, Certificate
-from ror.clients import Action
+from ror.audit.trail.folder import Folder
+from ror.audit.trail.reading import Wanted, find
 from ror.errors import Unavailable, UsageError
-from ror.issuers import FRESH_S, KEPT_S, RETRY_S, Issuers
-from ror.tokens import InvalidToken, UnknownKey, providers, verified
-from ror.trail.folder import Folder
-from ror.trail.reading import Wanted, find
+from ror.identity import Action
+from ror.identity.provider_keys import FRESH_S, KEPT_S, RETRY_S, Issuers
+from ror.identity.tokens import InvalidToken, UnknownKey, providers, verified
 from tests.http import provider as provider_process
 from tests.http.provider import Provider
-from tests.http.secured import ANNOUNCED, EXPIRED, PUBLIC, Secured, World, a_world, serving, subject_of
+from tests.http.secured import (
+    ANNOUNCED,
+    EXPIRED,
+    PUBLIC,
+    Secured,
+    World,
+    a_world,
+    serving,
+    subject_of,
+)
 from tests.waiting import until
 
 
@@ -44,7 +53,12 @@ def platform() -> Iterator[Provider]:
 
 def described(one: Provider, *more: str, jwks: str | None = None) -> str:
     """The description of a provider as an operator writes it."""
-    lines = (f'issuer = "{one.issuer}"', f'jwks = "{jwks or one.url + "/jwks"}"', 'audience = "ror"', *more)
+    lines = (
+        f'issuer = "{one.issuer}"',
+        f'jwks = "{jwks or one.url + "/jwks"}"',
+        'audience = "ror"',
+        *more,
+    )
     return "\n".join(("[[provider]]", *lines, ""))
 
 
@@ -63,10 +77,16 @@ def direct(world: World, platform: Provider) -> Iterator[Secured]:
 def thumbprint(certificate: tuple[str, str]) -> dict[str, Any]:
     """The claim that binds a token to a certificate."""
     der = ssl.PEM_cert_to_DER_cert(Path(certificate[0]).read_text())
-    return {"cnf": {"x5t#S256": base64.urlsafe_b64encode(hashlib.sha256(der).digest()).decode().rstrip("=")}}
+    return {
+        "cnf": {
+            "x5t#S256": base64.urlsafe_b64encode(hashlib.sha256(der).digest()).decode().rstrip("=")
+        }
+    }
 
 
-def read(server: Secured, token: str, certificate: tuple[str, str] | None = None, **more: Any) -> requests.Response:
+def read(
+    server: Secured, token: str, certificate: tuple[str, str] | None = None, **more: Any
+) -> requests.Response:
     announced = more.pop("announced", PUBLIC if certificate is None else ANNOUNCED)
     headers = {"Authorization": f"Bearer {token}", **announced, **more}
     return server.session.get(f"{server.url}/fhir/Location/l1", headers=headers, cert=certificate)
@@ -76,9 +96,12 @@ def read(server: Secured, token: str, certificate: tuple[str, str] | None = None
 
 
 @pytest.mark.parametrize(
-    ("kind", "algorithm"), [("ec", "ES256"), ("rsa", "RS256"), ("rsa", "PS256"), ("other-ec", "ES256")]
+    ("kind", "algorithm"),
+    [("ec", "ES256"), ("rsa", "RS256"), ("rsa", "PS256"), ("other-ec", "ES256")],
 )
-def test_a_token_of_a_provider_speaks_for_our_client(direct: Secured, platform: Provider, kind: str, algorithm: str):
+def test_a_token_of_a_provider_speaks_for_our_client(
+    direct: Secured, platform: Provider, kind: str, algorithm: str
+):
     answer = read(direct, platform.sign(kind=kind, algorithm=algorithm))
 
     assert answer.status_code in (200, 404), answer.text
@@ -90,12 +113,19 @@ def test_an_audience_may_be_one_of_several(direct: Secured, platform: Provider, 
     assert read(direct, platform.sign({"aud": audience})).status_code != 401
 
 
-def test_what_the_client_sees_is_what_we_granted_it(direct: Secured, platform: Provider, world: World):
+def test_what_the_client_sees_is_what_we_granted_it(
+    direct: Secured, platform: Provider, world: World
+):
     certificate = world.certify(subject_of("regulation"))
     bound = {"azp": "regulation", **thumbprint(certificate)}
 
     trusted = read(direct, platform.sign({**bound, "profile": 5, "scope": "nothing"}), certificate)
-    denied = read(direct, platform.sign(bound), certificate, announced={**ANNOUNCED, "Ror-Role-Metier-Code": "X"})
+    denied = read(
+        direct,
+        platform.sign(bound),
+        certificate,
+        announced={**ANNOUNCED, "Ror-Role-Metier-Code": "X"},
+    )
 
     assert trusted.status_code == 200 and trusted.json()["id"] == "l1"
     assert denied.status_code == 403
@@ -131,7 +161,11 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a torn key": ({}, {"kid": "torn"}, "login"),
     "an algorithm that is not the provider's": ({}, {"kind": "rsa", "algorithm": "RS512"}, "login"),
     "a key of its own": ({}, {"kid": "mine", "header": {"jwk": {"kty": "EC"}}}, "login"),
-    "a place of keys of its own": ({}, {"kid": "mine", "header": {"jku": "https://elsewhere.test/jwks"}}, "login"),
+    "a place of keys of its own": (
+        {},
+        {"kid": "mine", "header": {"jku": "https://elsewhere.test/jwks"}},
+        "login",
+    ),
     "a binding that is not understood": ({"cnf": {"jkt": "x"}}, {}, "login"),
 }
 
@@ -147,7 +181,9 @@ def test_a_token_that_does_not_do_is_refused(direct: Secured, platform: Provider
     assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
 
 
-def test_a_client_that_is_suspended_is_refused_at_once(direct: Secured, platform: Provider, world: World):
+def test_a_client_that_is_suspended_is_refused_at_once(
+    direct: Secured, platform: Provider, world: World
+):
     token = platform.sign()
     assert read(direct, token).status_code != 401
 
@@ -159,7 +195,9 @@ def test_a_client_that_is_suspended_is_refused_at_once(direct: Secured, platform
     assert read(direct, token).status_code != 401
 
 
-def test_names_that_nobody_knows_do_not_make_us_ask_again_and_again(direct: Secured, platform: Provider):
+def test_names_that_nobody_knows_do_not_make_us_ask_again_and_again(
+    direct: Secured, platform: Provider
+):
     read(direct, platform.sign(kid="first"))
     before = platform.asked()
 
@@ -172,17 +210,27 @@ def test_names_that_nobody_knows_do_not_make_us_ask_again_and_again(direct: Secu
 # --- certificates ----------------------------------------------------------------------------------------------------
 
 
-def test_a_token_that_is_bound_is_of_use_with_its_certificate_only(direct: Secured, platform: Provider, world: World):
+def test_a_token_that_is_bound_is_of_use_with_its_certificate_only(
+    direct: Secured, platform: Provider, world: World
+):
     certificate, other = (world.certify(subject_of("regulation")) for _ in range(2))
     token = platform.sign({"azp": "regulation", **thumbprint(certificate)})
 
-    statuses = [read(direct, token, one, announced=ANNOUNCED).status_code for one in (certificate, other, None)]
-    again = [read(direct, token, one, announced=ANNOUNCED).status_code for one in (certificate, other, None)]
+    statuses = [
+        read(direct, token, one, announced=ANNOUNCED).status_code
+        for one in (certificate, other, None)
+    ]
+    again = [
+        read(direct, token, one, announced=ANNOUNCED).status_code
+        for one in (certificate, other, None)
+    ]
 
     assert statuses == again == [200, 401, 401]
 
 
-def test_a_client_known_by_a_certificate_needs_a_token_that_is_bound(direct: Secured, platform: Provider, world: World):
+def test_a_client_known_by_a_certificate_needs_a_token_that_is_bound(
+    direct: Secured, platform: Provider, world: World
+):
     certificate = world.certify(subject_of("regulation"))
 
     answer = read(direct, platform.sign({"azp": "regulation"}), certificate)
@@ -190,7 +238,9 @@ def test_a_client_known_by_a_certificate_needs_a_token_that_is_bound(direct: Sec
     assert answer.status_code == 401 and "x5t#S256" in answer.json()["issue"][0]["diagnostics"]
 
 
-@pytest.mark.parametrize(("kind", "told"), [("of another", "subject"), ("expired", "expired"), ("revoked", "revoked")])
+@pytest.mark.parametrize(
+    ("kind", "told"), [("of another", "subject"), ("expired", "expired"), ("revoked", "revoked")]
+)
 def test_the_certificate_must_be_one_that_is_believed(
     direct: Secured, platform: Provider, world: World, kind: str, told: str
 ):
@@ -203,21 +253,27 @@ def test_the_certificate_must_be_one_that_is_believed(
 
     answer = read(direct, token, certificate, **{"Accept-Language": "en"})
 
-    assert answer.status_code == 401 and told in answer.json()["issue"][0]["diagnostics"], answer.text
+    assert answer.status_code == 401 and told in answer.json()["issue"][0]["diagnostics"], (
+        answer.text
+    )
 
 
 def test_a_provider_may_be_believed_without_certificates(world: World, platform: Provider):
     text = described(platform, "certificate_bound = false", 'algorithms = ["PS256"]')
     with serving(world, **settings(world, "unbound.toml", text)) as server:
         accepted = read(
-            server, platform.sign({"azp": "regulation"}, kind="rsa", algorithm="PS256"), announced=ANNOUNCED
+            server,
+            platform.sign({"azp": "regulation"}, kind="rsa", algorithm="PS256"),
+            announced=ANNOUNCED,
         )
         other_algorithm = read(server, platform.sign({"azp": "regulation"}), announced=ANNOUNCED)
 
     assert (accepted.status_code, other_algorithm.status_code) == (200, 401)
 
 
-def test_behind_a_proxy_the_certificate_is_the_one_that_the_proxy_saw(world: World, platform: Provider):
+def test_behind_a_proxy_the_certificate_is_the_one_that_the_proxy_saw(
+    world: World, platform: Provider
+):
     certificate = world.certify(subject_of("regulation"))
     token = platform.sign({"azp": "regulation", **thumbprint(certificate)})
     shown = {"X-SSL-Client-Cert": requests.utils.quote(Path(certificate[0]).read_text())}
@@ -247,7 +303,9 @@ def test_the_trail_tells_who_called_with_which_certificate(world: World, platfor
 
 
 def test_a_provider_may_have_names_of_its_own_for_our_clients(world: World, platform: Provider):
-    text = described(platform, 'client_claim = "sub"', "[provider.clients]", '"service-account-7" = "public"')
+    text = described(
+        platform, 'client_claim = "sub"', "[provider.clients]", '"service-account-7" = "public"'
+    )
     with serving(world, **settings(world, "named.toml", text)) as server:
         named = read(server, platform.sign({"sub": "service-account-7"}))
         by_our_name = read(server, platform.sign({"sub": "public"}))
@@ -273,7 +331,10 @@ def test_while_keys_cannot_be_had_tokens_are_refused_for_the_time_being(world: W
         assert [(one.status_code, one.json()["issue"][0]["code"]) for one in (answer, again)] == [
             (503, "transient")
         ] * 2
-        assert away.issuer in answer.json()["issue"][0]["diagnostics"] and "Retry-After" in answer.headers
+        assert (
+            away.issuer in answer.json()["issue"][0]["diagnostics"]
+            and "Retry-After" in answer.headers
+        )
         assert seconds < 60 and ours.status_code == 200
         assert log.count(b'"event":"issuer"') == 1 and b'"event":"bug"' not in log
 
@@ -354,7 +415,9 @@ def test_one_thread_asks_a_provider_however_slow_it_is(one: Provider, clock: Clo
     assert not others
 
 
-def test_keys_that_are_withdrawn_are_believed_a_few_minutes_more_at_most(one: Provider, clock: Clock):
+def test_keys_that_are_withdrawn_are_believed_a_few_minutes_more_at_most(
+    one: Provider, clock: Clock
+):
     known = issuers(described(one), clock)
     known.learn(one.issuer)
     former = one.sign()
@@ -370,7 +433,9 @@ def test_keys_that_are_withdrawn_are_believed_a_few_minutes_more_at_most(one: Pr
         speaks_for(former, known)
 
 
-def test_the_last_keys_are_believed_for_an_hour_while_their_provider_is_away(one: Provider, clock: Clock):
+def test_the_last_keys_are_believed_for_an_hour_while_their_provider_is_away(
+    one: Provider, clock: Clock
+):
     told: list[tuple[str, Exception | None]] = []
     known = issuers(described(one), clock, lambda issuer, problem: told.append((issuer, problem)))
     known.learn(one.issuer)
@@ -391,7 +456,10 @@ def test_the_last_keys_are_believed_for_an_hour_while_their_provider_is_away(one
     known.learn(one.issuer)
 
     assert speaks_for(token, known) == "public"
-    assert [(issuer, problem is None) for issuer, problem in told] == [(one.issuer, False), (one.issuer, True)]
+    assert [(issuer, problem is None) for issuer, problem in told] == [
+        (one.issuer, False),
+        (one.issuer, True),
+    ]
 
 
 def test_keys_may_be_in_a_file(one: Provider, clock: Clock, tmp_path: Path):
@@ -404,7 +472,9 @@ def test_keys_may_be_in_a_file(one: Provider, clock: Clock, tmp_path: Path):
     assert speaks_for(one.sign(), known) == "public"
 
 
-def test_what_a_token_of_others_says_of_its_certificate_is_not_repeated(one: Provider, clock: Clock):
+def test_what_a_token_of_others_says_of_its_certificate_is_not_repeated(
+    one: Provider, clock: Clock
+):
     known = issuers(described(one), clock)
     known.learn(one.issuer)
 
@@ -425,7 +495,9 @@ def test_what_a_token_of_others_says_of_its_certificate_is_not_repeated(one: Pro
         pytest.param("{}algorithms = []", "providers.empty", id="no algorithm"),
         pytest.param("{0}{0}", "providers.issuer-twice", id="the same twice"),
         pytest.param(
-            "[[provider]]\nissuer = 'https://ror.test'\njwks = 'f'\naudience = 'ror'", "providers.issuer-twice", id="us"
+            "[[provider]]\nissuer = 'https://ror.test'\njwks = 'f'\naudience = 'ror'",
+            "providers.issuer-twice",
+            id="us",
         ),
         pytest.param(
             "[[provider]]\nissuer = 'i'\njwks = 'http://idp.test/jwks'\naudience = 'ror'",
@@ -439,6 +511,8 @@ def test_a_description_that_does_not_do_is_refused_by_name(text: str, key: str):
     assert providers(fine, "providers.toml", "https://ror.test")
 
     with pytest.raises(UsageError) as refused:
-        providers(text.replace("{0}", fine).replace("{}", fine), "providers.toml", "https://ror.test")
+        providers(
+            text.replace("{0}", fine).replace("{}", fine), "providers.toml", "https://ror.test"
+        )
 
     assert refused.value.key == key and "providers.toml" in str(refused.value)

@@ -29,7 +29,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ror import masking
+from ror.directory import policy_change as masking
 from ror.store import open_store
 from ror.store.contract import Store
 from tests.conftest import Server, clean_environment, keep, serving
@@ -55,14 +55,20 @@ def link(name: str) -> Json:
 
 
 def resource(resource_type: str, name: str) -> Json:
-    return {"resourceType": resource_type, "id": name, "meta": {"lastUpdated": "2026-05-28T20:26:40Z"}}
+    return {
+        "resourceType": resource_type,
+        "id": name,
+        "meta": {"lastUpdated": "2026-05-28T20:26:40Z"},
+    }
 
 
 def offer(name: str, *places: str, sensitive: bool = False, field: str = "05") -> Json:
     return {
         **resource("HealthcareService", name),
         "name": name,
-        "extension": [{"url": f"{ROR}ror-healthcareservice-sensitive-unit", "valueBoolean": sensitive}],
+        "extension": [
+            {"url": f"{ROR}ror-healthcareservice-sensitive-unit", "valueBoolean": sensitive}
+        ],
         "type": [{"coding": [{"system": FIELD, "code": field}]}],
         "location": [link(f"Location/{place}") for place in places],
         "providedBy": link("Organization/hospital"),
@@ -70,7 +76,10 @@ def offer(name: str, *places: str, sensitive: bool = False, field: str = "05") -
 
 
 def contact(name: str, level: str) -> Json:
-    return {"extension": [coded(f"{ROR}ror-contact-confidentiality-level", level)], "name": {"text": name}}
+    return {
+        "extension": [coded(f"{ROR}ror-contact-confidentiality-level", level)],
+        "name": {"text": name},
+    }
 
 
 def structure(name: str, *contacts: Json) -> Json:
@@ -192,17 +201,27 @@ FLIPS = (
     Flip(
         "another sensitive unit, where the same offer takes place",
         lambda seen: offer("other", "annex", sensitive=not seen),
-        (read("Location/annex"), said("HealthcareService/clinic", "Location/annex"), found("Location?_content=annex")),
+        (
+            read("Location/annex"),
+            said("HealthcareService/clinic", "Location/annex"),
+            found("Location?_content=annex"),
+        ),
     ),
     Flip(
         "a field of activity",
         lambda seen: offer("town", "room", field="05" if seen else "01"),
-        (read("Practitioner/doctor"), read("PractitionerRole/doctor"), found("PractitionerRole?service.name=town")),
+        (
+            read("Practitioner/doctor"),
+            read("PractitionerRole/doctor"),
+            found("PractitionerRole?service.name=town"),
+        ),
         profiles=(0,),
     ),
     Flip(
         "the level of a contact",
-        lambda seen: structure("hospital", contact("garde", "1" if seen else "3"), contact("accueil", "1")),
+        lambda seen: structure(
+            "hospital", contact("garde", "1" if seen else "3"), contact("accueil", "1")
+        ),
         (
             said("Organization/hospital", "garde"),
             said("Organization?_id=hospital", "garde"),
@@ -361,7 +380,9 @@ def test_nobody_sees_a_former_mask_once_its_change_is_acknowledged(tmp_path: Pat
                     state = watch.states[flip.name]
                     seen = not state.begun[-1]
                     if change % 30 == 15 and flip.resource is not None:
-                        state.write(seen, partial(imported, tmp_path, database, flip.resource(seen)))
+                        state.write(
+                            seen, partial(imported, tmp_path, database, flip.resource(seen))
+                        )
                     else:
                         state.write(seen, partial(flip.write, store, seen))
                     probe = random.choice(flip.probes)
@@ -374,7 +395,9 @@ def test_nobody_sees_a_former_mask_once_its_change_is_acknowledged(tmp_path: Pat
                 one.result()
     store.close()
 
-    assert not watch.wrong, f"{len(watch.wrong)} of {watch.answers}: {Counter(watch.wrong).most_common(12)}"
+    assert not watch.wrong, (
+        f"{len(watch.wrong)} of {watch.answers}: {Counter(watch.wrong).most_common(12)}"
+    )
     assert watch.answers > CHANGES
 
 

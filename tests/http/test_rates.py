@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from ror.audit.records import Call
-from ror.clients import Action, Rate
-from ror.enrolling import Signature, set_rate
-from ror.trail.folder import Folder
-from ror.trail.reading import Wanted, find
+from ror.audit.trail.folder import Folder
+from ror.audit.trail.reading import Wanted, find
+from ror.identity import Action, Rate
+from ror.identity.enrolment import Signature, set_rate
 from tests.http.conftest import fill, start, stop
 from tests.http.secured import ANNOUNCED, SECRET, Secured, World, a_world, serving
 from tests.waiting import until
@@ -35,7 +35,11 @@ def statuses(server: Secured, token: str, calls: int, **headers: str) -> list[in
 def figures(server: Secured) -> dict[str, float]:
     """The figures of `/metrics` about rates."""
     lines = server.session.get(f"{server.url}/metrics").text.splitlines()
-    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines) if name[:8] == "ror_rate"}
+    return {
+        name: float(value)
+        for name, _, value in (line.rpartition(" ") for line in lines)
+        if name[:8] == "ror_rate"
+    }
 
 
 def test_beyond_its_rate_a_client_is_told_when_to_come_back(world: World):
@@ -50,7 +54,9 @@ def test_beyond_its_rate_a_client_is_told_when_to_come_back(world: World):
 
         issue = answer.json()["issue"][0]
         assert (answer.status_code, issue["code"]) == (429, "throttled")
-        assert issue["diagnostics"] == "Too many calls: 1 a minute are allowed, 5 of them at once. " + (
+        assert issue[
+            "diagnostics"
+        ] == "Too many calls: 1 a minute are allowed, 5 of them at once. " + (
             f"Wait {answer.headers['Retry-After']} s (Retry-After)."
         )
         assert 60 - elapsed_s <= int(answer.headers["Retry-After"]) <= 60
@@ -128,7 +134,9 @@ def test_a_request_for_a_token_counts_and_is_refused_in_the_words_of_oauth(world
 def test_who_knows_the_name_of_a_client_only_uses_up_nothing_of_it(world: World):
     hold(world, "public", Rate(1, 3))
     with serving(world) as server:
-        wrong = [server.ask_token(client_id="public", client_secret="x").status_code for _ in range(6)]
+        wrong = [
+            server.ask_token(client_id="public", client_secret="x").status_code for _ in range(6)
+        ]
 
         assert wrong == [401] * 6
         assert server.ask_token(client_id="public", client_secret=SECRET).status_code == 200
@@ -157,7 +165,9 @@ def test_the_trail_tells_who_was_refused(world: World):
             server.ask_token(client_id="public", client_secret=SECRET)
 
     told = (one.record for one in find(Folder(world.folder / "trail"), Wanted(status="429")))
-    assert [(one.interaction, one.client, one.matches) for one in told if isinstance(one, Call)] == [
+    assert [
+        (one.interaction, one.client, one.matches) for one in told if isinstance(one, Call)
+    ] == [
         ("read", "regulation", 0),
         ("token", "public", 0),
     ]
@@ -199,9 +209,15 @@ def test_addresses_without_a_token_are_held_to_a_rate_when_one_is_set(tmp_path):
 
 def test_a_stranger_cannot_say_that_it_calls_from_elsewhere(tmp_path):
     fill(f"sqlite:///{tmp_path}/ror.db")
-    server = start(f"sqlite:///{tmp_path}/ror.db", ROR_ANONYMOUS_PROFILE="0", ROR_ANONYMOUS_CALLS_PER_MINUTE="1")
+    server = start(
+        f"sqlite:///{tmp_path}/ror.db",
+        ROR_ANONYMOUS_PROFILE="0",
+        ROR_ANONYMOUS_CALLS_PER_MINUTE="1",
+    )
     try:
-        answers = [server.get("/fhir/Organization", x_forwarded_for=f"203.0.113.{one}") for one in range(2)]
+        answers = [
+            server.get("/fhir/Organization", x_forwarded_for=f"203.0.113.{one}") for one in range(2)
+        ]
     finally:
         assert stop(server) == 0
 

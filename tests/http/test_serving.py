@@ -19,7 +19,9 @@ from tests.waiting import until
 def ends(database: str, **variables: str) -> tuple[int, str]:
     """The exit code and the last words of a server that cannot start."""
     environment = {**os.environ, "ROR_DATABASE": database, "ROR_CONFIG": "", **variables}
-    done = subprocess.run([sys.executable, "-c", SERVE], env=environment, stderr=subprocess.PIPE, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-c", SERVE], env=environment, stderr=subprocess.PIPE, timeout=30
+    )
     return done.returncode, done.stderr.decode().strip().splitlines()[-1]
 
 
@@ -61,7 +63,11 @@ def test_a_server_told_to_stop_answers_what_is_under_way_then_ends_well(database
 @contextmanager
 def asking(running: Server) -> Iterator[socket.socket]:
     """A search that the server has begun to read: it waits for the eight bytes of its form."""
-    form = {"content_type": "application/x-www-form-urlencoded", "content_length": "8", "expect": "100-continue"}
+    form = {
+        "content_type": "application/x-www-form-urlencoded",
+        "content_length": "8",
+        "expect": "100-continue",
+    }
     with socket.create_connection(("127.0.0.1", running.port), timeout=20) as connection:
         connection.sendall(request("/fhir/Location/_search", "POST", **form))
         leave = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -78,7 +84,9 @@ def is_closed_to_others(running: Server) -> bool:
 
 
 def test_a_request_that_never_ends_does_not_keep_a_server_from_stopping(database: str):
-    running = start(database, ROR_ANONYMOUS_PROFILE="1", ROR_STOP_TIMEOUT_S="1", ROR_REQUEST_TIMEOUT_S="300")
+    running = start(
+        database, ROR_ANONYMOUS_PROFILE="1", ROR_STOP_TIMEOUT_S="1", ROR_REQUEST_TIMEOUT_S="300"
+    )
     with asking(running):
         running.process.terminate()
         try:
@@ -107,7 +115,9 @@ def test_the_operator_decides_how_much_a_page_brings_along(database: str):
     running = start(database, ROR_MAX_INCLUDED="3", ROR_ANONYMOUS_PROFILE="1")
     try:
         path = "/fhir/Organization?_revinclude=Location:organization"
-        bundles = {language: running.get(path, accept_language=language).json for language in ("fr", "en")}
+        bundles = {
+            language: running.get(path, accept_language=language).json for language in ("fr", "en")
+        }
     finally:
         stop(running)
 

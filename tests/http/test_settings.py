@@ -73,15 +73,34 @@ def test_variables_of_other_programs_and_of_the_tests_are_left_alone():
         pytest.param("log_format", "JSON", "auto, json, text", id="a choice in capitals"),
         pytest.param("access_log", "maybe", "true, false", id="neither yes nor no"),
         pytest.param("public_url", "ror.example.org", "https://", id="an address without scheme"),
-        pytest.param("public_url", "https://a b.example.org", "https://", id="an address with a space"),
-        pytest.param("public_url", "https://x.example.org?a=1", "https://", id="an address with a question mark"),
-        pytest.param("public_url", "https://x.example.org:99999", "https://", id="an address with an absurd port"),
+        pytest.param(
+            "public_url", "https://a b.example.org", "https://", id="an address with a space"
+        ),
+        pytest.param(
+            "public_url",
+            "https://x.example.org?a=1",
+            "https://",
+            id="an address with a question mark",
+        ),
+        pytest.param(
+            "public_url",
+            "https://x.example.org:99999",
+            "https://",
+            id="an address with an absurd port",
+        ),
         pytest.param("mount_points", "fhir", "/fhir", id="a path without slash"),
         pytest.param("mount_points", "/fhir,/fhir", "distinct", id="a path twice"),
         pytest.param("mount_points", "/health", "taken", id="a path of the service"),
         pytest.param("mount_points", {"a": 1}, "a text", id="a table where a list is expected"),
-        pytest.param("trusted_proxies", "proxy.example.org", "10.0.0.0/8", id="a name where a network is expected"),
-        pytest.param("terminology_file", "absent.toml", "does not exist", id="a file that is not there"),
+        pytest.param(
+            "trusted_proxies",
+            "proxy.example.org",
+            "10.0.0.0/8",
+            id="a name where a network is expected",
+        ),
+        pytest.param(
+            "terminology_file", "absent.toml", "does not exist", id="a file that is not there"
+        ),
         pytest.param("database", "  ", "not empty", id="no database"),
     ],
 )
@@ -127,12 +146,20 @@ def test_the_anonymous_profile_is_refused_behind_a_proxy_because_others_can_reac
     with pytest.raises(UsageError, match="trusted_proxies"):
         settings.load({"anonymous_profile": 2, "trusted_proxies": "127.0.0.1"})
 
-    assert settings.load({"anonymous_profile": 0, "trusted_proxies": "127.0.0.1"}).anonymous_profile == 0
+    assert (
+        settings.load({"anonymous_profile": 0, "trusted_proxies": "127.0.0.1"}).anonymous_profile
+        == 0
+    )
 
 
-@pytest.mark.parametrize("written", ["https://auth.example.org", "https://auth.example.org/auth/realms/ror/"])
+@pytest.mark.parametrize(
+    "written", ["https://auth.example.org", "https://auth.example.org/auth/realms/ror/"]
+)
 def test_the_issuer_of_tokens_is_the_realm_whether_or_not_it_is_written(written):
-    assert settings.load({"token_issuer": written}).issuer == "https://auth.example.org/auth/realms/ror"
+    assert (
+        settings.load({"token_issuer": written}).issuer
+        == "https://auth.example.org/auth/realms/ror"
+    )
 
 
 def test_every_setting_is_documented_in_both_languages():

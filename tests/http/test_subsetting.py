@@ -18,11 +18,18 @@ def test_a_read_gives_the_part_that_is_asked(server: Server):
 
 
 def test_a_part_and_the_whole_are_not_taken_for_one_another(server: Server):
-    parts = [server.get(f"{PLACE}{query}") for query in ("", "?_summary=true", "?_elements=name", "?_elements=status")]
+    parts = [
+        server.get(f"{PLACE}{query}")
+        for query in ("", "?_summary=true", "?_elements=name", "?_elements=status")
+    ]
 
     assert len({part.headers["etag"] for part in parts}) == len(parts)
-    assert server.get(f"{PLACE}?_summary=true", if_none_match=parts[0].headers["etag"]).status == 200
-    assert server.get(f"{PLACE}?_summary=true", if_none_match=parts[1].headers["etag"]).status == 304
+    assert (
+        server.get(f"{PLACE}?_summary=true", if_none_match=parts[0].headers["etag"]).status == 200
+    )
+    assert (
+        server.get(f"{PLACE}?_summary=true", if_none_match=parts[1].headers["etag"]).status == 304
+    )
     assert server.get(PLACE, if_none_match=parts[1].headers["etag"]).status == 200
 
 
@@ -33,7 +40,10 @@ def test_elements_are_those_of_the_matches_and_a_summary_is_of_everything(server
 
     whole, elements, summary = shapes(""), shapes("&_elements=name"), shapes("&_summary=true")
 
-    assert elements == {"match": {"resourceType", "id", "meta", "name"}, "include": whole["include"]}
+    assert elements == {
+        "match": {"resourceType", "id", "meta", "name"},
+        "include": whole["include"],
+    }
     assert "position" in whole["match"] and "position" not in summary["match"]
     assert "meta" in summary["include"] and "meta" not in whole["include"]
 
@@ -41,7 +51,9 @@ def test_elements_are_those_of_the_matches_and_a_summary_is_of_everything(server
 def test_a_part_keeps_its_distance(server: Server):
     bundle = server.get(f"{PLACES}?near=48.5%7C3%7C1&_elements=name").json
 
-    assert [set(one["resource"]) for one in bundle["entry"]] == [{"resourceType", "id", "meta", "name"}]
+    assert [set(one["resource"]) for one in bundle["entry"]] == [
+        {"resourceType", "id", "meta", "name"}
+    ]
     assert "extension" in bundle["entry"][0]["search"]
 
 
@@ -54,7 +66,17 @@ def test_the_links_of_a_page_ask_for_the_same_part(server: Server):
 def test_a_part_has_one_tag_for_all_who_are_given_the_same(directory):
     capacity = {"url": f"{ROR}ror-location-supported-capacity", "valueString": "of status unknown"}
     meta = {"lastUpdated": "2026-05-28T20:26:40Z", "tag": [{"code": "11"}]}
-    one = directory([{"resourceType": "Location", "id": "1", "meta": meta, "name": "Salle", "extension": [capacity]}])
+    one = directory(
+        [
+            {
+                "resourceType": "Location",
+                "id": "1",
+                "meta": meta,
+                "name": "Salle",
+                "extension": [capacity],
+            }
+        ]
+    )
 
     def seen(profile: int, *pairs: tuple[str, str]) -> tuple[bytes, str]:
         made = _represented(one, Viewer(profile), "Location", "1", pairs)

@@ -14,9 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from ror import masking
-from ror.audit import sensitive
+from ror.audit import pseudonyms as sensitive
 from ror.audit.records import Call, instant
+from ror.audit.trail import writing
+from ror.audit.trail.folder import Folder
+from ror.audit.trail.reading import Wanted, find
+from ror.audit.trail.verifying import verify
+from ror.audit.trail.writing import Journal
+from ror.directory import policy_change as masking
 from ror.errors import Forbidden
 from ror.http.accounts import MOST_HELD, WITHIN_S, Accounts
 from ror.http.exchange import Caller, Exchange, Headers, Reply
@@ -26,11 +31,6 @@ from ror.observability import Metrics
 from ror.runtime import trail_folder
 from ror.settings import Settings
 from ror.store import open_store
-from ror.trail import writing
-from ror.trail.folder import Folder
-from ror.trail.reading import Wanted, find
-from ror.trail.verifying import verify
-from ror.trail.writing import Journal
 from tests.access.test_law import write
 from tests.access.test_telecoms import telecom
 from tests.audit.conftest import Clock
@@ -57,7 +57,9 @@ def serve(database: str, **variables: str) -> Server:
 
 
 def calls(database: str) -> list[Call]:
-    return [one.record for one in find(trail_of(database), Wanted()) if isinstance(one.record, Call)]
+    return [
+        one.record for one in find(trail_of(database), Wanted()) if isinstance(one.record, Call)
+    ]
 
 
 def traced(database: str, *requests: bytes, **variables: str) -> list[Call]:
@@ -118,7 +120,10 @@ def test_a_read_is_told_with_who_what_and_how_it_went(ask):
     assert 0 < line.duration_us <= (time.perf_counter() - begun) * 1e6
     assert line.announced is not None
     assert (line.announced.user_profile, line.announced.role) == ("CU22", "AUTOMATE")
-    assert (line.announced.user_profile_system, line.announced.role_system) == ("1.2.250.1.213.1.6.1.66", None)
+    assert (line.announced.user_profile_system, line.announced.role_system) == (
+        "1.2.250.1.213.1.6.1.66",
+        None,
+    )
 
 
 def test_a_call_is_told_with_the_policy_that_the_directory_is_under(directory: str):
@@ -179,7 +184,11 @@ def test_what_the_policy_kept_from_an_answer_is_told_also_when_it_is_at_hand(tmp
 def test_a_search_is_told_with_what_was_found(ask):
     line = ask("/fhir/Location?address-postalcode=44000&_count=3&_include=Location:organization")
 
-    assert line.query == (("address-postalcode", "44000"), ("_count", "3"), ("_include", "Location:organization"))
+    assert line.query == (
+        ("address-postalcode", "44000"),
+        ("_count", "3"),
+        ("_include", "Location:organization"),
+    )
     assert (line.total, line.matches, line.included) == (400, 3, 1)
 
 
@@ -212,9 +221,17 @@ def test_names_that_were_asked_for_are_nowhere_in_the_trail_and_yet_can_be_looke
     ("target", "method", "status", "route"),
     [
         pytest.param("/fhir/Location/absent", "GET", 404, "[type]/[id]", id="what is not there"),
-        pytest.param("/fhir/Location?colour=blue", "GET", 400, "[type]", id="what is not understood"),
+        pytest.param(
+            "/fhir/Location?colour=blue", "GET", 400, "[type]", id="what is not understood"
+        ),
         pytest.param("/fhir/Location/l1", "DELETE", 405, "[type]/[id]", id="what is not offered"),
-        pytest.param("/fhir/Location/$everything", "GET", 405, "[type]/[operation]", id="what is refused by name"),
+        pytest.param(
+            "/fhir/Location/$everything",
+            "GET",
+            405,
+            "[type]/[operation]",
+            id="what is refused by name",
+        ),
         pytest.param("/nowhere/at/all", "GET", 404, "-", id="what is nowhere"),
     ],
 )
@@ -243,13 +260,20 @@ def test_what_somebody_asked_who_was_refused_at_once_can_be_looked_for(directory
         (401, (("_id", "l1"), ("organization.name", hashed))),
         (405, (("_id", "l1"),)),
     ]
-    assert [one.record.request_id for one in find(trail_of(directory), Wanted(value=hashed))] == ["nobody"]
+    assert [one.record.request_id for one in find(trail_of(directory), Wanted(value=hashed))] == [
+        "nobody"
+    ]
 
 
 def test_what_is_open_to_everybody_is_not_told(directory):
-    asked = [request(target) for target in ("/", "/fhir/metadata", "/health/live", "/health/ready", "/metrics")]
+    asked = [
+        request(target)
+        for target in ("/", "/fhir/metadata", "/health/live", "/health/ready", "/metrics")
+    ]
 
-    lines = traced(directory, *asked, request("/fhir/Location", "OPTIONS"), request("/fhir/Location/l1"))
+    lines = traced(
+        directory, *asked, request("/fhir/Location", "OPTIONS"), request("/fhir/Location/l1")
+    )
 
     assert [line.path for line in lines] == ["/fhir/Location/l1"]
 
@@ -260,7 +284,12 @@ def test_without_a_trail_there_is_none(directory):
 
 
 def test_a_trail_is_where_the_settings_say(directory, tmp_path):
-    assert traced(directory, request("/fhir/Location/l1"), ROR_AUDIT_FOLDER=str(tmp_path / "elsewhere")) == []
+    assert (
+        traced(
+            directory, request("/fhir/Location/l1"), ROR_AUDIT_FOLDER=str(tmp_path / "elsewhere")
+        )
+        == []
+    )
 
     assert not trail_of(directory).path.exists()
     assert len(list(find(Folder(tmp_path / "elsewhere"), Wanted()))) == 1
@@ -443,7 +472,20 @@ NIGHT = Clock("2026-11-24T23:59:59.900Z").now
 def end(accounts: Accounts, reply: Reply, headers: Headers | None = None, at: int = NIGHT) -> None:
     """Have a search be over that was given this reply."""
     accounts.begin()
-    accounts.end(Exchange(SEARCH, "POST", b"/fhir/Location/_search", b"", headers or {}, "one", reply, 0.001, 0, at))
+    accounts.end(
+        Exchange(
+            SEARCH,
+            "POST",
+            b"/fhir/Location/_search",
+            b"",
+            headers or {},
+            "one",
+            reply,
+            0.001,
+            0,
+            at,
+        )
+    )
 
 
 def written(journal: Journal) -> list[Call]:
@@ -462,7 +504,9 @@ def test_calls_that_wait_over_midnight_are_found_on_their_days(accounts, clock, 
     asyncio.run(calls())
 
     for day in ("2026-11-24", "2026-11-25"):
-        found = [one.record.at[:10] for one in find(journal.folder, Wanted(since=day, until=f"{day}T99"))]
+        found = [
+            one.record.at[:10] for one in find(journal.folder, Wanted(since=day, until=f"{day}T99"))
+        ]
         assert found == [day]
 
 
@@ -487,7 +531,9 @@ def test_calls_do_not_wait_for_long_when_no_other_comes(accounts, journal):
     assert asyncio.run(calls()) == [0, 1]
 
 
-def test_a_disk_that_stalls_is_noticed_before_the_first_answer_after_a_pause(accounts, journal, monkeypatch):
+def test_a_disk_that_stalls_is_noticed_before_the_first_answer_after_a_pause(
+    accounts, journal, monkeypatch
+):
     async def call() -> list[bool]:
         noticed = [journal.is_failing]
         monkeypatch.setattr(writing, "STALLED_S", 0.1)

@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 from pyroaring import BitMap
 
-from ror.geography import EARTH_RADIUS_M, distance_m
-from ror.search import bitmaps
-from ror.search.columns import (
+from ror.search.index import bitmaps
+from ror.search.index.columns import (
     NOWHERE,
     Column,
     KeyColumn,
@@ -27,9 +26,25 @@ from ror.search.columns import (
     PeriodColumn,
     PositionColumn,
 )
-from ror.search.comparing import Prefix, date_compares, number_compares, reach, unit_agrees
-from ror.search.expression import CanonicalIs, DateIs, Near, NumberIs, Present, QuantityIs, TextIs, TokenIs
-from ror.search.values import Period, fold, half_step
+from ror.search.language.comparing import (
+    Prefix,
+    date_compares,
+    number_compares,
+    reach,
+    unit_agrees,
+)
+from ror.search.language.expression import (
+    CanonicalIs,
+    DateIs,
+    Near,
+    NumberIs,
+    Present,
+    QuantityIs,
+    TextIs,
+    TokenIs,
+)
+from ror.search.language.values import Period, fold, half_step
+from ror.standard.geography import EARTH_RADIUS_M, distance_m
 
 PREFIXES = get_args(Prefix)
 SPREADS = [
@@ -55,10 +70,14 @@ def entries(seed: int, how_many: int, size: int, key: Callable[[Random], Any]) -
     return made + made[: how_many // 10]
 
 
-def check(column: Column, given: list[Entry], leaves: Iterable[tuple[Leaf, Callable[[Any], bool]]]) -> None:
+def check(
+    column: Column, given: list[Entry], leaves: Iterable[tuple[Leaf, Callable[[Any], bool]]]
+) -> None:
     for leaf, accepts in leaves:
         accepted = {key: accepts(key) for key in {key for key, _ in given}}
-        assert list(column.select(leaf)) == sorted({slot for key, slot in given if accepted[key]}), leaf
+        assert list(column.select(leaf)) == sorted(
+            {slot for key, slot in given if accepted[key]}
+        ), leaf
     assert set(column.select(Present("x"))) == {slot for _, slot in given}
 
 
@@ -85,8 +104,14 @@ def test_tokens(how_many, size):
     check(
         column,
         given,
-        [(TokenIs("x", code, None), lambda key, c=code: parts(key)[0] == c) for code in ("1", "10", "é", "absent")]
-        + [(TokenIs("x", None, one), lambda key, s=one: parts(key)[1] == s) for one in ("", "s", "sys", "absent")]
+        [
+            (TokenIs("x", code, None), lambda key, c=code: parts(key)[0] == c)
+            for code in ("1", "10", "é", "absent")
+        ]
+        + [
+            (TokenIs("x", None, one), lambda key, s=one: parts(key)[1] == s)
+            for one in ("", "s", "sys", "absent")
+        ]
         + [
             (TokenIs("x", code, one), lambda key, c=code, s=one: parts(key) == [c, s])
             for code in ("1", "01", "a|b")
@@ -98,7 +123,9 @@ def test_tokens(how_many, size):
 @pytest.mark.parametrize(("how_many", "size"), SPREADS)
 def test_names(how_many, size):
     def name(random: Random) -> tuple[str, int]:
-        return f"{token(random)}\0{random.choice(('', 's', 'Location'))}", random.choice((NOWHERE, 1, 12))
+        return f"{token(random)}\0{random.choice(('', 's', 'Location'))}", random.choice(
+            (NOWHERE, 1, 12)
+        )
 
     given = entries(1, how_many, size, name)
     column = made(NameColumn, given, size)
@@ -109,14 +136,25 @@ def test_names(how_many, size):
     check(
         column,
         given,
-        [(TokenIs("x", code, None), lambda key, c=code: parts(key)[0] == c) for code in ("1", "10", "é", "absent")]
-        + [(TokenIs("x", None, one), lambda key, s=one: parts(key)[1] == s) for one in ("", "s", "sys", "Location")]
-        + [(TokenIs("x", "1", one), lambda key, s=one: parts(key) == ["1", s]) for one in ("", "s", "x.example/é")],
+        [
+            (TokenIs("x", code, None), lambda key, c=code: parts(key)[0] == c)
+            for code in ("1", "10", "é", "absent")
+        ]
+        + [
+            (TokenIs("x", None, one), lambda key, s=one: parts(key)[1] == s)
+            for one in ("", "s", "sys", "Location")
+        ]
+        + [
+            (TokenIs("x", "1", one), lambda key, s=one: parts(key) == ["1", s])
+            for one in ("", "s", "x.example/é")
+        ],
     )
     by_rank = [column[rank].decode().split("\0") for rank in range(len(column))]
     assert column.literal.tolist() == [int(rid) if rid else NOWHERE for *_, rid in by_rank]
     assert {rank: name for name, [rank] in column.holders()} == {
-        rank: "\0".join((kind, code, system)) for rank, (code, system, kind, rid) in enumerate(by_rank) if not rid
+        rank: "\0".join((kind, code, system))
+        for rank, (code, system, kind, rid) in enumerate(by_rank)
+        if not rid
     }
 
 
@@ -124,7 +162,9 @@ def test_a_system_is_found_among_more_systems_than_are_worth_numbering():
     given = [(f"c\0system-{n}", n) for n in range(300)]
     column = made(KeyColumn, given, 300)
 
-    assert [list(column.select(TokenIs("x", None, f"system-{n}"))) for n in range(300)] == [[n] for n in range(300)]
+    assert [list(column.select(TokenIs("x", None, f"system-{n}"))) for n in range(300)] == [
+        [n] for n in range(300)
+    ]
     assert not column.select(TokenIs("x", None, "ystem-1"))
 
 
@@ -138,14 +178,28 @@ def test_texts(how_many, size):
     check(
         made(KeyColumn, given, size),
         given,
-        [(TextIs("x", t, "starts"), lambda key, t=t: folded(key).startswith(t)) for t in ("chu", "chu d", "e", "oeil")]
-        + [(TextIs("x", t, "contains"), lambda key, t=t: t in folded(key)) for t in ("hu", "de", "brest", "ecole")]
-        + [(TextIs("x", t, "exact"), lambda key, t=t: key.split("\0")[1] == t) for t in ("CHU", "Chu", "hu", "Œil")],
+        [
+            (TextIs("x", t, "starts"), lambda key, t=t: folded(key).startswith(t))
+            for t in ("chu", "chu d", "e", "oeil")
+        ]
+        + [
+            (TextIs("x", t, "contains"), lambda key, t=t: t in folded(key))
+            for t in ("hu", "de", "brest", "ecole")
+        ]
+        + [
+            (TextIs("x", t, "exact"), lambda key, t=t: key.split("\0")[1] == t)
+            for t in ("CHU", "Chu", "hu", "Œil")
+        ],
     )
 
 
 def test_canonical_urls():
-    given = [("https://a/m\0" + "1", 1), ("https://a/m\0", 2), ("https://a/m\0" + "10", 3), ("https://a/m2\0", 4)]
+    given = [
+        ("https://a/m\0" + "1", 1),
+        ("https://a/m\0", 2),
+        ("https://a/m\0" + "10", 3),
+        ("https://a/m2\0", 4),
+    ]
     column = made(KeyColumn, given, 5)
 
     assert set(column.select(CanonicalIs("x", "https://a/m", ""))) == {1, 2, 3}
@@ -169,7 +223,8 @@ def test_periods(how_many, size, prefix):
 
     asked = [Period(0, 9), Period(10, 10), Period(-(2**62), 2**62), Period(0, 0), Period(5, 29)]
     leaves = [
-        (DateIs("x", prefix, *one), lambda key, one=one: date_compares(prefix, Period(*key), one)) for one in asked
+        (DateIs("x", prefix, *one), lambda key, one=one: date_compares(prefix, Period(*key), one))
+        for one in asked
     ]
     check(column, given, leaves)
 
@@ -178,12 +233,17 @@ def test_periods(how_many, size, prefix):
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_numbers_and_quantities(how_many, size, prefix):
     def number(random: Random) -> tuple[str, str]:
-        return random.choice(("", "ucum|kg", "o|kg", "ucum|a")), random.choice(("-1", "0", "2.5", "2.50", "10", "1E+1"))
+        return random.choice(("", "ucum|kg", "o|kg", "ucum|a")), random.choice(
+            ("-1", "0", "2.5", "2.50", "10", "1E+1")
+        )
 
     given = entries(4, how_many, size, number)
     column = made(NumberColumn, given, size)
 
-    asked = [(Decimal(value), Decimal(half)) for value, half in (("0", "0.5"), ("2.5", "0.05"), ("10", "0.5"))]
+    asked = [
+        (Decimal(value), Decimal(half))
+        for value, half in (("0", "0.5"), ("2.5", "0.05"), ("10", "0.5"))
+    ]
     asked += [(Decimal("2.54"), Decimal("0.05")), (Decimal("-1"), Decimal("0"))]
     check(
         column,
@@ -199,14 +259,19 @@ def test_numbers_and_quantities(how_many, size, prefix):
             for unit in (None, "ucum|kg", "|kg", "")
         ]
         + [
-            (NumberIs("x", prefix, *one), lambda key, one=one: number_compares(prefix, Decimal(key[1]), *one))
+            (
+                NumberIs("x", prefix, *one),
+                lambda key, one=one: number_compares(prefix, Decimal(key[1]), *one),
+            )
             for one in asked
         ],
     )
 
 
 @pytest.mark.parametrize("prefix", ["eq", "ap"])
-@pytest.mark.parametrize("number", ["1.0000000000000000000000000000001", "9e-50", "-123456789012345678901234567890.5"])
+@pytest.mark.parametrize(
+    "number", ["1.0000000000000000000000000000001", "9e-50", "-123456789012345678901234567890.5"]
+)
 def test_numbers_of_fifty_characters_are_compared_to_the_last_digit(prefix, number):
     half = half_step(number)
     near = str(reach("eq", Decimal(number), half)[1])
@@ -221,7 +286,9 @@ def test_numbers_of_fifty_characters_are_compared_to_the_last_digit(prefix, numb
 @pytest.mark.parametrize(("how_many", "size"), SPREADS[:4])
 def test_positions(how_many, size):
     def point(random: Random) -> tuple[float, float]:
-        return random.choice((-90.0, -21.1, 0.0, 48.85, 48.8501, 90.0)), random.choice((-180.0, 179.9, 2.35, 55.5))
+        return random.choice((-90.0, -21.1, 0.0, 48.85, 48.8501, 90.0)), random.choice(
+            (-180.0, 179.9, 2.35, 55.5)
+        )
 
     given = entries(5, how_many, size, point)
     places = [(48.85, 2.35), (0.0, 180.0), (90.0, 0.0), (-21.1, 55.5)]
@@ -230,12 +297,18 @@ def test_positions(how_many, size):
     def near(place: tuple[float, float], reach: float) -> tuple[Leaf, Callable[[Any], bool]]:
         return Near("x", *place, reach), lambda key: distance_m(*place, *key) <= reach
 
-    check(made(PositionColumn, given, size), given, [near(place, reach) for place in places for reach in reaches])
+    check(
+        made(PositionColumn, given, size),
+        given,
+        [near(place, reach) for place in places for reach in reaches],
+    )
 
 
 @pytest.mark.parametrize("latitude", [0.0, 48.85, -75.0, 89.2])
 @pytest.mark.parametrize("longitude", [2.35, 179.99, -180.0])
-def test_what_is_just_within_reach_is_not_left_out_with_what_is_far_east_or_west(latitude, longitude):
+def test_what_is_just_within_reach_is_not_left_out_with_what_is_far_east_or_west(
+    latitude, longitude
+):
     reach = 100_000.0
     around = np.linspace(0, 2 * np.pi, 721)
     away = np.degrees(reach / EARTH_RADIUS_M) * 0.999_999
@@ -277,7 +350,9 @@ def test_links_lead_both_ways(how_many, size):
         some = BitMap(random.sample(range(size), min(share, size)))
 
         assert set(column.sources(some)) == {slot for target, slot in given if target in some}
-        assert set(column.targets(some).tolist()) == {target for target, slot in given if slot in some}
+        assert set(column.targets(some).tolist()) == {
+            target for target, slot in given if slot in some
+        }
     assert set(column.sources(BitMap([size + 70_000]))) == set()
 
 
@@ -286,8 +361,12 @@ def test_links_that_each_lead_elsewhere_are_followed_both_ways():
     column = made(LinkColumn, given, 3_000)
 
     for some in ([0], [4, 5, 10], [1_998], [2_998], [2_999], [5_000]):
-        assert set(column.sources(BitMap(some))) == {slot for target, slot in given if target in some}
-        assert column.targets(BitMap(some)).tolist() == [target for target, slot in given if slot in some]
+        assert set(column.sources(BitMap(some))) == {
+            slot for target, slot in given if target in some
+        }
+        assert column.targets(BitMap(some)).tolist() == [
+            target for target, slot in given if slot in some
+        ]
 
 
 # --- orders ----------------------------------------------------------------------------------------------------------
@@ -303,9 +382,17 @@ def test_the_values_of_a_slot_are_told_in_numbers_that_sort_like_them(descending
     assert {(keys.ranked[rank].decode(), slot) for slot, rank in pairs(slots, order)} == set(words)
     numbers = made(NumberColumn, [(("kg", "10"), 2), (("a", "9"), 2), (("a", "-1"), 3)], 9)
     slots, order = numbers.sort_keys(descending)
-    assert {(numbers.ranked[rank], slot) for slot, rank in pairs(slots, order)} == {(10, 2), (9, 2), (-1, 3)}
-    slots, order = made(PeriodColumn, [((0, 50), 7), ((10, 20), 7), ((5, 5), 8)], 9).sort_keys(descending)
-    assert set(pairs(slots, order)) == ({(7, 50), (7, 20), (8, 5)} if descending else {(7, 0), (7, 10), (8, 5)})
+    assert {(numbers.ranked[rank], slot) for slot, rank in pairs(slots, order)} == {
+        (10, 2),
+        (9, 2),
+        (-1, 3),
+    }
+    slots, order = made(PeriodColumn, [((0, 50), 7), ((10, 20), 7), ((5, 5), 8)], 9).sort_keys(
+        descending
+    )
+    assert set(pairs(slots, order)) == (
+        {(7, 50), (7, 20), (8, 5)} if descending else {(7, 0), (7, 10), (8, 5)}
+    )
 
 
 def pairs(slots: Any, order: Any) -> list[tuple[int, int]]:
@@ -318,7 +405,9 @@ def test_what_has_no_order_says_so(column):
         column.of([], [], 1).sort_keys(False)
 
 
-@pytest.mark.parametrize("column", [KeyColumn, PeriodColumn, NumberColumn, LinkColumn, PositionColumn])
+@pytest.mark.parametrize(
+    "column", [KeyColumn, PeriodColumn, NumberColumn, LinkColumn, PositionColumn]
+)
 def test_a_column_refuses_what_it_cannot_answer(column):
     with pytest.raises(TypeError, match="cannot answer"):
         column.of([], [], 1).select(object())

@@ -19,12 +19,10 @@ from hypothesis import strategies as st
 from pyroaring import BitMap
 
 from ror.access import Viewer
-from ror.definitions import FULL_TEXT, search_parameters
-from ror.geography import distance_m
-from ror.search.beside import IDENTIFIER, OF_TYPE, TEXT, beside
-from ror.search.columns import great_circle_m
-from ror.search.engine import Search
-from ror.search.expression import (
+from ror.search.answer.engine import Search
+from ror.search.index.columns import great_circle_m
+from ror.search.language.beside import IDENTIFIER, OF_TYPE, TEXT, beside
+from ror.search.language.expression import (
     UPWARD,
     And,
     CanonicalIs,
@@ -48,8 +46,10 @@ from ror.search.expression import (
     WordIs,
     matches,
 )
-from ror.search.modifiers import modifiers_of
-from ror.search.values import covering, fold, normal_system, normal_unit
+from ror.search.language.modifiers import modifiers_of
+from ror.search.language.values import covering, fold, normal_system, normal_unit
+from ror.standard.definitions import FULL_TEXT, search_parameters
+from ror.standard.geography import distance_m
 from tests.search import worlds
 
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
@@ -121,14 +121,18 @@ USED = {
         "measure",
     ],
 }
-NUMBERS = [(Decimal(n), Decimal("0.5")) for n in worlds.NUMBERS] + [(Decimal("1.5"), Decimal("0.05"))]
+NUMBERS = [(Decimal(n), Decimal("0.5")) for n in worlds.NUMBERS] + [
+    (Decimal("1.5"), Decimal("0.05"))
+]
 
 
 def _token(random: Random, name: str) -> Expression:
     systems = (None, None, *map(normal_system, worlds.SYSTEMS))
     if random.random() < 0.1:
         return TokenIs(name, None, random.choice(systems[2:4]))
-    return TokenIs(name, random.choice((*CODES_OF.get(name, worlds.CODES), "absent")), random.choice(systems))
+    return TokenIs(
+        name, random.choice((*CODES_OF.get(name, worlds.CODES), "absent")), random.choice(systems)
+    )
 
 
 CODES_OF = {
@@ -142,7 +146,18 @@ CODES_OF = {
 
 def _text(random: Random, name: str) -> Expression:
     if name in FULL_TEXT:
-        words = ("centre", "centres", "hospitaliere", "c", "ehp", "tilleul", "oeuvre", "clini", "code", "absent")
+        words = (
+            "centre",
+            "centres",
+            "hospitaliere",
+            "c",
+            "ehp",
+            "tilleul",
+            "oeuvre",
+            "clini",
+            "code",
+            "absent",
+        )
         return WordIs(name, random.choice(words), random.random() < 0.5)
     if random.random() < 0.3:
         return TextIs(name, random.choice(worlds.NAMES), "exact")
@@ -186,9 +201,15 @@ MAKERS = {
 
 
 def _called(random: Random, name: str) -> Expression:
-    text = random.choice([fold(one)[:6] for one in (*worlds.NAMES, *worlds.LABELS)] + ["sans", "s", "c"])
+    text = random.choice(
+        [fold(one)[:6] for one in (*worlds.NAMES, *worlds.LABELS)] + ["sans", "s", "c"]
+    )
     said = TextIs(beside(name, TEXT), text)
-    return said if name == "identifier" or random.random() < 0.3 else random.choice((LabelIs(name, text), said))
+    return (
+        said
+        if name == "identifier" or random.random() < 0.3
+        else random.choice((LabelIs(name, text), said))
+    )
 
 
 def _typed(random: Random, name: str) -> Expression:
@@ -217,8 +238,14 @@ def leaf(random: Random, resource_type: str, name: str) -> Expression:
 
 def same_record(random: Random, resource_type: str) -> Expression:
     """Criteria on one record of a type that has some."""
-    record = random.choice({"Location": ("capacity", "equipment"), "Organization": ("price",)}[resource_type])
-    names = [name for name in USED[resource_type] if search_parameters(resource_type)[name].record == record]
+    record = random.choice(
+        {"Location": ("capacity", "equipment"), "Organization": ("price",)}[resource_type]
+    )
+    names = [
+        name
+        for name in USED[resource_type]
+        if search_parameters(resource_type)[name].record == record
+    ]
 
     def criterion() -> Expression:
         one = leaf(random, resource_type, random.choice(names))
@@ -289,7 +316,9 @@ def test_every_criterion_and_every_modifier_alone_finds_exactly_what_matches_acc
 
             found = set(search.of(asked, resource_type))
 
-            expected = [facts for facts in world.of_type(resource_type) if matches(asked, facts, world)]
+            expected = [
+                facts for facts in world.of_type(resource_type) if matches(asked, facts, world)
+            ]
             assert found == {world.rids[facts.type, facts.id] for facts in expected}, asked
 
 
@@ -322,14 +351,20 @@ def test_a_tree_finds_the_same_whether_the_index_is_in_one_piece_or_in_several(s
         assert found == whole.names_of(Search(whole.view, Viewer(1)).of(asked, resource_type))
 
 
-@pytest.mark.parametrize("expression", [TokenIs("type", "01"), Not(TokenIs("type", "01")), Everything()])
+@pytest.mark.parametrize(
+    "expression", [TokenIs("type", "01"), Not(TokenIs("type", "01")), Everything()]
+)
 def test_an_empty_directory_answers_with_nothing(expression):
     assert not Search(worlds.SlowWorld([]).view, Viewer(1)).of(expression, "Organization")
 
 
 def test_references_to_nothing_beyond_all_that_is_there_lead_nowhere():
     places = [
-        {"resourceType": "Location", "id": f"{n}", "managingOrganization": {"reference": f"Organization/absent-{n}"}}
+        {
+            "resourceType": "Location",
+            "id": f"{n}",
+            "managingOrganization": {"reference": f"Organization/absent-{n}"},
+        }
         for n in range(3_000)
     ]
     search = Search(worlds.SlowWorld([places]).view, Viewer(1))
@@ -344,5 +379,8 @@ def test_the_quick_distance_is_the_slow_one():
 
     quick = great_circle_m(45.76, 4.83, latitudes, longitudes).tolist()
 
-    slow = [distance_m(45.76, 4.83, *there) for there in zip(latitudes.tolist(), longitudes.tolist(), strict=True)]
+    slow = [
+        distance_m(45.76, 4.83, *there)
+        for there in zip(latitudes.tolist(), longitudes.tolist(), strict=True)
+    ]
     assert quick == pytest.approx(slow, rel=1e-12)

@@ -17,25 +17,24 @@ from typing import Any
 import msgspec
 import pytest
 
-from ror.definitions import FULL_TEXT, RESOURCE_TYPES, search_parameters
-from ror.generating import Size, generate
-from ror.search.extract import CANONICAL_PARAMETER, extract, pack, unpack
-from ror.search.values import (
+from ror.samples import Size, generate
+from ror.search.index.extract import CANONICAL_PARAMETER, extract, pack, unpack
+from ror.search.language.values import (
     Canonical,
     LogicalReference,
     Period,
     Position,
     Quantity,
-    Reference,
     Text,
     Token,
     covering,
     covering_between,
     fold,
-    literal_reference,
     normal_system,
     normal_unit,
 )
+from ror.standard.definitions import FULL_TEXT, RESOURCE_TYPES, search_parameters
+from ror.standard.references import Reference, literal_reference
 from tests.conftest import small_directory
 from tests.fhirpath import selected
 from tests.spec.test_examples import FILES as EXAMPLES
@@ -48,9 +47,13 @@ RARE = ("Task", "Questionnaire", "Measure", "MeasureReport")
 
 def generated() -> Iterator[dict[str, Any]]:
     whole = len(small_directory())
-    directories = chain(small_directory(), *(generate(Size.small, seed) for seed in range(2, COUNT // whole + 3)))
+    directories = chain(
+        small_directory(), *(generate(Size.small, seed) for seed in range(2, COUNT // whole + 3))
+    )
     for number, line in enumerate(islice(directories, max(COUNT, whole))):
-        if number % max(1, whole // COUNT) == 0 or any(f'"{kind}"'.encode() in line[:40] for kind in RARE):
+        if number % max(1, whole // COUNT) == 0 or any(
+            f'"{kind}"'.encode() in line[:40] for kind in RARE
+        ):
             yield decode(line)
 
 
@@ -62,7 +65,10 @@ def normal_forms(resource_type: str, name: str, raw: Any) -> Iterator[Any]:
         case "token" if isinstance(raw, str):
             yield Token(raw, "")
         case "token" if "coding" in raw:
-            yield from (Token(one.get("code", ""), normal_system(one.get("system", ""))) for one in raw["coding"])
+            yield from (
+                Token(one.get("code", ""), normal_system(one.get("system", "")))
+                for one in raw["coding"]
+            )
         case "token" if "code" in raw or "value" in raw:
             yield Token(raw.get("code") or raw["value"], normal_system(raw.get("system", "")))
         case "token":
@@ -87,7 +93,9 @@ def normal_forms(resource_type: str, name: str, raw: Any) -> Iterator[Any]:
                 yield Reference(*raw["reference"].split("/"))
             elif "identifier" in raw:
                 named = raw["identifier"]
-                yield LogicalReference(raw.get("type", ""), named["value"], normal_system(named.get("system", "")))
+                yield LogicalReference(
+                    raw.get("type", ""), named["value"], normal_system(named.get("system", ""))
+                )
         case "special":
             yield Position(float(raw["latitude"]), float(raw["longitude"]))
 
@@ -98,8 +106,12 @@ def compare(resource: dict[str, Any]) -> int:
     for name in search_parameters(kind):
         if name in ("near-insee-code", *FULL_TEXT):
             continue  # Neither reads an element by its expression.
-        expected = {form for raw in selected(resource, name) for form in normal_forms(kind, name, raw)}
-        assert {value for value, _ in entries.get(name, ())} == expected, f"{kind}/{resource['id']} {name}"
+        expected = {
+            form for raw in selected(resource, name) for form in normal_forms(kind, name, raw)
+        }
+        assert {value for value, _ in entries.get(name, ())} == expected, (
+            f"{kind}/{resource['id']} {name}"
+        )
         held += bool(expected)
     return held
 
@@ -117,7 +129,10 @@ def test_generated_resources_give_what_fhirpath_selects():
 
 
 def extension(name: str, *parts: dict[str, Any]) -> dict[str, Any]:
-    return {"url": f"https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/{name}", "extension": list(parts)}
+    return {
+        "url": f"https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/{name}",
+        "extension": list(parts),
+    }
 
 
 def coded(url: str, code: str) -> dict[str, Any]:
@@ -126,7 +141,9 @@ def coded(url: str, code: str) -> dict[str, Any]:
 
 def test_the_values_of_one_capacity_share_a_row():
     first = extension(
-        "ror-location-supported-capacity", coded("capacityType", "01"), {"url": "nbCapacity", "valueInteger": 3}
+        "ror-location-supported-capacity",
+        coded("capacityType", "01"),
+        {"url": "nbCapacity", "valueInteger": 3},
     )
     second = extension("ror-location-supported-capacity", coded("capacityType", "02"))
 
@@ -140,12 +157,18 @@ def test_an_equipment_stands_in_the_row_of_each_of_its_limits():
     def limit(feature: str) -> dict[str, Any]:
         return extension("ror-location-equipment-limit", coded("equipmentFeature", feature))
 
-    first = extension("ror-location-equipment", coded("equipmentType", "010"), limit("001"), limit("002"))
+    first = extension(
+        "ror-location-equipment", coded("equipmentType", "010"), limit("001"), limit("002")
+    )
     second = extension("ror-location-equipment", coded("equipmentType", "020"))
 
     entries = extract({"resourceType": "Location", "id": "1", "extension": [first, second]})
 
-    assert entries["equipment-type"] == [(Token("010", ""), 0), (Token("010", ""), 1), (Token("020", ""), 2)]
+    assert entries["equipment-type"] == [
+        (Token("010", ""), 0),
+        (Token("010", ""), 1),
+        (Token("020", ""), 2),
+    ]
     assert entries["equipment-feature"] == [(Token("001", ""), 0), (Token("002", ""), 1)]
 
 
@@ -209,23 +232,41 @@ def test_packing_counts_each_target_once_and_keeps_numbers_exact():
     role = {
         "resourceType": "PractitionerRole",
         "id": "1",
-        "healthcareService": [{"reference": "HealthcareService/a"}, {"reference": "HealthcareService/b"}] * 2,
+        "healthcareService": [
+            {"reference": "HealthcareService/a"},
+            {"reference": "HealthcareService/b"},
+        ]
+        * 2,
         "practitioner": {"reference": "Practitioner/a"},
     }
     packed, links = pack("PractitionerRole", extract(role))
 
-    assert set(links) == {("HealthcareService", "a"), ("HealthcareService", "b"), ("Practitioner", "a")}
+    assert set(links) == {
+        ("HealthcareService", "a"),
+        ("HealthcareService", "b"),
+        ("Practitioner", "a"),
+    }
     keys = unpack(packed)
-    assert [links[key] for key in keys["service"]] == [("HealthcareService", "a"), ("HealthcareService", "b")] * 2
+    assert [links[key] for key in keys["service"]] == [
+        ("HealthcareService", "a"),
+        ("HealthcareService", "b"),
+    ] * 2
 
-    price = extension("ror-organization-price", {"url": "amount", "valueMoney": {"value": Decimal("2.10")}})
+    price = extension(
+        "ror-organization-price", {"url": "amount", "valueMoney": {"value": Decimal("2.10")}}
+    )
     packed, _ = pack(
-        "Organization", extract({"resourceType": "Organization", "id": "1", "extension": [{"url": "other"}, price]})
+        "Organization",
+        extract(
+            {"resourceType": "Organization", "id": "1", "extension": [{"url": "other"}, price]}
+        ),
     )
     assert unpack(packed)["price-amount-value"] == [["2.10", 0]]
 
 
 def test_periods_are_packed_as_their_bounds():
-    packed, _ = pack("Task", extract({"resourceType": "Task", "id": "1", "authoredOn": "1970-01-01T00:00:00Z"}))
+    packed, _ = pack(
+        "Task", extract({"resourceType": "Task", "id": "1", "authoredOn": "1970-01-01T00:00:00Z"})
+    )
 
     assert unpack(packed)["authored-on"] == [list(Period(0, 999_999))]

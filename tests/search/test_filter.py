@@ -15,11 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ror.access import Viewer
-from ror.definitions import RESOURCE_TYPES
 from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly
-from ror.search.criteria import MAX_HOPS
-from ror.search.engine import Search
-from ror.search.expression import (
+from ror.search.answer.engine import Search
+from ror.search.language.criteria import MAX_HOPS
+from ror.search.language.expression import (
     And,
     CanonicalIs,
     Chain,
@@ -38,9 +37,17 @@ from ror.search.expression import (
     TokenIs,
     Upward,
 )
-from ror.search.filter import MAX_COMPARISONS, MAX_LEVELS, NOT_OFFERED, OPERATORS, Misread, read_filter
-from ror.search.parse import parse
-from ror.search.values import covering
+from ror.search.language.filter import (
+    MAX_COMPARISONS,
+    MAX_LEVELS,
+    NOT_OFFERED,
+    OPERATORS,
+    Misread,
+    read_filter,
+)
+from ror.search.language.parse import parse
+from ror.search.language.values import covering
+from ror.standard.definitions import RESOURCE_TYPES
 from tests.search import worlds
 
 NOS = "https://mos.esante.gouv.fr/NOS/"
@@ -86,7 +93,11 @@ PUBLISHED = {
         '(address-postalcode eq "22" or "29" or "35" or "36")',
         starts("address-postalcode", "22", "29", "35", "36"),
     ),
-    "UC1.S03": ("Location", "(_id eq 140 or 141)", Or((TokenIs("_id", "140"), TokenIs("_id", "141")))),
+    "UC1.S03": (
+        "Location",
+        "(_id eq 140 or 141)",
+        Or((TokenIs("_id", "140"), TokenIs("_id", "141"))),
+    ),
     "UC1.S05": (
         "Location",
         "(identifier eq 11/339772 or 11/347254)",
@@ -95,7 +106,12 @@ PUBLISHED = {
     "UC2.S06": (
         "HealthcareService",
         "(_lastUpdated ge 2022-11-06T15:00 or organization._lastUpdated:above ge 2022-11-06T15:00)",
-        Or((DateIs("_lastUpdated", "ge", *SINCE), organization(Upward(DateIs("_lastUpdated", "ge", *SINCE))))),
+        Or(
+            (
+                DateIs("_lastUpdated", "ge", *SINCE),
+                organization(Upward(DateIs("_lastUpdated", "ge", *SINCE))),
+            )
+        ),
     ),
     "UC3.S02": (
         "HealthcareService",
@@ -108,7 +124,9 @@ PUBLISHED = {
         "(age-range-low le 35|https://unitsofmeasure.org|a and age-range-high ge 35|https://unitsofmeasure.org|a))",
         And(
             (
-                Or((code("service-category", CATEGORY, "102"), code("specialty", SPECIALTY, "233"))),
+                Or(
+                    (code("service-category", CATEGORY, "102"), code("specialty", SPECIALTY, "233"))
+                ),
                 And((years("age-range-low", "le", 35), years("age-range-high", "ge", 35))),
             )
         ),
@@ -116,7 +134,12 @@ PUBLISHED = {
     "UC3.S05": (
         "HealthcareService",
         f"((organization.type:above eq {ESTABLISHMENT}|189) or (service-category eq {CATEGORY}|62))",
-        Or((organization(Upward(code("type", ESTABLISHMENT, "189"))), code("service-category", CATEGORY, "62"))),
+        Or(
+            (
+                organization(Upward(code("type", ESTABLISHMENT, "189"))),
+                code("service-category", CATEGORY, "62"),
+            )
+        ),
     ),
     "UC3.S09": (
         "HealthcareService",
@@ -131,7 +154,11 @@ PUBLISHED = {
     "UC3.S12": (
         "HealthcareService",
         f"(_has:Task:focus:business-status eq {ANOMALY}|02 or {ANOMALY}|10)",
-        Has("Task", "focus", Or((code("business-status", ANOMALY, "02"), code("business-status", ANOMALY, "10")))),
+        Has(
+            "Task",
+            "focus",
+            Or((code("business-status", ANOMALY, "02"), code("business-status", ANOMALY, "10"))),
+        ),
     ),
     "DOC.LOC.12": (
         "Location",
@@ -141,7 +168,9 @@ PUBLISHED = {
     "DOC.PRA.6": (
         "Practitioner",
         f"(identifier eq {RPPS}|10001234567 or {RPPS}|10009876543)",
-        Or((TokenIs("identifier", "10001234567", RPPS), TokenIs("identifier", "10009876543", RPPS))),
+        Or(
+            (TokenIs("identifier", "10001234567", RPPS), TokenIs("identifier", "10009876543", RPPS))
+        ),
     ),
 }
 
@@ -151,7 +180,9 @@ def test_a_published_filter_has_its_meaning(resource_type, text, expected):
     assert read_filter(resource_type, text) == expected
 
 
-@pytest.mark.parametrize("text", ["(_content=cardio or location._content=cardio)", "_content co cardio"])
+@pytest.mark.parametrize(
+    "text", ["(_content=cardio or location._content=cardio)", "_content co cardio"]
+)
 def test_a_filter_on_free_text_is_understood(text):
     """UC6.S02."""
     assert read_filter("HealthcareService", text)
@@ -167,17 +198,57 @@ RULES = [
     # Structure.
     ("no parentheses", "Location", "status eq a", A),
     ("parentheses around parentheses", "Location", "((status eq a))", A),
-    ("and binds tighter: first", "Location", "status eq a and status eq b or status eq c", Or((And((A, B)), C))),
-    ("and binds tighter: last", "Location", "status eq a or status eq b and status eq c", Or((A, And((B, C))))),
-    ("parentheses win", "Location", "(status eq a or status eq b) and status eq c", And((Or((A, B)), C))),
+    (
+        "and binds tighter: first",
+        "Location",
+        "status eq a and status eq b or status eq c",
+        Or((And((A, B)), C)),
+    ),
+    (
+        "and binds tighter: last",
+        "Location",
+        "status eq a or status eq b and status eq c",
+        Or((A, And((B, C)))),
+    ),
+    (
+        "parentheses win",
+        "Location",
+        "(status eq a or status eq b) and status eq c",
+        And((Or((A, B)), C)),
+    ),
     ("not binds tightest", "Location", "not(status eq a) and status eq b", And((Not(A), B))),
     ("not of a group", "Location", "not (status eq a or b)", Not(Or((A, B)))),
-    ("any case", "Location", "NOT(status EQ a) AND status eq b Or status eq c", Or((And((Not(A), B)), C))),
-    ("spaces where they are not needed", "Location", "  (\tstatus  eq\na )and(status eq b)  ", And((A, B))),
-    ("a value may be the name of a parameter", "Location", "status eq a or type", Or((A, TokenIs("status", "type")))),
+    (
+        "any case",
+        "Location",
+        "NOT(status EQ a) AND status eq b Or status eq c",
+        Or((And((Not(A), B)), C)),
+    ),
+    (
+        "spaces where they are not needed",
+        "Location",
+        "  (\tstatus  eq\na )and(status eq b)  ",
+        And((A, B)),
+    ),
+    (
+        "a value may be the name of a parameter",
+        "Location",
+        "status eq a or type",
+        Or((A, TokenIs("status", "type"))),
+    ),
     ("three alternatives are one list", "Location", "status eq a or b or c", Or((A, B, C))),
-    ("a list, then a comparison", "Location", "status eq a or b or status eq c", Or((Or((A, B)), C))),
-    ("a list in its parentheses, beside and", "Location", "status eq c and (status eq a or b)", And((C, Or((A, B))))),
+    (
+        "a list, then a comparison",
+        "Location",
+        "status eq a or b or status eq c",
+        Or((Or((A, B)), C)),
+    ),
+    (
+        "a list in its parentheses, beside and",
+        "Location",
+        "status eq c and (status eq a or b)",
+        And((C, Or((A, B)))),
+    ),
     (
         "a repeated operator",
         "Location",
@@ -191,11 +262,26 @@ RULES = [
         Or((code("specialty", SPECIALTY, "005"), code("specialty", SPECIALTY, "481"))),
     ),
     # Words and quotes.
-    ("quotes", "HealthcareService", 'name eq "Centre (de soins) and more"', starts(NAME, "centre (de soins) and more")),
-    ("escapes", "HealthcareService", r'name:exact eq "a \"b\" \\c"', TextIs(NAME, r'a "b" \c', "exact")),
+    (
+        "quotes",
+        "HealthcareService",
+        'name eq "Centre (de soins) and more"',
+        starts(NAME, "centre (de soins) and more"),
+    ),
+    (
+        "escapes",
+        "HealthcareService",
+        r'name:exact eq "a \"b\" \\c"',
+        TextIs(NAME, r'a "b" \c', "exact"),
+    ),
     ("a keyword in quotes", "Location", 'status eq "or"', TokenIs("status", "or")),
     ("no space after a quote", "Location", 'status eq "a"or"b"', Or((A, B))),
-    ("a comma in quotes is a character", "HealthcareService", 'name eq "a, b"', starts(NAME, "a, b")),
+    (
+        "a comma in quotes is a character",
+        "HealthcareService",
+        'name eq "a, b"',
+        starts(NAME, "a, b"),
+    ),
     ("a backslash in a bare word", "Location", r"identifier eq a\b", TokenIs("identifier", r"a\b")),
     (
         "an equals sign in a bare word",
@@ -227,9 +313,24 @@ RULES = [
         "name ew a or b",
         Or((TextIs(NAME, "a", "ends"), TextIs(NAME, "b", "ends"))),
     ),
-    ("date: ne", "Location", "_lastUpdated ne 2024", DateIs("_lastUpdated", "ne", *covering("2024"))),
-    ("date: sa", "Location", "_lastUpdated sa 2024", DateIs("_lastUpdated", "sa", *covering("2024"))),
-    ("date: eb", "Location", "_lastUpdated eb 2024", DateIs("_lastUpdated", "eb", *covering("2024"))),
+    (
+        "date: ne",
+        "Location",
+        "_lastUpdated ne 2024",
+        DateIs("_lastUpdated", "ne", *covering("2024")),
+    ),
+    (
+        "date: sa",
+        "Location",
+        "_lastUpdated sa 2024",
+        DateIs("_lastUpdated", "sa", *covering("2024")),
+    ),
+    (
+        "date: eb",
+        "Location",
+        "_lastUpdated eb 2024",
+        DateIs("_lastUpdated", "eb", *covering("2024")),
+    ),
     (
         "date: a zone",
         "Location",
@@ -267,11 +368,21 @@ RULES = [
     ("pr true", "Location", "status pr true", Present("status")),
     ("pr false", "Location", "status pr false", Not(Present("status"))),
     ("pr behind a link", "HealthcareService", "location.near pr true", place(Present("near"))),
-    ("pr with above", "HealthcareService", "organization.type:above pr true", organization(Upward(Present("type")))),
+    (
+        "pr with above",
+        "HealthcareService",
+        "organization.type:above pr true",
+        organization(Upward(Present("type"))),
+    ),
     # Modifiers.
     (":not", "Location", "status:not eq a", Not(A)),
     (":missing", "Location", "status:missing eq true", Not(Present("status"))),
-    (":contains", "HealthcareService", "name:contains eq a or b", Or(tuple(TextIs(NAME, t, "contains") for t in "ab"))),
+    (
+        ":contains",
+        "HealthcareService",
+        "name:contains eq a or b",
+        Or(tuple(TextIs(NAME, t, "contains") for t in "ab")),
+    ),
     (
         ":above, on the link",
         "HealthcareService",
@@ -280,14 +391,24 @@ RULES = [
     ),
     # Together (choice 2).
     ("one and, one record", "Location", "capacity-status eq 1 and nb-capacity gt 0", ONE_PLACE),
-    ("one or, no record", "Location", "capacity-status eq 1 or nb-capacity gt 0", Or(ONE_PLACE.inner.parts)),
+    (
+        "one or, no record",
+        "Location",
+        "capacity-status eq 1 or nb-capacity gt 0",
+        Or(ONE_PLACE.inner.parts),
+    ),
     (
         "a list holds on the record",
         "Location",
         "(capacity-status eq 1 or 2) and nb-capacity gt 0",
         SameRecord(
             "capacity",
-            And((Or((TokenIs("capacity-status", "1"), TokenIs("capacity-status", "2"))), above("nb-capacity", 0))),
+            And(
+                (
+                    Or((TokenIs("capacity-status", "1"), TokenIs("capacity-status", "2"))),
+                    above("nb-capacity", 0),
+                )
+            ),
         ),
     ),
     (
@@ -296,7 +417,12 @@ RULES = [
         "(capacity-status eq 1 or capacity-type eq 2) and nb-capacity gt 0",
         SameRecord(
             "capacity",
-            And((Or((TokenIs("capacity-status", "1"), TokenIs("capacity-type", "2"))), above("nb-capacity", 0))),
+            And(
+                (
+                    Or((TokenIs("capacity-status", "1"), TokenIs("capacity-type", "2"))),
+                    above("nb-capacity", 0),
+                )
+            ),
         ),
     ),
     (
@@ -309,7 +435,13 @@ RULES = [
         "ne and pr speak of the whole resource",
         "Location",
         "capacity-status ne 1 and nb-capacity gt 0 and capacity-type pr false",
-        And((Not(TokenIs("capacity-status", "1")), above("nb-capacity", 0), Not(Present("capacity-type")))),
+        And(
+            (
+                Not(TokenIs("capacity-status", "1")),
+                above("nb-capacity", 0),
+                Not(Present("capacity-type")),
+            )
+        ),
     ),
     (
         "one and, one place",
@@ -343,7 +475,11 @@ RULES = [
         "a chain inside _has",
         "HealthcareService",
         "_has:PractitionerRole:service:practitioner.identifier eq 1",
-        Has("PractitionerRole", "service", Chain("practitioner", "Practitioner", TokenIs("identifier", "1"))),
+        Has(
+            "PractitionerRole",
+            "service",
+            Chain("practitioner", "Practitioner", TokenIs("identifier", "1")),
+        ),
     ),
     ("Questionnaire too has filters", "Questionnaire", "status eq a", A),
 ]
@@ -369,7 +505,11 @@ def test_the_page_gives_every_operator_and_limit():
     page = PAGE.read_text(encoding="utf-8")
 
     assert len(EXAMPLES) > 5
-    assert [name for name in {*NOT_OFFERED, "=", *sum(OPERATORS.values(), ())} if f"`{name}`" not in page] == []
+    assert [
+        name
+        for name in {*NOT_OFFERED, "=", *sum(OPERATORS.values(), ())}
+        if f"`{name}`" not in page
+    ] == []
     assert all(f" {limit:,} " in page for limit in (MAX_COMPARISONS, MAX_LEVELS, MAX_HOPS))
 
 
@@ -384,7 +524,9 @@ def test_independent_criteria_hold_each_on_its_own():
 
 @pytest.mark.parametrize("resource_type", RESOURCE_TYPES)
 def test_a_filter_holds_with_the_other_criteria(resource_type):
-    request = parse(resource_type, [("_filter", "_id eq 1 or 2"), ("_id", "2"), ("_filter", "_id ne 3")])
+    request = parse(
+        resource_type, [("_filter", "_id eq 1 or 2"), ("_id", "2"), ("_filter", "_id ne 3")]
+    )
 
     one, two, three = (TokenIs("_id", digit) for digit in "123")
     assert request.expression == And((Or((one, two)), two, Not(three)))
@@ -439,7 +581,13 @@ REFUSED = [
     (LOCATION, "(status eq a b)", 14, "filter.expected-connective", "and, or"),
     (LOCATION, "(status eq a)(status eq b)", 14, "filter.expected-connective", "and, or"),
     (LOCATION, 'status eq a"b"', 12, "filter.expected-connective", "and, or"),
-    (LOCATION, "_lastUpdated ge 2024-01-01T00:00:00 01:00", 37, "filter.expected-connective", "%2B"),
+    (
+        LOCATION,
+        "_lastUpdated ge 2024-01-01T00:00:00 01:00",
+        37,
+        "filter.expected-connective",
+        "%2B",
+    ),
     # Operators.
     (LOCATION, "status", 7, "filter.expected-operator", '"status". Operators: eq, ne, pr'),
     (LOCATION, "status and status eq a", 8, "filter.expected-operator", "eq, ne"),
@@ -501,9 +649,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(
-    ("resource_type", "text", "position", "key", "culprit"), REFUSED, ids=[repr(row[1][:60]) for row in REFUSED]
+    ("resource_type", "text", "position", "key", "culprit"),
+    REFUSED,
+    ids=[repr(row[1][:60]) for row in REFUSED],
 )
-def test_a_filter_is_refused_where_understanding_stopped(resource_type, text, position, key, culprit):
+def test_a_filter_is_refused_where_understanding_stopped(
+    resource_type, text, position, key, culprit
+):
     with pytest.raises(Misread) as refused:
         read_filter(resource_type, text)
 
@@ -520,11 +672,14 @@ def test_a_refusal_shows_the_text_around_the_place():
     with pytest.raises(Misread) as refused:
         read_filter("Location", text)
 
-    assert refused.value.text("en").endswith(f'At this place: …{"a" * 28}" ▶xor status eq b and status eq …')
+    assert refused.value.text("en").endswith(
+        f'At this place: …{"a" * 28}" ▶xor status eq b and status eq …'
+    )
 
 
 @pytest.mark.parametrize(
-    ("text", "issue"), [("foo eq a", "not-supported"), ("status", "invalid"), ("type in a", "not-supported")]
+    ("text", "issue"),
+    [("foo eq a", "not-supported"), ("status", "invalid"), ("type in a", "not-supported")],
 )
 def test_a_refusal_keeps_the_issue_code_of_its_reason(text, issue):
     with pytest.raises(InvalidRequest) as refused:
@@ -542,7 +697,9 @@ LIMITS = {
     "comparisons": lambda over: "_id eq 1" + " or 1" * (MAX_COMPARISONS - 1 + over),
     "comparisons in full": lambda over: " and ".join(["_id eq 1"] * (MAX_COMPARISONS + over)),
     "levels": lambda over: "(" * (MAX_LEVELS + over) + "_id eq 1" + ")" * (MAX_LEVELS + over),
-    "levels of not": lambda over: "not(" * (MAX_LEVELS + over) + "_id eq 1" + ")" * (MAX_LEVELS + over),
+    "levels of not": lambda over: (
+        "not(" * (MAX_LEVELS + over) + "_id eq 1" + ")" * (MAX_LEVELS + over)
+    ),
     "hops": lambda over: "partof." * (5 + over) + "name eq a",
 }
 
@@ -560,7 +717,11 @@ def test_groups_side_by_side_are_not_inside_one_another():
 
 
 def test_every_text_of_the_filter_catalogue_is_told_to_somebody():
-    texts = files("ror.knowledge").joinpath("messages", "filter.toml").read_text(encoding="utf-8")
+    texts = (
+        files("ror.standard.knowledge")
+        .joinpath("messages", "filter.toml")
+        .read_text(encoding="utf-8")
+    )
     limits = {"filter.too-many-comparisons", "filter.too-deep"}
 
     told = {row[3] for row in REFUSED} | limits | {"filter.where"}
@@ -614,11 +775,16 @@ def comparison(random: Random, links: bool) -> Written:
     if operator == "pr":
         value = random.choice(("true", "false"))
         present = Present(param)
-        return Written(link + param, "pr", (value,), LINKS[link](present if value == "true" else Not(present)))
+        return Written(
+            link + param, "pr", (value,), LINKS[link](present if value == "true" else Not(present))
+        )
     values = [
-        random.choice((*worlds.CODES, *worlds.IDS)) for _ in range(1 if operator == "ne" else random.randint(1, 3))
+        random.choice((*worlds.CODES, *worlds.IDS))
+        for _ in range(1 if operator == "ne" else random.randint(1, 3))
     ]
-    return Written(link + param, operator, tuple(values), LINKS[link](_token(param, values, operator)))
+    return Written(
+        link + param, operator, tuple(values), LINKS[link](_token(param, values, operator))
+    )
 
 
 def written(random: Random, depth: int, links: bool) -> Written | Not | And | Or:
@@ -652,7 +818,9 @@ def _operand(random: Random, node: And | Or, part: Written | Not | And | Or) -> 
     """A side of `and` or `or`, in parentheses where the grammar wants them, and now and then where it does not."""
     text = printed(random, part)
     needed = isinstance(part, (type(node), Or))
-    needed = needed or (isinstance(node, And) and isinstance(part, Written) and len(part.values) > 1)
+    needed = needed or (
+        isinstance(node, And) and isinstance(part, Written) and len(part.values) > 1
+    )
     return f"({text})" if needed or random.random() < 0.2 else text
 
 
@@ -676,7 +844,9 @@ def test_a_filter_without_links_is_read_as_the_tree_it_was_printed_from(seed):
     random = Random(seed)
     tree = written(random, 4, links=False)
 
-    assert read_filter("HealthcareService", printed(random, tree), independent=True) == meaning(tree)
+    assert read_filter("HealthcareService", printed(random, tree), independent=True) == meaning(
+        tree
+    )
 
 
 @settings(max_examples=300, deadline=None)
@@ -690,7 +860,9 @@ def test_a_filter_finds_what_the_tree_it_was_printed_from_finds(seed):
 
     for world in WORLDS:
         search = Search(world.view, Viewer(1))
-        assert search.of(read, "HealthcareService") == search.of(meaning(tree), "HealthcareService"), text
+        assert search.of(read, "HealthcareService") == search.of(
+            meaning(tree), "HealthcareService"
+        ), text
 
 
 AS_MODIFIER = {"ne": ":not", "pr": ":missing"}
@@ -706,7 +878,10 @@ def test_an_and_means_what_its_comparisons_mean_as_criteria_of_a_query(seed):
 
     text = " and ".join(f"({printed(random, one)})" for one in comparisons)
     pairs = [
-        (one.path + AS_MODIFIER.get(one.operator, ""), ",".join(opposite.get(value, value) for value in one.values))
+        (
+            one.path + AS_MODIFIER.get(one.operator, ""),
+            ",".join(opposite.get(value, value) for value in one.values),
+        )
         for one in comparisons
     ]
 
@@ -716,7 +891,9 @@ def test_an_and_means_what_its_comparisons_mean_as_criteria_of_a_query(seed):
 def test_the_filters_of_the_law_find_some_and_leave_some():
     telling = asked = 0
     for seed in range(60):
-        read = read_filter("HealthcareService", printed(random := Random(seed), written(random, 3, links=True)))
+        read = read_filter(
+            "HealthcareService", printed(random := Random(seed), written(random, 3, links=True))
+        )
         for world in WORLDS:
             found = Search(world.view, Viewer(1)).of(read, "HealthcareService")
             telling += 0 < len(found) < len(world.of_type("HealthcareService"))

@@ -18,16 +18,16 @@ import msgspec
 import pytest
 
 from ror.access import Viewer
-from ror.definitions import RESOURCE_TYPES, SearchParameter, search_parameters
 from ror.errors import RorError
 from ror.runtime import Directory, open_directory
-from ror.search.asked import PREFIXES
-from ror.search.expression import matches
-from ror.search.filter import OPERATORS
-from ror.search.modifiers import MODIFIERS
-from ror.search.parse import parse
-from ror.searching import search
+from ror.search.answer.bundle import search
+from ror.search.language.criterion_values import PREFIXES
+from ror.search.language.expression import matches
+from ror.search.language.filter import OPERATORS
+from ror.search.language.modifiers import MODIFIERS
+from ror.search.language.parse import parse
 from ror.settings import Settings
+from ror.standard.definitions import RESOURCE_TYPES, SearchParameter, search_parameters
 from tests.conftest import keep
 from tests.search import worlds
 
@@ -37,7 +37,14 @@ SLOW_S = 2.0
 """Of processor time: what else a machine does is not the fault of a request."""
 SEED = 7
 
-TYPES = (*worlds.SHAPES, "HealthcareService", "Location", "Organization", "Practitioner", "Questionnaire")
+TYPES = (
+    *worlds.SHAPES,
+    "HealthcareService",
+    "Location",
+    "Organization",
+    "Practitioner",
+    "Questionnaire",
+)
 """Drawn from: those that the world is dense in come more often."""
 JUNK = (
     "",
@@ -108,9 +115,9 @@ def _criterion(random: Random, resource_type: str) -> tuple[str, str]:
     name, parameter = _name(random, resource_type, 0)
     if random.random() < 0.25:
         modifier = random.choice((*MODIFIERS[parameter.type], random.choice(MODIFIED)))
-        return f"{name}:{modifier}", random.choice(("true", "false")) if modifier == "missing" else _values(
-            random, parameter
-        )
+        return f"{name}:{modifier}", random.choice(
+            ("true", "false")
+        ) if modifier == "missing" else _values(random, parameter)
     return name, _values(random, parameter)
 
 
@@ -124,7 +131,11 @@ def _name(random: Random, resource_type: str, links: int) -> tuple[str, SearchPa
         target = random.choice(link.targets or RESOURCE_TYPES)
         inner, parameter = _name(random, target, links + 1)
         typed = random.choice(
-            ("" if len(link.targets) == 1 else f":{target}", f":{target}", ":above" if target == "Organization" else "")
+            (
+                "" if len(link.targets) == 1 else f":{target}",
+                f":{target}",
+                ":above" if target == "Organization" else "",
+            )
         )
         return f"{link.name}{typed}.{inner}", parameter
     if 0.2 < chance < 0.35:
@@ -157,7 +168,9 @@ def _value(random: Random, kind: str) -> str:
 def _token(random: Random) -> str:
     code = random.choice((*worlds.CODES, *worlds.IDS, "true", "false", "active"))
     system = random.choice((*worlds.SYSTEMS, worlds.ACTIVITIES))
-    return random.choice((code, code, f"{system}|{code}", f"{system}|", f"|{code}", f"{system}|{code}"))
+    return random.choice(
+        (code, code, f"{system}|{code}", f"{system}|", f"|{code}", f"{system}|{code}")
+    )
 
 
 def _string(random: Random) -> str:
@@ -179,13 +192,17 @@ def _number(random: Random) -> str:
 
 
 def _quantity(random: Random) -> str:
-    unit = random.choice(("", "", f"|{random.choice(worlds.UNITS)}|{random.choice(('kg', 'a'))}", "||kg", "|kg"))
+    unit = random.choice(
+        ("", "", f"|{random.choice(worlds.UNITS)}|{random.choice(('kg', 'a'))}", "||kg", "|kg")
+    )
     return _number(random) + unit
 
 
 def _reference(random: Random) -> str:
     found = random.choice((*worlds.IDS, "absent"))
-    return random.choice((found, f"{random.choice(RESOURCE_TYPES)}/{found}", random.choice(worlds.CANONICALS)))
+    return random.choice(
+        (found, f"{random.choice(RESOURCE_TYPES)}/{found}", random.choice(worlds.CANONICALS))
+    )
 
 
 def _position(random: Random) -> str:
@@ -213,7 +230,10 @@ def _inclusion(random: Random, _: str) -> tuple[str, str]:
 
 
 def _result(random: Random, resource_type: str) -> tuple[str, str]:
-    names = [f"{random.choice(('', '-'))}{_name(random, resource_type, 2)[0]}" for _ in range(random.randint(1, 3))]
+    names = [
+        f"{random.choice(('', '-'))}{_name(random, resource_type, 2)[0]}"
+        for _ in range(random.randint(1, 3))
+    ]
     return random.choice(
         (
             ("_sort", ",".join(names)),
@@ -257,7 +277,9 @@ def _comparison(random: Random, resource_type: str) -> str:
     name, parameter = _name(random, resource_type, 0)
     known = OPERATORS[parameter.type] if random.random() < 0.95 else ("in", "po", "=", "==", "x")
     operator = random.choice(("eq", *known))
-    value = random.choice(("true", "false")) if operator == "pr" else _operand(random, parameter.type)
+    value = (
+        random.choice(("true", "false")) if operator == "pr" else _operand(random, parameter.type)
+    )
     modifier = f":{random.choice(MODIFIED)}" if random.random() < 0.08 else ""
     return f"{name}{modifier} {operator} {value}"
 
@@ -279,7 +301,9 @@ def broken_filter(n: int) -> Request:
         at = random.randrange(len(text) + 1)
         random.choice(BREAKS)(random, text, at)
     broken = text.decode(errors="replace")
-    return Request(resource_type, (("_filter", broken),), random.random() < 0.1, random.random() < 0.2)
+    return Request(
+        resource_type, (("_filter", broken),), random.random() < 0.1, random.random() < 0.2
+    )
 
 
 BREAKS: tuple[Callable[[Random, bytearray, int], Any], ...] = (
@@ -310,7 +334,9 @@ def world() -> worlds.SlowWorld:
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directory]:
     """The same world, open in this process."""
-    opened = open_directory(Settings(database=f"sqlite:///{tmp_path_factory.mktemp('fuzz')}/ror.db"))
+    opened = open_directory(
+        Settings(database=f"sqlite:///{tmp_path_factory.mktemp('fuzz')}/ror.db")
+    )
     keep(opened.store, [one for one in _writes()[0] if not one.get("deleted")])
     opened.refresh()
     yield opened
@@ -319,7 +345,11 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directory]:
 
 def _writes() -> list[list[dict[str, Any]]]:
     """One batch: what the batches of a world leave."""
-    final = {(one["resourceType"], one["id"]): one for batch in worlds.batches(Random(SEED)) for one in batch}
+    final = {
+        (one["resourceType"], one["id"]): one
+        for batch in worlds.batches(Random(SEED))
+        for one in batch
+    }
     return [list(final.values())]
 
 
@@ -348,11 +378,19 @@ def test_any_request_is_answered_rightly_or_refused_by_name(directory, world, dr
 
 def _answered(directory: Directory, world: worlds.SlowWorld, asked: Request) -> int:
     """The total of an answer that says what `matches` does; raises RorError for what is refused."""
-    read = parse(asked.resource_type, asked.pairs, lenient=asked.lenient, independent=asked.independent)
-    answer = search(directory.index, directory.bodies, Viewer(1), read, "http://ror.example/fhir", "fr")
+    read = parse(
+        asked.resource_type, asked.pairs, lenient=asked.lenient, independent=asked.independent
+    )
+    answer = search(
+        directory.index, directory.bodies, Viewer(1), read, "http://ror.example/fhir", "fr"
+    )
     bundle = msgspec.json.decode(answer.body)
-    found = [one["resource"]["id"] for one in bundle.get("entry", ()) if one["search"]["mode"] == "match"]
-    expected = {one.id for one in world.of_type(asked.resource_type) if matches(read.expression, one, world)}
+    found = [
+        one["resource"]["id"] for one in bundle.get("entry", ()) if one["search"]["mode"] == "match"
+    ]
+    expected = {
+        one.id for one in world.of_type(asked.resource_type) if matches(read.expression, one, world)
+    }
     assert answer.total == bundle["total"] == len(expected)
     assert len(found) == len(set(found)) == min(len(expected), 0 if read.summary else read.count)
     assert expected.issuperset(found)

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from pyroaring import BitMap
 
 from ror.access import Viewer
-from ror.definitions import RESOURCE_TYPES
-from ror.search.engine import Search
-from ror.search.expression import Everything
-from ror.search.inclusion import included, within
-from ror.search.parse import parse
+from ror.search.answer.engine import Search
+from ror.search.answer.inclusion import included, within
+from ror.search.language.expression import Everything
+from ror.search.language.parse import parse
+from ror.standard.definitions import RESOURCE_TYPES
 from tests.search.worlds import SlowWorld
 
 
@@ -37,7 +37,11 @@ def resource(name: str, **content: Any) -> dict[str, Any]:
 
 DIRECTORY = [
     resource("Organization/ej"),
-    resource("Organization/eg", partOf={"reference": "Organization/ej"}, identifier=[{"system": "s", "value": "42"}]),
+    resource(
+        "Organization/eg",
+        partOf={"reference": "Organization/ej"},
+        identifier=[{"system": "s", "value": "42"}],
+    ),
     resource("Organization/pole", partOf={"reference": "Organization/eg"}),
     resource("Organization/unit", partOf={"reference": "Organization/pole"}),
     resource("Organization/loop-a", partOf={"reference": "Organization/loop-b"}),
@@ -46,7 +50,11 @@ DIRECTORY = [
     resource("Organization/orphan", partOf={"reference": "Organization/never-existed"}),
     resource("Location/l1", managingOrganization={"reference": "Organization/eg"}),
     resource("Location/l2", managingOrganization={"reference": "Organization/own"}),
-    resource("HealthcareService/h1", providedBy={"reference": "Organization/unit"}, location=to("Location/l1")),
+    resource(
+        "HealthcareService/h1",
+        providedBy={"reference": "Organization/unit"},
+        location=to("Location/l1"),
+    ),
     resource(
         "HealthcareService/h2",
         providedBy={"reference": "Organization/unit"},
@@ -66,7 +74,9 @@ DIRECTORY = [
         healthcareService=to("HealthcareService/h1", "HealthcareService/h2"),
         practitioner={"reference": "Practitioner/p2"},
     ),
-    resource("Task/t1", focus={"type": "Organization", "identifier": {"system": "s", "value": "42"}}),
+    resource(
+        "Task/t1", focus={"type": "Organization", "identifier": {"system": "s", "value": "42"}}
+    ),
     resource("Task/t2", focus={"reference": "HealthcareService/h1"}),
     resource("Task/t3", focus={"identifier": {"system": "other", "value": "42"}}),
     resource("Measure/m1", url="https://example.org/m/1"),
@@ -161,32 +171,76 @@ TABLE = [
         "Organization/loop-a Organization/loop-b",
         id="a cycle ends",
     ),
-    pytest.param("Organization/own", ("_include:iterate=Organization:partof",), "", id="its own parent, already there"),
-    pytest.param("Organization/orphan", ("_include:iterate=Organization:partof",), "", id="a parent that never was"),
+    pytest.param(
+        "Organization/own",
+        ("_include:iterate=Organization:partof",),
+        "",
+        id="its own parent, already there",
+    ),
+    pytest.param(
+        "Organization/orphan",
+        ("_include:iterate=Organization:partof",),
+        "",
+        id="a parent that never was",
+    ),
     pytest.param(
         "Organization/ej",
         ("_revinclude:iterate=Organization:partof",),
         "Organization/eg Organization/pole Organization/unit",
         id="everything under a root",
     ),
-    pytest.param("Organization/ej", ("_revinclude=Organization:partof",), "Organization/eg", id="its children only"),
+    pytest.param(
+        "Organization/ej",
+        ("_revinclude=Organization:partof",),
+        "Organization/eg",
+        id="its children only",
+    ),
     pytest.param(
         "Organization/eg Organization/pole",
         ("_include=Organization:partof",),
         "Organization/ej",
         id="a match is not included a second time",
     ),
-    pytest.param("Task/t1", ("_include=Task:focus",), "Organization/eg", id="a focus by business identifier"),
-    pytest.param("Task/t3", ("_include=Task:focus",), "", id="an identifier of another system names nothing"),
-    pytest.param("Organization/eg", ("_revinclude=Task:focus",), "Task/t1", id="who names it by its identifier"),
     pytest.param(
-        "Task/t1 Task/t2", ("_include=Task:focus:HealthcareService",), "HealthcareService/h1", id="one type of target"
+        "Task/t1", ("_include=Task:focus",), "Organization/eg", id="a focus by business identifier"
     ),
-    pytest.param("MeasureReport/mr1", ("_include=MeasureReport:measure",), "Measure/m1", id="a canonical URL"),
-    pytest.param("MeasureReport/mr2", ("_include=MeasureReport:measure",), "", id="a canonical URL of nothing here"),
-    pytest.param("Measure/m1", ("_revinclude=MeasureReport:measure",), "MeasureReport/mr1", id="the reports on it"),
+    pytest.param(
+        "Task/t3", ("_include=Task:focus",), "", id="an identifier of another system names nothing"
+    ),
+    pytest.param(
+        "Organization/eg",
+        ("_revinclude=Task:focus",),
+        "Task/t1",
+        id="who names it by its identifier",
+    ),
+    pytest.param(
+        "Task/t1 Task/t2",
+        ("_include=Task:focus:HealthcareService",),
+        "HealthcareService/h1",
+        id="one type of target",
+    ),
+    pytest.param(
+        "MeasureReport/mr1", ("_include=MeasureReport:measure",), "Measure/m1", id="a canonical URL"
+    ),
+    pytest.param(
+        "MeasureReport/mr2",
+        ("_include=MeasureReport:measure",),
+        "",
+        id="a canonical URL of nothing here",
+    ),
+    pytest.param(
+        "Measure/m1",
+        ("_revinclude=MeasureReport:measure",),
+        "MeasureReport/mr1",
+        id="the reports on it",
+    ),
     pytest.param("Organization/ej", (), "", id="no rule"),
-    pytest.param("Practitioner/p1", ("_include=HealthcareService:location",), "", id="a rule about another type"),
+    pytest.param(
+        "Practitioner/p1",
+        ("_include=HealthcareService:location",),
+        "",
+        id="a rule about another type",
+    ),
 ]
 
 
@@ -215,7 +269,12 @@ def test_what_two_rules_bring_is_followed_by_either_of_them():
     for turned in permutations(rules):
         came = brought(world, "HealthcareService/h1", turned)
 
-        assert came == {"Organization/unit", "Organization/pole", "Location/l1", "Organization/eg"}, turned
+        assert came == {
+            "Organization/unit",
+            "Organization/pole",
+            "Location/l1",
+            "Organization/eg",
+        }, turned
 
 
 # --- a law -----------------------------------------------------------------------------------------------------------
@@ -250,22 +309,41 @@ ELEMENTS = {
 
 def random_directory(random: Random) -> list[dict[str, Any]]:
     """Few resources, many links, some to nothing."""
-    targets = {"providedBy": "Organization", "managingOrganization": "Organization", "partOf": "Organization"}
-    targets |= {"organization": "Organization", "location": "Location", "practitioner": "Practitioner"}
+    targets = {
+        "providedBy": "Organization",
+        "managingOrganization": "Organization",
+        "partOf": "Organization",
+    }
+    targets |= {
+        "organization": "Organization",
+        "location": "Location",
+        "practitioner": "Practitioner",
+    }
     targets |= {"healthcareService": "HealthcareService", "focus": "HealthcareService"}
     made = []
-    for kind in ("Organization", "Location", "HealthcareService", "Practitioner", "PractitionerRole", "Task"):
+    for kind in (
+        "Organization",
+        "Location",
+        "HealthcareService",
+        "Practitioner",
+        "PractitionerRole",
+        "Task",
+    ):
         for number in range(random.randint(2, 5)):
             one = resource(f"{kind}/{number}")
             for (source, _), element in ELEMENTS.items():
                 if source == kind and random.random() < 0.8:
                     reference = to(f"{targets[element]}/{random.randint(0, 5)}")
-                    one[element] = reference if element in ("location", "healthcareService") else reference[0]
+                    one[element] = (
+                        reference if element in ("location", "healthcareService") else reference[0]
+                    )
             made.append(one)
     return made
 
 
-def naively_brought(directory: list[dict[str, Any]], matches: set[str], rules: tuple[str, ...]) -> set[str]:
+def naively_brought(
+    directory: list[dict[str, Any]], matches: set[str], rules: tuple[str, ...]
+) -> set[str]:
     """The same, resource by resource: a rule starts from matches and from what the other rules brought."""
     present = {f"{one['resourceType']}/{one['id']}": one for one in directory}
     edges = [
@@ -281,7 +359,9 @@ def naively_brought(directory: list[dict[str, Any]], matches: set[str], rules: t
         before = {rule: set(found) for rule, found in by_rule.items()}
         for rule in rules:
             name, _, value = rule.partition("=")
-            others = (found for other, found in by_rule.items() if "iterate" in name or other != rule)
+            others = (
+                found for other, found in by_rule.items() if "iterate" in name or other != rule
+            )
             starts = matches.union(*others)
             for source, param, target in edges:
                 start, end = (target, source) if name.startswith("_rev") else (source, target)
@@ -300,7 +380,9 @@ def test_inclusions_are_those_of_a_naive_reading_of_the_rules(seed):
     world = SlowWorld([directory[half:], directory[:half]])
     for _ in range(15):
         kind = random.choice(("HealthcareService", "Organization", "Location"))
-        names = [f"{one['resourceType']}/{one['id']}" for one in directory if one["resourceType"] == kind]
+        names = [
+            f"{one['resourceType']}/{one['id']}" for one in directory if one["resourceType"] == kind
+        ]
         matches = set(random.sample(names, random.randint(1, 2)))
         rules = tuple(random.sample(RULES, random.randint(2, 8)))
 

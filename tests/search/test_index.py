@@ -24,12 +24,12 @@ from hypothesis import strategies as st
 
 from ror.access import Viewer
 from ror.errors import UsageError
-from ror.search import index as indexing
-from ror.search.engine import Search
-from ror.search.expression import Everything, Expression, TokenIs
-from ror.search.index import Index
-from ror.search.segment import load
-from ror.search.view import EMPTY, View
+from ror.search.answer.engine import Search
+from ror.search.index import index as indexing
+from ror.search.index.index import Index
+from ror.search.index.segment import load
+from ror.search.index.view import EMPTY, View
+from ror.search.language.expression import Everything, Expression, TokenIs
 from ror.store import open_store
 from ror.store.contract import Store
 from tests.conftest import clean_environment, import_lines, keep, serving
@@ -49,7 +49,9 @@ def answers(view: View, seed: int) -> list[tuple[Expression, list[int]]]:
 
 
 @pytest.fixture(scope="module")
-def new_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], tuple[Store, Path]]]:
+def new_store(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[], tuple[Store, Path]]]:
     """Makes an empty store, and the folder for its snapshots."""
     opened: list[Store] = []
 
@@ -75,7 +77,10 @@ def write_in_steps(store: Store, random: Random, index: Index, steps: int = 12) 
     known = [one for batch in worlds.batches(random) for one in batch]
     for _ in range(steps):
         # Another of the random versions of some resources, deletions among them.
-        chosen = {(one["resourceType"], one["id"]): one for one in random.sample(known, random.randint(1, 8))}
+        chosen = {
+            (one["resourceType"], one["id"]): one
+            for one in random.sample(known, random.randint(1, 8))
+        }
         keep(store, chosen.values())
         index.refresh()
         most_parts = max(most_parts, len(index.view.parts))
@@ -129,7 +134,16 @@ def test_merging_keeps_what_is_replaced_before_inside_and_after_the_group(new_st
     random = randomness.Random(4)
     for step in range(120):
         identity, code = str(random.randint(1, 9)), f"c{step}"
-        keep(store, [{"resourceType": "Organization", "id": identity, "type": [{"coding": [{"code": code}]}]}])
+        keep(
+            store,
+            [
+                {
+                    "resourceType": "Organization",
+                    "id": identity,
+                    "type": [{"coding": [{"code": code}]}],
+                }
+            ],
+        )
         codes[identity] = code
         index.refresh()
         search = Search(index.view, Viewer(1))
@@ -220,7 +234,11 @@ def test_the_snapshot_of_another_directory_is_ignored(kept, new_store):
 
     index = opened(other, other_folder)
 
-    assert answers(index.view, 1) == answers(opened(other, other_folder.with_name("fresh")).view, 1) != expected
+    assert (
+        answers(index.view, 1)
+        == answers(opened(other, other_folder.with_name("fresh")).view, 1)
+        != expected
+    )
 
 
 def test_a_snapshot_newer_than_the_store_is_ignored(kept):
@@ -245,7 +263,9 @@ def test_a_snapshot_newer_than_the_store_is_ignored(kept):
             return newer.view.seq
 
         def changes_after(self, seq: int, limit: int) -> list:
-            return [change for change in store.changes_after(seq, limit) if change.seq <= newer.view.seq]
+            return [
+                change for change in store.changes_after(seq, limit) if change.seq <= newer.view.seq
+            ]
 
     (folder / snapshot.name).write_bytes(snapshot.read_bytes())
     file.write_bytes(content)
@@ -297,7 +317,13 @@ def test_who_needs_the_last_commit_does_not_wait_for_a_merge(new_store, monkeypa
     compacting.start()
     assert is_merging.wait(30)
     # One of those that are being merged changes, one goes, one is new.
-    keep(store, [{"resourceType": "Task", "id": "t0", "authoredOn": "2025"}, {"resourceType": "Task", "id": "new"}])
+    keep(
+        store,
+        [
+            {"resourceType": "Task", "id": "t0", "authoredOn": "2025"},
+            {"resourceType": "Task", "id": "new"},
+        ],
+    )
     keep(store, [{"resourceType": "Task", "id": "t1", "deleted": True}])
     index.catch_up()
     seen = answers(index.view, 3)
@@ -307,7 +333,14 @@ def test_who_needs_the_last_commit_does_not_wait_for_a_merge(new_store, monkeypa
     assert len(index.view.parts) < indexing.SEGMENTS_OF_A_SIZE
     fresh = opened(store, folder.with_name("fresh")).view
     assert seen == answers(index.view, 3) == answers(fresh, 3)
-    assert ids(store, Search(index.view, Viewer(1)).of(Everything(), "Task")) == {"t0", "t2", "t3", "t4", "t5", "new"}
+    assert ids(store, Search(index.view, Viewer(1)).of(Everything(), "Task")) == {
+        "t0",
+        "t2",
+        "t3",
+        "t4",
+        "t5",
+        "new",
+    }
 
 
 def test_catching_up_ends_however_fast_others_write(kept, monkeypatch):
@@ -375,7 +408,9 @@ def test_a_snapshot_made_by_another_process_is_adopted_and_loses_nothing(kept, m
 
     assert seqs == sorted(seqs), "a view never goes back in time"
     found = Search(index.view, Viewer(1)).of(Everything(), "Task")
-    assert {f"t{n}" for n in range(300)} | {f"while-{n}" for n in range(1, written + 1)} <= ids(store, found)
+    assert {f"t{n}" for n in range(300)} | {f"while-{n}" for n in range(1, written + 1)} <= ids(
+        store, found
+    )
     assert answers(index.view, 7) == answers(opened(store, folder.with_name("fresh")).view, 7)
 
 
@@ -486,7 +521,7 @@ def test_an_empty_view_has_nothing():
 
 WRITE = """
 import sys
-from ror.importing import Document, Place, Report, run
+from ror.directory.importing import Document, Place, Report, run
 from ror.store import open_store
 store = open_store(sys.argv[1])
 print("ready", flush=True)
@@ -513,20 +548,30 @@ def test_a_write_by_another_process_is_soon_visible_in_a_running_server(serve):
             assert writer.stdout.readline() == "ready\n"
             for number in range(10):
                 identity = f"w{number}"
-                line = f'{{"resourceType":"Organization","id":"{identity}","name":"Écrit ailleurs"}}\n'
+                line = (
+                    f'{{"resourceType":"Organization","id":"{identity}","name":"Écrit ailleurs"}}\n'
+                )
                 writer.stdin.write(line)
                 writer.stdin.flush()
                 assert writer.stdout.readline() == "kept\n"
-                assert until(lambda identity=identity: server.search("Organization", _id=identity)["total"] == 1)
+                assert until(
+                    lambda identity=identity: (
+                        server.search("Organization", _id=identity)["total"] == 1
+                    )
+                )
             writer.stdin.close()
 
 
 def test_two_servers_on_one_store_see_the_same(serve):
     first_line = b'{"resourceType":"Organization","id":"first","name":"Premier"}'
     with serve([first_line]) as one, serving(one.database) as other:
-        import_lines(one.database, [b'{"resourceType":"Organization","id":"second","name":"Second"}'])
+        import_lines(
+            one.database, [b'{"resourceType":"Organization","id":"second","name":"Second"}']
+        )
         for server in (one, other):
             assert until(lambda server=server: server.search("Organization")["total"] == 2)
 
-        assert [server.search("Organization", name="second")["total"] for server in (one, other)] == [1, 1]
+        assert [
+            server.search("Organization", name="second")["total"] for server in (one, other)
+        ] == [1, 1]
         assert one.get("Organization/second").content == other.get("Organization/second").content

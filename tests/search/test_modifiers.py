@@ -3,15 +3,13 @@
 import pytest
 
 from ror.access import Viewer
-from ror.search.engine import Search
-from ror.search.parse import parse
+from ror.search.answer.engine import Search
+from ror.search.language.parse import parse
 from tests.search.test_parse import asked
 from tests.search.worlds import ACTIVITIES, SlowWorld
 
 LOCAL = "https://example.org/local"
-TYPES = (
-    "https://mos.esante.gouv.fr/NOS/JDV_J236-TypologieIdentifiantLieu-ROR/FHIR/JDV-J236-TypologieIdentifiantLieu-ROR"
-)
+TYPES = "https://mos.esante.gouv.fr/NOS/JDV_J236-TypologieIdentifiantLieu-ROR/FHIR/JDV-J236-TypologieIdentifiantLieu-ROR"
 NOS = "https://mos.esante.gouv.fr/NOS"
 HELD = f"{NOS}/TRE_R354-TypeIdentifiantRessourceOperationnelle/FHIR/TRE-R354-TypeIdentifiantRessourceOperationnelle"
 """The nomenclature from which the set of values `TYPES` takes the types of the identifiers of places."""
@@ -35,13 +33,22 @@ def place(identity: str, *identifiers: dict[str, object]) -> dict[str, object]:
 
 
 def typed(code: str, **more: str) -> dict[str, object]:
-    return {"type": {"coding": [{"system": TYPES, "code": code}], **({"text": "Clé"} if code == "26" else {})}, **more}
+    return {
+        "type": {
+            "coding": [{"system": TYPES, "code": code}],
+            **({"text": "Clé"} if code == "26" else {}),
+        },
+        **more,
+    }
 
 
 def bed(code: str, display: str, count: int) -> dict[str, object]:
     url = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/ror-location-supported-capacity"
     kind = {"coding": [{"system": LOCAL, "code": code, "display": display}]}
-    parts = [{"url": "capacityType", "valueCodeableConcept": kind}, {"url": "nbCapacity", "valueInteger": count}]
+    parts = [
+        {"url": "capacityType", "valueCodeableConcept": kind},
+        {"url": "nbCapacity", "valueInteger": count},
+    ]
     return {"url": url, "extension": parts}
 
 
@@ -57,7 +64,10 @@ WORLD = SlowWorld(
             place("swapped", typed("26", value="A"), typed("25", value="B")),
             place("owned", typed("25", value="A", system=LOCAL)),
             place("classed", {"value": "C", "type": {"coding": [{"system": HELD, "code": "25"}]}}),
-            place("classed-apart", {"value": "C", "type": {"coding": [{"system": LOCAL, "code": "25"}]}}),
+            place(
+                "classed-apart",
+                {"value": "C", "type": {"coding": [{"system": LOCAL, "code": "25"}]}},
+            ),
             {
                 "resourceType": "Organization",
                 "id": "sector",
@@ -69,7 +79,10 @@ WORLD = SlowWorld(
                 "type": [{"coding": [{"system": CATEGORIES, "code": "SA05"}]}],
             },
             place("untyped", {"value": "A"}, {"value": "A", "system": LOCAL}),
-            {**place("beds"), "extension": [bed("1", "Lit de jour", 0), bed("2", "Lit de nuit", 3)]},
+            {
+                **place("beds"),
+                "extension": [bed("1", "Lit de jour", 0), bed("2", "Lit de nuit", 3)],
+            },
             {
                 "resourceType": "Task",
                 "id": "named",
@@ -78,10 +91,18 @@ WORLD = SlowWorld(
             {"resourceType": "Task", "id": "pointed", "focus": {"reference": "Location/A"}},
             {"resourceType": "Task", "id": "led", "focus": {"reference": "Location/pair"}},
             {"resourceType": "Task", "id": "orphan", "focus": {"reference": "Location/demolished"}},
-            {"resourceType": "Task", "id": "misnamed", "focus": {"identifier": {"system": LOCAL, "value": "B"}}},
+            {
+                "resourceType": "Task",
+                "id": "misnamed",
+                "focus": {"identifier": {"system": LOCAL, "value": "B"}},
+            },
             {"resourceType": "Task", "id": "bare"},
             place("demolished"),
-            {"resourceType": "MeasureReport", "id": "of-another", "measure": "https://example.org/elsewhere"},
+            {
+                "resourceType": "MeasureReport",
+                "id": "of-another",
+                "measure": "https://example.org/elsewhere",
+            },
         ],
         [{**place("demolished"), "deleted": True}],
     ]
@@ -98,13 +119,33 @@ FOUND = [
         "HealthcareService?specialty:text=médecine",
         {"renamed", "other"},
     ),
-    ("a part that is not the start is not found", "HealthcareService?specialty:text=publics", set()),
-    ("any of several", "HealthcareService?specialty:text=soins au,SOINS pub", {"uncoded", "displayed"}),
-    ("FHIR R4: the text of the type of an identifier", "Location?identifier:text=clé", {"pair", "swapped"}),
-    ("choice 2: one record, none", "Location?capacity-type:text=lit de jour&nb-capacity=gt0", set()),
+    (
+        "a part that is not the start is not found",
+        "HealthcareService?specialty:text=publics",
+        set(),
+    ),
+    (
+        "any of several",
+        "HealthcareService?specialty:text=soins au,SOINS pub",
+        {"uncoded", "displayed"},
+    ),
+    (
+        "FHIR R4: the text of the type of an identifier",
+        "Location?identifier:text=clé",
+        {"pair", "swapped"},
+    ),
+    (
+        "choice 2: one record, none",
+        "Location?capacity-type:text=lit de jour&nb-capacity=gt0",
+        set(),
+    ),
     ("choice 2: one record", "Location?capacity-type:text=lit de nuit&nb-capacity=gt0", {"beds"}),
     ("through a chain", "Location?_has:HealthcareService:location:specialty:text=santé", set()),
-    ("FHIR R4: value and type of one identifier", f"Location?identifier:of-type={TYPES}|25|A", {"pair", "owned"}),
+    (
+        "FHIR R4: value and type of one identifier",
+        f"Location?identifier:of-type={TYPES}|25|A",
+        {"pair", "owned"},
+    ),
     ("FHIR R4: of another type", f"Location?identifier:of-type={TYPES}|26|A", {"swapped"}),
     ("FHIR R4: no identifier has both", f"Location?identifier:of-type={TYPES}|27|A", set()),
     (
@@ -117,28 +158,50 @@ FOUND = [
         f"Location?identifier={TYPES}|C",
         {"classed"},
     ),
-    ("a set of values as the system of a type", f"Location?identifier:of-type={TYPES}|25|C", {"classed"}),
-    ("a code that the set takes from elsewhere", f"Location?identifier:of-type={TYPES}|35|C", set()),
+    (
+        "a set of values as the system of a type",
+        f"Location?identifier:of-type={TYPES}|25|C",
+        {"classed"},
+    ),
+    (
+        "a code that the set takes from elsewhere",
+        f"Location?identifier:of-type={TYPES}|35|C",
+        set(),
+    ),
     ("a set of values as the system of a code", f"Organization?type={KINDS}|SA05", {"sector"}),
     ("a set of values, negated", f"Organization?type:not={KINDS}|SA05", {"stray"}),
     ("a set of values in a filter", f"Organization?_filter=type eq {KINDS}|SA05", {"sector"}),
-    ("the system of an identifier is its own", f"Location?identifier={LOCAL}|A", {"owned", "untyped"}),
+    (
+        "the system of an identifier is its own",
+        f"Location?identifier={LOCAL}|A",
+        {"owned", "untyped"},
+    ),
     ("FHIR R4: the identifier in a reference", f"Task?focus:identifier={LOCAL}|A", {"named"}),
     ("FHIR R4: in any system", "Task?focus:identifier=A", {"named"}),
     ("FHIR R4: any of a system", f"Task?focus:identifier={LOCAL}|", {"named", "misnamed"}),
     ("FHIR R4: in no system", "Task?focus:identifier=|A", set()),
-    ("decision 4: a reference that leads somewhere is a value", "Task?focus:missing=false", {"named", "led"}),
+    (
+        "decision 4: a reference that leads somewhere is a value",
+        "Task?focus:missing=false",
+        {"named", "led"},
+    ),
     (
         "decision 4: one to nothing, or to what was deleted, is none",
         "Task?focus:missing=true",
         {"pointed", "orphan", "misnamed", "bare"},
     ),
     ("decision 4: in the filter language too", "Task?_filter=focus pr true", {"named", "led"}),
-    ("a canonical URL is a value wherever it leads", "MeasureReport?measure:missing=false", {"of-another"}),
+    (
+        "a canonical URL is a value wherever it leads",
+        "MeasureReport?measure:missing=false",
+        {"of-another"},
+    ),
 ]
 
 
-@pytest.mark.parametrize(("request_", "expected"), [pytest.param(*row[1:], id=row[0]) for row in FOUND])
+@pytest.mark.parametrize(
+    ("request_", "expected"), [pytest.param(*row[1:], id=row[0]) for row in FOUND]
+)
 def test_a_modifier_finds(request_, expected):
     request = asked(request_)
 

@@ -12,30 +12,46 @@ from pyroaring import BitMap
 
 from ror.access import Viewer
 from ror.errors import InvalidRequest
-from ror.search.cursor import Cursor
-from ror.search.engine import Search
-from ror.search.expression import Everything
-from ror.search.ordering import Page, page
-from ror.search.parse import parse
+from ror.search.answer.engine import Search
+from ror.search.answer.ordering import Page, page
+from ror.search.language.cursor import Cursor
+from ror.search.language.expression import Everything
+from ror.search.language.parse import parse
 from tests.search.worlds import SlowWorld
 
 ROR = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/"
 
 
 def price(amount: str | None, start: str | None) -> dict[str, Any]:
-    parts: list[dict[str, Any]] = [{"url": "amount", "valueMoney": {"value": amount}}] if amount else []
+    parts: list[dict[str, Any]] = (
+        [{"url": "amount", "valueMoney": {"value": amount}}] if amount else []
+    )
     parts += [{"url": "startDate", "valueDateTime": start}] if start else []
     return {"url": ROR + "ror-organization-price", "extension": parts}
 
 
-def organization(identity: str, name: str | None = None, *prices: dict[str, Any], **more: Any) -> dict[str, Any]:
+def organization(
+    identity: str, name: str | None = None, *prices: dict[str, Any], **more: Any
+) -> dict[str, Any]:
     named = {"name": name} if name else {}
-    return {"resourceType": "Organization", "id": identity, **named, "extension": list(prices), **more}
+    return {
+        "resourceType": "Organization",
+        "id": identity,
+        **named,
+        "extension": list(prices),
+        **more,
+    }
 
 
 ORGANIZATIONS = [
     organization("1", "École", price("10", "2024"), type=[{"coding": [{"code": "b"}]}]),
-    organization("2", "eau", price("2.50", "2024-06-01"), price("30", None), type=[{"coding": [{"code": "a"}]}]),
+    organization(
+        "2",
+        "eau",
+        price("2.50", "2024-06-01"),
+        price("30", None),
+        type=[{"coding": [{"code": "a"}]}],
+    ),
     organization("3", "Eau", price("2.5", "2023")),
     organization("4", None, price("-1", "2024-03")),
     organization("5", "œuf", type=[{"coding": [{"code": "a"}, {"code": "c"}]}]),
@@ -55,7 +71,9 @@ def world(*sizes: int) -> SlowWorld:
 def ordered(made: SlowWorld, sort: str, count: int = 10, cursor: Cursor | None = None) -> Page:
     keys = parse("Organization", [("_sort", sort)] if sort else []).sort
     search = Search(made.view, Viewer(1))
-    return page(search, search.of(Everything(), "Organization"), "Organization", keys, count, cursor)
+    return page(
+        search, search.of(Everything(), "Organization"), "Organization", keys, count, cursor
+    )
 
 
 def names(made: SlowWorld, found: Page) -> str:
@@ -70,7 +88,9 @@ def names(made: SlowWorld, found: Page) -> str:
         pytest.param("", "123456", id="by number"),
         pytest.param("name", "321654", id="folded, then as written; without a name last"),
         pytest.param("-name", "561234", id="descending, without a name still last"),
-        pytest.param("price-amount-value", "423615", id="the least of several amounts; equal ones by number"),
+        pytest.param(
+            "price-amount-value", "423615", id="the least of several amounts; equal ones by number"
+        ),
         pytest.param("-price-amount-value", "216345", id="the greatest of several amounts"),
         pytest.param("price-validity-start-date", "314265", id="where each period begins"),
         pytest.param("-price-validity-start-date", "126435", id="where each period ends"),
@@ -111,7 +131,9 @@ def test_a_page_of_nothing_leads_nowhere():
 
     assert page(search, BitMap(), "Organization", (), 10, None) == Page([], None, None)
     sort = parse("Organization", [("_sort", "name")]).sort
-    assert page(search, BitMap(), "Organization", sort, 10, Cursor(False, ("x\0x",), 3)) == Page([], None, None)
+    assert page(search, BitMap(), "Organization", sort, 10, Cursor(False, ("x\0x",), 3)) == Page(
+        [], None, None
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,7 +142,9 @@ def test_a_page_of_nothing_leads_nowhere():
         pytest.param("name", Cursor(False, (), 1), id="fewer keys"),
         pytest.param("", Cursor(False, ("a",), 1), id="more keys"),
         pytest.param("price-amount-value", Cursor(False, ("abc",), 1), id="a text for a number"),
-        pytest.param("price-validity-start-date", Cursor(False, ("abc",), 1), id="a text for a date"),
+        pytest.param(
+            "price-validity-start-date", Cursor(False, ("abc",), 1), id="a text for a date"
+        ),
     ],
 )
 def test_a_cursor_of_another_order_is_refused(sort, cursor):

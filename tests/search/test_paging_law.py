@@ -25,13 +25,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ror.access import Viewer
-from ror.bodies import Bodies
-from ror.search import index as indexing
-from ror.search.extract import extract
-from ror.search.index import Index
-from ror.search.parse import parse
-from ror.search.values import Period, Quantity, Text, Token
-from ror.searching import search
+from ror.search.answer.bodies import Bodies
+from ror.search.answer.bundle import search
+from ror.search.index import index as indexing
+from ror.search.index.extract import extract
+from ror.search.index.index import Index
+from ror.search.language.parse import parse
+from ror.search.language.values import Period, Quantity, Text, Token
 from ror.store import open_store
 from ror.store.contract import Store
 from tests.conftest import clean_environment, keep, small_directory
@@ -71,17 +71,23 @@ def organization(random: Random, identity: str) -> dict[str, Any]:
     if random.random() < 0.7:
         made["name"] = random.choice(NAMES)
     if random.random() < 0.7:
-        made["type"] = [{"coding": [{"code": random.choice(CODES)}]} for _ in range(random.randint(1, 2))]
+        made["type"] = [
+            {"coding": [{"code": random.choice(CODES)}]} for _ in range(random.randint(1, 2))
+        ]
     made["extension"] = []
     if random.random() < 0.5:
         url = "http://hl7.org/fhir/StructureDefinition/organization-period"
         made["extension"].append({"url": url, "valuePeriod": {"end": random.choice(DATES)}})
     if random.random() < 0.4:
-        made["extension"].append({"url": ROR + "ror-organization-drop-zone", "valueBoolean": random.random() < 0.5})
+        made["extension"].append(
+            {"url": ROR + "ror-organization-drop-zone", "valueBoolean": random.random() < 0.5}
+        )
     for _ in range(random.randint(0, 2)):
         parts: list[dict[str, Any]] = []
         if random.random() < 0.8:
-            parts.append({"url": "amount", "valueMoney": {"value": Decimal(random.choice(AMOUNTS))}})
+            parts.append(
+                {"url": "amount", "valueMoney": {"value": Decimal(random.choice(AMOUNTS))}}
+            )
         if random.random() < 0.8:
             parts.append({"url": "startDate", "valueDateTime": random.choice(DATES)})
         if parts:
@@ -211,7 +217,9 @@ def in_order(world: World, sort: str) -> list[str]:
             if values:
                 best[identity] = max(values) if descending else min(values)
         # Equal keys keep their order in either direction, as `reverse` does.
-        having = sorted((one for one in ordered if one in best), key=best.__getitem__, reverse=descending)
+        having = sorted(
+            (one for one in ordered if one in best), key=best.__getitem__, reverse=descending
+        )
         ordered = having + [one for one in ordered if one not in best]
     return ordered
 
@@ -285,7 +293,9 @@ def test_the_order_is_the_same_after_merges_and_from_a_snapshot(new_world, seed)
 def test_small_segments_are_merged_in_the_worlds_of_this_law(new_world, monkeypatch):
     merges = []
     merged = indexing._merged
-    monkeypatch.setattr(indexing, "_merged", lambda parts, store: merges.append(len(parts)) or merged(parts, store))
+    monkeypatch.setattr(
+        indexing, "_merged", lambda parts, store: merges.append(len(parts)) or merged(parts, store)
+    )
 
     worlds = [new_world(Random(seed)) for seed in range(12)]
 
@@ -304,9 +314,21 @@ def test_a_client_pages_through_a_server_while_another_process_imports(serve, tm
     before, after = locations[: len(locations) // 2], locations[len(locations) // 2 :]
     given = {json.loads(line)["id"] for line in before}
     file = tmp_path / "more.ndjson"
-    file.write_bytes(b"\n".join([*after, *(line for line in lines if b'"PractitionerRole"' in line[:40])]))
+    file.write_bytes(
+        b"\n".join([*after, *(line for line in lines if b'"PractitionerRole"' in line[:40])])
+    )
     with serve(before) as server:
-        command = [sys.executable, "-c", IMPORT, "import", str(file), "--database", server.database, "--workers", "0"]
+        command = [
+            sys.executable,
+            "-c",
+            IMPORT,
+            "import",
+            str(file),
+            "--database",
+            server.database,
+            "--workers",
+            "0",
+        ]
         importing = subprocess.Popen(
             command, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -318,7 +340,9 @@ def test_a_client_pages_through_a_server_while_another_process_imports(serve, tm
                     bundle = server.client.get(url).json()
                     visited += ids(bundle)
                     totals.append(bundle["total"])
-                    url = next((link["url"] for link in bundle["link"] if link["relation"] == "next"), "")
+                    url = next(
+                        (link["url"] for link in bundle["link"] if link["relation"] == "next"), ""
+                    )
 
                 assert len(visited) == len(set(visited)), sort
                 assert given <= set(visited), sort

@@ -10,12 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ror.definitions import RESOURCE_TYPES, all_search_parameters, search_parameters
 from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly
-from ror.geography import commune
-from ror.search.comparing import Prefix
-from ror.search.cursor import Cursor, decode
-from ror.search.expression import (
+from ror.search.language.comparing import Prefix
+from ror.search.language.cursor import Cursor, decode
+from ror.search.language.expression import (
     And,
     CanonicalIs,
     Chain,
@@ -35,8 +33,10 @@ from ror.search.expression import (
     TokenIs,
     Upward,
 )
-from ror.search.parse import Include, SortKey, parse
-from ror.search.values import covering
+from ror.search.language.parse import Include, SortKey, parse
+from ror.search.language.values import covering
+from ror.standard.definitions import RESOURCE_TYPES, all_search_parameters, search_parameters
+from ror.standard.geography import commune
 
 NOS = "https://mos.esante.gouv.fr/NOS/"
 SPECIALTY = f"{NOS}TRE_R211-ActiviteOperationnelle/FHIR/TRE-R211-ActiviteOperationnelle"
@@ -62,10 +62,22 @@ def tree(request: str, **options: bool):
 
 LEAVES = [
     ("FHIR R4 token: code", "Location?status=active", TokenIs("status", "active")),
-    ("FHIR R4 token: system|code", f"HealthcareService?specialty={SPECIALTY}|005", TokenIs("specialty", "005", R211)),
+    (
+        "FHIR R4 token: system|code",
+        f"HealthcareService?specialty={SPECIALTY}|005",
+        TokenIs("specialty", "005", R211),
+    ),
     ("FHIR R4 token: |code", "Location?status=|active", TokenIs("status", "active", "")),
-    ("FHIR R4 token: system|", f"HealthcareService?specialty={SPECIALTY}|", TokenIs("specialty", None, R211)),
-    ("FHIR R4 token: list", "Location?_id=140,141", Or((TokenIs("_id", "140"), TokenIs("_id", "141")))),
+    (
+        "FHIR R4 token: system|",
+        f"HealthcareService?specialty={SPECIALTY}|",
+        TokenIs("specialty", None, R211),
+    ),
+    (
+        "FHIR R4 token: list",
+        "Location?_id=140,141",
+        Or((TokenIs("_id", "140"), TokenIs("_id", "141"))),
+    ),
     (
         "choice 3: the system is written once",
         f"HealthcareService?specialty={SPECIALTY}|005,481",
@@ -86,7 +98,11 @@ LEAVES = [
         ),
     ),
     ("choice 3: a bare tag", "Location?_tag=52", TokenIs("_tag", "52")),
-    ("published: a slash in an identifier", "Location?identifier=52/192675", TokenIs("identifier", "52/192675")),
+    (
+        "published: a slash in an identifier",
+        "Location?identifier=52/192675",
+        TokenIs("identifier", "52/192675"),
+    ),
     (
         "published: an RPPS",
         "Practitioner?identifier=urn:oid:1.2.250.1.71.4.2.1|10001234567",
@@ -99,7 +115,11 @@ LEAVES = [
     ),
     ("FHIR R4 escaping: comma", r"Location?identifier=a\,b", TokenIs("identifier", "a,b")),
     ("FHIR R4 escaping: bar", r"Location?identifier=s|a\|b", TokenIs("identifier", "a|b", "s")),
-    ("FHIR R4 escaping: dollar and backslash", r"Location?identifier=a\$b\\c", TokenIs("identifier", r"a$b\c")),
+    (
+        "FHIR R4 escaping: dollar and backslash",
+        r"Location?identifier=a\$b\\c",
+        TokenIs("identifier", r"a$b\c"),
+    ),
     (
         "FHIR R4 escaping: an escaped backslash before a comma",
         r"Location?identifier=a\\,b",
@@ -128,13 +148,21 @@ LEAVES = [
         "HealthcareService?specialty:text=  Cœur",
         Or((LabelIs("specialty", "coeur"), TextIs("specialty:text", "coeur"))),
     ),
-    ("FHIR R4 :text of an identifier", "Location?identifier:text=Clé", TextIs("identifier:text", "cle")),
+    (
+        "FHIR R4 :text of an identifier",
+        "Location?identifier:text=Clé",
+        TextIs("identifier:text", "cle"),
+    ),
     (
         "FHIR R4 :of-type",
         r"Location?identifier:of-type=https://a.example|25|x\|y",
         TokenIs("identifier:of-type", "x|y", "a.example|25"),
     ),
-    ("FHIR R4 :identifier", "Task?focus:identifier=http://a|1", TokenIs("focus:identifier", "1", "a")),
+    (
+        "FHIR R4 :identifier",
+        "Task?focus:identifier=http://a|1",
+        TokenIs("focus:identifier", "1", "a"),
+    ),
     (
         "docs/search.md#values: a place by the system of its identifier's type",
         f"Location?identifier={NOS}X|1",
@@ -147,9 +175,17 @@ LEAVES = [
     ),
     ("FHIR R4 :missing=true", "Location?near:missing=true", Not(Present("near"))),
     ("FHIR R4 :missing=false", "HealthcareService?location:missing=false", Present("location")),
-    ("choice 5: prefix, folded", "Organization?name=  Cœur  d’ÉTÉ", TextIs("name", "coeur d'ete", "starts")),
+    (
+        "choice 5: prefix, folded",
+        "Organization?name=  Cœur  d’ÉTÉ",
+        TextIs("name", "coeur d'ete", "starts"),
+    ),
     ("choice 5: :contains", "Organization?name:contains=CHU", TextIs("name", "chu", "contains")),
-    ("choice 5: :exact keeps the text", "Organization?name:exact=CHU d’Été", TextIs("name", "CHU d’Été", "exact")),
+    (
+        "choice 5: :exact keeps the text",
+        "Organization?name:exact=CHU d’Été",
+        TextIs("name", "CHU d’Été", "exact"),
+    ),
     (
         "published: two digits of a postal code",
         "Location?address-postalcode=22,29",
@@ -165,7 +201,11 @@ LEAVES = [
         "Location?_lastUpdated=le2024-01-31T23:59:59%2B01:00",
         DateIs("_lastUpdated", "le", *covering("2024-01-31T23:59:59+01:00")),
     ),
-    ("FHIR R4 number", "Location?nb-capacity=gt0", NumberIs("nb-capacity", "gt", Decimal(0), Decimal("0.5"))),
+    (
+        "FHIR R4 number",
+        "Location?nb-capacity=gt0",
+        NumberIs("nb-capacity", "gt", Decimal(0), Decimal("0.5")),
+    ),
     (
         "FHIR R4 number: precision",
         "Location?nb-capacity=2.10",
@@ -204,10 +244,22 @@ LEAVES = [
         )
         for written in ("", "||a", "|http://unitsofmeasure.org|a", "|https://unitsofmeasure.org|a")
     ),
-    ("FHIR R4 reference: Type/id", "HealthcareService?location=Location/12", ReferenceIs("location", "Location", "12")),
-    ("FHIR R4 reference: the only target", "HealthcareService?location=12", ReferenceIs("location", "Location", "12")),
+    (
+        "FHIR R4 reference: Type/id",
+        "HealthcareService?location=Location/12",
+        ReferenceIs("location", "Location", "12"),
+    ),
+    (
+        "FHIR R4 reference: the only target",
+        "HealthcareService?location=12",
+        ReferenceIs("location", "Location", "12"),
+    ),
     ("FHIR R4 reference: any target", "Task?focus=12", ReferenceIs("focus", None, "12")),
-    ("FHIR R4 reference: :[type]", "Task?focus:Location=12", ReferenceIs("focus", "Location", "12")),
+    (
+        "FHIR R4 reference: :[type]",
+        "Task?focus:Location=12",
+        ReferenceIs("focus", "Location", "12"),
+    ),
     (
         "FHIR R4 reference: any base",
         "Task?focus=https://ror.example.org/fhir/Location/a-1.b",
@@ -218,18 +270,28 @@ LEAVES = [
         "MeasureReport?measure=https://a.example/Measure/x|1.0",
         CanonicalIs("measure", "https://a.example/Measure/x", "1.0"),
     ),
-    ("FHIR R4 canonical: by id", "MeasureReport?measure=Measure/x", ReferenceIs("measure", "Measure", "x")),
+    (
+        "FHIR R4 canonical: by id",
+        "MeasureReport?measure=Measure/x",
+        ReferenceIs("measure", "Measure", "x"),
+    ),
     (
         "docs/search.md#values: near",
         "Location?near=47.21827323906432|-1.6369631507460436|15|km",
         Near("near", 47.21827323906432, -1.6369631507460436, 15_000.0),
     ),
-    ("RG_RECH_14: no unit is km", "Location?near=47.2|-1.6|1000", Near("near", 47.2, -1.6, 1_000_000.0)),
+    (
+        "RG_RECH_14: no unit is km",
+        "Location?near=47.2|-1.6|1000",
+        Near("near", 47.2, -1.6, 1_000_000.0),
+    ),
     ("RG_RECH_13: metres", "Location?near=47.2|-1.6|0|m", Near("near", 47.2, -1.6, 0.0)),
 ]
 
 
-@pytest.mark.parametrize(("request_", "leaf"), [pytest.param(*row[1:], id=row[0]) for row in LEAVES])
+@pytest.mark.parametrize(
+    ("request_", "leaf"), [pytest.param(*row[1:], id=row[0]) for row in LEAVES]
+)
 def test_a_criterion_means(request_, leaf):
     assert tree(request_) == leaf
 
@@ -241,8 +303,17 @@ def test_every_prefix_is_read_on_dates_numbers_and_quantities(prefix):
     assert tree(f"Location?_lastUpdated={prefix}2024-05").prefix == prefix
 
 
-VALUES = {"token": "true", "string": "a", "date": "2024", "number": "1", "quantity": "1", "reference": "1"}
-SERVED = [one for one in all_search_parameters() if one.expression and one.name != "near-insee-code"]
+VALUES = {
+    "token": "true",
+    "string": "a",
+    "date": "2024",
+    "number": "1",
+    "quantity": "1",
+    "reference": "1",
+}
+SERVED = [
+    one for one in all_search_parameters() if one.expression and one.name != "near-insee-code"
+]
 
 
 @pytest.mark.parametrize("parameter", SERVED, ids=lambda one: f"{one.resource_type}.{one.name}")
@@ -261,13 +332,21 @@ HERE = Near("near", 47.2, -1.6, 15_000.0)
 
 TREES = [
     ("no criterion", "Location", Everything()),
-    ("several criteria", "Location?status=active&_tag=52", And((TokenIs("status", "active"), TokenIs("_tag", "52")))),
+    (
+        "several criteria",
+        "Location?status=active&_tag=52",
+        And((TokenIs("status", "active"), TokenIs("_tag", "52"))),
+    ),
     (
         "FHIR R4: repeated is AND",
         "HealthcareService?characteristic=a|1&characteristic=b|2",
         And((TokenIs("characteristic", "1", "a"), TokenIs("characteristic", "2", "b"))),
     ),
-    ("choice 2: one record", "Location?capacity-type=01&nb-capacity=gt0", SameRecord("capacity", And((BED, SOME)))),
+    (
+        "choice 2: one record",
+        "Location?capacity-type=01&nb-capacity=gt0",
+        SameRecord("capacity", And((BED, SOME))),
+    ),
     ("choice 2: a lone criterion needs no record", "Location?capacity-type=01", BED),
     (
         "choice 2: two records, two groups",
@@ -279,7 +358,9 @@ TREES = [
         "HealthcareService?location.capacity-status=02&specialty=1&location.nb-capacity=gt0&location.near=47.2|-1.6|15",
         And(
             (
-                Chain("location", "Location", And((SameRecord("capacity", And((FREE, SOME))), HERE))),
+                Chain(
+                    "location", "Location", And((SameRecord("capacity", And((FREE, SOME))), HERE))
+                ),
                 TokenIs("specialty", "1"),
             )
         ),
@@ -312,7 +393,9 @@ TREES = [
             "Organization",
             And(
                 (
-                    Chain("partof", "Organization", And((TextIs("name", "chu"), TokenIs("type", "1")))),
+                    Chain(
+                        "partof", "Organization", And((TextIs("name", "chu"), TokenIs("type", "1")))
+                    ),
                     TokenIs("type", "2"),
                 )
             ),
@@ -336,12 +419,20 @@ TREES = [
     (
         "UC3.S13: a chain inside _has",
         "HealthcareService?_has:PractitionerRole:service:practitioner.identifier=X",
-        Has("PractitionerRole", "service", Chain("practitioner", "Practitioner", TokenIs("identifier", "X"))),
+        Has(
+            "PractitionerRole",
+            "service",
+            Chain("practitioner", "Practitioner", TokenIs("identifier", "X")),
+        ),
     ),
     (
         "FHIR R4: _has inside _has",
         "Organization?_has:HealthcareService:organization:_has:PractitionerRole:service:identifier=X",
-        Has("HealthcareService", "organization", Has("PractitionerRole", "service", TokenIs("identifier", "X"))),
+        Has(
+            "HealthcareService",
+            "organization",
+            Has("PractitionerRole", "service", TokenIs("identifier", "X")),
+        ),
     ),
     (
         "_has at the end of a chain",
@@ -351,7 +442,9 @@ TREES = [
 ]
 
 
-@pytest.mark.parametrize(("request_", "expected"), [pytest.param(*row[1:], id=row[0]) for row in TREES])
+@pytest.mark.parametrize(
+    ("request_", "expected"), [pytest.param(*row[1:], id=row[0]) for row in TREES]
+)
 def test_criteria_together_mean(request_, expected):
     assert tree(request_) == expected
 
@@ -360,18 +453,20 @@ def test_both_spellings_of_above_hold_on_one_ancestor():
     """Choice 6: the organisation that carries the offer or one above it; several criteria hold on the same one."""
     both = Upward(And((TokenIs("type", "355"), TokenIs("identifier", "7"))))
 
-    assert tree("HealthcareService?organization.type:above=355&organization.identifier:above=7") == Chain(
-        "organization", "Organization", both
-    )
-    assert tree("HealthcareService?organization:above.type=355&organization:above.identifier=7") == Chain(
-        "organization", "Organization", both
-    )
+    assert tree(
+        "HealthcareService?organization.type:above=355&organization.identifier:above=7"
+    ) == Chain("organization", "Organization", both)
+    assert tree(
+        "HealthcareService?organization:above.type=355&organization:above.identifier=7"
+    ) == Chain("organization", "Organization", both)
     assert tree("Organization?type:above=355&identifier:above=7") == both
 
 
 def test_a_sort_key_may_stand_at_the_end_of_a_chain():
     """UC5.S01."""
-    request = asked("HealthcareService?_sort=-organization.price-validity-start-date,organization.partof.name")
+    request = asked(
+        "HealthcareService?_sort=-organization.price-validity-start-date,organization.partof.name"
+    )
 
     assert request.sort == (
         SortKey("price-validity-start-date", True, (("organization", "Organization"),)),
@@ -381,7 +476,9 @@ def test_a_sort_key_may_stand_at_the_end_of_a_chain():
 
 @pytest.mark.parametrize("name", ["near", "near-insee-code"])
 def test_a_sort_by_distance_is_from_the_points_of_the_criterion(name):
-    request = asked(f"HealthcareService?location.near=48.8|2.3|5&location.near=1|1|1&_sort=location.{name}&specialty=1")
+    request = asked(
+        f"HealthcareService?location.near=48.8|2.3|5&location.near=1|1|1&_sort=location.{name}&specialty=1"
+    )
 
     points = (Near("near", 48.8, 2.3, 5_000.0), Near("near", 1.0, 1.0, 1_000.0))
     assert request.sort == (SortKey("near", False, (("location", "Location"),), points),)
@@ -391,24 +488,36 @@ def test_a_commune_stands_for_its_reference_point():
     """Choice 8: the same as `near` around the point of the commune; a district of Paris has its own."""
     nantes, paris_12 = commune("44109"), commune("75112")
 
-    assert tree("Location?near-insee-code=44109|15|km") == Near("near", nantes.latitude, nantes.longitude, 15_000.0)
-    assert tree("Location?near-insee-code=75112|500|m") == Near("near", paris_12.latitude, paris_12.longitude, 500.0)
-    assert tree("HealthcareService?location.near-insee-code=44109|15&location.status=active") == Chain(
+    assert tree("Location?near-insee-code=44109|15|km") == Near(
+        "near", nantes.latitude, nantes.longitude, 15_000.0
+    )
+    assert tree("Location?near-insee-code=75112|500|m") == Near(
+        "near", paris_12.latitude, paris_12.longitude, 500.0
+    )
+    assert tree(
+        "HealthcareService?location.near-insee-code=44109|15&location.status=active"
+    ) == Chain(
         "location",
         "Location",
-        And((Near("near", nantes.latitude, nantes.longitude, 15_000.0), TokenIs("status", "active"))),
+        And(
+            (Near("near", nantes.latitude, nantes.longitude, 15_000.0), TokenIs("status", "active"))
+        ),
     )
 
 
 def test_criteria_above_and_on_the_organisation_itself_are_told_apart():
     asked_ = tree("HealthcareService?organization.type:above=355&organization.name=chu")
 
-    assert asked_ == Chain("organization", "Organization", And((Upward(TokenIs("type", "355")), TextIs("name", "chu"))))
+    assert asked_ == Chain(
+        "organization", "Organization", And((Upward(TokenIs("type", "355")), TextIs("name", "chu")))
+    )
 
 
 def test_criteria_stand_alone_when_asked_to_be_independent():
     # Source: choice 2, `Prefer: handling=independent-criteria`.
-    found = tree("HealthcareService?location.capacity-type=01&location.nb-capacity=gt0", independent=True)
+    found = tree(
+        "HealthcareService?location.capacity-type=01&location.nb-capacity=gt0", independent=True
+    )
 
     assert found == And((Chain("location", "Location", BED), Chain("location", "Location", SOME)))
     assert tree("Location?capacity-type=01&nb-capacity=gt0", independent=True) == And((BED, SOME))
@@ -424,7 +533,12 @@ def test_five_hops_are_followed():
 def test_a_request_without_parameters_has_the_published_defaults():
     request = asked("Location")
 
-    assert (request.count, request.asked_count, request.sort, request.includes) == (200, None, (), ())
+    assert (request.count, request.asked_count, request.sort, request.includes) == (
+        200,
+        None,
+        (),
+        (),
+    )
     assert (request.cursor, request.summary, request.total, request.ignored, request.pairs) == (
         None,
         None,
@@ -451,7 +565,9 @@ def test_a_page_size_is_applied_and_said_in_the_self_link(text, count, applied, 
 
 
 def test_sort_keys_are_read_in_order():
-    request = asked("Organization?_sort=-price-validity-start-date,name,_lastUpdated,_id,amount-value")
+    request = asked(
+        "Organization?_sort=-price-validity-start-date,name,_lastUpdated,_id,amount-value"
+    )
 
     assert request.sort == (
         SortKey("price-validity-start-date", True),
@@ -681,7 +797,11 @@ REFUSED = [
     ("HealthcareService?equipment-type=1", NotSupported, "Try: location.equipment-type."),
     ("Location?specialty=1", NotSupported, "Try: _has:HealthcareService:location:specialty."),
     ("Task?business-statut=1", NotSupported, "Try: business-status."),
-    ("HealthcareService?organization.siret=1", NotSupported, "Organization has no search parameter"),
+    (
+        "HealthcareService?organization.siret=1",
+        NotSupported,
+        "Organization has no search parameter",
+    ),
     ("Task?status=draft", NotSupported, '"status"'),
     ("HealthcareService?__include=HealthcareService:location", NotSupported, "Try: _include."),
     ("HealthcareService?_revincluded=PractitionerRole:service", NotSupported, "Try: _revinclude."),
@@ -699,11 +819,19 @@ REFUSED = [
     ("Task?focus:[Ressource]:_tag=1", NotSupported, "[Ressource]"),
     ("HealthcareService?organization.=1", NotSupported, "Organization"),
     ("Location?_has=1", InvalidRequest, "_has:Type:reference:parameter"),
-    ("Location?_has:HealthcareService:location=1", InvalidRequest, "_has:HealthcareService:location"),
+    (
+        "Location?_has:HealthcareService:location=1",
+        InvalidRequest,
+        "_has:HealthcareService:location",
+    ),
     ("Location?_has:HealthcareService::name=1", InvalidRequest, "_has:HealthcareService::name"),
     ("Location?_has:Patient:location:name=1", NotSupported, '"Patient"'),
     ("Location?_has:HealthcareService:name:name=1", NotSupported, "location"),
-    ("HealthcareService?_has:PractitionerRole:practitioner:identifier=1", InvalidRequest, "PractitionerRole:service"),
+    (
+        "HealthcareService?_has:PractitionerRole:practitioner:identifier=1",
+        InvalidRequest,
+        "PractitionerRole:service",
+    ),
     # Values.
     ("Location?status=", InvalidRequest, '"status": empty'),
     ("Organization?name=%20", InvalidRequest, '"name": empty'),
@@ -771,7 +899,11 @@ REFUSED = [
     ("Location?_include=*", NotSupported, "*"),
     ("Location?_include=Location:*", NotSupported, "Location:*"),
     ("Location?_include=Location", InvalidRequest, "Type:reference"),
-    ("Location?_include=HealthcareService:location,HealthcareService:organization", InvalidRequest, "Repeat"),
+    (
+        "Location?_include=HealthcareService:location,HealthcareService:organization",
+        InvalidRequest,
+        "Repeat",
+    ),
     ("Location?_include=Healthcareservice:location", NotSupported, "Try: HealthcareService."),
     ("Location?_include=Location:type", NotSupported, "organization"),
     ("Location?_revinclude=Organization:healthcareservice", NotSupported, "partof"),
@@ -788,7 +920,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("request_", "error", "culprit"), REFUSED, ids=[row[0][:80] for row in REFUSED])
+@pytest.mark.parametrize(
+    ("request_", "error", "culprit"), REFUSED, ids=[row[0][:80] for row in REFUSED]
+)
 def test_a_request_is_refused_by_name(request_, error, culprit):
     with pytest.raises(error) as refused:
         asked(request_)
@@ -799,12 +933,18 @@ def test_a_request_is_refused_by_name(request_, error, culprit):
 
 
 def test_a_limit_itself_is_allowed():
-    assert asked("Location?" + "&".join(["status=a"] * 200) + "&_include=Location:organization").expression
+    assert asked(
+        "Location?" + "&".join(["status=a"] * 200) + "&_include=Location:organization"
+    ).expression
     assert len(tree("Location?_id=" + ",".join(["1"] * 1000)).parts) == 1000
 
 
 def test_every_text_of_the_search_catalogue_is_told_to_somebody():
-    texts = files("ror.knowledge").joinpath("messages", "search.toml").read_text(encoding="utf-8")
+    texts = (
+        files("ror.standard.knowledge")
+        .joinpath("messages", "search.toml")
+        .read_text(encoding="utf-8")
+    )
     keys = {f"search.{name}" for name in tomllib.loads(texts)["search"]}
 
     assert {_refusal(request).key for request, _, _ in REFUSED} == keys
@@ -818,7 +958,17 @@ def _refusal(request: str) -> RorError:
 
 # --- laws ------------------------------------------------------------------------------------------------------------
 
-RESULT = ["_count", "_sort", "_include", "_include:iterate", "_revinclude", "_summary", "_total", "_cursor", "_format"]
+RESULT = [
+    "_count",
+    "_sort",
+    "_include",
+    "_include:iterate",
+    "_revinclude",
+    "_summary",
+    "_total",
+    "_cursor",
+    "_format",
+]
 MODIFIERS = [
     "",
     "",
@@ -849,7 +999,9 @@ GOOD = [
 ]
 PIECES = [*GOOD, "|", ",", "\\", ":", "-", "http://a/", "\0", "1e9"]
 values = st.one_of(
-    st.sampled_from(GOOD), st.lists(st.sampled_from(PIECES), max_size=6).map("".join), st.text(max_size=20)
+    st.sampled_from(GOOD),
+    st.lists(st.sampled_from(PIECES), max_size=6).map("".join),
+    st.text(max_size=20),
 )
 
 
@@ -866,14 +1018,21 @@ def criterion_names(draw, resource_type):
         elif link:
             here = draw(st.sampled_from(link.targets))
             name += f"{link.name}:{here}."
-    return name + draw(st.sampled_from(sorted(search_parameters(here)))) + draw(st.sampled_from(MODIFIERS))
+    return (
+        name
+        + draw(st.sampled_from(sorted(search_parameters(here))))
+        + draw(st.sampled_from(MODIFIERS))
+    )
 
 
 @st.composite
 def searches(draw):
     resource_type = draw(st.sampled_from(RESOURCE_TYPES))
     names = st.one_of(
-        criterion_names(resource_type), criterion_names(resource_type), st.sampled_from(RESULT), st.text(max_size=9)
+        criterion_names(resource_type),
+        criterion_names(resource_type),
+        st.sampled_from(RESULT),
+        st.text(max_size=9),
     )
     return resource_type, draw(st.lists(st.tuples(names, values), max_size=4))
 
@@ -893,7 +1052,9 @@ def test_any_pairs_are_understood_or_refused_in_words(search, lenient, independe
 cursors = st.builds(
     Cursor,
     st.booleans(),
-    st.lists(st.none() | st.integers(-(2**62), 2**62) | st.text(max_size=40), max_size=5).map(tuple),
+    st.lists(st.none() | st.integers(-(2**62), 2**62) | st.text(max_size=40), max_size=5).map(
+        tuple
+    ),
     st.integers(0, 2**32 - 1),
 )
 

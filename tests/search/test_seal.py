@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ror.errors import InvalidRequest
-from ror.search.cursor import Cursor, decode
-from ror.search.seal import Seal, seal_of
+from ror.search.answer.page_links import Seal, seal_of
+from ror.search.language.cursor import Cursor, decode
 from ror.store import open_store
 
 SEAL = Seal(bytes(32))
@@ -36,7 +36,9 @@ def test_a_link_that_was_changed_is_refused(place, letter):
             SEAL.opened(changed)
 
 
-@pytest.mark.parametrize("text", ["", "A", "AAAA", CURSOR, "A" * 50_000, "é", "=", Seal(b"x" * 32).closed(CURSOR)])
+@pytest.mark.parametrize(
+    "text", ["", "A", "AAAA", CURSOR, "A" * 50_000, "é", "=", Seal(b"x" * 32).closed(CURSOR)]
+)
 def test_what_this_directory_did_not_close_is_refused(text):
     with pytest.raises(InvalidRequest, match="_cursor"):
         SEAL.opened(text)
@@ -63,4 +65,6 @@ def test_a_page_link_of_a_server_cannot_be_read_and_leads_to_the_next_page(serve
         decode(text)
     following = server.client.get(url).json()
     assert following["total"] == first["total"]
-    assert not {one["fullUrl"] for one in first["entry"]} & {one["fullUrl"] for one in following["entry"]}
+    assert not {one["fullUrl"] for one in first["entry"]} & {
+        one["fullUrl"] for one in following["entry"]
+    }

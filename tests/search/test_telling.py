@@ -6,12 +6,16 @@ from random import Random
 import pytest
 
 from ror.access import Viewer
-from ror.search.engine import Search
-from ror.search.parse import parse
-from ror.search.telling import in_words, told
+from ror.search.answer.engine import Search
+from ror.search.answer.in_words import in_words, told
+from ror.search.language.parse import parse
 from tests.search import worlds
 
-PAIRS = [("location.capacity-status", "02"), ("location.nb-capacity", "gt0"), ("name", "centre,clinique")]
+PAIRS = [
+    ("location.capacity-status", "02"),
+    ("location.nb-capacity", "gt0"),
+    ("name", "centre,clinique"),
+]
 
 
 def test_a_tree_reads_as_one_sentence():
@@ -33,7 +37,9 @@ def test_each_criterion_tells_what_it_keeps_alone_and_after_those_before_it(lang
 
     sentences = list(told(search, asked.expression, "Location", language))
 
-    assert [[int(number) for number in re.findall(r"\d+", sentence)[-2:]] for sentence in sentences] == [
+    assert [
+        [int(number) for number in re.findall(r"\d+", sentence)[-2:]] for sentence in sentences
+    ] == [
         [len(first), len(first)],
         [len(second), len(first & second)],
     ]
@@ -41,11 +47,15 @@ def test_each_criterion_tells_what_it_keeps_alone_and_after_those_before_it(lang
 
 def test_the_criterion_that_removes_the_last_ones_is_named():
     search = Search(worlds.SlowWorld(worlds.batches(Random(1))).view, Viewer(1))
-    asked = parse("Location", [("status", "active"), ("address-city", "nowhere"), ("status", "active")])
+    asked = parse(
+        "Location", [("status", "active"), ("address-city", "nowhere"), ("status", "active")]
+    )
 
     *_, last = told(search, asked.expression, "Location", "en")
 
-    assert last.startswith('Nothing is found because of criterion 2 (address-city starts with "nowhere"): without it,')
+    assert last.startswith(
+        'Nothing is found because of criterion 2 (address-city starts with "nowhere"): without it,'
+    )
 
 
 @pytest.mark.parametrize("date", ["gt0001", "le9999", "0001-01-01"])

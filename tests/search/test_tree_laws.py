@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 from pyroaring import BitMap
 
 from ror.access import Viewer
-from ror.geography import distance_m
-from ror.search.engine import Search
-from ror.search.expression import (
+from ror.search.answer.engine import Search
+from ror.search.answer.ordering import page
+from ror.search.answer.relevance import relevance
+from ror.search.language.expression import (
     UPWARD,
     And,
     Chain,
@@ -38,10 +39,9 @@ from ror.search.expression import (
     TokenIs,
     Upward,
 )
-from ror.search.ordering import page
-from ror.search.parse import SearchRequest, SortKey, parse
-from ror.search.relevance import relevance
-from ror.search.values import Period, Position, Quantity, Text, Token
+from ror.search.language.parse import SearchRequest, SortKey, parse
+from ror.search.language.values import Period, Position, Quantity, Text, Token
+from ror.standard.geography import distance_m
 from tests.search import worlds
 from tests.search.test_engine_law import CHAINS, USED, tree
 
@@ -117,7 +117,9 @@ def test_a_reverse_chain_finds_what_its_two_steps_find(seed):
         at_once = search.of(Has(source, param, inner), target)
 
         pointing = [world.facts[name] for name in world.names_of(search.of(inner, source))]
-        steps = {(one.type, one.id) for facts in pointing for one in led_to(world, facts, param, target)}
+        steps = {
+            (one.type, one.id) for facts in pointing for one in led_to(world, facts, param, target)
+        }
         assert world.names_of(at_once) == steps
 
 
@@ -137,7 +139,9 @@ def test_above_finds_the_fixpoint_of_single_steps(seed):
         found = search.of(inner, "Organization")
         while True:
             ids = tuple(TokenIs("_id", identity) for _, identity in world.names_of(found))
-            under = search.of(Chain(UPWARD["Organization"], "Organization", Or(ids)), "Organization")
+            under = search.of(
+                Chain(UPWARD["Organization"], "Organization", Or(ids)), "Organization"
+            )
             if under <= found:
                 break
             found = found | under
@@ -154,7 +158,10 @@ def test_both_spellings_of_above_ask_for_one_ancestor(seed):
         spelled = [
             parse(
                 "HealthcareService",
-                [(f"organization{one}.type{other}", code), (f"organization{one}.name{other}", name)],
+                [
+                    (f"organization{one}.type{other}", code),
+                    (f"organization{one}.name{other}", name),
+                ],
             )
             for one, other in ((":above", ""), ("", ":above"))
         ]
@@ -206,7 +213,12 @@ SORTS: dict[str, tuple[str, ...]] = {
         "organization.name",
         "_score",
     ),
-    "PractitionerRole": ("identifier", "service.name", "service.location.near", "service.organization.partof.name"),
+    "PractitionerRole": (
+        "identifier",
+        "service.name",
+        "service.location.near",
+        "service.organization.partof.name",
+    ),
 }
 """Every kind of key, on a resource, in its records, and behind one, two and three links."""
 
@@ -232,11 +244,17 @@ def ordered(kind: str, names: Sequence[str]) -> SearchRequest:
     """A search in this order, with a point to be near to or words to say where a key needs one."""
     pairs = [("_sort", ",".join(names))]
     pairs += [(name.removeprefix("-"), HERE[1]) for name in names if name.endswith(HERE[0])]
-    pairs += [("_content", "centre,clinique,e")] if any(name.endswith("_score") for name in names) else []
+    pairs += (
+        [("_content", "centre,clinique,e")]
+        if any(name.endswith("_score") for name in names)
+        else []
+    )
     return parse(kind, pairs)
 
 
-def in_pages(search: Search, found: BitMap, kind: str, sort: tuple[SortKey, ...], count: int) -> list[int]:
+def in_pages(
+    search: Search, found: BitMap, kind: str, sort: tuple[SortKey, ...], count: int
+) -> list[int]:
     """What the pages give one after the other."""
     cut = page(search, found, kind, sort, count, None)
     given = cut.rids
@@ -246,7 +264,9 @@ def in_pages(search: Search, found: BitMap, kind: str, sort: tuple[SortKey, ...]
     return given
 
 
-def by_hand(world: worlds.SlowWorld, search: Search, found: BitMap, kind: str, sort: tuple[SortKey, ...]) -> list[int]:
+def by_hand(
+    world: worlds.SlowWorld, search: Search, found: BitMap, kind: str, sort: tuple[SortKey, ...]
+) -> list[int]:
     """The numbers of what was found, in order: one plain stable sort for each key, the last one first."""
     facts = {world.rids[one.type, one.id]: one for one in world.of_type(kind)}
     order = sorted(found)
@@ -258,7 +278,9 @@ def by_hand(world: worlds.SlowWorld, search: Search, found: BitMap, kind: str, s
             elif values := list(values_of(world, facts[rid], key)):
                 best[rid] = max(values) if key.descending else min(values)
         # `reverse` keeps the order of equals, as an order asked in either direction does.
-        having = sorted((rid for rid in order if rid in best), key=best.__getitem__, reverse=key.descending)
+        having = sorted(
+            (rid for rid in order if rid in best), key=best.__getitem__, reverse=key.descending
+        )
         order = having + [rid for rid in order if rid not in best]
     return order
 

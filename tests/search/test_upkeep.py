@@ -24,9 +24,9 @@ import pytest
 
 from ror.access import Viewer
 from ror.runtime import Directory, open_directory
-from ror.search import index as indexing
-from ror.search.parse import parse
-from ror.searching import search
+from ror.search.answer.bundle import search
+from ror.search.index import index as indexing
+from ror.search.language.parse import parse
 from ror.settings import Settings
 from ror.store import open_store
 from tests.conftest import keep
@@ -44,7 +44,9 @@ MOST_PARTS = 60
 HELD_UP_S = 10.0
 """The design says 50 ms, and a millisecond; a test machine may be busy with anything."""
 
-CAPACITY = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/ror-location-supported-capacity"
+CAPACITY = (
+    "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/ror-location-supported-capacity"
+)
 
 
 def place(number: int, free: int, written: int) -> dict[str, Any]:
@@ -114,7 +116,9 @@ def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Direct
 
 def total(directory: Directory, query: str) -> int:
     request = parse("Location", [tuple(pair.split("=", 1)) for pair in query.split("&")])
-    return search(directory.index, directory.bodies, Viewer(1), request, "https://ror.test", "fr").total
+    return search(
+        directory.index, directory.bodies, Viewer(1), request, "https://ror.test", "fr"
+    ).total
 
 
 def test_answers_are_exact_while_another_process_writes(followed):
@@ -122,7 +126,9 @@ def test_answers_are_exact_while_another_process_writes(followed):
     followed.refresh()
     context = multiprocessing.get_context("spawn")
     told = Told(context.Queue(), dict.fromkeys(range(PLACES), 0))
-    writer = context.Process(target=write, args=(followed.settings.database, range(1, WRITES + 1), 7, told.queue))
+    writer = context.Process(
+        target=write, args=(followed.settings.database, range(1, WRITES + 1), 7, told.queue)
+    )
     writer.start()
     before = set(followed.index.folder.glob("*.index"))
     snapshots = set(before)
@@ -150,7 +156,9 @@ def test_answers_are_exact_while_another_process_writes(followed):
     followed.refresh()
     for free in COUNTS:
         assert total(followed, f"nb-capacity={free}") == list(told.states.values()).count(free)
-    assert until(lambda: snapshots | set(followed.index.folder.glob("*.index")) != before), "no snapshot was made"
+    assert until(lambda: snapshots | set(followed.index.folder.glob("*.index")) != before), (
+        "no snapshot was made"
+    )
 
 
 def test_what_was_acknowledged_is_soon_found(followed):

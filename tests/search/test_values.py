@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ror.search.values import (
+from ror.search.language.values import (
     EARLIEST,
     LATEST,
     SECOND,
@@ -43,8 +43,14 @@ def instant(text: str) -> int:
         pytest.param("Œuvre, CŒUR", "oeuvre, coeur", id="ligatures"),
         pytest.param("Æsop Straße", "aesop strasse", id="other ligatures"),
         pytest.param("ﬁn", "fin", id="typographic ligatures"),
-        pytest.param("l’Œil l‘œil l'œil lʼœil l´oeil l`oeil", "l'oeil l'oeil l'oeil l'oeil l'oeil l'oeil", id="quotes"),
-        pytest.param("  deux\t\n espaces\u00a0insécables  ", "deux espaces insecables", id="spaces"),
+        pytest.param(
+            "l’Œil l‘œil l'œil lʼœil l´oeil l`oeil",
+            "l'oeil l'oeil l'oeil l'oeil l'oeil l'oeil",
+            id="quotes",
+        ),
+        pytest.param(
+            "  deux\t\n espaces\u00a0insécables  ", "deux espaces insecables", id="spaces"
+        ),
         pytest.param("ＣＨＵ", "chu", id="full width"),
         pytest.param("Saint-Lô / 2ᵉ", "saint-lo / 2e", id="superscripts; other signs stay"),
         pytest.param("İ", "i", id="a Turkish capital"),
@@ -68,20 +74,56 @@ def test_a_long_text_folds_as_a_short_one(length):
 @pytest.mark.parametrize(
     ("text", "first", "after"),
     [
-        pytest.param("2024", "2024-01-01T00:00+01:00", "2025-01-01T00:00+01:00", id="a year, in Paris"),
-        pytest.param("2024-02", "2024-02-01T00:00+01:00", "2024-03-01T00:00+01:00", id="a leap month"),
-        pytest.param("2024-03", "2024-03-01T00:00+01:00", "2024-04-01T00:00+02:00", id="a month of two offsets"),
-        pytest.param("2024-02-29", "2024-02-29T00:00+01:00", "2024-03-01T00:00+01:00", id="a leap day"),
-        pytest.param("2026-03-29", "2026-03-29T00:00+01:00", "2026-03-30T00:00+02:00", id="a day of 23 hours"),
-        pytest.param("2026-10-25", "2026-10-25T00:00+02:00", "2026-10-26T00:00+01:00", id="a day of 25 hours"),
-        pytest.param("2026-07-01T10:30", "2026-07-01T10:30+02:00", "2026-07-01T10:31+02:00", id="a minute, in Paris"),
-        pytest.param("2026-07-01T10:30:15", "2026-07-01T10:30:15+02:00", "2026-07-01T10:30:16+02:00", id="a second"),
-        pytest.param("2026-07-01T10:30:15Z", "2026-07-01T10:30:15+00:00", "2026-07-01T10:30:16+00:00", id="UTC"),
         pytest.param(
-            "2026-07-01T10:30:15-04:00", "2026-07-01T14:30:15+00:00", "2026-07-01T14:30:16+00:00", id="an offset"
+            "2024", "2024-01-01T00:00+01:00", "2025-01-01T00:00+01:00", id="a year, in Paris"
         ),
         pytest.param(
-            "2026-07-01T10:30:15.5Z", "2026-07-01T10:30:15.500+00:00", "2026-07-01T10:30:15.600+00:00", id="a tenth"
+            "2024-02", "2024-02-01T00:00+01:00", "2024-03-01T00:00+01:00", id="a leap month"
+        ),
+        pytest.param(
+            "2024-03",
+            "2024-03-01T00:00+01:00",
+            "2024-04-01T00:00+02:00",
+            id="a month of two offsets",
+        ),
+        pytest.param(
+            "2024-02-29", "2024-02-29T00:00+01:00", "2024-03-01T00:00+01:00", id="a leap day"
+        ),
+        pytest.param(
+            "2026-03-29", "2026-03-29T00:00+01:00", "2026-03-30T00:00+02:00", id="a day of 23 hours"
+        ),
+        pytest.param(
+            "2026-10-25", "2026-10-25T00:00+02:00", "2026-10-26T00:00+01:00", id="a day of 25 hours"
+        ),
+        pytest.param(
+            "2026-07-01T10:30",
+            "2026-07-01T10:30+02:00",
+            "2026-07-01T10:31+02:00",
+            id="a minute, in Paris",
+        ),
+        pytest.param(
+            "2026-07-01T10:30:15",
+            "2026-07-01T10:30:15+02:00",
+            "2026-07-01T10:30:16+02:00",
+            id="a second",
+        ),
+        pytest.param(
+            "2026-07-01T10:30:15Z",
+            "2026-07-01T10:30:15+00:00",
+            "2026-07-01T10:30:16+00:00",
+            id="UTC",
+        ),
+        pytest.param(
+            "2026-07-01T10:30:15-04:00",
+            "2026-07-01T14:30:15+00:00",
+            "2026-07-01T14:30:16+00:00",
+            id="an offset",
+        ),
+        pytest.param(
+            "2026-07-01T10:30:15.5Z",
+            "2026-07-01T10:30:15.500+00:00",
+            "2026-07-01T10:30:15.600+00:00",
+            id="a tenth",
         ),
         pytest.param(
             "2026-07-01T10:30:15.123Z",
@@ -90,9 +132,14 @@ def test_a_long_text_folds_as_a_short_one(length):
             id="a millisecond",
         ),
         pytest.param(
-            "2016-12-31T23:59:60Z", "2016-12-31T23:59:59+00:00", "2017-01-01T00:00:00+00:00", id="a leap second"
+            "2016-12-31T23:59:60Z",
+            "2016-12-31T23:59:59+00:00",
+            "2017-01-01T00:00:00+00:00",
+            id="a leap second",
         ),
-        pytest.param("9998", "9998-01-01T00:00+01:00", "9999-01-01T00:00+01:00", id="the last year but one"),
+        pytest.param(
+            "9998", "9998-01-01T00:00+01:00", "9999-01-01T00:00+01:00", id="the last year but one"
+        ),
     ],
 )
 def test_a_date_covers_its_whole_period(text, first, after):
@@ -130,7 +177,10 @@ def test_what_is_no_date_is_refused_by_name(text):
 
 
 def test_a_period_reaches_from_the_start_of_one_date_to_the_end_of_another():
-    assert covering_between("2024-02", "2024-03") == (covering("2024-02").first, covering("2024-03").last)
+    assert covering_between("2024-02", "2024-03") == (
+        covering("2024-02").first,
+        covering("2024-03").last,
+    )
     assert covering_between(None, "2024") == (EARLIEST, covering("2024").last)
     assert covering_between("2024", None) == (covering("2024").first, LATEST)
     assert covering_between(None, None) == (EARLIEST, LATEST)
@@ -168,7 +218,11 @@ def test_systems_of_other_names_stay_apart():
         ("", "kg", "ucum|kg"),
         ("http://unitsofmeasure.org", "kg", "ucum|kg"),
         ("https://unitsofmeasure.org", "a", "ucum|a"),
-        ("https://mos.esante.gouv.fr/NOS/TRE_R247-UcumUniteMesure/FHIR/TRE-R247-UcumUniteMesure", "a", "ucum|a"),
+        (
+            "https://mos.esante.gouv.fr/NOS/TRE_R247-UcumUniteMesure/FHIR/TRE-R247-UcumUniteMesure",
+            "a",
+            "ucum|a",
+        ),
         ("https://units.example", "kg", "units.example|kg"),
         ("http://unitsofmeasure.org", None, ""),
         (None, "", ""),
@@ -180,7 +234,15 @@ def test_a_unit_has_one_normal_form(system, code, expected):
 
 @pytest.mark.parametrize(
     ("number", "half"),
-    [("5", "0.5"), ("5.4", "0.05"), ("5.40", "0.005"), ("100", "0.5"), ("1e2", "50"), ("-3", "0.5"), ("0", "0.5")],
+    [
+        ("5", "0.5"),
+        ("5.4", "0.05"),
+        ("5.40", "0.005"),
+        ("100", "0.5"),
+        ("1e2", "50"),
+        ("-3", "0.5"),
+        ("0", "0.5"),
+    ],
 )
 def test_half_a_step_is_half_of_the_last_digit_written(number, half):
     assert half_step(number) == Decimal(half)

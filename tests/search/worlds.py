@@ -10,11 +10,12 @@ from random import Random
 from typing import Any
 
 from ror.access.policy import ALL_PROFILES
-from ror.search import segment as segments
-from ror.search.expression import Facts
-from ror.search.extract import extract, pack
-from ror.search.values import Canonical, LogicalReference, Reference, Token, Value
-from ror.search.view import EMPTY, View
+from ror.search.index import segment as segments
+from ror.search.index.extract import extract, pack
+from ror.search.index.view import EMPTY, View
+from ror.search.language.expression import Facts
+from ror.search.language.values import Canonical, LogicalReference, Token, Value
+from ror.standard.references import Reference
 from ror.store.contract import IndexRow
 
 ROR = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/"
@@ -23,8 +24,22 @@ ACTIVITIES = "https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R22
 LABELS = ("Médecine, Chirurgie, Obstétrique (MCO)", "SMR")
 SYSTEMS = ("https://mos.esante.gouv.fr/a", ACTIVITIES.replace("https:", "http:"), "")
 CODES = ("01", "02")
-NAMES = ("Centre hospitalier", "centre Hospitalier de l’Œuvre", "Clinique", "Cœur", "é", "EHPAD  Les Tilleuls")
-DATES = ("2024", "2024-02", "2024-02-29", "2024-02-29T10:00:00+01:00", "2024-02-29T10:00:00.500Z", "2025-07-01")
+NAMES = (
+    "Centre hospitalier",
+    "centre Hospitalier de l’Œuvre",
+    "Clinique",
+    "Cœur",
+    "é",
+    "EHPAD  Les Tilleuls",
+)
+DATES = (
+    "2024",
+    "2024-02",
+    "2024-02-29",
+    "2024-02-29T10:00:00+01:00",
+    "2024-02-29T10:00:00.500Z",
+    "2025-07-01",
+)
 NUMBERS = (0, 1, 2)
 LATITUDES = (48.0, 48.001, 48.1)
 LONGITUDES = (2.0, 2.001, 2.2)
@@ -63,7 +78,10 @@ def _concept_part(url: str) -> Part:
 
 def _complex(name: str, *parts: Part) -> Part:
     """An extension with most of its parts, each at most once."""
-    return lambda random: {"url": ROR + name, "extension": [part(random) for part in parts if random.random() < 0.8]}
+    return lambda random: {
+        "url": ROR + name,
+        "extension": [part(random) for part in parts if random.random() < 0.8],
+    }
 
 
 def _quantity(random: Random) -> dict[str, Any]:
@@ -92,7 +110,10 @@ PRICE = _complex(
     "ror-organization-price",
     _concept_part("priceType"),
     _concept_part("welcomeType"),
-    lambda random: {"url": "amount", "valueMoney": {"value": random.choice(NUMBERS), "currency": "EUR"}},
+    lambda random: {
+        "url": "amount",
+        "valueMoney": {"value": random.choice(NUMBERS), "currency": "EUR"},
+    },
     lambda random: {"url": "startDate", "valueDateTime": random.choice(DATES[:3])},
 )
 
@@ -103,7 +124,10 @@ def _drop_zone(random: Random) -> dict[str, Any]:
 
 def _patients(random: Random) -> dict[str, Any]:
     ages = {"low": _quantity(random), "high": _quantity(random)}
-    return {"url": ROR + "ror-healthcareservice-patient-type", "extension": [{"url": "ageRange", "valueRange": ages}]}
+    return {
+        "url": ROR + "ror-healthcareservice-patient-type",
+        "extension": [{"url": "ageRange", "valueRange": ages}],
+    }
 
 
 def _reference(resource_type: str) -> Part:
@@ -119,12 +143,18 @@ def _reference(resource_type: str) -> Part:
 
 def _identifier(random: Random) -> dict[str, Any]:
     coding = _coding(random)
-    found = {"value": coding["code"], **({"system": coding["system"]} if "system" in coding else {})}
+    found = {
+        "value": coding["code"],
+        **({"system": coding["system"]} if "system" in coding else {}),
+    }
     return {**found, "type": _concept(random)} if random.random() < 0.6 else found
 
 
 def _period(random: Random) -> dict[str, Any]:
-    bounds = {"start": random.choice(DATES[:3]), "end": random.choice(("2024-03", "2025", "2025-07-01"))}
+    bounds = {
+        "start": random.choice(DATES[:3]),
+        "end": random.choice(("2024-03", "2025", "2025-07-01")),
+    }
     return {name: at for name, at in bounds.items() if random.random() < 0.7}
 
 
@@ -155,7 +185,10 @@ SHAPES: dict[str, dict[str, Part]] = {
         "identifier": _some(_identifier, 2),
         "status": _one_of("active", "inactive"),
         "address": lambda random: {"city": random.choice(NAMES)},
-        "position": lambda random: {"latitude": random.choice(LATITUDES), "longitude": random.choice(LONGITUDES)},
+        "position": lambda random: {
+            "latitude": random.choice(LATITUDES),
+            "longitude": random.choice(LONGITUDES),
+        },
         "managingOrganization": _reference("Organization"),
         "text": _narrative,
         "extension": lambda random: [*_some(CAPACITY, 3)(random), *_some(EQUIPMENT, 2)(random)],
@@ -166,21 +199,35 @@ SHAPES: dict[str, dict[str, Part]] = {
     },
     "Task": {"focus": _reference("HealthcareService"), "authoredOn": _one_of(*DATES)},
     "Measure": {"url": _one_of(*CANONICALS)},
-    "MeasureReport": {"measure": _one_of(CANONICALS[0], CANONICALS[1] + "|1"), "date": _one_of(*DATES)},
+    "MeasureReport": {
+        "measure": _one_of(CANONICALS[0], CANONICALS[1] + "|1"),
+        "date": _one_of(*DATES),
+    },
 }
 
 
 def _resource(random: Random, resource_type: str, resource_id: str) -> dict[str, Any]:
-    meta = {"lastUpdated": random.choice(DATES[3:5]), "tag": [{"system": SYSTEMS[0], "code": resource_id}]}
-    content = {name: part(random) for name, part in SHAPES[resource_type].items() if random.random() < 0.85}
+    meta = {
+        "lastUpdated": random.choice(DATES[3:5]),
+        "tag": [{"system": SYSTEMS[0], "code": resource_id}],
+    }
+    content = {
+        name: part(random) for name, part in SHAPES[resource_type].items() if random.random() < 0.85
+    }
     return {"resourceType": resource_type, "id": resource_id, "meta": meta, **content}
 
 
 def batches(random: Random) -> list[list[dict[str, Any]]]:
     """Three batches of writes; most resources are in the first, some are replaced or deleted by the others."""
     everything = [(resource_type, resource_id) for resource_type in SHAPES for resource_id in IDS]
-    made = [[_resource(random, *which) for which in everything if random.random() < share] for share in (0.9, 0.3, 0.2)]
-    return [[{**one, "deleted": True} if random.random() < 0.08 else one for one in batch] for batch in made]
+    made = [
+        [_resource(random, *which) for which in everything if random.random() < share]
+        for share in (0.9, 0.3, 0.2)
+    ]
+    return [
+        [{**one, "deleted": True} if random.random() < 0.08 else one for one in batch]
+        for batch in made
+    ]
 
 
 SEEN_BY_ALL = bytes((0, ALL_PROFILES))
@@ -234,7 +281,9 @@ class SlowWorld:
                     facts
                     for facts in self.of_type(target)
                     if any(
-                        isinstance(value, Token) and value.code == code and system in ("", value.system)
+                        isinstance(value, Token)
+                        and value.code == code
+                        and system in ("", value.system)
                         for value, _ in facts.entries.get("identifier", ())
                     )
                 ]

@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from ror.definitions import RESOURCE_TYPES, search_parameters
-from ror.search.values import fold, instant_text
+from ror.search.language.values import fold, instant_text
+from ror.standard.definitions import RESOURCE_TYPES, search_parameters
 from tests.conftest import NOW, Server, import_lines, serving
 from tests.fhirpath import selected
 
@@ -27,7 +27,10 @@ decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 OURS = Path(__file__).parent / "examples"
 SHARED = Path(__file__).parents[3] / "shared"
-PUBLISHED = [*sorted(SHARED.glob("spec/examples/*.json")), *sorted(SHARED.glob("data/guide/**/*.json"))]
+PUBLISHED = [
+    *sorted(SHARED.glob("spec/examples/*.json")),
+    *sorted(SHARED.glob("data/guide/**/*.json")),
+]
 COMMUNE_NEAR = {"carbet-lieu": "97204"}
 """The commune that a place is near: no expression gives it."""
 
@@ -93,7 +96,14 @@ def _escaped(text: str) -> str:
 def _date(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         year = int(value[:4])
-        yield from (value, f"eq{value}", f"ge{value}", f"le{value}", f"sa{year - 2}", f"eb{year + 2}")
+        yield from (
+            value,
+            f"eq{value}",
+            f"ge{value}",
+            f"le{value}",
+            f"sa{year - 2}",
+            f"eb{year + 2}",
+        )
         return
     if "start" in value:
         yield from (f"ge{value['start'][:10]}", f"gt{int(value['start'][:4]) - 1}")
@@ -120,7 +130,10 @@ def _reference(value: Any) -> Iterator[str]:
 
 
 def _position(value: dict[str, Any]) -> Iterator[str]:
-    yield from (f"{value['latitude']}|{value['longitude']}|1|km", f"{value['latitude']}|{value['longitude']}|1")
+    yield from (
+        f"{value['latitude']}|{value['longitude']}|1|km",
+        f"{value['latitude']}|{value['longitude']}|1",
+    )
 
 
 @dataclass(frozen=True)
@@ -145,7 +158,10 @@ ASKING = {
 def _boolean(value: bool) -> Asking:
     """A boolean that is no "false" is a "true": no value is held by no example."""
     held, other = (str(one).lower() for one in (value, not value))
-    return Asking(lambda _: iter((held, f"http://terminology.hl7.org/CodeSystem/special-values|{held}")), (other,))
+    return Asking(
+        lambda _: iter((held, f"http://terminology.hl7.org/CodeSystem/special-values|{held}")),
+        (other,),
+    )
 
 
 def cases(file: Path) -> Iterator[Case]:
@@ -154,7 +170,9 @@ def cases(file: Path) -> Iterator[Case]:
     if "lastUpdated" not in resource.setdefault("meta", {}):
         resource["meta"]["lastUpdated"] = instant_text(NOW)
     if resource["id"] in COMMUNE_NEAR:
-        yield Case(file, "near-insee-code", (f"{COMMUNE_NEAR[resource['id']]}|30|km",), ("01001|30|km",))
+        yield Case(
+            file, "near-insee-code", (f"{COMMUNE_NEAR[resource['id']]}|30|km",), ("01001|30|km",)
+        )
     for name, parameter in search_parameters(resource["resourceType"]).items():
         values = selected(resource, name) if name != "near-insee-code" else []
         if not values:
@@ -168,7 +186,9 @@ CASES = [case for file in FILES for case in cases(file)]
 
 
 def test_our_own_examples_hold_every_search_parameter_that_reads_something():
-    held = {(read(case.file)["resourceType"], case.param) for case in CASES if OURS in case.file.parents}
+    held = {
+        (read(case.file)["resourceType"], case.param) for case in CASES if OURS in case.file.parents
+    }
 
     assert held == {
         (resource_type, name)
@@ -204,9 +224,17 @@ def _pointed_at() -> Iterator[bytes]:
     }
     for reference in sorted(wanted - present):
         resource_type, _, resource_id = reference.partition("/")
-        needed = {"status": "active"} if resource_type in ("Task", "Questionnaire", "Measure") else {}
-        named = {"name": f"Renvoi {resource_id}"} if resource_type in ("Organization", "HealthcareService") else {}
-        yield msgspec.json.encode({"resourceType": resource_type, "id": resource_id, **needed, **named})
+        needed = (
+            {"status": "active"} if resource_type in ("Task", "Questionnaire", "Measure") else {}
+        )
+        named = (
+            {"name": f"Renvoi {resource_id}"}
+            if resource_type in ("Organization", "HealthcareService")
+            else {}
+        )
+        yield msgspec.json.encode(
+            {"resourceType": resource_type, "id": resource_id, **needed, **named}
+        )
 
 
 def _identified(file: Path) -> str:
@@ -250,7 +278,9 @@ def test_every_search_parameter_finds_the_example_by_what_it_holds(served, case)
     for value in case.finds:
         assert resource["id"] in _found(served, resource["resourceType"], case.param, value), value
     for value in case.misses:
-        assert resource["id"] not in _found(served, resource["resourceType"], case.param, value), value
+        assert resource["id"] not in _found(served, resource["resourceType"], case.param, value), (
+            value
+        )
 
 
 def _found(server: Server, resource_type: str, param: str, value: str) -> set[str]:

@@ -19,8 +19,8 @@ from ror.access import Viewer
 from ror.errors import RorError
 from ror.http.addresses import parameters
 from ror.runtime import Directory, open_directory
-from ror.search.parse import SearchRequest, parse
-from ror.searching import search
+from ror.search.answer.bundle import search
+from ror.search.language.parse import SearchRequest, parse
 from ror.settings import Settings
 from tests.conftest import Server, import_lines, keep, serving
 from tests.spec.scenarios.world import WORLD
@@ -88,7 +88,9 @@ def test_every_scenario_of_the_use_cases_of_search_has_a_row():
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directory]:
     """The world, open in this process."""
-    directory = open_directory(Settings(database=f"sqlite:///{tmp_path_factory.mktemp('world')}/ror.db"))
+    directory = open_directory(
+        Settings(database=f"sqlite:///{tmp_path_factory.mktemp('world')}/ror.db")
+    )
     keep(directory.store, WORLD)
     directory.refresh()
     yield directory
@@ -122,11 +124,17 @@ def check(row: Row, bundle: dict[str, Any]) -> None:
     assert sorted(by_mode["include"]) == sorted(included)
     distant = [entry["resource"]["id"] for entry in entries if DISTANCE in _extensions(entry)]
     assert sorted(distant) == sorted(row.distances.split())
-    scores = [entry["search"].get("score") for entry in entries if entry["search"]["mode"] == "match"]
+    scores = [
+        entry["search"].get("score") for entry in entries if entry["search"]["mode"] == "match"
+    ]
     assert all((score is not None and 0 < score <= 1) == row.scored for score in scores)
     if row.elements:
         kept = {"resourceType", "id", "meta", *row.elements.split()}
-        assert all(entry["resource"].keys() <= kept for entry in entries if entry["search"]["mode"] == "match")
+        assert all(
+            entry["resource"].keys() <= kept
+            for entry in entries
+            if entry["search"]["mode"] == "match"
+        )
 
 
 def _extensions(entry: dict[str, Any]) -> set[str]:

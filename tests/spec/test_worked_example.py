@@ -15,8 +15,8 @@ import pytest
 
 from ror.access import Viewer
 from ror.runtime import Directory, open_directory
-from ror.search.parse import parse
-from ror.searching import search
+from ror.search.answer.bundle import search
+from ror.search.language.parse import parse
 from ror.settings import Settings
 from tests.conftest import keep
 from tests.spec.scenarios.world import (
@@ -130,7 +130,9 @@ def drop_zone(there: bool) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directory]:
     """The example, open in this process."""
-    opened = open_directory(Settings(database=f"sqlite:///{tmp_path_factory.mktemp('example')}/ror.db"))
+    opened = open_directory(
+        Settings(database=f"sqlite:///{tmp_path_factory.mktemp('example')}/ror.db")
+    )
     keep(opened.store, example())
     opened.refresh()
     yield opened
@@ -139,12 +141,18 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directory]:
 
 def answer(directory: Directory, query: str) -> dict[str, Any]:
     request = parse("HealthcareService", parse_qsl(query))
-    found = search(directory.index, directory.bodies, Viewer(1), request, "http://ror.example/fhir", "fr")
+    found = search(
+        directory.index, directory.bodies, Viewer(1), request, "http://ror.example/fhir", "fr"
+    )
     return msgspec.json.decode(found.body)
 
 
 def ids(bundle: dict[str, Any], mode: str) -> list[str]:
-    return sorted(entry["resource"]["id"] for entry in bundle.get("entry", ()) if entry["search"]["mode"] == mode)
+    return sorted(
+        entry["resource"]["id"]
+        for entry in bundle.get("entry", ())
+        if entry["search"]["mode"] == mode
+    )
 
 
 @pytest.mark.parametrize(("query", "matches", "included"), ANSWERS.values(), ids=ANSWERS)

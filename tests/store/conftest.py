@@ -48,7 +48,15 @@ def draft(
     """A draft whose content is its name."""
     body = f'{{"resourceType":"{resource_type}","id":"{resource_id}","name":"{name}"}}'.encode()
     entries = f"entries of {name}".encode()
-    return Draft(resource_type, resource_id, 1_700_000_000_000_000, body, entries, links, hashlib.sha256(body).digest())
+    return Draft(
+        resource_type,
+        resource_id,
+        1_700_000_000_000_000,
+        body,
+        entries,
+        links,
+        hashlib.sha256(body).digest(),
+    )
 
 
 def bodies_of(store: Store, rids: Sequence[int | None]) -> list[bytes]:

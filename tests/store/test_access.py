@@ -23,7 +23,12 @@ def reference(random: Random, resource_type: str) -> dict[str, str]:
 
 def offer(random: Random) -> dict[str, object]:
     return {
-        "extension": [{"url": ROR + "ror-healthcareservice-sensitive-unit", "valueBoolean": random.random() < 0.3}],
+        "extension": [
+            {
+                "url": ROR + "ror-healthcareservice-sensitive-unit",
+                "valueBoolean": random.random() < 0.3,
+            }
+        ],
         "type": [{"coding": [{"code": random.choice(("01", "04", "05", "99"))}]}],
         "location": [reference(random, "Location") for _ in range(random.randint(0, 2))],
         "providedBy": reference(random, "Organization"),
@@ -45,7 +50,12 @@ SHAPES = {
 
 
 def resource(random: Random, resource_type: str, resource_id: str) -> dict[str, object]:
-    return {"resourceType": resource_type, "id": resource_id, "note": random.random(), **SHAPES[resource_type](random)}
+    return {
+        "resourceType": resource_type,
+        "id": resource_id,
+        "note": random.random(),
+        **SHAPES[resource_type](random),
+    }
 
 
 def masks(path):
@@ -66,7 +76,10 @@ def test_masks_are_those_of_a_directory_written_at_once(tmp_path, seed):
     current: dict[tuple[str, str], dict[str, object]] = {}
 
     for _ in range(60):
-        batch = [resource(random, random.choice(list(SHAPES)), random.choice(IDS)) for _ in range(random.randint(1, 4))]
+        batch = [
+            resource(random, random.choice(list(SHAPES)), random.choice(IDS))
+            for _ in range(random.randint(1, 4))
+        ]
         batch = list({(one["resourceType"], one["id"]): one for one in batch}.values())
         for one in batch:
             if random.random() < 0.15:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from ror.access import Perimeter
-from ror.clients import Act, Action, Client, Kind, Rate, State
 from ror.errors import UsageError
-from ror.registry import Registry
+from ror.identity import Act, Action, Client, Kind, Rate, State
+from ror.identity.registry import Registry
+from ror.identity.tokens import new_signing_key
 from ror.store.contract import Store
-from ror.tokens import new_signing_key
 from tests.store.conftest import draft
 
 WHOLE = Client(
@@ -25,7 +25,11 @@ WHOLE = Client(
     rate=Rate(600, 100),
 )
 SUPPLIER = Client(
-    id="lits", name="Lits", kind=Kind.SUPPLIER, subject="CN=LITS", establishments=frozenset({"750000001"})
+    id="lits",
+    name="Lits",
+    kind=Kind.SUPPLIER,
+    subject="CN=LITS",
+    establishments=frozenset({"750000001"}),
 )
 PUBLIC = Client(id="public", name="Santé pour tous", profile=0, secret="scrypt$…")
 
@@ -39,7 +43,9 @@ def keep(store: Store, client: Client, action: Action = Action.ADD) -> Client:
 
 
 @pytest.mark.parametrize("client", [WHOLE, SUPPLIER, PUBLIC], ids=lambda client: client.id)
-def test_a_client_is_kept_whole(store: Store, open_again: Callable[[], Store], client: Client) -> None:
+def test_a_client_is_kept_whole(
+    store: Store, open_again: Callable[[], Store], client: Client
+) -> None:
     kept = keep(store, client)
 
     assert kept == replace(client, number=kept.number)
@@ -79,7 +85,9 @@ def test_a_change_that_is_refused_leaves_nothing(store: Store) -> None:
     assert store.clients.all()[0].state is State.ACTIVE
 
 
-def test_changes_made_at_once_by_two_processes_both_stand(store: Store, open_again: Callable[[], Store]) -> None:
+def test_changes_made_at_once_by_two_processes_both_stand(
+    store: Store, open_again: Callable[[], Store]
+) -> None:
     keep(store, SUPPLIER)
     stores = [store, open_again()]
 
@@ -91,7 +99,10 @@ def test_changes_made_at_once_by_two_processes_both_stand(store: Store, open_aga
         of.clients.change(act("lits", Action.GRANT_ESTABLISHMENTS), change)
 
     codes = [f"75000{number:04}" for number in range(10, 50)]
-    threads = [threading.Thread(target=grant, args=(stores[number % 2], code)) for number, code in enumerate(codes)]
+    threads = [
+        threading.Thread(target=grant, args=(stores[number % 2], code))
+        for number, code in enumerate(codes)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -103,7 +114,9 @@ def test_changes_made_at_once_by_two_processes_both_stand(store: Store, open_aga
 # --- the registry ----------------------------------------------------------------------------------------------------
 
 
-def test_the_registry_sees_what_another_process_has_just_done(store: Store, open_again: Callable[[], Store]) -> None:
+def test_the_registry_sees_what_another_process_has_just_done(
+    store: Store, open_again: Callable[[], Store]
+) -> None:
     registry = Registry(open_again())
     assert registry.current().clients == {}
 
@@ -140,7 +153,9 @@ def test_keys_succeed_each_other(store: Store, open_again: Callable[[], Store]) 
     assert registry.current().keys == (first, second)
 
 
-def test_of_two_processes_that_change_keys_at_once_one_does(store: Store, open_again: Callable[[], Store]) -> None:
+def test_of_two_processes_that_change_keys_at_once_one_does(
+    store: Store, open_again: Callable[[], Store]
+) -> None:
     first, second, third = (new_signing_key(now) for now in range(3))
     store.keys.succeed(first, None)
 

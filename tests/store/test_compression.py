@@ -5,7 +5,13 @@ import threading
 import pytest
 import zstandard
 
-from ror.store.compression import Codec, CorruptFrame, codec_of, dictionary_id, shipped_dictionary
+from ror.store.sqlite.compression import (
+    Codec,
+    CorruptFrame,
+    codec_of,
+    dictionary_id,
+    shipped_dictionary,
+)
 
 OTHER = zstandard.train_dictionary(
     2_048, [f'{{"other":"{n}","value":{n * 7}}}'.encode() for n in range(2_000)], dict_id=50_000
@@ -46,7 +52,9 @@ def test_a_frame_made_with_another_dictionary_is_read_with_it() -> None:
         pytest.param(b"not a frame", id="not a frame"),
         pytest.param(b"", id="nothing"),
         pytest.param(OURS.compress(b'{"resourceType":"Location"}' * 9)[:-3], id="cut short"),
-        pytest.param(Codec(OTHER, lambda _: None).compress(b'{"other":"1"}'), id="an unknown dictionary"),
+        pytest.param(
+            Codec(OTHER, lambda _: None).compress(b'{"other":"1"}'), id="an unknown dictionary"
+        ),
     ],
 )
 def test_a_frame_that_cannot_be_read_is_said_to_be_corrupt(frame: bytes) -> None:
@@ -60,7 +68,9 @@ def test_a_codec_serves_several_threads_at_once() -> None:
 
     def work(seed: int) -> None:
         for number in range(500):
-            body = f'{{"resourceType":"Location","id":"{seed}-{number}"}}'.encode() * (1 + number % 5)
+            body = f'{{"resourceType":"Location","id":"{seed}-{number}"}}'.encode() * (
+                1 + number % 5
+            )
             if codec.decompress(codec.compress(body)) != body:
                 wrong.append(body)
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from ror.store.group_commit import GroupCommit
+from ror.store.sqlite.group_commit import GroupCommit
 from tests.waiting import until
 
 
@@ -55,24 +55,30 @@ def together(writer: GroupCommit[Notebook], works: list[object]) -> list[Future[
     return futures
 
 
-def test_callers_at_the_same_moment_share_a_commit(writer: GroupCommit[Notebook], connection: Notebook) -> None:
+def test_callers_at_the_same_moment_share_a_commit(
+    writer: GroupCommit[Notebook], connection: Notebook
+) -> None:
     futures = together(writer, [lambda _, number=number: number for number in range(20)])
 
-    assert sorted(str(future.result()) for future in futures) == sorted(str(number) for number in range(20))
+    assert sorted(str(future.result()) for future in futures) == sorted(
+        str(number) for number in range(20)
+    )
     assert connection.statements.count("COMMIT") == 2
 
 
 def test_a_group_is_bounded(
     writer: GroupCommit[Notebook], connection: Notebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ror.store.group_commit.MOST_CALLERS", 5)
+    monkeypatch.setattr("ror.store.sqlite.group_commit.MOST_CALLERS", 5)
 
     together(writer, [lambda _: None] * 20)
 
     assert connection.statements.count("COMMIT") == 1 + 4
 
 
-def test_one_callers_failure_is_nobody_elses(writer: GroupCommit[Notebook], connection: Notebook) -> None:
+def test_one_callers_failure_is_nobody_elses(
+    writer: GroupCommit[Notebook], connection: Notebook
+) -> None:
     refused, *kept = together(writer, [lambda _: 1 // 0, lambda _: "kept", lambda _: "kept"])
 
     with pytest.raises(ZeroDivisionError):

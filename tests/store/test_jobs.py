@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ror import jobs
 from ror.errors import InvalidRequest
+from ror.store import jobs
 from ror.store.contract import Job, Store
 
 
@@ -25,7 +25,10 @@ def test_a_job_is_given_to_one_worker_only(store: Store, open_again: Callable[[]
         while job := mine.claim_job(["export"], worker, 60):
             claimed.append(job.id)
 
-    threads = [threading.Thread(target=work, args=(stores[number % 2], f"worker {number}")) for number in range(4)]
+    threads = [
+        threading.Thread(target=work, args=(stores[number % 2], f"worker {number}"))
+        for number in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -130,7 +133,9 @@ def test_a_bug_fails_the_job_and_reveals_nothing(store: Store) -> None:
     assert (failed.state, failed.progress) == ("failed", {})
 
 
-def test_cancelling_stops_the_worker_at_its_next_report(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cancelling_stops_the_worker_at_its_next_report(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(jobs, "BEAT_EVERY_S", 0.0)
     job = store.add_job("export", "alice", {})
     reports = []

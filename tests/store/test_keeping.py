@@ -54,11 +54,16 @@ def test_a_change_keeps_the_version_before(store: Store) -> None:
 
     outcomes = store.put([draft("eg-1", "après")], "bob")
 
-    lines = [(row.version, row.author, row.deleted) for row in store.history("Organization", "eg-1")]
+    lines = [
+        (row.version, row.author, row.deleted) for row in store.history("Organization", "eg-1")
+    ]
     bodies = [store.read_version("Organization", "eg-1", version) for version in (1, 2)]
     assert outcomes == [Outcome.UPDATED]
     assert lines == [(2, "bob", False), (1, "alice", False)]
-    assert [stored and stored.body for stored in bodies] == [draft("eg-1", "avant").body, draft("eg-1", "après").body]
+    assert [stored and stored.body for stored in bodies] == [
+        draft("eg-1", "avant").body,
+        draft("eg-1", "après").body,
+    ]
 
 
 def test_ids_belong_to_their_type(store: Store) -> None:
@@ -69,7 +74,9 @@ def test_ids_belong_to_their_type(store: Store) -> None:
 
 
 def test_a_resource_twice_in_a_batch_gets_two_versions_and_the_last_wins(store: Store) -> None:
-    outcomes = store.put([draft("eg-1", "a"), draft("eg-2"), draft("eg-1", "b"), draft("eg-1", "b")], "import")
+    outcomes = store.put(
+        [draft("eg-1", "a"), draft("eg-2"), draft("eg-1", "b"), draft("eg-1", "b")], "import"
+    )
 
     assert outcomes == [Outcome.CREATED, Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED]
     assert names(store, "eg-1") == [draft("eg-1", "b").body]
@@ -110,7 +117,9 @@ def test_a_deleted_resource_comes_back_with_the_next_version_and_the_same_rid(st
 
     outcomes = store.put([draft("eg-1")], "carole")
 
-    lines = [(row.version, row.author, row.deleted) for row in store.history("Organization", "eg-1")]
+    lines = [
+        (row.version, row.author, row.deleted) for row in store.history("Organization", "eg-1")
+    ]
     assert outcomes == [Outcome.CREATED]
     assert lines == [(3, "carole", False), (2, "bob", True), (1, "alice", False)]
     assert store.rid("Organization", "eg-1") == rid
@@ -142,9 +151,16 @@ def test_what_is_only_referred_to_has_a_rid_that_it_keeps(store: Store) -> None:
 
 
 def test_links_become_rids_in_order_within_a_batch_and_across_batches(store: Store) -> None:
-    links = (("Organization", "later"), ("Location", "never"), ("Organization", "earlier"), ("Organization", "later"))
+    links = (
+        ("Organization", "later"),
+        ("Location", "never"),
+        ("Organization", "earlier"),
+        ("Organization", "later"),
+    )
     store.put([draft("earlier")], "import")
-    store.put([draft("eg-1", links=links), draft("later", links=(("Organization", "later"),))], "import")
+    store.put(
+        [draft("eg-1", links=links), draft("later", links=(("Organization", "later"),))], "import"
+    )
     rids = {key: store.rid(*key) for key in (*links, ("Organization", "eg-1"))}
 
     rows = {row.id: row for row in store.index_rows([rid for rid in rids.values() if rid])}
@@ -173,8 +189,10 @@ def test_a_rebuild_of_an_empty_directory_is_one_empty_batch(store: Store) -> Non
     assert list(store.all_index_rows()) == [(0, [])]
 
 
-def test_a_rebuild_sees_one_moment_while_others_write(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ror.store.sqlite.ROWS_PER_BATCH", 10)
+def test_a_rebuild_sees_one_moment_while_others_write(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ror.store.sqlite.store.ROWS_PER_BATCH", 10)
     store.put([draft(f"a-{number}") for number in range(25)], "import")
 
     batches = store.all_index_rows()
@@ -187,7 +205,9 @@ def test_a_rebuild_sees_one_moment_while_others_write(store: Store, monkeypatch:
     assert {seq for seq, _ in (first, *rest)} == {25}
 
 
-def test_dangling_references_are_those_of_live_resources_to_what_is_absent_or_deleted(store: Store) -> None:
+def test_dangling_references_are_those_of_live_resources_to_what_is_absent_or_deleted(
+    store: Store,
+) -> None:
     store.put(
         [
             draft("a", links=(("Organization", "b"), ("Location", "never"))),
@@ -227,7 +247,9 @@ def test_the_change_log_is_ordered_and_cut_on_demand(store: Store) -> None:
     assert store.last_change() == 3
 
 
-def test_the_signal_moves_with_every_commit_and_only_then(store: Store, open_again: Callable[[], Store]) -> None:
+def test_the_signal_moves_with_every_commit_and_only_then(
+    store: Store, open_again: Callable[[], Store]
+) -> None:
     other = open_again()
     before = store.change_signal()
     unmoved = store.change_signal()
@@ -240,7 +262,9 @@ def test_the_signal_moves_with_every_commit_and_only_then(store: Store, open_aga
     assert len({before, own, store.change_signal()}) == 3
 
 
-def test_two_openings_of_a_directory_agree_on_rids(store: Store, open_again: Callable[[], Store]) -> None:
+def test_two_openings_of_a_directory_agree_on_rids(
+    store: Store, open_again: Callable[[], Store]
+) -> None:
     other = open_again()
     store.put([draft("a", links=(("Organization", "b"),))], "one")
     other.put([draft("b"), draft("x", resource_type="Task")], "two")
@@ -278,7 +302,9 @@ def test_a_large_body_and_an_empty_one_are_kept(store: Store) -> None:
     assert store.counts() == {"Organization": 2}
 
 
-def test_what_many_callers_put_at_the_same_moment_is_all_kept(store: Store, open_again: Callable[[], Store]) -> None:
+def test_what_many_callers_put_at_the_same_moment_is_all_kept(
+    store: Store, open_again: Callable[[], Store]
+) -> None:
     other = open_again()
     callers, each = 8, 25
 
@@ -327,7 +353,11 @@ def test_a_closed_store_says_that_it_is_closed(store: Store) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        pytest.param("postgresql://ror:secret@db/ror", "not supported by this version", id="PostgreSQL, for later"),
+        pytest.param(
+            "postgresql://ror:secret@db/ror",
+            "not supported by this version",
+            id="PostgreSQL, for later",
+        ),
         pytest.param("mysql://ror:secret@db/ror", "does not name a directory", id="another engine"),
         pytest.param("ror.sqlite", "does not name a directory", id="a bare path"),
         pytest.param("sqlite://ror.sqlite", "does not name a directory", id="two slashes"),

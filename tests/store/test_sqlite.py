@@ -17,13 +17,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ror import generating
+from ror import samples as generating
 from ror.errors import RorError, Unavailable, UsageError
-from ror.search import extract
-from ror.store import sqlite, sqlite_file
-from ror.store.compression import shipped_dictionary
+from ror.search.index import extract
 from ror.store.contract import Draft
-from ror.store.sqlite import SqliteStore
+from ror.store.sqlite import file as sqlite_file
+from ror.store.sqlite import store as sqlite
+from ror.store.sqlite.compression import shipped_dictionary
+from ror.store.sqlite.store import SqliteStore
 from tests.store.conftest import bodies_of, draft
 
 DECODER = msgspec.json.Decoder(float_hook=Decimal)
@@ -32,7 +33,7 @@ DECODER = msgspec.json.Decoder(float_hook=Decimal)
 WRITER = """
 import sys
 from pathlib import Path
-from ror.store.sqlite import SqliteStore
+from ror.store.sqlite.store import SqliteStore
 from tests.store.conftest import draft
 
 store = SqliteStore(Path(sys.argv[1]))
@@ -88,7 +89,9 @@ def store(path: Path) -> Iterator[SqliteStore]:
     store.close()
 
 
-def test_a_reader_notices_at_once_what_another_process_acknowledged(store: SqliteStore, path: Path) -> None:
+def test_a_reader_notices_at_once_what_another_process_acknowledged(
+    store: SqliteStore, path: Path
+) -> None:
     process = writing_process(path, 0, 1)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -126,8 +129,15 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(path: Path, seed: in
     process.wait()
 
     store = SqliteStore(path)
-    rids = [store.rid("Organization", f"{batch}-{number}") or 0 for batch in acknowledged for number in range(20)]
-    bodies, seqs = bodies_of(store, rids), [change.seq for change in store.changes_after(0, 1_000_000)]
+    rids = [
+        store.rid("Organization", f"{batch}-{number}") or 0
+        for batch in acknowledged
+        for number in range(20)
+    ]
+    bodies, seqs = (
+        bodies_of(store, rids),
+        [change.seq for change in store.changes_after(0, 1_000_000)],
+    )
     versions = [row.version for row in store.history("Organization", "counter")]
     store.close()
 
@@ -144,7 +154,9 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(path: Path, seed: in
 def test_the_file_is_durable_and_strict(store: SqliteStore, path: Path) -> None:
     with sqlite3.connect(path) as connection:
         journal = connection.execute("PRAGMA journal_mode").fetchone()
-        tables = connection.execute("SELECT name, strict FROM pragma_table_list WHERE name NOT LIKE 'sqlite_%'")
+        tables = connection.execute(
+            "SELECT name, strict FROM pragma_table_list WHERE name NOT LIKE 'sqlite_%'"
+        )
         strict = dict(tables.fetchall())
     connection.close()
 
@@ -154,7 +166,9 @@ def test_the_file_is_durable_and_strict(store: SqliteStore, path: Path) -> None:
     assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
-def test_an_older_file_is_brought_up_to_date_with_what_it_holds(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_file_is_brought_up_to_date_with_what_it_holds(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     older = SqliteStore(path)
     older.put([draft("kept")], "import")
     older.close()
@@ -165,23 +179,33 @@ def test_an_older_file_is_brought_up_to_date_with_what_it_holds(path: Path, monk
     newer = SqliteStore(path)
 
     found = newer.read("Organization", "kept")
-    rows = newer._connection.execute("SELECT a, (SELECT * FROM pragma_user_version) FROM added").fetchall()
+    rows = newer._connection.execute(
+        "SELECT a, (SELECT * FROM pragma_user_version) FROM added"
+    ).fetchall()
     newer.close()
     assert found is not None
     assert rows == [(1, known[-1][0] + 1)]
 
 
-def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_that_fails_leaves_the_file_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     SqliteStore(path).close()
     known = sqlite_file.migrations()
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_file, "migrations", lambda: [*known, (99, "CREATE TABLE added (a);\nCREATE NONSENSE;\n")])
+        patch.setattr(
+            sqlite_file,
+            "migrations",
+            lambda: [*known, (99, "CREATE TABLE added (a);\nCREATE NONSENSE;\n")],
+        )
         with pytest.raises(RorError, match="NONSENSE"):
             SqliteStore(path)
 
     store = SqliteStore(path)
 
-    tables = store._connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'added'").fetchone()
+    tables = store._connection.execute(
+        "SELECT count(*) FROM sqlite_schema WHERE name = 'added'"
+    ).fetchone()
     store.close()
     assert tables == (0,)
 
@@ -218,9 +242,13 @@ def damaged_file(path: Path) -> None:
     ("prepare", "said"),
     [
         pytest.param(
-            lambda path: path.write_text("not a database, not at all" * 50), "not an SQLite", id="a text file"
+            lambda path: path.write_text("not a database, not at all" * 50),
+            "not an SQLite",
+            id="a text file",
         ),
-        pytest.param(foreign_database, "belongs to another program", id="another program's database"),
+        pytest.param(
+            foreign_database, "belongs to another program", id="another program's database"
+        ),
         pytest.param(newer_schema, "schema is number 1000", id="a newer schema"),
         pytest.param(damaged_file, "is damaged", id="a damaged file"),
         pytest.param(Path.mkdir, "is a folder", id="a folder"),
@@ -259,7 +287,13 @@ def test_a_full_disk_refuses_the_write_and_keeps_the_rest(store: SqliteStore) ->
     store._connection.execute(f"PRAGMA max_page_count = {pages}")
 
     with pytest.raises(Unavailable, match="is full"):
-        store.put([Draft("Location", str(n), 0, random.randbytes(900), b"", (), b"d") for n in range(200)], "import")
+        store.put(
+            [
+                Draft("Location", str(n), 0, random.randbytes(900), b"", (), b"d")
+                for n in range(200)
+            ],
+            "import",
+        )
 
     store._connection.execute("PRAGMA max_page_count = 1000000")
     assert store.read("Organization", "before") is not None
@@ -291,7 +325,10 @@ def test_readers_go_on_while_somebody_writes(store: SqliteStore, path: Path) -> 
     other.execute("BEGIN IMMEDIATE")
     read: list[list[bytes]] = []
 
-    threads = [threading.Thread(target=lambda: read.append(bodies_of(store, [rid] * 100))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: read.append(bodies_of(store, [rid] * 100)))
+        for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -302,7 +339,9 @@ def test_readers_go_on_while_somebody_writes(store: SqliteStore, path: Path) -> 
     assert read == [[draft("a").body] * 100] * 8
 
 
-def test_every_statement_of_a_rebuild_sees_the_same_moment(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_statement_of_a_rebuild_sees_the_same_moment(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store.put([draft("before")], "import")
     type_names = sqlite._type_names
 
@@ -324,7 +363,9 @@ def test_a_directory_takes_less_than_600_bytes_per_resource(store: SqliteStore, 
         resource = DECODER.decode(body)
         entries, links = extract.pack(resource["resourceType"], extract.extract(resource))
         digest = hashlib.blake2b(body, digest_size=16).digest()
-        drafts.append(Draft(resource["resourceType"], resource["id"], 0, body, entries, links, digest))
+        drafts.append(
+            Draft(resource["resourceType"], resource["id"], 0, body, entries, links, digest)
+        )
     store.put(drafts, "import")
     store.close()
 

@@ -1,4 +1,14 @@
-"""Who is asking, and what may they see?"""
+"""
+What a viewer may see.
+
+    viewers     who is looking: an access profile and a perimeter
+    facts       facts about a resource that the policy depends on
+    policy      the access matrix, evaluated
+    parts       the governed parts of a resource
+    cutting     a body cut for a profile
+    references  references to hidden resources
+    misplaced   governed extensions in places that no rule guards
+"""
 
 from ror.access.viewers import OPEN_DATA, SEES_EVERYTHING, Perimeter, Viewer, anonymous_viewer
 

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from ror.access.parts import Group
-from ror.subsetting import SUBSETTED
+from ror.resources.subset import SUBSETTED
 
 _TAG: Final = bytes(SUBSETTED)
 _decode_plan: Final = msgspec.msgpack.Decoder().decode
@@ -20,7 +20,11 @@ _decode_plan: Final = msgspec.msgpack.Decoder().decode
 @lru_cache(maxsize=4096)
 def hidden_codes(shades: bytes, profile_mask: int) -> bytes:
     """The codes of the parts that a profile, given as its bit, may not see."""
-    return bytes(code for code, mask in zip(shades[2::2], shades[3::2], strict=True) if not mask & profile_mask)
+    return bytes(
+        code
+        for code, mask in zip(shades[2::2], shades[3::2], strict=True)
+        if not mask & profile_mask
+    )
 
 
 def may_see(shades: bytes, profile_mask: int) -> bool:

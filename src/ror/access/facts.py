@@ -57,9 +57,16 @@ def own_facts(resource: Mapping[str, Any]) -> int:
         return 0
     facts = 0
     for extension in resource.get("extension", ()):
-        if name_of_extension(extension) == SENSITIVE_UNIT and extension.get("valueBoolean") is not False:
+        if (
+            name_of_extension(extension) == SENSITIVE_UNIT
+            and extension.get("valueBoolean") is not False
+        ):
             facts = SENSITIVE
-    codes = [coding.get("code") for concept in resource.get("type", ()) for coding in concept.get("coding", ())]
+    codes = [
+        coding.get("code")
+        for concept in resource.get("type", ())
+        for coding in concept.get("coding", ())
+    ]
     for code in codes or [None]:
         facts |= FIELDS.get(code, OTHER_FIELD)
     return facts

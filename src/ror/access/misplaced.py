@@ -47,9 +47,15 @@ def misplaced(resource: Mapping[str, Any], written: bytes) -> list[Misplaced]:
 @cache
 def _places() -> Mapping[tuple[str, str | None, str], str]:
     """Where each governed extension may stand, in words: by type, by the extension that it stands in, by its name."""
-    keys = {(row["type"], row.get("within"), row["extension"]) for row in element_rows() if "extension" in row}
+    keys = {
+        (row["type"], row.get("within"), row["extension"])
+        for row in element_rows()
+        if "extension" in row
+    }
     keys.add(("HealthcareService", None, SENSITIVE_UNIT))
-    return {key: f"{key[0]}.extension" + (f"({key[1]}).extension" if key[1] else "") for key in keys}
+    return {
+        key: f"{key[0]}.extension" + (f"({key[1]}).extension" if key[1] else "") for key in keys
+    }
 
 
 @cache
@@ -60,14 +66,20 @@ def _names() -> re.Pattern[bytes]:
     return re.compile(rf'(?:{"|".join(names)})[|"]'.encode())
 
 
-def _in_place(extensions: Iterable[Mapping[str, Any]], resource_type: str, within: str | None) -> int:
+def _in_place(
+    extensions: Iterable[Mapping[str, Any]], resource_type: str, within: str | None
+) -> int:
     """How many of these extensions, and of those inside them, stand where a rule says."""
     names = [(one, name_of_extension(one)) for one in extensions]
     placed = [(one, name) for one, name in names if (resource_type, within, name) in _places()]
-    return len(placed) + sum(_in_place(one.get("extension", ()), resource_type, name) for one, name in placed)
+    return len(placed) + sum(
+        _in_place(one.get("extension", ()), resource_type, name) for one, name in placed
+    )
 
 
-def _astray(node: Mapping[str, Any], path: str, resource_type: str, within: str | None) -> Iterator[Misplaced]:
+def _astray(
+    node: Mapping[str, Any], path: str, resource_type: str, within: str | None
+) -> Iterator[Misplaced]:
     """Those below a node that stand nowhere; `within` is the governed extension that the node is, None at the root."""
     for member, value in node.items():
         element = f"{path}.{member.removeprefix('_')}"
@@ -75,7 +87,11 @@ def _astray(node: Mapping[str, Any], path: str, resource_type: str, within: str 
             if not isinstance(item, dict):
                 continue
             here = f"{element}[{number}]" if isinstance(value, list) else element
-            name = name_of_extension(item) if member in ("extension", "modifierExtension") else _NOWHERE
+            name = (
+                name_of_extension(item)
+                if member in ("extension", "modifierExtension")
+                else _NOWHERE
+            )
             is_placed = member == "extension" and (resource_type, within, name) in _places()
             belongs = sorted(words for key, words in _places().items() if key[2] == name)
             if belongs and not is_placed:

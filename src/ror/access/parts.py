@@ -86,7 +86,9 @@ def _shades_below(node: Resource, members: Mapping[str, _Rows], level: int) -> S
         if items:
             items = items if isinstance(items, list) else [items]
             every = rows.get(None)
-            shades = [_shade(item, every or rows.get(name_of_extension(item)), level) for item in items]
+            shades = [
+                _shade(item, every or rows.get(name_of_extension(item)), level) for item in items
+            ]
             if any(shade is not OPEN for shade in shades):
                 found[member] = shades
     return found
@@ -157,7 +159,9 @@ def _specific_unless(open_systems: frozenset[str]) -> Callable[[Resource, int], 
     def grade(concept: Resource, level: int) -> int | None:
         codings = concept.get("coding", ())
         is_open = (
-            codings and not concept.get("extension") and all(_nomenclature(one) in open_systems for one in codings)
+            codings
+            and not concept.get("extension")
+            and all(_nomenclature(one) in open_systems for one in codings)
         )
         return None if is_open else 0
 
@@ -260,7 +264,11 @@ def laid_out(resource: Resource, shades: Shades) -> tuple[bytes, bytes]:
 
 def _levelled(body: bytes, members: Group) -> bytes:
     """The digest of what stands in a body under a rule that looks at a level."""
-    parts = b"".join(body[start:end] for start, end, code in _children_below(members) if code in _levelled_codes())
+    parts = b"".join(
+        body[start:end]
+        for start, end, code in _children_below(members)
+        if code in _levelled_codes()
+    )
     return blake2b(parts, digest_size=_DIGEST_BYTES).digest() if parts else b""
 
 

@@ -49,7 +49,9 @@ _TERMS: Final[Mapping[str, Any]] = {
 
 @cache
 def _tables() -> Mapping[str, Any]:
-    return tomllib.loads(files("ror.knowledge").joinpath("access_policy.toml").read_text("utf-8"))
+    return tomllib.loads(
+        files("ror.standard.knowledge").joinpath("access_policy.toml").read_text("utf-8")
+    )
 
 
 def element_rows() -> Sequence[Mapping[str, Any]]:
@@ -200,4 +202,6 @@ def _all_hold(terms: Iterable[str], facts: int, grade: int) -> bool:
 @lru_cache(maxsize=65536)
 def _shades(name: str, codes: bytes, facts: int) -> bytes:
     masks = [_mask(name, code, facts) for code in codes]
-    return bytes(byte for code, mask in zip(codes, masks, strict=True) for byte in (code, mask & masks[0]))
+    return bytes(
+        byte for code, mask in zip(codes, masks, strict=True) for byte in (code, mask & masks[0])
+    )

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ror.search.values import is_reference
-from ror.subsetting import SUBSETTED
+from ror.resources.subset import SUBSETTED
+from ror.standard.references import is_reference
 
 _decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode

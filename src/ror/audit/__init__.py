@@ -1,1 +1,11 @@
-"""What is written of a call, how is it chained and signed, and does a chain hold?"""
+"""
+The audit trail: what is recorded of each call and each act of management.
+
+    records     the record of a call
+    events      records as FHIR AuditEvents
+    chain       the hash chain of records
+    digests     the signed digest of each day
+    pseudonyms  search values that must not be readable
+    acts        recording acts of management
+    trail/      the files of the trail: writing, reading, verifying
+"""

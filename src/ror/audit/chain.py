@@ -160,7 +160,9 @@ class Walk:
         # What follows is checked against what this link says, so that one change is told once.
         self._follow(link.number, link.head)
 
-    def _of_record(self, record: Kept | None, text: bytes, is_linked: bool) -> Iterator[Kept | Break]:
+    def _of_record(
+        self, record: Kept | None, text: bytes, is_linked: bool
+    ) -> Iterator[Kept | Break]:
         if record is None and not is_linked:
             self._torn = range(self._torn.start or self.seen, self.seen + 1)
             self._torn_bytes += len(text)

@@ -16,21 +16,50 @@ from ror.audit.records import Act, Call, ImportBegun, ImportEnded, Told
 Event = dict[str, Any]
 
 _DICOM: Final = "http://dicom.nema.org/resources/ontology/DCM"
-_REST: Final = ("http://terminology.hl7.org/CodeSystem/audit-event-type", "rest", "RESTful Operation")
+_REST: Final = (
+    "http://terminology.hl7.org/CodeSystem/audit-event-type",
+    "rest",
+    "RESTful Operation",
+)
 _IMPORT: Final = (_DICOM, "110107", "Import")
 _SECURITY_ALERT: Final = (_DICOM, "110113", "Security Alert")
 _SECURITY_CONFIGURATION: Final = (_DICOM, "110129", "Security Configuration")
 _APPLICATION: Final = (_DICOM, "110150", "Application")
-_SERVER: Final = ("http://terminology.hl7.org/CodeSystem/security-source-type", "4", "Application Server")
-_SYSTEM_OBJECT: Final = ("http://terminology.hl7.org/CodeSystem/audit-entity-type", "2", "System Object")
+_SERVER: Final = (
+    "http://terminology.hl7.org/CodeSystem/security-source-type",
+    "4",
+    "Application Server",
+)
+_SYSTEM_OBJECT: Final = (
+    "http://terminology.hl7.org/CodeSystem/audit-entity-type",
+    "2",
+    "System Object",
+)
 _QUERY: Final = ("http://terminology.hl7.org/CodeSystem/object-role", "24", "Query")
 _INTERACTIONS: Final = "http://hl7.org/fhir/restful-interaction"
 
 _KNOWN_INTERACTIONS: Final = frozenset(
-    {"read", "vread", "update", "patch", "delete", "create", "search-type", "search-system", "operation"}
+    {
+        "read",
+        "vread",
+        "update",
+        "patch",
+        "delete",
+        "create",
+        "search-type",
+        "search-system",
+        "operation",
+    }
     | {"history-instance", "history-type", "history-system", "capabilities"}
 )
-_ACTIONS: Final[Mapping[str, str]] = {"GET": "R", "HEAD": "R", "PUT": "U", "PATCH": "U", "POST": "C", "DELETE": "D"}
+_ACTIONS: Final[Mapping[str, str]] = {
+    "GET": "R",
+    "HEAD": "R",
+    "PUT": "U",
+    "PATCH": "U",
+    "POST": "C",
+    "DELETE": "D",
+}
 _EXECUTED: Final = frozenset({"search-type", "search-system", "operation"})
 
 _SUCCESS, _MINOR, _SERIOUS = "0", "4", "8"
@@ -110,7 +139,9 @@ def _asked(call: Call) -> Event:
     if call.interaction == "read" and not call.path.startswith("#"):
         entity["what"] = {"reference": "/".join(call.path.rstrip("/").split("/")[-2:])}
         return entity
-    request = f"{call.method} {call.path}" + (f"?{urlencode(call.query, safe=':/,.|#*')}" if call.query else "")
+    request = f"{call.method} {call.path}" + (
+        f"?{urlencode(call.query, safe=':/,.|#*')}" if call.query else ""
+    )
     entity["role"] = _coding(_QUERY)
     entity["query"] = base64.b64encode(request.encode()).decode("ascii")
     return entity
@@ -134,7 +165,9 @@ def _of_act(act: Act) -> Event:
         "recorded": act.at,
         "outcome": _SUCCESS,
         "agent": [{"name": act.by, "requestor": True}],
-        "entity": [{"type": _coding(_SYSTEM_OBJECT), "name": act.subject, "description": act.action}],
+        "entity": [
+            {"type": _coding(_SYSTEM_OBJECT), "name": act.subject, "description": act.action}
+        ],
     }
 
 
@@ -142,9 +175,14 @@ def _details(record: Told) -> Iterator[tuple[str, str]]:
     """What the trail tells and the standard has no element for."""
     match record:
         case Call():
-            numbers = {name: getattr(record, name) for name in ("profile", "total", "matches", "included", "withheld")}
+            numbers = {
+                name: getattr(record, name)
+                for name in ("profile", "total", "matches", "included", "withheld")
+            }
             yield "request_id", record.request_id
-            yield from ((name, str(number)) for name, number in numbers.items() if number is not None)
+            yield from (
+                (name, str(number)) for name, number in numbers.items() if number is not None
+            )
             if record.policy is not None:
                 yield "policy", record.policy
             if record.certificate is not None:

@@ -1,8 +1,26 @@
 """
 The command line: a thin translator between a terminal and the rooms that do the work.
 
-`commands` says what can be typed, and imports nothing heavy; each command loads its own room when it runs. Whatever
-goes wrong and can be told is one line on standard error, in the language of the environment.
+    audit_commands   `ror audit`
+    auditing         what it does
+    client_commands  `ror client`
+    clients          what it does
+    commands         the application and its main commands
+    demo_clients     the clients of the demonstration
+    demonstration    `ror demo`
+    generation       `ror generate`
+    importation      `ror import`
+    key_commands     `ror keys`
+    keys             what it does
+    options          options shared by commands
+    output           files written whole
+    pki              what `ror pki` does
+    pki_commands     `ror pki`
+    policies         what `ror policy` does
+    policy_commands  `ror policy`
+    showing          `ror stats`, `ror explain`, `ror reindex`
+    speaking         printing in the language of the user
+    tracing          audit records of commands
 """
 
 import os

@@ -7,21 +7,31 @@ import typer
 from ror.cli.options import ConfigFile, Database, Machine, settings
 from ror.cli.speaking import SpokenCommand, SpokenGroup, say
 
-app: Final = typer.Typer(cls=SpokenGroup, help=say("cli.audit"), no_args_is_help=True, rich_markup_mode="rich")
+app: Final = typer.Typer(
+    cls=SpokenGroup, help=say("cli.audit"), no_args_is_help=True, rich_markup_mode="rich"
+)
 
-TrailFolder = Annotated[str | None, typer.Option("--audit-folder", metavar="FOLDER", help=say("setting.audit_folder"))]
+TrailFolder = Annotated[
+    str | None, typer.Option("--audit-folder", metavar="FOLDER", help=say("setting.audit_folder"))
+]
 Client = Annotated[str | None, typer.Option("--client", metavar="ID", help=say("cli.audit-client"))]
 Since = Annotated[str | None, typer.Option("--since", metavar="DATE", help=say("cli.audit-since"))]
 Until = Annotated[str | None, typer.Option("--until", metavar="DATE", help=say("cli.audit-until"))]
-Status = Annotated[str | None, typer.Option("--status", metavar="STATUS", help=say("cli.audit-status"))]
+Status = Annotated[
+    str | None, typer.Option("--status", metavar="STATUS", help=say("cli.audit-status"))
+]
 PathPart = Annotated[str | None, typer.Option("--path", metavar="TEXT", help=say("cli.audit-path"))]
-RequestId = Annotated[str | None, typer.Option("--request-id", metavar="ID", help=say("cli.audit-request-id"))]
+RequestId = Annotated[
+    str | None, typer.Option("--request-id", metavar="ID", help=say("cli.audit-request-id"))
+]
 Value = Annotated[str | None, typer.Option("--value", metavar="TEXT", help=say("cli.audit-value"))]
 
 
 @app.command("verify", cls=SpokenCommand, help=say("cli.audit-verify"))
 def verify(
-    key: Annotated[str | None, typer.Option("--key", metavar="FINGERPRINT", help=say("cli.audit-key"))] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="FINGERPRINT", help=say("cli.audit-key"))
+    ] = None,
     database: Database = None,
     audit_folder: TrailFolder = None,
     machine: Machine = False,
@@ -29,7 +39,9 @@ def verify(
 ) -> int:
     from ror.cli import auditing
 
-    return auditing.verified(settings(config, database=database, audit_folder=audit_folder), key, machine)
+    return auditing.verified(
+        settings(config, database=database, audit_folder=audit_folder), key, machine
+    )
 
 
 @app.command("search", cls=SpokenCommand, help=say("cli.audit-search"))
@@ -54,8 +66,12 @@ def search(
 
 @app.command("export", cls=SpokenCommand, help=say("cli.audit-export"))
 def export(
-    shape: Annotated[str, typer.Option("--format", metavar="FORMAT", help=say("cli.audit-format"))] = "ndjson",
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help=say("cli.audit-output"))] = "-",
+    shape: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help=say("cli.audit-format"))
+    ] = "ndjson",
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help=say("cli.audit-output"))
+    ] = "-",
     client: Client = None,
     since: Since = None,
     until: Until = None,
@@ -70,4 +86,6 @@ def export(
     from ror.cli import auditing
 
     asked = auditing.Asked(client, since, until, status, path, request_id, value)
-    auditing.export(settings(config, database=database, audit_folder=audit_folder), asked, shape, output)
+    auditing.export(
+        settings(config, database=database, audit_folder=audit_folder), asked, shape, output
+    )

@@ -15,15 +15,15 @@ import msgspec
 from ror import runtime
 from ror.audit.events import audit_event
 from ror.audit.records import DAY_LENGTH, LAST_DAY, Act, Call, ImportBegun, ImportEnded, instant
+from ror.audit.trail.folder import FILE_MODE, Folder
+from ror.audit.trail.reading import Found, Wanted, find
+from ror.audit.trail.verifying import Finding, Verdict, verify
 from ror.cli.output import opened
 from ror.cli.showing import existing_store
 from ror.cli.speaking import answer, say, tell
 from ror.errors import UsageError
-from ror.search.values import covering
+from ror.search.language.values import covering
 from ror.settings import Settings
-from ror.trail.folder import FILE_MODE, Folder
-from ror.trail.reading import Found, Wanted, find
-from ror.trail.verifying import Finding, Verdict, verify
 
 NOT_WHOLE: Final = 1
 """The exit code when a fault is found."""
@@ -73,12 +73,16 @@ def _key_of_directory(settings: Settings) -> str | None:
 def _tell_verdict(verdict: Verdict) -> None:
     for finding in verdict.findings:
         answer(f"{_place(finding)}: {say(f'audit.{finding.what}', **finding.told)}")
-    counts = {name: say.number(getattr(verdict, name)) for name in ("files", "lines", "days_signed")}
+    counts = {
+        name: say.number(getattr(verdict, name)) for name in ("files", "lines", "days_signed")
+    }
     answer(say("audit.whole" if verdict.is_whole else "audit.broken", **counts))
     if verdict.key is not None:
         answer(say("audit.fingerprint", fingerprint=verdict.key))
     if verdict.last_digest is not None:
-        answer(say("audit.last-digest", day=verdict.last_digest.day, sha256=verdict.last_digest.sha256))
+        answer(
+            say("audit.last-digest", day=verdict.last_digest.day, sha256=verdict.last_digest.sha256)
+        )
 
 
 def _place(finding: Finding) -> str:
@@ -114,7 +118,8 @@ def search(settings: Settings, asked: Asked, machine: bool) -> None:
     lines = find(folder, _wanted(folder, asked))
     if machine:
         _answer_array(
-            {"file": one.file, "line": one.number, **json.loads(one.text.decode(errors="replace"))} for one in lines
+            {"file": one.file, "line": one.number, **json.loads(one.text.decode(errors="replace"))}
+            for one in lines
         )
         return
     count = 0
@@ -152,17 +157,34 @@ def _told_call(call: Call) -> str:
 
 def _told_begun(begun: ImportBegun) -> str:
     files = ", ".join(begun.files)
-    return say("audit.import-begun", at=begun.at, by=begun.by, author=begun.author, files=files, run=begun.run)
+    return say(
+        "audit.import-begun",
+        at=begun.at,
+        by=begun.by,
+        author=begun.author,
+        files=files,
+        run=begun.run,
+    )
 
 
 def _told_ended(ended: ImportEnded) -> str:
-    counts = {name: say.number(getattr(ended, name)) for name in ("created", "updated", "unchanged", "refused")}
+    counts = {
+        name: say.number(getattr(ended, name))
+        for name in ("created", "updated", "unchanged", "refused")
+    }
     key = "audit.import-interrupted" if ended.interrupted else "audit.import-ended"
     return say(key, at=ended.at, run=ended.run, **counts)
 
 
 def _told_act(act: Act) -> str:
-    return say("audit.act", at=act.at, by=act.by, action=act.action, subject=act.subject, reason=act.reason or "-")
+    return say(
+        "audit.act",
+        at=act.at,
+        by=act.by,
+        action=act.action,
+        subject=act.subject,
+        reason=act.reason or "-",
+    )
 
 
 _TOLD: Final[Mapping[type, Callable[[Any], str]]] = {

@@ -9,35 +9,51 @@ import typer
 from ror.cli.options import By, ConfigFile, Database, Machine, Reason, settings
 from ror.cli.speaking import SpokenCommand, SpokenGroup, say
 
-app: Final = typer.Typer(cls=SpokenGroup, help=say("cli.client"), no_args_is_help=True, rich_markup_mode="rich")
+app: Final = typer.Typer(
+    cls=SpokenGroup, help=say("cli.client"), no_args_is_help=True, rich_markup_mode="rich"
+)
 
 ClientId = Annotated[str, typer.Argument(metavar="ID", help=say("cli.client-id"))]
 CallsPerMinute = Annotated[
-    int | None, typer.Option("--calls-per-minute", min=1, max=1_000_000, help=say("cli.client-calls"))
+    int | None,
+    typer.Option("--calls-per-minute", min=1, max=1_000_000, help=say("cli.client-calls")),
 ]
-Burst = Annotated[int | None, typer.Option("--burst", min=1, max=1_000_000, help=say("cli.client-burst"))]
+Burst = Annotated[
+    int | None, typer.Option("--burst", min=1, max=1_000_000, help=say("cli.client-burst"))
+]
 
 
 @app.command("add", cls=SpokenCommand, help=say("cli.client-add"))
 def add(
     client_id: ClientId,
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help=say("cli.client-name"))] = "",
-    profile: Annotated[int | None, typer.Option("--profile", min=0, max=5, help=say("cli.client-profile"))] = None,
+    profile: Annotated[
+        int | None, typer.Option("--profile", min=0, max=5, help=say("cli.client-profile"))
+    ] = None,
     supplier: Annotated[bool, typer.Option("--supplier", help=say("cli.client-supplier"))] = False,
-    subject: Annotated[str | None, typer.Option("--subject", metavar="DN", help=say("cli.client-subject"))] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", metavar="DN", help=say("cli.client-subject"))
+    ] = None,
     certificate: Annotated[
-        Path | None, typer.Option("--certificate", metavar="FILE", help=say("cli.client-certificate"))
+        Path | None,
+        typer.Option("--certificate", metavar="FILE", help=say("cli.client-certificate")),
     ] = None,
     regions: Annotated[
         list[str] | None, typer.Option("--region", metavar="CODE", help=say("cli.client-region"))
     ] = None,
-    fields: Annotated[list[str] | None, typer.Option("--field", metavar="CODE", help=say("cli.client-field"))] = None,
-    user_profiles: Annotated[
-        list[str] | None, typer.Option("--user-profile", metavar="CODE", help=say("cli.client-user-profile"))
+    fields: Annotated[
+        list[str] | None, typer.Option("--field", metavar="CODE", help=say("cli.client-field"))
     ] = None,
-    roles: Annotated[list[str] | None, typer.Option("--role", metavar="CODE", help=say("cli.client-role"))] = None,
+    user_profiles: Annotated[
+        list[str] | None,
+        typer.Option("--user-profile", metavar="CODE", help=say("cli.client-user-profile")),
+    ] = None,
+    roles: Annotated[
+        list[str] | None, typer.Option("--role", metavar="CODE", help=say("cli.client-role"))
+    ] = None,
     establishments: Annotated[
-        list[str] | None, typer.Option("--establishment", metavar="ID", help=say("cli.client-establishment"))
+        list[str] | None,
+        typer.Option("--establishment", metavar="ID", help=say("cli.client-establishment")),
     ] = None,
     calls_per_minute: CallsPerMinute = None,
     burst: Burst = None,
@@ -75,7 +91,12 @@ def list_(database: Database = None, machine: Machine = False, config: ConfigFil
 
 
 @app.command("show", cls=SpokenCommand, help=say("cli.client-show"))
-def show(client_id: ClientId, database: Database = None, machine: Machine = False, config: ConfigFile = None) -> None:
+def show(
+    client_id: ClientId,
+    database: Database = None,
+    machine: Machine = False,
+    config: ConfigFile = None,
+) -> None:
     from ror.cli import clients
 
     clients.show(settings(config, database=database), client_id, machine)
@@ -94,7 +115,9 @@ def _changing_state(action: str) -> Callable[..., None]:
     ) -> None:
         from ror.cli import clients
 
-        clients.change_state(settings(config, database=database), client_id, action, by, reason, machine)
+        clients.change_state(
+            settings(config, database=database), client_id, action, by, reason, machine
+        )
 
     return change
 
@@ -139,7 +162,9 @@ def grant_establishments(
     from ror.cli import clients
 
     given = tuple(granted or ()), tuple(withdrawn or ())
-    clients.grant_establishments(settings(config, database=database), client_id, *given, by, reason, machine)
+    clients.grant_establishments(
+        settings(config, database=database), client_id, *given, by, reason, machine
+    )
 
 
 @app.command("set-rate", cls=SpokenCommand, help=say("cli.client-set-rate"))
@@ -155,4 +180,6 @@ def set_rate(
 ) -> None:
     from ror.cli import clients
 
-    clients.set_rate(settings(config, database=database), client_id, calls_per_minute, burst, by, reason, machine)
+    clients.set_rate(
+        settings(config, database=database), client_id, calls_per_minute, burst, by, reason, machine
+    )

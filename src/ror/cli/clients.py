@@ -14,19 +14,20 @@ from typing import Any, Final
 from cryptography import x509
 from rich.table import Table
 
-from ror import enrolling, terminology
 from ror.access import Perimeter
-from ror.acting import TracedClients
-from ror.certificates import distinguished_name, written_name
+from ror.audit.acts import TracedClients
+from ror.audit.trail.tending import user
 from ror.cli.showing import console, existing_store
 from ror.cli.speaking import answer, say, tell
-from ror.clients import Act, Action, Client, Kind, Rate, announcements, rate_of
-from ror.enrolling import Signature
 from ror.errors import UsageError
+from ror.identity import Act, Action, Client, Kind, Rate, announcements, rate_of
+from ror.identity import enrolment as enrolling
+from ror.identity.certificates import distinguished_name, written_name
+from ror.identity.enrolment import Signature
+from ror.identity.keeping import ClientStore
 from ror.runtime import open_acts, use_tables
 from ror.settings import Settings
-from ror.store.contract import ClientStore
-from ror.trail.tending import user
+from ror.standard import terminology
 
 REGIONS: Final = "https://mos.esante.gouv.fr/NOS/TRE_R30-RegionOM/FHIR/TRE-R30-RegionOM"
 FIELDS: Final = "https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite"
@@ -61,14 +62,18 @@ def add(settings: Settings, asked: Asked, by: str | None, reason: str, machine: 
     _tell_enrolled(enrolled, machine)
 
 
-def rotate_secret(settings: Settings, client_id: str, by: str | None, reason: str, machine: bool) -> None:
+def rotate_secret(
+    settings: Settings, client_id: str, by: str | None, reason: str, machine: bool
+) -> None:
     """Give a client another secret, told here and nowhere else."""
     with _clients(settings) as clients:
         enrolled = enrolling.rotate_secret(clients, client_id, _signature(by, reason))
     _tell_enrolled(enrolled, machine)
 
 
-def change_state(settings: Settings, client_id: str, action: str, by: str | None, reason: str, machine: bool) -> None:
+def change_state(
+    settings: Settings, client_id: str, action: str, by: str | None, reason: str, machine: bool
+) -> None:
     """Suspend, resume or revoke a client."""
     with _clients(settings) as clients:
         client = enrolling.change_state(clients, client_id, Action(action), _signature(by, reason))
@@ -112,11 +117,21 @@ def show(settings: Settings, client_id: str, machine: bool) -> None:
     with _clients(settings) as clients:
         client, acts = enrolling.found(clients, client_id), clients.acts(client_id)
     if machine:
-        answer(json.dumps({**_facts(client), "acts": [_of_act(act) for act in acts]}, ensure_ascii=False))
+        answer(
+            json.dumps(
+                {**_facts(client), "acts": [_of_act(act) for act in acts]}, ensure_ascii=False
+            )
+        )
         return
     _tell(client, machine=False)
     for act in acts:
-        told = say("cli.client-act", at=_instant(act.at), action=act.action.value, by=act.by, reason=act.reason or "-")
+        told = say(
+            "cli.client-act",
+            at=_instant(act.at),
+            action=act.action.value,
+            by=act.by,
+            reason=act.reason or "-",
+        )
         answer(told)
 
 
@@ -128,10 +143,22 @@ def show_all(settings: Settings, machine: bool) -> None:
         answer(json.dumps([_facts(client) for client in known], ensure_ascii=False))
         return
     table = Table(box=None)
-    for heading in ("client-heading", "client-state", "client-reads-as", "client-known-by", "client-called"):
+    for heading in (
+        "client-heading",
+        "client-state",
+        "client-reads-as",
+        "client-known-by",
+        "client-called",
+    ):
         table.add_column(say(f"cli.{heading}"))
     for client in known:
-        table.add_row(client.id, client.state.value, _reads_as(client), client.subject or "secret", client.name)
+        table.add_row(
+            client.id,
+            client.state.value,
+            _reads_as(client),
+            client.subject or "secret",
+            client.name,
+        )
     console().print(table)
 
 
@@ -140,7 +167,9 @@ def show_all(settings: Settings, machine: bool) -> None:
 
 def _client(settings: Settings, asked: Asked) -> Client:
     """The client that was asked for. Raises UsageError when a code is unknown or a name cannot be read."""
-    known = announcements(Path(settings.user_profiles_file) if settings.user_profiles_file else None)
+    known = announcements(
+        Path(settings.user_profiles_file) if settings.user_profiles_file else None
+    )
     use_tables(settings)
     user_profiles, roles = frozenset(asked.user_profiles), frozenset(asked.roles)
     _check_codes(user_profiles, known.user_profiles, "--user-profile")
@@ -195,7 +224,12 @@ def _codes(system: str) -> frozenset[str]:
 def _check_codes(codes: Any, known: Any, option: str) -> None:
     unknown = sorted(set(codes) - set(known))
     if unknown:
-        raise UsageError("clients.unknown-code", option=option, code=unknown[0][:100], known=", ".join(sorted(known)))
+        raise UsageError(
+            "clients.unknown-code",
+            option=option,
+            code=unknown[0][:100],
+            known=", ".join(sorted(known)),
+        )
 
 
 def _establishments(given: tuple[str, ...]) -> frozenset[str]:

@@ -37,7 +37,8 @@ def _show_version(asked: bool) -> None:
 @app.callback()
 def ror(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help=say("cli.version"))
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help=say("cli.version")),
     ] = False,
 ) -> None:
     """Every command begins here; there is nothing to do."""
@@ -46,12 +47,16 @@ def ror(
 @app.command("demo", cls=SpokenCommand, help=say("cli.demo"))
 def demo(
     size: SizeName = "small",
-    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help=say("setting.port"))] = 8000,
-    tls_port: Annotated[int, typer.Option("--tls-port", min=1, max=65_535, help=say("cli.demo-tls-port"))] = 8443,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65_535, help=say("setting.port"))
+    ] = 8000,
+    tls_port: Annotated[
+        int, typer.Option("--tls-port", min=1, max=65_535, help=say("cli.demo-tls-port"))
+    ] = 8443,
     seed: Seed = 1,
-    directory: Annotated[Path, typer.Option("--directory", metavar="FOLDER", help=say("cli.demo-directory"))] = Path(
-        "var/demo"
-    ),
+    directory: Annotated[
+        Path, typer.Option("--directory", metavar="FOLDER", help=say("cli.demo-directory"))
+    ] = Path("var/demo"),
 ) -> None:
     from ror.cli import demonstration
 
@@ -70,7 +75,9 @@ def _with_every_setting(command: Any) -> Any:
     parameters = [inspect.signature(command).parameters["config"].replace(kind=keyword)]
     for one in SETTINGS:
         shown = "" if one.default in (None, ()) else _as_typed(one.default)
-        text = one.description(say.language) + (f" {say('cli.default').format(shown)}" if shown else "")
+        text = one.description(say.language) + (
+            f" {say('cli.default').format(shown)}" if shown else ""
+        )
         option = typer.Option(one.option, metavar="TEXT", help=text)
         annotation = Annotated[str | None, option]
         parameters.append(inspect.Parameter(one.name, keyword, default=None, annotation=annotation))
@@ -93,22 +100,30 @@ app.command("serve", cls=SpokenCommand, help=say("cli.serve"))(_with_every_setti
 def import_(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help=say("cli.import-files"))],
     database: Database = None,
-    author: Annotated[str, typer.Option("--author", metavar="NAME", help=say("cli.import-author"))] = "import",
-    workers: Annotated[int, typer.Option("--workers", min=0, max=64, help=say("cli.import-workers"))] = 2,
+    author: Annotated[
+        str, typer.Option("--author", metavar="NAME", help=say("cli.import-author"))
+    ] = "import",
+    workers: Annotated[
+        int, typer.Option("--workers", min=0, max=64, help=say("cli.import-workers"))
+    ] = 2,
     dry_run: Annotated[bool, typer.Option("--dry-run", help=say("cli.import-dry-run"))] = False,
     machine: Machine = False,
     config: ConfigFile = None,
 ) -> int:
     from ror.cli import importation
 
-    return importation.run(settings(config, database=database), files, author, workers, dry_run, machine)
+    return importation.run(
+        settings(config, database=database), files, author, workers, dry_run, machine
+    )
 
 
 @app.command("generate", cls=SpokenCommand, help=say("cli.generate"))
 def generate(
     size: SizeName = "small",
     seed: Seed = 1,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help=say("cli.generate-output"))] = "-",
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help=say("cli.generate-output"))
+    ] = "-",
 ) -> None:
     from ror.cli import generation
 

@@ -22,15 +22,15 @@ from typing import Final
 
 from cryptography import x509
 
-from ror import enrolling, sandbox_authority
 from ror.cli.speaking import answer, say
-from ror.clients import HEADERS, PUBLIC_PROFILE, Client, announcements
-from ror.enrolling import Signature
 from ror.errors import UsageError
 from ror.http.authorisation import TOKEN
-from ror.sandbox_authority import SandboxAuthority
+from ror.identity import HEADERS, PUBLIC_PROFILE, Client, announcements, sandbox_authority
+from ror.identity import enrolment as enrolling
+from ror.identity.enrolment import Signature
+from ror.identity.keeping import ClientStore
+from ror.identity.sandbox_authority import SandboxAuthority
 from ror.settings import Settings, as_environment
-from ror.store.contract import ClientStore
 
 PROFILES: Final = {
     0: "cli.demo-profile-0",
@@ -58,7 +58,11 @@ def authority_of(folder: Path) -> SandboxAuthority:
         certificate = x509.load_pem_x509_certificate((place / "server.pem").read_bytes())
         if certificate.not_valid_after_utc < now + _EARLY:
             rmtree(place)
-    found = SandboxAuthority(place) if (place / "root.pem").exists() else sandbox_authority.make(place, now)
+    found = (
+        SandboxAuthority(place)
+        if (place / "root.pem").exists()
+        else sandbox_authority.make(place, now)
+    )
     known = {one.name for one in found.issued}
     for profile in PROFILES:
         if profile != PUBLIC_PROFILE and f"demo-{profile}" not in known:
@@ -94,7 +98,9 @@ def tell(settings: Settings, secured: Settings, authority: SandboxAuthority, fol
         answer(f"  TOKEN=$({_token_line(client, secured, authority, folder)})")
         known = announcements()
         values = (min(client.user_profiles), known.system, min(client.roles), known.role_system)
-        written = " ".join(f"-H '{name}: {value}'" for name, value in zip(HEADERS, values, strict=True))
+        written = " ".join(
+            f"-H '{name}: {value}'" for name, value in zip(HEADERS, values, strict=True)
+        )
         address = f"http://{settings.host}:{settings.port}{settings.mounts[0]}/{_REQUEST}"
         answer(f"  curl -H \"Authorization: Bearer $TOKEN\" {written} '{address}'")
 
@@ -158,7 +164,9 @@ def _client(profile: int) -> Client:
     )
 
 
-def _token_line(client: Client, secured: Settings, authority: SandboxAuthority, folder: Path) -> str:
+def _token_line(
+    client: Client, secured: Settings, authority: SandboxAuthority, folder: Path
+) -> str:
     """The command that prints a token of a client."""
     if client.has_secret:
         proof = f"-d client_secret={(folder / _SECRET).read_text(encoding='ascii')}"
@@ -167,4 +175,6 @@ def _token_line(client: Client, secured: Settings, authority: SandboxAuthority, 
         proof = f"--cert '{certificate}' --key '{key}'"
     form = f"-d grant_type=client_credentials -d client_id={client.id} {proof}"
     extracted = 'sed \'s/.*"access_token":"\\([^"]*\\)".*/\\1/\''
-    return f"curl -s --cacert '{authority.authorities}' {form} '{secured.issuer}{TOKEN}' | {extracted}"
+    return (
+        f"curl -s --cacert '{authority.authorities}' {form} '{secured.issuer}{TOKEN}' | {extracted}"
+    )

@@ -14,17 +14,17 @@ from typing import Final
 from urllib.parse import quote
 
 from ror import runtime
-from ror.acting import TracedClients
+from ror.audit.acts import TracedClients
 from ror.cli import demo_clients
 from ror.cli.generation import size_named
 from ror.cli.importation import renew_snapshot
 from ror.cli.speaking import answer, say
 from ror.cli.tracing import traced
+from ror.directory.importing import Document, Place, Report
+from ror.directory.importing import run as run_import
 from ror.errors import UsageError
-from ror.generating import Size, generate
-from ror.importing import Document, Place, Report
-from ror.importing import run as run_import
-from ror.search.schema import SCHEMA
+from ror.samples import Size, generate
+from ror.search.index.schema import SCHEMA
 from ror.settings import FILE_VARIABLE, Settings, load
 from ror.store import open_store
 
@@ -75,7 +75,9 @@ def run(size_name: str, port: int, tls_port: int, seed: int, folder: Path) -> No
 def _register(settings: Settings, folder: Path) -> None:
     store = open_store(settings.database)
     try:
-        demo_clients.register(TracedClients(store.clients, partial(runtime.open_acts, settings, store)), folder)
+        demo_clients.register(
+            TracedClients(store.clients, partial(runtime.open_acts, settings, store)), folder
+        )
     finally:
         store.close()
 
@@ -98,12 +100,20 @@ def _make(settings: Settings, folder: Path, size: Size, seed: int) -> None:
         answer(say("cli.demo-making", size=size.value, folder=folder))
         store.set_meta(MARK, MAKING + mark)
         report, start = Report(), time.monotonic()
-        given = (Document(Place("demo", line), one) for line, one in enumerate(generate(size, seed), 1))
+        given = (
+            Document(Place("demo", line), one) for line, one in enumerate(generate(size, seed), 1)
+        )
         with traced(settings, store, (MARK,), MARK, report, lambda: False):
             run_import(store, given, report, now=time.time_ns() // 1_000, author=MARK)
         renew_snapshot(store, runtime.snapshot_folder(database), report)
         store.set_meta(MARK, mark)
-        answer(say("cli.demo-made", count=say.number(report.kept), seconds=say.number(time.monotonic() - start, 1)))
+        answer(
+            say(
+                "cli.demo-made",
+                count=say.number(report.kept),
+                seconds=say.number(time.monotonic() - start, 1),
+            )
+        )
     finally:
         store.close()
 

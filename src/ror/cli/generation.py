@@ -3,7 +3,7 @@
 from ror.cli.output import opened
 from ror.cli.speaking import say, tell
 from ror.errors import UsageError
-from ror.generating import SIZES, Size, generate
+from ror.samples import SIZES, Size, generate
 
 
 def size_named(name: str) -> Size:
@@ -11,7 +11,9 @@ def size_named(name: str) -> Size:
     try:
         return Size(name)
     except ValueError:
-        raise UsageError("cli.unknown-size", name=name, known=", ".join(size.value for size in SIZES)) from None
+        raise UsageError(
+            "cli.unknown-size", name=name, known=", ".join(size.value for size in SIZES)
+        ) from None
 
 
 def run(size_name: str, seed: int, output: str) -> None:

@@ -13,12 +13,12 @@ from typing import Any, Final
 from ror import runtime
 from ror.cli.speaking import answer, readable, say, tell
 from ror.cli.tracing import traced
+from ror.directory.importing import Document, Refused, Report, check, documents
+from ror.directory.importing import run as run_import
+from ror.directory.importing.reading import STDIN
+from ror.directory.importing.running import Listeners
 from ror.errors import RorError
-from ror.importing import Document, Refused, Report, check, documents
-from ror.importing import run as run_import
-from ror.importing.reading import STDIN
-from ror.importing.running import Listeners
-from ror.search.index import STALE_FLOOR, Index
+from ror.search.index.index import STALE_FLOOR, Index
 from ror.settings import Settings
 from ror.store import open_store
 from ror.store.contract import Dangling, Store
@@ -32,7 +32,14 @@ ISSUES_SHOWN: Final = 10
 """Issues told for one resource; the machine-readable report has them all."""
 
 
-def run(settings: Settings, files: Sequence[str], author: str, workers: int, dry_run: bool, machine: bool) -> int:
+def run(
+    settings: Settings,
+    files: Sequence[str],
+    author: str,
+    workers: int,
+    dry_run: bool,
+    machine: bool,
+) -> int:
     """Import files into the directory that the settings name; the exit code."""
     runtime.use_tables(settings)
     given, report, stop, start = documents(files), Report(), Stop(), time.monotonic()
@@ -47,7 +54,15 @@ def run(settings: Settings, files: Sequence[str], author: str, workers: int, dry
             store = open_store(settings.database)
             try:
                 with traced(settings, store, files, author, report, stop.is_asked):
-                    run_import(store, reading, report, now=now, author=author, workers=workers, listeners=listeners)
+                    run_import(
+                        store,
+                        reading,
+                        report,
+                        now=now,
+                        author=author,
+                        workers=workers,
+                        listeners=listeners,
+                    )
                 if not stop.is_asked():
                     dangling = store.dangling(DANGLING_SHOWN)
                     renew_snapshot(store, runtime.snapshot_folder(settings.database), report)
@@ -144,7 +159,9 @@ class _Progress:
             return
         done = report.kept + report.accepted
         rate = say.number(done / (now - self._start))
-        text = say("import.progress", done=say.number(done), refused=say.number(report.refused), rate=rate)
+        text = say(
+            "import.progress", done=say.number(done), refused=say.number(report.refused), rate=rate
+        )
         if self._status is not None:
             self._status.update(text)
             self._status.start()
@@ -180,7 +197,13 @@ def _tell_refused(refused: Refused) -> None:
 
 def _tell_report(report: Report, seconds: float, dry_run: bool) -> None:
     counts = {name: say.number(getattr(report, name)) for name in _COUNTS}
-    key = "import.interrupted" if report.interrupted else "import.checked" if dry_run else "import.done"
+    key = (
+        "import.interrupted"
+        if report.interrupted
+        else "import.checked"
+        if dry_run
+        else "import.done"
+    )
     answer(say(key, seconds=say.number(seconds, 1), **counts))
     if not (report.kept or report.accepted or report.refused or report.interrupted):
         answer(say("import.nothing"))
@@ -200,13 +223,17 @@ def _tell_dangling(dangling: tuple[int, list[Dangling]] | None) -> None:
 _COUNTS: Final = ("created", "updated", "unchanged", "accepted", "refused")
 
 
-def _as_json(report: Report, seconds: float, dangling: tuple[int, list[Dangling]] | None) -> dict[str, object]:
+def _as_json(
+    report: Report, seconds: float, dangling: tuple[int, list[Dangling]] | None
+) -> dict[str, object]:
     """The report for programs; `refusals` are the first ones, `refused` counts all."""
     told: dict[str, object] = {name: getattr(report, name) for name in _COUNTS}
     told |= {"interrupted": report.interrupted, "seconds": round(seconds, 3)}
     told["refusals"] = [_refused_as_json(refused) for refused in report.refusals]
     if dangling is not None:
-        references = [{"source": "/".join(one.source), "target": "/".join(one.target)} for one in dangling[1]]
+        references = [
+            {"source": "/".join(one.source), "target": "/".join(one.target)} for one in dangling[1]
+        ]
         told["dangling"] = {"count": dangling[0], "first": references}
     return told
 

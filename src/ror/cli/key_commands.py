@@ -7,7 +7,9 @@ import typer
 from ror.cli.options import By, ConfigFile, Database, Machine, Reason, settings
 from ror.cli.speaking import SpokenCommand, SpokenGroup, say
 
-app: Final = typer.Typer(cls=SpokenGroup, help=say("cli.keys"), no_args_is_help=True, rich_markup_mode="rich")
+app: Final = typer.Typer(
+    cls=SpokenGroup, help=say("cli.keys"), no_args_is_help=True, rich_markup_mode="rich"
+)
 
 
 @app.command("list", cls=SpokenCommand, help=say("cli.keys-list"))

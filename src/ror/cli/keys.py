@@ -5,15 +5,15 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 
-from ror import authorising
-from ror.acting import TracedKeys
+from ror.audit.acts import TracedKeys
+from ror.audit.trail.tending import user
 from ror.cli.showing import existing_store
 from ror.cli.speaking import answer
+from ror.identity import token_service as authorising
+from ror.identity.keeping import KeyStore
+from ror.identity.tokens import accepted
 from ror.runtime import open_acts
 from ror.settings import Settings
-from ror.store.contract import KeyStore
-from ror.tokens import accepted
-from ror.trail.tending import user
 
 
 def rotate(settings: Settings, at_once: bool, by: str | None, reason: str, machine: bool) -> None:

@@ -9,8 +9,12 @@ import typer
 from ror.cli.speaking import say
 from ror.settings import Settings, load
 
-Database = Annotated[str | None, typer.Option("--database", metavar="URL", help=say("setting.database"))]
-ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help=say("cli.config"))]
+Database = Annotated[
+    str | None, typer.Option("--database", metavar="URL", help=say("setting.database"))
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help=say("cli.config"))
+]
 Machine = Annotated[bool, typer.Option("--json", help=say("cli.json"))]
 By = Annotated[str | None, typer.Option("--by", metavar="NAME", help=say("cli.by"))]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help=say("cli.reason"))]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from ror.certificates import escaped_value
 from ror.cli.speaking import answer, say, tell
-from ror.sandbox_authority import LOCAL_HOSTS, SandboxAuthority, make
+from ror.identity.certificates import escaped_value
+from ror.identity.sandbox_authority import LOCAL_HOSTS, SandboxAuthority, make
 
 
 def init(folder: Path, hosts: tuple[str, ...]) -> None:
@@ -21,7 +21,15 @@ def init(folder: Path, hosts: tuple[str, ...]) -> None:
     tell(say("cli.pki-warning"))
 
 
-def issue(folder: Path, name: str, unit: str, organisation: str, subject: str | None, days: int, machine: bool) -> None:
+def issue(
+    folder: Path,
+    name: str,
+    unit: str,
+    organisation: str,
+    subject: str | None,
+    days: int,
+    machine: bool,
+) -> None:
     """Issue the certificate of a client."""
     values = (escaped_value(one) for one in (name, unit, organisation))
     asked = subject or "CN={},OU={},O={},ST=Paris (75),C=FR".format(*values)
@@ -30,7 +38,9 @@ def issue(folder: Path, name: str, unit: str, organisation: str, subject: str | 
     certificate, key = authority.files(name)
     if machine:
         told = msgspec.to_builtins(issued)
-        answer(msgspec.json.encode({**told, "certificate": str(certificate), "key": str(key)}).decode())
+        answer(
+            msgspec.json.encode({**told, "certificate": str(certificate), "key": str(key)}).decode()
+        )
     else:
         for label, value in (
             ("subject", issued.subject),

@@ -8,14 +8,20 @@ import typer
 from ror.cli.options import Machine
 from ror.cli.speaking import SpokenCommand, SpokenGroup, say
 
-app: Final = typer.Typer(cls=SpokenGroup, help=say("cli.pki"), no_args_is_help=True, rich_markup_mode="rich")
+app: Final = typer.Typer(
+    cls=SpokenGroup, help=say("cli.pki"), no_args_is_help=True, rich_markup_mode="rich"
+)
 
-Folder = Annotated[Path, typer.Option("--directory", metavar="FOLDER", help=say("cli.pki-directory"))]
+Folder = Annotated[
+    Path, typer.Option("--directory", metavar="FOLDER", help=say("cli.pki-directory"))
+]
 
 
 @app.command("init", cls=SpokenCommand, help=say("cli.pki-init"))
 def init(
-    hosts: Annotated[list[str] | None, typer.Option("--host", metavar="NAME", help=say("cli.pki-host"))] = None,
+    hosts: Annotated[
+        list[str] | None, typer.Option("--host", metavar="NAME", help=say("cli.pki-host"))
+    ] = None,
     folder: Folder = Path("pki"),
 ) -> None:
     from ror.cli import pki
@@ -26,11 +32,15 @@ def init(
 @app.command("issue", cls=SpokenCommand, help=say("cli.pki-issue"))
 def issue(
     name: Annotated[str, typer.Argument(metavar="NAME", help=say("cli.pki-name"))],
-    unit: Annotated[str, typer.Option("--ou", metavar="NUMBER", help=say("cli.pki-ou"))] = "000000000",
+    unit: Annotated[
+        str, typer.Option("--ou", metavar="NUMBER", help=say("cli.pki-ou"))
+    ] = "000000000",
     organisation: Annotated[
         str, typer.Option("--organisation", metavar="TEXT", help=say("cli.pki-organisation"))
     ] = "STRUCTURE DE TEST",
-    subject: Annotated[str | None, typer.Option("--subject", metavar="DN", help=say("cli.pki-subject"))] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", metavar="DN", help=say("cli.pki-subject"))
+    ] = None,
     days: Annotated[int, typer.Option("--days", min=1, max=3650, help=say("cli.pki-days"))] = 1095,
     folder: Folder = Path("pki"),
     machine: Machine = False,

@@ -6,15 +6,15 @@ from typing import Any
 
 from rich.table import Table
 
-from ror import masking
 from ror.access.policy import PROFILES, Policy, cell, policy_named, rules, switches, versions
+from ror.audit.trail.tending import user
 from ror.cli.showing import console, existing_store
 from ror.cli.speaking import answer, say, tell
+from ror.directory import policy_change as masking
 from ror.errors import Unavailable
 from ror.runtime import open_acts
 from ror.settings import Settings
 from ror.store.contract import Job
-from ror.trail.tending import user
 
 
 def show(settings: Settings, name: str | None, machine: bool) -> None:
@@ -36,7 +36,12 @@ def show(settings: Settings, name: str | None, machine: bool) -> None:
 
 
 def apply(
-    settings: Settings, version: str, switched_on: tuple[str, ...], by: str | None, reason: str, machine: bool
+    settings: Settings,
+    version: str,
+    switched_on: tuple[str, ...],
+    by: str | None,
+    reason: str,
+    machine: bool,
 ) -> None:
     """Bring the directory under a policy; on return every resource has its masks."""
     policy = policy_named(Policy(version, frozenset(switched_on)).name)
@@ -44,11 +49,20 @@ def apply(
     with closing(existing_store(settings.database)) as store:
         before = store.policy()
         # Before it holds for anybody.
-        open_acts(settings, store)("policy-apply", policy.name, asked_by, reason, {"before": before})
+        open_acts(settings, store)(
+            "policy-apply", policy.name, asked_by, reason, {"before": before}
+        )
         told = _tell_progress if not machine else _silence
-        job = masking.apply(store, policy.name, asked_by, told, waits=lambda: tell(say("policy.waits")))
+        job = masking.apply(
+            store, policy.name, asked_by, told, waits=lambda: tell(say("policy.waits"))
+        )
         now = store.policy()
-    facts: dict[str, Any] = {"policy": policy.name, "before": before, "state": job.state, **job.progress}
+    facts: dict[str, Any] = {
+        "policy": policy.name,
+        "before": before,
+        "state": job.state,
+        **job.progress,
+    }
     if machine:
         answer(json.dumps(facts, ensure_ascii=False))
     if now != policy.name:
@@ -56,7 +70,11 @@ def apply(
     if job.state != "done":
         raise Unavailable("policy.not-applied", policy=policy.name, state=job.state)
     if not machine:
-        tell(say("policy.applied", policy=policy.name, before=before, masked=say.number(_masked(job))))
+        tell(
+            say(
+                "policy.applied", policy=policy.name, before=before, masked=say.number(_masked(job))
+            )
+        )
 
 
 def _masked(job: Job) -> int:

@@ -7,12 +7,16 @@ import typer
 from ror.cli.options import By, ConfigFile, Database, Machine, Reason, settings
 from ror.cli.speaking import SpokenCommand, SpokenGroup, say
 
-app: Final = typer.Typer(cls=SpokenGroup, help=say("cli.policy"), no_args_is_help=True, rich_markup_mode="rich")
+app: Final = typer.Typer(
+    cls=SpokenGroup, help=say("cli.policy"), no_args_is_help=True, rich_markup_mode="rich"
+)
 
 
 @app.command("show", cls=SpokenCommand, help=say("cli.policy-show"))
 def show(
-    name: Annotated[str | None, typer.Argument(metavar="POLICY", help=say("cli.policy-name"))] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="POLICY", help=say("cli.policy-name"))
+    ] = None,
     database: Database = None,
     machine: Machine = False,
     config: ConfigFile = None,
@@ -36,4 +40,6 @@ def apply(
 ) -> None:
     from ror.cli import policies
 
-    policies.apply(settings(config, database=database), version, tuple(switches or ()), by, reason, machine)
+    policies.apply(
+        settings(config, database=database), version, tuple(switches or ()), by, reason, machine
+    )

@@ -16,15 +16,16 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from ror import runtime, terminology
+from ror import runtime
 from ror.access import SEES_EVERYTHING, Viewer
-from ror.bodies import Bodies
 from ror.cli.speaking import answer, say, tell
 from ror.errors import UsageError
-from ror.explaining import Explanation
-from ror.explaining import explain as explain_search
-from ror.search.index import Index
+from ror.search.answer.bodies import Bodies
+from ror.search.answer.explaining import Explanation
+from ror.search.answer.explaining import explain as explain_search
+from ror.search.index.index import Index
 from ror.settings import Settings
+from ror.standard import terminology
 from ror.store import database_file, open_store
 from ror.store.contract import Store
 
@@ -171,11 +172,18 @@ def _sizes(facts: dict[str, object]) -> Table:
     rows = {
         "cli.stats-changes": _number(facts["changes"]),
         "cli.stats-last-change": str(facts["last_change"] or say("cli.stats-never")),
-        "cli.stats-disk": say("cli.stats-bytes", megabytes=_megabytes(facts["disk_bytes"]), each=_number(each or 0)),
-        "cli.stats-index": say("cli.stats-bytes", megabytes=_megabytes(index_bytes), each=_each(index_bytes, total)),
+        "cli.stats-disk": say(
+            "cli.stats-bytes", megabytes=_megabytes(facts["disk_bytes"]), each=_number(each or 0)
+        ),
+        "cli.stats-index": say(
+            "cli.stats-bytes", megabytes=_megabytes(index_bytes), each=_each(index_bytes, total)
+        ),
         "cli.stats-dangling": _number(facts["dangling"]),
         "cli.stats-terminology": say(
-            "cli.stats-release", publisher=origin["publisher"], release=origin["version"], read=origin["read_on"]
+            "cli.stats-release",
+            publisher=origin["publisher"],
+            release=origin["version"],
+            read=origin["read_on"],
         ),
     }
     for key, value in rows.items():

@@ -59,7 +59,9 @@ def told_usage(problem: TyperException) -> str:
     context: Any = getattr(problem, "ctx", None)
     parameter: Any = getattr(problem, "param", None)
     command = context.command_path if context is not None else "ror"
-    name = getattr(problem, "option_name", "") or (parameter.get_error_hint() if parameter is not None else "")
+    name = getattr(problem, "option_name", "") or (
+        parameter.get_error_hint() if parameter is not None else ""
+    )
     match type(problem).__name__:
         case "NoArgsIsHelpError":
             return problem.format_message()

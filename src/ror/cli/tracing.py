@@ -7,18 +7,23 @@ from contextlib import contextmanager
 
 from ror import runtime
 from ror.audit.records import ImportBegun, ImportEnded, instant
+from ror.audit.trail.tending import user
+from ror.audit.trail.writing import Journal
 from ror.cli.speaking import readable
+from ror.directory.importing import Report
 from ror.errors import RorError
-from ror.importing import Report
 from ror.settings import Settings
 from ror.store.contract import Store
-from ror.trail.tending import user
-from ror.trail.writing import Journal
 
 
 @contextmanager
 def traced(
-    settings: Settings, store: Store, files: Sequence[str], author: str, report: Report, is_stopped: Callable[[], bool]
+    settings: Settings,
+    store: Store,
+    files: Sequence[str],
+    author: str,
+    report: Report,
+    is_stopped: Callable[[], bool],
 ) -> Iterator[None]:
     """
     An import inside, traced when the settings say so.
@@ -31,19 +36,29 @@ def traced(
         return
     run = secrets.token_hex(8)
     try:
-        begun = ImportBegun(at=_now(), run=run, author=author, by=user(), files=tuple(map(readable, files)))
+        begun = ImportBegun(
+            at=_now(), run=run, author=author, by=user(), files=tuple(map(readable, files))
+        )
         journal.write_durably(begun)
         try:
             yield
         except BaseException as problem:
-            _end(journal, run, report, True, problem.key if isinstance(problem, RorError) else type(problem).__name__)
+            _end(
+                journal,
+                run,
+                report,
+                True,
+                problem.key if isinstance(problem, RorError) else type(problem).__name__,
+            )
             raise
         _end(journal, run, report, is_stopped(), None)
     finally:
         journal.close()
 
 
-def _end(journal: Journal, run: str, report: Report, interrupted: bool, problem: str | None) -> None:
+def _end(
+    journal: Journal, run: str, report: Report, interrupted: bool, problem: str | None
+) -> None:
     journal.write_durably(
         ImportEnded(
             at=_now(),

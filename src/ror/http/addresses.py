@@ -23,7 +23,9 @@ RAW_PLUS: Final = frozenset({"_format", "_outputFormat"})
 
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_HOST: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
+_HOST: Final = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII
+)
 
 
 # --- parameters ------------------------------------------------------------------------------------------------------
@@ -76,7 +78,9 @@ def text(raw: bytes, where: str | None = None) -> str:
         raise InvalidRequest("http.not-utf8") from None
     control = _CONTROL.search(found)
     if control:
-        raise InvalidRequest("http.control-character", code=ord(control[0]), where=(where or found[:100]))
+        raise InvalidRequest(
+            "http.control-character", code=ord(control[0]), where=(where or found[:100])
+        )
     return found
 
 
@@ -93,7 +97,11 @@ def segments(path: str) -> tuple[str, ...]:
     (('Location', '12'), ('Location',), ('', 'Location'), ())
     """
     parts = path.removesuffix("/").split("/")[1:]
-    return tuple(text(part.encode("ascii", "replace")) for part in parts) if "%" in path else tuple(parts)
+    return (
+        tuple(text(part.encode("ascii", "replace")) for part in parts)
+        if "%" in path
+        else tuple(parts)
+    )
 
 
 @lru_cache(maxsize=1024)

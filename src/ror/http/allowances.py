@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ror.clients import Client, rate_of
 from ror.errors import TooManyCalls
 from ror.http.exchange import Caller, Service
 from ror.http.proxies import Proxies
+from ror.identity import Client, rate_of
 
 ANYBODY = "-"
 """Who those without a token are, in figures."""
@@ -45,7 +45,9 @@ class Allowances:
         calls = service.settings.anonymous_calls_per_minute
         self._of_anybody = None if calls is None else rate_of(calls)
 
-    def check(self, caller: Caller, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> None:
+    def check(
+        self, caller: Caller, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]
+    ) -> None:
         """Count a call. Raises TooManyCalls when whoever makes it has made too many."""
         if caller.client is not None:
             check_client(self._service, caller.client)

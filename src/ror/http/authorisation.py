@@ -9,14 +9,14 @@ from typing import Final
 import msgspec
 from cryptography import x509
 
-from ror.authorising import GRANT_TYPE, TokenRefused
 from ror.errors import InvalidRequest, RorError, TooManyCalls, Unavailable, UnsupportedMediaType
 from ror.http.allowances import check_client
 from ror.http.exchange import Call, Caller, Reply, Route, Service, retry_after
 from ror.http.proxies import certificate_of
 from ror.http.refusing import described
+from ror.identity.token_service import GRANT_TYPE, TokenRefused
+from ror.identity.tokens import accepted, published
 from ror.settings import REALM
-from ror.tokens import accepted, published
 
 TOKEN: Final = "/protocol/openid-connect/token"  # noqa: S105 an address
 KEYS: Final = "/protocol/openid-connect/certs"
@@ -80,8 +80,16 @@ def _description(service: Service, call: Call) -> Reply:
     )
 
 
-def _json(body: object, cache_control: bytes, status: int = 200, caller: Caller | None = None) -> Reply:
-    return Reply(status, msgspec.json.encode(body), content_type=_JSON, cache_control=cache_control, caller=caller)
+def _json(
+    body: object, cache_control: bytes, status: int = 200, caller: Caller | None = None
+) -> Reply:
+    return Reply(
+        status,
+        msgspec.json.encode(body),
+        content_type=_JSON,
+        cache_control=cache_control,
+        caller=caller,
+    )
 
 
 def refused(error: RorError, language: str) -> Reply:
@@ -100,7 +108,9 @@ def refused(error: RorError, language: str) -> Reply:
     reply = _json(body, _NO_STORE, status)
     reply.headers = (*headers, (b"pragma", b"no-cache"))
     if isinstance(error, TokenRefused):
-        reply.caller = Caller(error.client.viewer if error.client else None, error.client, error.certificate)
+        reply.caller = Caller(
+            error.client.viewer if error.client else None, error.client, error.certificate
+        )
     return reply
 
 
@@ -126,6 +136,13 @@ AUTHORISATION_ROUTES: Final = (
         None,
         is_open=True,
     ),
-    Route(f".well-known/oauth-authorization-server{REALM}", "token", _READING, _description, None, is_open=True),
+    Route(
+        f".well-known/oauth-authorization-server{REALM}",
+        "token",
+        _READING,
+        _description,
+        None,
+        is_open=True,
+    ),
 )
 """What is answered whatever the mount points, for those who need a token."""

@@ -16,16 +16,16 @@ from hmac import compare_digest
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from ror.authorising import NOT_SERVED, TokenRefused
-from ror.certificates import written_name
-from ror.clients import HEADERS, Client, Rule, State, announcements, check_announced
 from ror.errors import Forbidden, RorError, Unauthenticated, Unavailable
 from ror.http.exchange import Caller, Headers, Route
 from ror.http.proxies import Proxies, certificate_of
-from ror.registry import Register
+from ror.identity import HEADERS, Client, Rule, State, announcements, check_announced
+from ror.identity.certificates import written_name
+from ror.identity.registry import Register
+from ror.identity.token_service import NOT_SERVED, TokenRefused
+from ror.identity.tokens import InvalidToken, Issuer, Verified, accepted, ring_of, verified
 from ror.runtime import Directory
 from ror.settings import Settings
-from ror.tokens import InvalidToken, Issuer, Verified, accepted, ring_of, verified
 
 _ANNOUNCED: Final = tuple((name, name.lower().encode()) for name in HEADERS)
 _REMEMBERED: Final = 4_096
@@ -54,7 +54,12 @@ class Callers:
         self._known: dict[bytes, _Known] = {}
 
     def caller(
-        self, directory: Directory, scope: Mapping[str, Any], headers: Headers, route: Route, metadata: str
+        self,
+        directory: Directory,
+        scope: Mapping[str, Any],
+        headers: Headers,
+        route: Route,
+        metadata: str,
     ) -> Caller:
         """
         Who sends a request to a route that is not open; `metadata` is what answers everybody.
@@ -70,17 +75,25 @@ class Callers:
             return self._anonymous
         now = time.time()
         self._follow(directory, now)
-        values = (authorization, route.announced.value.encode(), *(headers.get(name, b"") for _, name in _ANNOUNCED))
+        values = (
+            authorization,
+            route.announced.value.encode(),
+            *(headers.get(name, b"") for _, name in _ANNOUNCED),
+        )
         digest = hashlib.sha256(b"\n".join(values)).digest()
         known = self._known.get(digest)
         if known is None or known.expires_at <= now:
-            known = self._recognised(directory, authorization, scope, headers, route.announced, metadata, now)
+            known = self._recognised(
+                directory, authorization, scope, headers, route.announced, metadata, now
+            )
             if known.caller.refusal is not None:
                 return known.caller
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[digest] = known
-        elif known.thumbprint is not None and not is_of(known.thumbprint, self._shown(scope, headers)):
+        elif known.thumbprint is not None and not is_of(
+            known.thumbprint, self._shown(scope, headers)
+        ):
             return replace(known.caller, refusal=InvalidToken("tokens.another-certificate"))
         return known.caller
 
@@ -113,10 +126,14 @@ class Callers:
         try:
             self._check(client, headers, rule)
             if not found.issuer.is_ours:
-                certificate = self._bound(directory, found, client, self._shown(scope, headers), now)
+                certificate = self._bound(
+                    directory, found, client, self._shown(scope, headers), now
+                )
         except RorError as problem:
             refusal = problem
-        return _Known(Caller(client.viewer, client, certificate, refusal), found.expires_at, found.thumbprint)
+        return _Known(
+            Caller(client.viewer, client, certificate, refusal), found.expires_at, found.thumbprint
+        )
 
     def _shown(self, scope: Mapping[str, Any], headers: Headers) -> bytes | None:
         return self._proxies.client_certificate(scope, headers)
@@ -139,7 +156,9 @@ class Callers:
         certificate = certificate_of(shown)
         if client.subject is not None:
             try:
-                directory.tokens.check_certificate(client, certificate, datetime.fromtimestamp(now, UTC))
+                directory.tokens.check_certificate(
+                    client, certificate, datetime.fromtimestamp(now, UTC)
+                )
             except TokenRefused as problem:
                 raise _as_of_a_token(problem) from None
         return f"{certificate.serial_number:X}", written_name(certificate.subject)
@@ -162,8 +181,17 @@ class Callers:
             raise InvalidToken(NOT_SERVED[client.state])
         if rule is Rule.REQUIRED and client.viewer is None:
             raise Forbidden("access.does-not-read")
-        sent = {name: headers[raw].decode("latin-1").strip() for name, raw in _ANNOUNCED if headers.get(raw)}
-        check_announced(rule, {name: value for name, value in sent.items() if value}, client, self._announcements)
+        sent = {
+            name: headers[raw].decode("latin-1").strip()
+            for name, raw in _ANNOUNCED
+            if headers.get(raw)
+        }
+        check_announced(
+            rule,
+            {name: value for name, value in sent.items() if value},
+            client,
+            self._announcements,
+        )
 
 
 def is_of(thumbprint: str, certificate: bytes | None) -> bool:

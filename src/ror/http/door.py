@@ -17,26 +17,44 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ror import messages, wire
+from ror import messages
 from ror.access import anonymous_viewer
-from ror.errors import InvalidRequest, NotSupported, RorError, TooLarge, Unavailable, UnknownRoute
+from ror.audit.trail.writing import Journal
+from ror.errors import (
+    InvalidRequest,
+    NotSupported,
+    RorError,
+    TooLarge,
+    Unavailable,
+    UnknownRoute,
+)
 from ror.http import addresses, negotiation
 from ror.http.accounts import Accounts
 from ror.http.allowances import Allowances
 from ror.http.callers import Callers
 from ror.http.compression import WORTH_IT, coded
-from ror.http.exchange import NOBODY, Call, Caller, Exchange, Header, Headers, Reply, Route, Service
+from ror.http.exchange import (
+    NOBODY,
+    Call,
+    Caller,
+    Exchange,
+    Header,
+    Headers,
+    Reply,
+    Route,
+    Service,
+)
 from ror.http.operators import Operators
 from ror.http.proxies import Proxies
 from ror.http.refusing import RequestTooSlow, refusal
 from ror.http.routes import SERVICE_ROUTES, check_method, report_directory, route_of
 from ror.http.tracing import Tracer, listeners
+from ror.identity.tokens import UnknownKey
 from ror.observability import Log, Metrics
+from ror.resources import bundles as wire
 from ror.runtime import Directory, open_directory, open_trail
-from ror.search.index import Work
+from ror.search.index.index import Work
 from ror.settings import Settings
-from ror.tokens import UnknownKey
-from ror.trail.writing import Journal
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -75,7 +93,9 @@ class Door:
     def __init__(self, settings: Settings, log: Log, is_worker: bool = False) -> None:
         viewer = anonymous_viewer(settings.anonymous_profile)
         anonymous = None if viewer is None else Caller(viewer)
-        self.service = Service(settings, anonymous, log, Metrics(), since=datetime.now(UTC).date().isoformat())
+        self.service = Service(
+            settings, anonymous, log, Metrics(), since=datetime.now(UTC).date().isoformat()
+        )
         # Apart from the threads that code bodies, so that whoever asks for tokens by the thousand delays nobody else.
         self._aside = ThreadPoolExecutor(max_workers=2, thread_name_prefix="ror-aside")
         self.on_open: Callable[[Directory], None] = lambda directory: None
@@ -133,7 +153,9 @@ class Door:
         directory = open_directory(self.service.settings, self._told_of_issuer, self._told_of_index)
         try:
             return directory, open_trail(
-                self.service.settings, directory.store, listeners(self.service.metrics, self.service.log)
+                self.service.settings,
+                directory.store,
+                listeners(self.service.metrics, self.service.log),
             )
         except BaseException:
             directory.close()
@@ -143,7 +165,9 @@ class Door:
         if problem is None:
             self.service.log.write("info", "issuer", issuer=issuer, state="recovered")
         else:
-            self.service.log.write("warning", "issuer", issuer=issuer, state="failing", problem=str(problem))
+            self.service.log.write(
+                "warning", "issuer", issuer=issuer, state="failing", problem=str(problem)
+            )
 
     def _told_of_index(self, work: Work, problem: Exception | None) -> None:
         self.service.metrics.index_fails(work, problem is not None)
@@ -221,14 +245,22 @@ class Door:
             pretty = _agree_on_format(headers, pairs)
             _check_parameters(route, headers, pairs)
             call = Call(parts, base_url, headers, pairs, language, caller)
-            reply = await self._authenticated(route, call, scope) if route.authenticates else self._answer(route, call)
+            reply = (
+                await self._authenticated(route, call, scope)
+                if route.authenticates
+                else self._answer(route, call)
+            )
         except _ClientGone:
             return route, Reply(_CLIENT_GONE, caller=caller)
         except RorError as error:
             reply = refusal(self._for_outside(error, request_id), language, route)
         except Exception as problem:
             self.service.log.failure(
-                "bug", problem, request_id=request_id, method=scope["method"], path=scope["raw_path"].decode("latin-1")
+                "bug",
+                problem,
+                request_id=request_id,
+                method=scope["method"],
+                path=scope["raw_path"].decode("latin-1"),
             )
             told = messages.text("http.internal", language, request_id=request_id)
             reply = Reply(500, wire.outcome([wire.Issue("fatal", "exception", told)]))
@@ -244,7 +276,11 @@ class Door:
         if error.status != Unavailable.status or error.__cause__ is None:
             return error
         self.service.log.write("error", "unavailable", request_id=request_id, problem=str(error))
-        return Unavailable("http.unavailable", request_id=request_id) if isinstance(error, Unavailable) else error
+        return (
+            Unavailable("http.unavailable", request_id=request_id)
+            if isinstance(error, Unavailable)
+            else error
+        )
 
     async def _caller(self, scope: Scope, headers: Headers, route: Route, metadata: str) -> Caller:
         """Who calls; where a key of others is not known, once its issuer was asked for those it publishes now."""
@@ -264,7 +300,9 @@ class Door:
     async def _authenticated(self, route: Route, call: Call, scope: Scope) -> Reply:
         """The answer of a route where clients prove who they are, aside: secrets take long to check."""
         call = replace(call, certificate=self._proxies.client_certificate(scope, call.headers))
-        return await asyncio.get_running_loop().run_in_executor(self._aside, self._answer, route, call)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._aside, self._answer, route, call
+        )
 
     def _route(self, scope: Scope, headers: Headers) -> tuple[str, Route, tuple[str, ...]]:
         """The base URL as the client knows it, the route, and the parts of the path below the mount point."""
@@ -288,8 +326,12 @@ class Door:
         scheme, host = scope["scheme"], _text(headers, b"host")
         if self._proxies.is_trusted(scope):
             # The last value is the one that the trusted proxy itself wrote.
-            forwarded = (_text(headers, name) for name in (b"x-forwarded-proto", b"x-forwarded-host"))
-            proto, forwarded_host = ((value or "").rpartition(",")[2].strip() for value in forwarded)
+            forwarded = (
+                _text(headers, name) for name in (b"x-forwarded-proto", b"x-forwarded-host")
+            )
+            proto, forwarded_host = (
+                (value or "").rpartition(",")[2].strip() for value in forwarded
+            )
             scheme = proto if proto in ("http", "https") else scheme
             host = forwarded_host or host
         if not host:
@@ -307,7 +349,9 @@ class Door:
         if declared.isdigit() and int(declared) > self._max_body:
             raise too_large
         has_body = declared not in ("", "0") or b"transfer-encoding" in headers
-        negotiation.check_is_form(_text(headers, b"content-type"), _text(headers, b"content-encoding"), has_body)
+        negotiation.check_is_form(
+            _text(headers, b"content-type"), _text(headers, b"content-encoding"), has_body
+        )
         pieces, size, more = [], 0, True
         limit_s = self.service.settings.request_timeout_s
         try:
@@ -328,7 +372,9 @@ class Door:
 
     # --- sending ---
 
-    async def _send(self, send: Send, reply: Reply, method: str, request_id: str, headers: Headers) -> int:
+    async def _send(
+        self, send: Send, reply: Reply, method: str, request_id: str, headers: Headers
+    ) -> int:
         """Send a reply, coded as the client likes it; returns the bytes of its body."""
         body, coding = reply.body, "identity"
         if len(body) >= WORTH_IT:
@@ -357,14 +403,18 @@ class Door:
             head.append((b"content-type", reply.content_type))
         return head
 
-    def refused(self, error: RorError, raw_headers: Iterable[tuple[bytes, bytes]]) -> tuple[Reply, list[Header]]:
+    def refused(
+        self, error: RorError, raw_headers: Iterable[tuple[bytes, bytes]]
+    ) -> tuple[Reply, list[Header]]:
         """The reply to what could not be read as a request, and its headers; counted and logged like the others."""
         start = time.perf_counter()
         headers = _joined(raw_headers)
         request_id = self._request_id(headers)
         reply = refusal(error, messages.preferred_language(_text(headers, b"accept-language")))
         seconds, sent = time.perf_counter() - start, len(reply.body)
-        over = Exchange(None, "-", b"-", b"", headers, request_id, reply, seconds, sent, time.time_ns())
+        over = Exchange(
+            None, "-", b"-", b"", headers, request_id, reply, seconds, sent, time.time_ns()
+        )
         self._log(over)
         self.accounts.refused(over)
         return reply, self.head(reply, request_id)
@@ -437,4 +487,6 @@ def _check_parameters(route: Route, headers: Headers, pairs: Sequence[tuple[str,
         return
     for name, _ in pairs:
         if name not in known:
-            raise NotSupported("http.unexpected-parameter", name=name[:100], known=", ".join(sorted(known)))
+            raise NotSupported(
+                "http.unexpected-parameter", name=name[:100], known=", ".join(sorted(known))
+            )

@@ -6,15 +6,15 @@ from typing import Final
 
 import msgspec
 
-from ror import wire
 from ror.access import Viewer
-from ror.clients import Client, Rule
+from ror.audit.trail.writing import Journal
 from ror.errors import RorError, TooManyCalls, Unavailable
+from ror.identity import Client, Rule
 from ror.observability import Log, Metrics
+from ror.resources import bundles as wire
+from ror.resources.bundles import Pieces
 from ror.runtime import Directory
 from ror.settings import Settings
-from ror.trail.writing import Journal
-from ror.wire import Pieces
 
 Header = tuple[bytes, bytes]
 Headers = Mapping[bytes, bytes]

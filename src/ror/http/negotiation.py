@@ -45,14 +45,20 @@ def check_accepted(accept: str | None, formats: tuple[str, ...]) -> None:
     if accept is None or not accept.strip():
         return
     # The most specific range decides: "application/json;q=0, */*" refuses JSON.
-    ranges = [(name, quality) for name, parameters, quality in _weighted(accept) if _fits(name, parameters)]
+    ranges = [
+        (name, quality)
+        for name, parameters, quality in _weighted(accept)
+        if _fits(name, parameters)
+    ]
     specific = [quality for name, quality in ranges if "*" not in name]
     if not any(quality > 0 for quality in specific or [quality for _, quality in ranges]):
         raise NotAcceptable("http.not-acceptable", asked=accept[:100])
 
 
 def _names_json(text: str) -> bool:
-    return any(_fits(name, parameters) and quality > 0 for name, parameters, quality in _weighted(text))
+    return any(
+        _fits(name, parameters) and quality > 0 for name, parameters, quality in _weighted(text)
+    )
 
 
 def _fits(name: str, parameters: dict[str, str]) -> bool:
@@ -73,11 +79,17 @@ def check_is_form(content_type: str | None, content_encoding: str | None, has_bo
     """Nothing, when the body is a form in UTF-8. Raises UnsupportedMediaType otherwise."""
     coding = (content_encoding or "identity").strip().lower()
     if coding != "identity":
-        raise UnsupportedMediaType("http.unsupported-media-type", sent=f"Content-Encoding: {coding[:100]}")
+        raise UnsupportedMediaType(
+            "http.unsupported-media-type", sent=f"Content-Encoding: {coding[:100]}"
+        )
     if content_type is None and not has_body:
         return
     found = next(_weighted(content_type or ""), None)
-    if found is None or found[0] != FORM or found[1].get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+    if (
+        found is None
+        or found[0] != FORM
+        or found[1].get("charset", "utf-8").lower() not in ("utf-8", "utf8")
+    ):
         raise UnsupportedMediaType("http.unsupported-media-type", sent=(content_type or "")[:100])
 
 
@@ -148,7 +160,10 @@ def preferences(prefer: str | None) -> Preferences:
 
 
 def is_fresh(
-    if_none_match: str | None, if_modified_since: str | None, etag: str, last_updated: int | None = None
+    if_none_match: str | None,
+    if_modified_since: str | None,
+    etag: str,
+    last_updated: int | None = None,
 ) -> bool:
     """
     Whether what the client holds is what it would get; `last_updated` is in microseconds since the epoch.
@@ -182,7 +197,9 @@ def http_date(seconds: int) -> str:
     >>> http_date(0)
     'Thu, 01 Jan 1970 00:00:00 GMT'
     """
-    return format_datetime(EPOCH + timedelta(seconds=min(max(seconds, _FIRST_S), _LAST_S)), usegmt=True)
+    return format_datetime(
+        EPOCH + timedelta(seconds=min(max(seconds, _FIRST_S), _LAST_S)), usegmt=True
+    )
 
 
 # --- lists with weights ----------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from ror.errors import AddressTooLong, InvalidRequest, RorError
 from ror.http.door import Door, HeadersTooLarge
 from ror.http.refusing import RequestTooSlow
 from ror.http.tls import peer_chain
-from ror.wire import Pieces
+from ror.resources.bundles import Pieces
 
 MAX_HEADERS: Final = 64 * 1_024
 """Bytes of the headers of one request, names and values."""
@@ -146,7 +146,10 @@ class Protocol(HttpToolsProtocol):
         """The head is whole: hand it over, unless it is too large."""
         self._is_reading_head = False
         self._stop_timer()
-        is_large = self._fed > MAX_HEADERS and sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADERS
+        is_large = (
+            self._fed > MAX_HEADERS
+            and sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADERS
+        )
         if is_large or len(self.url) > self._max_url:
             self._refusal = self._oversized()
             raise ValueError("the parser stops on any exception")
@@ -189,8 +192,12 @@ class Protocol(HttpToolsProtocol):
         if cycle is None or cycle.response_complete or not cycle.response_started:
             reply, headers = self._door.refused(error, self.headers or ())
             own = ((b"content-length", b"%d" % len(reply.body)), (b"connection", b"close"))
-            lines = [b"%b: %b\r\n" % one for one in (*self.server_state.default_headers, *headers, *own)]
-            self.transport.write(b"".join((STATUS_LINE[reply.status], *lines, b"\r\n", bytes(reply.body))))
+            lines = [
+                b"%b: %b\r\n" % one for one in (*self.server_state.default_headers, *headers, *own)
+            ]
+            self.transport.write(
+                b"".join((STATUS_LINE[reply.status], *lines, b"\r\n", bytes(reply.body)))
+            )
         self.transport.close()
 
     def _do_not_linger(self) -> None:
@@ -223,4 +230,9 @@ def _repaired(data: bytes) -> bytes:
     if not found:
         return data
     method, target, version = found.groups()
-    return b"%b %b %b%b" % (method, quote_from_bytes(target, _AS_THEY_ARE).encode("ascii"), version, data[end:])
+    return b"%b %b %b%b" % (
+        method,
+        quote_from_bytes(target, _AS_THEY_ARE).encode("ascii"),
+        version,
+        data[end:],
+    )

@@ -35,11 +35,15 @@ class Proxies:
     def __init__(self, settings: Settings) -> None:
         self._trusted = networks(settings.trusted_proxies)
         self._header = (settings.client_certificate_header or "").lower().encode("ascii")
-        self._is_trusted_address = lru_cache(maxsize=4096)(lambda address: is_in(address, self._trusted))
+        self._is_trusted_address = lru_cache(maxsize=4096)(
+            lambda address: is_in(address, self._trusted)
+        )
 
     def is_trusted(self, scope: Mapping[str, Any]) -> bool:
         """Whether a request was passed on by a proxy that is believed."""
-        return bool(self._trusted and scope["client"]) and self._is_trusted_address(scope["client"][0])
+        return bool(self._trusted and scope["client"]) and self._is_trusted_address(
+            scope["client"][0]
+        )
 
     def check(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> None:
         """Nothing, unless somebody else than a trusted proxy says which certificate was shown: InvalidRequest."""
@@ -54,7 +58,9 @@ class Proxies:
             return forwarded.decode("latin-1")
         return scope["client"][0] if scope["client"] else ""
 
-    def client_certificate(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> bytes | None:
+    def client_certificate(
+        self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]
+    ) -> bytes | None:
         """
         The certificate that the client showed, as DER: to the proxy that says so, else on the connection itself.
 

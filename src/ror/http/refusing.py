@@ -3,9 +3,17 @@
 from collections.abc import Iterator
 from typing import Final
 
-from ror.errors import MethodNotAllowed, NotFound, RorError, TooLarge, TooManyCalls, Unauthenticated, Unavailable
+from ror.errors import (
+    MethodNotAllowed,
+    NotFound,
+    RorError,
+    TooLarge,
+    TooManyCalls,
+    Unauthenticated,
+    Unavailable,
+)
 from ror.http.exchange import Header, Reply, Route, outcome_of, retry_after
-from ror.tokens import InvalidToken
+from ror.identity.tokens import InvalidToken
 
 _RETRY_AFTER_S: Final = b"2"
 
@@ -39,7 +47,10 @@ def _with_refusal(error: RorError) -> Iterator[Header]:
             yield b"www-authenticate", b'Bearer realm="ror"'
         case InvalidToken():
             told = described(error).encode()
-            yield b"www-authenticate", b'Bearer realm="ror", error="invalid_token", error_description="%b"' % told
+            yield (
+                b"www-authenticate",
+                b'Bearer realm="ror", error="invalid_token", error_description="%b"' % told,
+            )
         case TooManyCalls():
             yield retry_after(error)
         case Unavailable():

@@ -13,21 +13,24 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Final
 
-from ror import interactions, messages, searching, wire
+from ror import messages
 from ror.access import Viewer
-from ror.capability import capability_statement
-from ror.definitions import RESOURCE_TYPES
+from ror.directory import reading as interactions
+from ror.directory.capability import capability_statement
 from ror.errors import MethodNotAllowed, NotFound, UnknownRoute
-from ror.finding import Found, find
 from ror.http import negotiation
 from ror.http.authorisation import AUTHORISATION_ROUTES
 from ror.http.exchange import Call, Header, Reply, Route, Service
+from ror.messages import closest
 from ror.observability import CONTENT_TYPE
+from ror.resources import bundles as wire
+from ror.resources.subset import subset_asked, subsetted
 from ror.runtime import Directory
-from ror.search.criteria import closest
-from ror.search.parse import parse
-from ror.search.view import View
-from ror.subsetting import subset_asked, subsetted
+from ror.search.answer import bundle as searching
+from ror.search.answer.finding import Found, find
+from ror.search.index.view import View
+from ror.search.language.parse import parse
+from ror.standard.definitions import RESOURCE_TYPES
 
 VERSION: Final = version("ror")
 
@@ -39,7 +42,9 @@ _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 
 def _metadata(service: Service, call: Call) -> Reply:
     """The CapabilityStatement, the same for everybody."""
-    body, etag = _statement(call.base_url, service.since, service.settings.anonymous_profile, call.language)
+    body, etag = _statement(
+        call.base_url, service.since, service.settings.anonymous_profile, call.language
+    )
     headers = ((b"etag", etag.encode()),)
     if negotiation.is_fresh(call.header(b"if-none-match"), None, etag):
         return Reply(304, headers=headers)
@@ -67,7 +72,10 @@ def _read(service: Service, call: Call) -> Reply:
         if index.view is view:
             directory.answers.keep(view, asked, found)
     # What is taken away may change without the resource, and be given back: only the tag tells.
-    held, since = call.header(b"if-none-match"), call.header(b"if-modified-since") if viewer.sees_everything else None
+    held, since = (
+        call.header(b"if-none-match"),
+        call.header(b"if-modified-since") if viewer.sees_everything else None,
+    )
     if negotiation.is_fresh(held, since, found.etag, found.last_updated):
         return Reply(304, headers=found.headers)
     return Reply(200, found.body, found.headers, matches=1, withheld=int(found.is_cut))
@@ -88,10 +96,16 @@ class _Representation:
 
 
 def _represented(
-    directory: Directory, viewer: Viewer, resource_type: str, resource_id: str, pairs: Sequence[tuple[str, str]]
+    directory: Directory,
+    viewer: Viewer,
+    resource_type: str,
+    resource_id: str,
+    pairs: Sequence[tuple[str, str]],
 ) -> _Representation:
     """What a viewer sees of a resource at this moment."""
-    found, is_cut = interactions.read(directory.store, directory.index, viewer, resource_type, resource_id)
+    found, is_cut = interactions.read(
+        directory.store, directory.index, viewer, resource_type, resource_id
+    )
     subset = subset_asked(resource_type, pairs)
     body = subsetted(found.body, resource_type, subset) if subset else found.body
     etag = _etag(found.version, body if is_cut or subset else None)
@@ -109,7 +123,11 @@ def _etag(version: int, part: bytes | None) -> str:
     A part is another representation: its tag matches neither the whole nor, in a write, the current version. It is the
     same for all who are given the same, whoever they are and whatever else they may see.
     """
-    return f'W/"{version}"' if part is None else f'W/"{version}-{hashlib.blake2b(part, digest_size=8).hexdigest()}"'
+    return (
+        f'W/"{version}"'
+        if part is None
+        else f'W/"{version}-{hashlib.blake2b(part, digest_size=8).hexdigest()}"'
+    )
 
 
 def _search(service: Service, call: Call) -> Reply:
@@ -129,7 +147,9 @@ def _search(service: Service, call: Call) -> Reply:
         pieces = answer.pieces
         if found is not kept:
             directory.answers.keep(view, asked, answer, found)
-    applied: tuple[Header, ...] = ((b"preference-applied", wanted.applied.encode()),) if wanted.applied else ()
+    applied: tuple[Header, ...] = (
+        ((b"preference-applied", wanted.applied.encode()),) if wanted.applied else ()
+    )
     return Reply(
         200,
         pieces,
@@ -141,7 +161,9 @@ def _search(service: Service, call: Call) -> Reply:
     )
 
 
-def _found(directory: Directory, view: View, viewer: Viewer, call: Call, wanted: negotiation.Preferences) -> Found:
+def _found(
+    directory: Directory, view: View, viewer: Viewer, call: Call, wanted: negotiation.Preferences
+) -> Found:
     """What a search finds on a view."""
     pairs = directory.seal.opened_in(call.pairs)
     request = parse(call.segments[0], pairs, lenient=wanted.lenient, independent=wanted.independent)
@@ -192,7 +214,11 @@ def report_directory(service: Service) -> None:
         return
     view = service.opened.index.view
     service.metrics.rates(
-        {one.id: (one.rate.calls_per_minute, one.rate.burst) for one in service.opened.registry.known if one.rate}
+        {
+            one.id: (one.rate.calls_per_minute, one.rate.burst)
+            for one in service.opened.registry.known
+            if one.rate
+        }
     )
     service.metrics.directory(
         seq=view.seq,
@@ -211,7 +237,14 @@ _HOW_TO_ANSWER: Final = frozenset({"_format", "_pretty"})
 ROUTES: Final = (
     Route("", "capabilities", _READING, _welcome, _HOW_TO_ANSWER, is_open=True),
     # Clients ask for a summary, which a server may always answer with everything.
-    Route("metadata", "capabilities", _READING, _metadata, _HOW_TO_ANSWER | {"_summary", "mode"}, is_open=True),
+    Route(
+        "metadata",
+        "capabilities",
+        _READING,
+        _metadata,
+        _HOW_TO_ANSWER | {"_summary", "mode"},
+        is_open=True,
+    ),
     Route("[type]", "search-type", _READING, _search, None),
     Route("[type]/_search", "search-type", ("POST",), _search, None),
     Route("[type]/[id]", "read", _READING, _read, _HOW_TO_ANSWER | {"_summary", "_elements"}),
@@ -229,14 +262,18 @@ ROUTES: Final = (
 SERVICE_ROUTES: Final = {
     "/health/live": Route("health/live", "health", _READING, _live, None, is_open=True),
     "/health/ready": Route("health/ready", "health", _READING, _ready, None, is_open=True),
-    "/metrics": Route("metrics", "metrics", _READING, _metrics, None, is_open=True, is_for_operators=True),
+    "/metrics": Route(
+        "metrics", "metrics", _READING, _metrics, None, is_open=True, is_for_operators=True
+    ),
     **{f"/{one.path}": one for one in AUTHORISATION_ROUTES},
     # "OPTIONS *" asks what the server as a whole can do.
     "*": Route("*", "options"),
 }
 """What is answered whatever the mount points, for those who run the service or need a token."""
 
-OFFERED: Final = tuple(dict.fromkeys(one.interaction for one in ROUTES if one.answer and "[type]" in one.parts))
+OFFERED: Final = tuple(
+    dict.fromkeys(one.interaction for one in ROUTES if one.answer and "[type]" in one.parts)
+)
 """The interactions on a resource type, as the CapabilityStatement codes them."""
 
 
@@ -248,7 +285,9 @@ def route_of(parts: tuple[str, ...], path: str, base_url: str) -> Route:
         if len(route.parts) == len(parts) and all(map(_fits, route.parts, parts)):
             if route.parts and route.parts[0] == "[type]" and parts[0] not in RESOURCE_TYPES:
                 known = (*RESOURCE_TYPES, "metadata")
-                raise UnknownRoute("http.unknown-type", type=parts[0][:100], known=closest(parts[0], known))
+                raise UnknownRoute(
+                    "http.unknown-type", type=parts[0][:100], known=closest(parts[0], known)
+                )
             return route
     raise UnknownRoute("http.unknown-route", path=path[:200], base=base_url)
 
@@ -268,6 +307,9 @@ def check_method(route: Route, method: str) -> None:
     if not route.methods:
         offered = ", ".join((*OFFERED, "capabilities"))
         raise MethodNotAllowed(
-            "http.interaction-not-offered", allow=route.allow, interaction=route.interaction, offered=offered
+            "http.interaction-not-offered",
+            allow=route.allow,
+            interaction=route.interaction,
+            offered=offered,
         )
     raise MethodNotAllowed("http.method-not-allowed", allow=route.allow, method=method)

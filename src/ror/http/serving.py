@@ -76,7 +76,9 @@ def serve(settings: Settings) -> None:
 class _Server(uvicorn.Server):
     """The server of one process, which stops when the directory cannot be opened."""
 
-    def __init__(self, config: uvicorn.Config, door: Door, announce: Callable[[Directory], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, door: Door, announce: Callable[[Directory], None]
+    ) -> None:
         super().__init__(config)
         self.problem: Exception | None = None
         self._door = door
@@ -96,7 +98,9 @@ class _Server(uvicorn.Server):
 def _serve_here(settings: Settings, log: Log, listener: socket.socket) -> None:
     keep_what_is_freed()
     door, url = Door(settings, log), _url(settings, listener)
-    server = _Server(uvicorn_config(settings, door), door, lambda directory: _announce(log, directory, url))
+    server = _Server(
+        uvicorn_config(settings, door), door, lambda directory: _announce(log, directory, url)
+    )
     # uvicorn raises the signal again once it has stopped, to die of it; we have things left to say.
     with _ignoring(signal.SIGTERM, signal.SIGINT):
         server.run(sockets=[listener])
@@ -144,7 +148,9 @@ def uvicorn_config(settings: Settings, app: Door | str) -> uvicorn.Config:
     )
 
 
-def _of_settings(settings: Settings, config: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+def _of_settings(
+    settings: Settings, config: uvicorn.Config, default: Callable[[], ssl.SSLContext]
+) -> ssl.SSLContext:
     """The TLS of the settings, in place of uvicorn's own; a function of this module, so that workers can have it."""
     return tls_context(settings)
 
@@ -157,10 +163,14 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
     """A socket bound to the address of the settings."""
     host, port = settings.host, settings.port
     try:
-        family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[
+            0
+        ]
         listener = socket.socket(family, kind, number)
     except OSError as problem:
-        raise UsageError("serve.bad-address", host=host, port=port, problem=problem.strerror) from None
+        raise UsageError(
+            "serve.bad-address", host=host, port=port, problem=problem.strerror
+        ) from None
     with listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -175,7 +185,9 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
 
 def _unusable(problem: OSError, host: str, port: int) -> UsageError:
     if problem.errno == errno.EADDRINUSE:
-        return UsageError("serve.port-taken", host=host, port=port, other=port + 1 if port < 65_535 else port - 1)
+        return UsageError(
+            "serve.port-taken", host=host, port=port, other=port + 1 if port < 65_535 else port - 1
+        )
     if problem.errno == errno.EACCES:
         return UsageError("serve.port-forbidden", host=host, port=port)
     return UsageError("serve.bad-address", host=host, port=port, problem=problem.strerror)
@@ -187,7 +199,11 @@ def _url(settings: Settings, listener: socket.socket) -> str:
     if settings.public_url is not None:
         return settings.public_url + mount
     host, port = listener.getsockname()[:2]
-    return f"{settings.scheme}://[{host}]:{port}{mount}" if ":" in host else f"{settings.scheme}://{host}:{port}{mount}"
+    return (
+        f"{settings.scheme}://[{host}]:{port}{mount}"
+        if ":" in host
+        else f"{settings.scheme}://{host}:{port}{mount}"
+    )
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
@@ -206,11 +222,26 @@ def _announce(log: Log, directory: Directory, url: str) -> None:
         seconds = seconds.replace(".", ",")
     else:
         shown = f"{count:,}"
-    told = messages.text("serve.ready", language, version=VERSION, count=shown, seconds=seconds, url=url)
-    log.write("info", "ready", message=told, version=VERSION, resources=count, url=url, ready_in_s=directory.ready_in_s)
+    told = messages.text(
+        "serve.ready", language, version=VERSION, count=shown, seconds=seconds, url=url
+    )
+    log.write(
+        "info",
+        "ready",
+        message=told,
+        version=VERSION,
+        resources=count,
+        url=url,
+        ready_in_s=directory.ready_in_s,
+    )
     profile = directory.settings.anonymous_profile
     key = "serve.nobody" if profile is None else "serve.anonymous"
-    log.write("info", "access", message=messages.text(key, language, profile=profile), anonymous_profile=profile)
+    log.write(
+        "info",
+        "access",
+        message=messages.text(key, language, profile=profile),
+        anonymous_profile=profile,
+    )
 
 
 # --- surroundings ----------------------------------------------------------------------------------------------------
@@ -234,7 +265,9 @@ def _variables(values: dict[str, str]) -> Iterator[None]:
 @contextmanager
 def _ignoring(*signals: int) -> Iterator[None]:
     """These signals do nothing inside, but for who handles them there."""
-    before: Sequence[tuple[int, object]] = [(one, signal.signal(one, lambda *_: None)) for one in signals]
+    before: Sequence[tuple[int, object]] = [
+        (one, signal.signal(one, lambda *_: None)) for one in signals
+    ]
     try:
         yield
     finally:

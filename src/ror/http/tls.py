@@ -33,7 +33,9 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
         raise UsageError("serve.bad-tls", problem=problem) from None
     if settings.tls_client_authorities:
         context.verify_mode = ssl.CERT_OPTIONAL
-        context.verify_flags = ssl.VerifyFlags(context.verify_flags | _PARTIAL_CHAIN | _NO_CHECK_TIME)
+        context.verify_flags = ssl.VerifyFlags(
+            context.verify_flags | _PARTIAL_CHAIN | _NO_CHECK_TIME
+        )
     return context
 
 

@@ -14,12 +14,12 @@ from typing import Final
 import msgspec
 
 from ror.audit.records import Announced, Brief, Call, Certificate, encoded, in_common, instant
-from ror.definitions import RESOURCE_TYPES
+from ror.audit.trail.writing import Batch, Journal, Listeners
 from ror.errors import RorError
 from ror.http.addresses import parameters
 from ror.http.exchange import NOBODY, Caller, Exchange, Headers, Route
 from ror.observability import Log, Metrics
-from ror.trail.writing import Batch, Journal, Listeners
+from ror.standard.definitions import RESOURCE_TYPES
 
 UNKNOWN: Final = "-"
 """The route of a request that found none."""
@@ -106,10 +106,14 @@ class Tracer:
         # What leads nowhere could say anything.
         return self._veil.path(path) if route else self._veil.hashed(path)
 
-    def _in_common(self, route: Route | None, method: str, headers: Headers, caller: Caller) -> msgspec.Raw:
+    def _in_common(
+        self, route: Route | None, method: str, headers: Headers, caller: Caller
+    ) -> msgspec.Raw:
         """What a call has in common with others."""
         client, viewer = caller.client, caller.viewer
-        announced = None if headers.keys().isdisjoint(_ANNOUNCING) else tuple(map(headers.get, _ANNOUNCING))
+        announced = (
+            None if headers.keys().isdisjoint(_ANNOUNCING) else tuple(map(headers.get, _ANNOUNCING))
+        )
         kind = (
             route,
             method,
@@ -153,9 +157,13 @@ class Tracer:
 
     def _said(self, sent: _Announced) -> Announced:
         """What the headers that say for whom a call is made hold."""
-        return Announced(*(None if one is None else self._veil.announced(one.decode("latin-1")) for one in sent))
+        return Announced(
+            *(None if one is None else self._veil.announced(one.decode("latin-1")) for one in sent)
+        )
 
-    def _query(self, path: str, query: bytes, pairs: Sequence[tuple[str, str]] | None) -> tuple[tuple[str, str], ...]:
+    def _query(
+        self, path: str, query: bytes, pairs: Sequence[tuple[str, str]] | None
+    ) -> tuple[tuple[str, str], ...]:
         """The parameters of a call, refused before they were looked at or not; hashed whole when none can be told."""
         if pairs is None:
             with suppress(RorError):

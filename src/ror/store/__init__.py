@@ -1,11 +1,18 @@
-"""Keeping the directory: one interface, `contract.Store`, and the engine that a URL names."""
+"""
+Where the directory is kept: one contract, and the engine that a URL names.
+
+    contract     what a store keeps and how it is asked
+    jobs         long work as rows
+    sqlite/      the SQLite engine
+    migrations/  the schema of each engine, step by step
+"""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ror.errors import UsageError
 from ror.store.contract import Store
-from ror.store.sqlite import SqliteStore
+from ror.store.sqlite.store import SqliteStore
 
 
 def open_store(url: str) -> Store:
@@ -18,8 +25,16 @@ def open_store(url: str) -> Store:
     if parts.scheme in ("postgresql", "postgres"):
         # Without what follows the scheme: a password may be there, and messages end up in logs.
         raise UsageError("store.no-postgresql", url=f"{parts.scheme}://…")
-    if parts.scheme != "sqlite" or parts.netloc or parts.path in ("", "/") or parts.query or parts.fragment:
-        raise UsageError("store.unknown-url", url=parts._replace(netloc="…" if parts.netloc else "").geturl())
+    if (
+        parts.scheme != "sqlite"
+        or parts.netloc
+        or parts.path in ("", "/")
+        or parts.query
+        or parts.fragment
+    ):
+        raise UsageError(
+            "store.unknown-url", url=parts._replace(netloc="…" if parts.netloc else "").geturl()
+        )
     return SqliteStore(database_file(url))
 
 

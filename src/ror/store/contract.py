@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from ror.clients import Act, Client
-from ror.tokens import SigningKey
+from ror.identity.keeping import ClientStore, KeyStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,46 +159,6 @@ class Job:
     updated_at: int
     claimed_by: str | None
     heartbeat_at: int | None
-
-
-class ClientStore(Protocol):
-    """
-    The clients of a directory and what was done to each; safe to call from several threads, like the store it is of.
-    """
-
-    def change(self, act: Act, change: Callable[[Client | None], Client]) -> Client:
-        """
-        Do `act`, durable on return: keep what `change` makes of the client as it stands, None when there is none.
-
-        `change` sees what every earlier act left, and what it raises comes out with nothing done. Returns the client
-        with its number.
-        """
-
-    def all(self) -> list[Client]:
-        """Every client, the revoked included, by number."""
-
-    def acts(self, client_id: str) -> list[Act]:
-        """What was done to a client, the latest last."""
-
-    def last_act(self) -> int:
-        """A number that grows with each act; 0 before the first."""
-
-
-class KeyStore(Protocol):
-    """The keys that sign the tokens of a directory; safe to call from several threads."""
-
-    def all(self) -> list[SigningKey]:
-        """Every key that was not forgotten, the oldest first."""
-
-    def succeed(self, fresh: SigningKey, newest: str | None, forgotten: Sequence[str] = ()) -> bool:
-        """
-        Keep a key after the one named `newest`, None when there is none, and forget others.
-
-        False, with nothing done, when another process was quicker and `newest` is not the newest any more.
-        """
-
-    def last_change(self) -> int:
-        """A number that grows with each key that is kept; 0 before the first."""
 
 
 class Store(Protocol):

@@ -51,7 +51,9 @@ def coded(url: str, nomenclature_name: str, code: str) -> dict[str, Any]:
     return {"url": url, "valueCodeableConcept": concept(nomenclature(nomenclature_name), code)}
 
 
-def resource(resource_type: str, resource_id: str, region: str, updated: str, content: Resource) -> Resource:
+def resource(
+    resource_type: str, resource_id: str, region: str, updated: str, content: Resource
+) -> Resource:
     meta = {"lastUpdated": updated, "tag": [{"system": REGION, "code": region}]}
     given = {name: value for name, value in content.items() if value not in (None, [], {})}
     return {"resourceType": resource_type, "id": resource_id, "meta": meta, **given}
@@ -123,10 +125,17 @@ def organizations() -> Iterator[Resource]:
         updated="2026-06-15T08:00:00Z",
     )
     yield organization("pole-nantes", "Pôle Cœur et poumons", "52", part_of="eg-nantes")
-    yield organization("uf-nantes", "Unité des adolescents", "52", part_of="pole-nantes", kind=(CARE, "032"))
+    yield organization(
+        "uf-nantes", "Unité des adolescents", "52", part_of="pole-nantes", kind=(CARE, "032")
+    )
     yield organization("ej-brest", "Les Abers", "53", updated="2026-07-01T08:00:00Z")
     yield organization(
-        "eg-brest", "Centre des Abers", "53", part_of="ej-brest", identifier="1290004324", kind=(ESTABLISHMENT, "189")
+        "eg-brest",
+        "Centre des Abers",
+        "53",
+        part_of="ej-brest",
+        identifier="1290004324",
+        kind=(ESTABLISHMENT, "189"),
     )
     yield organization("oi-brest", "Unité des enfants", "53", part_of="eg-brest")
     yield organization("ej-paris", "Fondation de la Bièvre", "11")
@@ -139,8 +148,20 @@ def organizations() -> Iterator[Resource]:
         kind=(ESTABLISHMENT, "101"),
         updated="2023-05-05T08:00:00Z",
     )
-    yield organization("eg-macon", "Résidence de la Saône", "27", kind=(ESTABLISHMENT, "500"), extensions=MACON_PRICES)
-    yield organization("eg-vannes", "Résidence du Golfe", "53", kind=(ESTABLISHMENT, "500"), extensions=VANNES_PRICES)
+    yield organization(
+        "eg-macon",
+        "Résidence de la Saône",
+        "27",
+        kind=(ESTABLISHMENT, "500"),
+        extensions=MACON_PRICES,
+    )
+    yield organization(
+        "eg-vannes",
+        "Résidence du Golfe",
+        "53",
+        kind=(ESTABLISHMENT, "500"),
+        extensions=VANNES_PRICES,
+    )
     yield organization("eg-cabinets", "Cabinets réunis", "24")
 
 
@@ -164,11 +185,16 @@ def location(
     updated: str = OLD,
 ) -> Resource:
     """A place; `identifiers` are values by type, 25 the functional identifier and 26 the external one."""
-    communes = [{"url": ROR + "ror-commune-cog", "valueCodeableConcept": concept(COMMUNE, commune)}] if commune else []
+    communes = (
+        [{"url": ROR + "ror-commune-cog", "valueCodeableConcept": concept(COMMUNE, commune)}]
+        if commune
+        else []
+    )
     content = {
         "extension": [*communes, *(records or [])],
         "identifier": [
-            {"type": concept(PLACE_IDENTIFIER, kind), "value": value} for kind, value in (identifiers or {}).items()
+            {"type": concept(PLACE_IDENTIFIER, kind), "value": value}
+            for kind, value in (identifiers or {}).items()
         ],
         "status": status,
         "name": name,
@@ -203,7 +229,10 @@ def equipment(code: str, **limits: int) -> Resource:
             "url": ROR + "ror-location-equipment-limit",
             "extension": [
                 coded("equipmentFeature", "TRE_R340-TypeCaracteristiqueEquipement", feature[1:]),
-                {"url": "limitValue", "valueQuantity": {"value": value, "system": UCUM, "code": "kg"}},
+                {
+                    "url": "limitValue",
+                    "valueQuantity": {"value": value, "system": UCUM, "code": "kg"},
+                },
             ],
         }
         for feature, value in limits.items()
@@ -265,14 +294,41 @@ def locations() -> Iterator[Resource]:
         updated="2023-08-02T00:00:00+02:00",
     )
     yield location("rennes", "Rennes", "35000", "53", "eg-brest", position=(48.1118, -1.68189))
-    yield location("saint-brieuc", "Saint-Brieuc", "22000", "53", "eg-vannes", updated="2023-08-01T23:59:59+02:00")
-    yield location("vannes", "Vannes", "56000", "53", "eg-vannes")
-    yield location("chateauroux", "Châteauroux", "36000", "24", "eg-cabinets", function="002", status="inactive")
     yield location(
-        "paris-a", "Paris", "75013", "11", "eg-paris", identifiers={"25": "11/339772"}, records=IN_SEVERAL_RECORDS
+        "saint-brieuc",
+        "Saint-Brieuc",
+        "22000",
+        "53",
+        "eg-vannes",
+        updated="2023-08-01T23:59:59+02:00",
+    )
+    yield location("vannes", "Vannes", "56000", "53", "eg-vannes")
+    yield location(
+        "chateauroux",
+        "Châteauroux",
+        "36000",
+        "24",
+        "eg-cabinets",
+        function="002",
+        status="inactive",
     )
     yield location(
-        "paris-b", "Paris", "75013", "11", "eg-paris", identifiers={"25": "11/347254"}, name="Pavillon cardiologique"
+        "paris-a",
+        "Paris",
+        "75013",
+        "11",
+        "eg-paris",
+        identifiers={"25": "11/339772"},
+        records=IN_SEVERAL_RECORDS,
+    )
+    yield location(
+        "paris-b",
+        "Paris",
+        "75013",
+        "11",
+        "eg-paris",
+        identifiers={"25": "11/347254"},
+        name="Pavillon cardiologique",
     )
     yield location("macon", "Mâcon", "71000", "27", "eg-macon")
     yield location("beauvais", "Beauvais", "60000", "32", "eg-cabinets")
@@ -301,7 +357,11 @@ def offer(
     updated: str = OLD,
 ) -> Resource:
     """An offer; `places` and `activities` are lists separated by spaces."""
-    division = {"url": "codeTerritorialDivision", "valueCodeableConcept": concept(COMMUNE, zone)} if zone else None
+    division = (
+        {"url": "codeTerritorialDivision", "valueCodeableConcept": concept(COMMUNE, zone)}
+        if zone
+        else None
+    )
     patients = {"url": "ageRange", "valueRange": ages} if ages else None
     content = {
         "extension": [
@@ -347,7 +407,14 @@ def offers() -> Iterator[Resource]:
         activities="013",
         identifier="52/O/0000013",
     )
-    yield offer("o-cardio-brest", "Explorations fonctionnelles", "53", "eg-brest", "brest", activities="013 005")
+    yield offer(
+        "o-cardio-brest",
+        "Explorations fonctionnelles",
+        "53",
+        "eg-brest",
+        "brest",
+        activities="013 005",
+    )
     yield offer(
         "o-itep",
         "Les Goélands",
@@ -360,7 +427,9 @@ def offers() -> Iterator[Resource]:
         ages=ages(0, 17),
         updated="2022-11-06T14:59:59+01:00",
     )
-    yield offer("o-smr", "Rééducation", "11", "eg-paris", "paris-a", category="102", ages=ages(18, 110))
+    yield offer(
+        "o-smr", "Rééducation", "11", "eg-paris", "paris-a", category="102", ages=ages(18, 110)
+    )
     yield offer(
         "o-rehab",
         "Le Dos",
@@ -382,7 +451,16 @@ def offers() -> Iterator[Resource]:
         characteristics=((ACT, "0626"), (ADMISSION, "01"), (SKILL, "05")),
         ages=ages(0, 17),
     )
-    yield offer("o-saad", "Aide à domicile", "53", "eg-brest", "", activities="293", category="30", zone="29151")
+    yield offer(
+        "o-saad",
+        "Aide à domicile",
+        "53",
+        "eg-brest",
+        "",
+        activities="293",
+        category="30",
+        zone="29151",
+    )
     yield offer(
         "o-ehpad",
         "Les Tilleuls",
@@ -405,15 +483,31 @@ def offers() -> Iterator[Resource]:
     general = {"activities": "437", "characteristics": ((CARE, "032"),)}
     yield offer("o-bourges", "Médecin de Bourges", "24", "eg-cabinets", "bourges", **general)
     yield offer("o-belcodene", "Médecin de Belcodène", "93", "eg-cabinets", "belcodene", **general)
-    yield offer("o-beds", "Soins intensifs", "53", "eg-brest", "brest vannes", activities="356 391 025", zone="29151")
-    yield offer("o-beds-apart", "Soins continus", "11", "eg-paris", "paris-a", activities="356 391 025")
+    yield offer(
+        "o-beds",
+        "Soins intensifs",
+        "53",
+        "eg-brest",
+        "brest vannes",
+        activities="356 391 025",
+        zone="29151",
+    )
+    yield offer(
+        "o-beds-apart", "Soins continus", "11", "eg-paris", "paris-a", activities="356 391 025"
+    )
 
 
 # --- people, anomalies -----------------------------------------------------------------------------------------------
 
 
 def practitioner(resource_id: str, rpps: str, region: str, updated: str = OLD) -> Resource:
-    return resource("Practitioner", resource_id, region, updated, {"identifier": [{"system": RPPS, "value": rpps}]})
+    return resource(
+        "Practitioner",
+        resource_id,
+        region,
+        updated,
+        {"identifier": [{"system": RPPS, "value": rpps}]},
+    )
 
 
 def role(
@@ -436,7 +530,12 @@ def role(
 
 
 def task(resource_id: str, status: str, focus: Resource) -> Resource:
-    content = {"status": "in-progress", "intent": "order", "businessStatus": concept(ANOMALY, status), "focus": focus}
+    content = {
+        "status": "in-progress",
+        "intent": "order",
+        "businessStatus": concept(ANOMALY, status),
+        "focus": focus,
+    }
     return {"resourceType": "Task", "id": resource_id, "meta": {"lastUpdated": OLD}, **content}
 
 
@@ -459,8 +558,14 @@ def people() -> Iterator[Resource]:
 def tasks() -> Iterator[Resource]:
     """Anomalies; two of them name their focus by its identifier alone, as the body of UC10.S01 does."""
     yield task("687", "02", {"reference": "HealthcareService/o-pedopsy"})
-    yield task("task-by-identifier", "10", {"type": "HealthcareService", "identifier": {"value": "52/O/0000013"}})
-    yield task("task-structure", "02", {"type": "Organization", "identifier": {"value": "1290004324"}})
+    yield task(
+        "task-by-identifier",
+        "10",
+        {"type": "HealthcareService", "identifier": {"value": "52/O/0000013"}},
+    )
+    yield task(
+        "task-structure", "02", {"type": "Organization", "identifier": {"value": "1290004324"}}
+    )
     yield task("task-place", "08", {"reference": "Location/140"})
     yield task("task-corrected", "08", {"reference": "HealthcareService/o-beds"})
 

@@ -1,0 +1,182 @@
+"""
+What of a request may be read in the audit trail, and what is hashed.
+
+A value that could name somebody is replaced by a keyed hash: without the key of the trail it says nothing, with it one
+can ask who searched for a given name. The table is `knowledge/audit_parameters.toml`. It lists what may be read: what
+nobody foresaw is hashed. A readable value must also look like a code, a date, a number or the id of a resource; what
+else a person typed there is hashed too.
+"""
+
+import base64
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, lru_cache
+from hashlib import blake2b
+from importlib.resources import files
+from typing import Final, Literal
+
+from ror.errors import RorError
+from ror.search.language.criteria import FILTER, criterion
+from ror.search.language.criterion_values import MAX_VALUES
+from ror.search.language.filter import NOT_OFFERED, OPERATORS
+from ror.search.language.values import fold
+
+MARK: Final = "#"
+"""What a hashed value begins with; no readable one does."""
+
+MOST_READ: Final = 32_768
+"""Characters of the parameters of a request that are looked at one by one: a thousand codes fit."""
+
+KEY_BYTES: Final = 32
+_REMEMBERED_LENGTH: Final = 200
+_LONGEST_NAME: Final = 500
+_HASH_BYTES: Final = 12
+
+Treatment = Literal["readable", "hashed", "system"]
+TREATMENTS: Final[tuple[Treatment, ...]] = ("readable", "system", "hashed")
+"""`system` lets what stands before a bar be read: the system of an identifier, not its value."""
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9:/._|+*-]{0,200}", re.ASCII)
+_LONG_NUMBER: Final = re.compile(r"\+?[0-9]{9,}", re.ASCII)
+"""A telephone, the number of a professional or of a structure, wherever it is typed."""
+_PLAIN_PATH: Final = re.compile(r"/[A-Za-z0-9/._$-]{0,400}", re.ASCII)
+
+_COMMA: Final = re.compile(r"(?<!\\),")
+_COMMA_OR_BAR: Final = re.compile(r"(?<!\\)([,|])")
+_FILTER_PIECE: Final = re.compile(r'(\s+|[()]|"[^"\\]*(?:\\.[^"\\]*)*"?|[^\s()"]+)', re.DOTALL)
+_FILTER_WORDS: Final = frozenset(
+    {
+        "and",
+        "or",
+        "not",
+        "=",
+        "true",
+        "false",
+        *NOT_OFFERED,
+        *(one for each in OPERATORS.values() for one in each),
+    }
+)
+
+
+class Veil:
+    """Hashes what must not be read, with the key of one trail."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._remembered = lru_cache(maxsize=4096)(self._pair)
+
+    def hashed(self, value: str) -> str:
+        """The hash of a text; texts that a search takes for the same have the same, unless they are very long."""
+        text = fold(value) if len(value) <= MOST_READ else value
+        found = blake2b(text.encode(), key=self._key, digest_size=_HASH_BYTES).digest()
+        return MARK + base64.urlsafe_b64encode(found).decode("ascii")
+
+    def pairs(
+        self, resource_type: str | None, pairs: Sequence[tuple[str, str]]
+    ) -> tuple[tuple[str, str], ...]:
+        """
+        The parameters of a request on a resource type, as they may be written; in order.
+
+        What is beyond `MOST_READ` characters is hashed whole: a request must not make a line much longer than itself.
+        """
+        written, left = [], MOST_READ
+        for name, value in pairs:
+            left -= len(name) + len(value)
+            if left < 0:
+                written.append((self.hashed(name), self.hashed(value)))
+            elif len(name) + len(value) <= _REMEMBERED_LENGTH:
+                written.append(self._remembered(resource_type, name, value))
+            else:
+                written.append(self._pair(resource_type, name, value))
+        return tuple(written)
+
+    def path(self, path: str) -> str:
+        """The path of a request, hashed when it is none of ours."""
+        return path if _PLAIN_PATH.fullmatch(path) else self.hashed(path)
+
+    def announced(self, value: str | None) -> str | None:
+        """The value of a header that should be a code."""
+        return value if value is None or _looks_like_a_code(value) else self.hashed(value)
+
+    def _pair(self, resource_type: str | None, name: str, value: str) -> tuple[str, str]:
+        if name == FILTER and resource_type is not None:
+            written = "".join(self._filter(resource_type, value))
+            return name, written if len(written) <= MOST_READ else self.hashed(value)
+        treatment = treatment_of(resource_type, name)
+        if treatment is None:
+            return self.hashed(name), self.hashed(value)
+        if value.count(",") >= MAX_VALUES:
+            return name, self.hashed(value)
+        return name, self._listed(value, treatment)
+
+    def _listed(self, text: str, treatment: Treatment) -> str:
+        """Each value of a comma list for itself, and in a value each part between bars."""
+        if treatment == "hashed":
+            return ",".join([self.hashed(one) for one in _COMMA.split(text)])
+        pieces = _COMMA_OR_BAR.split(text)
+        for at in range(0, len(pieces), 2):
+            is_open = treatment == "readable" or pieces[at + 1 : at + 2] == ["|"]
+            if not (is_open and _looks_like_a_code(pieces[at])):
+                pieces[at] = self.hashed(pieces[at])
+        return "".join(pieces)
+
+    def _filter(self, resource_type: str, text: str) -> Iterator[str]:
+        """The pieces of a filter: its words and the names it knows as they are, its values by the name before them."""
+        treatment: Treatment = "hashed"
+        for piece in _FILTER_PIECE.findall(text):
+            if piece.isspace() or piece in "()" or piece.lower() in _FILTER_WORDS:
+                yield piece
+            elif piece.startswith('"'):
+                yield self._listed(piece.strip('"'), treatment).join('""')
+            elif (found := treatment_of(resource_type, piece)) is not None:
+                treatment = found
+                yield piece
+            else:
+                yield self._listed(piece, treatment)
+
+
+def _looks_like_a_code(text: str) -> bool:
+    return bool(_PLAIN.fullmatch(text)) and not _LONG_NUMBER.fullmatch(text)
+
+
+def treatment_of(resource_type: str | None, name: str) -> Treatment | None:
+    """
+    What may be written of the values of a parameter; None for a name that is not known.
+
+    >>> treatment_of("HealthcareService", "specialty"), treatment_of("PractitionerRole", "practitioner.identifier")
+    ('readable', 'system')
+    """
+    tables = treatments()
+    if name in tables["answering"]:
+        return tables["answering"][name]
+    # Names come from outside: long ones are not worth remembering.
+    return (
+        None
+        if resource_type is None or len(name) > _LONGEST_NAME
+        else _treatment_of(resource_type, name)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _treatment_of(resource_type: str, name: str) -> Treatment | None:
+    tables = treatments()
+    try:
+        asked = criterion(resource_type, name).asked
+    except RorError:
+        return None
+    by_modifier = tables["modifiers"].get(asked.modifier or "")
+    by_name = tables["parameters"].get(asked.parameter.name)
+    return by_modifier or by_name or tables["types"][asked.parameter.type]
+
+
+@cache
+def treatments() -> Mapping[str, Mapping[str, Treatment]]:
+    """The tables of what may be read: by `types`, `parameters`, `modifiers` and `answering`."""
+    text = (
+        files("ror.standard.knowledge")
+        .joinpath("audit_parameters.toml")
+        .read_text(encoding="utf-8")
+    )
+    found: dict[str, dict[str, Treatment]] = tomllib.loads(text)
+    return found

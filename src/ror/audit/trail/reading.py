@@ -1,0 +1,95 @@
+"""Finding lines in a trail: those of some days, of all files together, in the order of their instants."""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final, NamedTuple, TypeGuard
+
+from ror.audit.chain import as_record
+from ror.audit.records import DAY_LENGTH, LAST_DAY, Call, Kept, Told
+from ror.audit.trail import chain_file
+from ror.audit.trail.folder import Folder, Journal, day_after, day_of
+
+ANONYMOUS: Final = "-"
+"""Stands for the client of those who called without a token."""
+
+_SHORT: Final = 1_000_000
+"""Bytes of a file that is read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """
+    Which records are looked for; what is None or empty asks nothing.
+
+    `since` and `until` are instants as records have them, both included. `status` is 404 or 4xx, `path` a part of one,
+    `value` the hash of one that a parameter had.
+    """
+
+    since: str = ""
+    until: str = LAST_DAY
+    client: str | None = None
+    status: str | None = None
+    path: str | None = None
+    request_id: str | None = None
+    value: str | None = None
+    journals: tuple[Journal, ...] = ("calls", "acts")
+
+    @property
+    def _is_about_calls(self) -> bool:
+        return any(
+            one is not None
+            for one in (self.client, self.status, self.path, self.request_id, self.value)
+        )
+
+    def holds(self, record: Kept) -> TypeGuard[Told]:
+        """Whether a record is looked for."""
+        if not isinstance(record, Told) or not self.since <= record.at <= self.until:
+            return False
+        if not isinstance(record, Call):
+            return not self._is_about_calls
+        return (
+            (self.client is None or self.client == (record.client or ANONYMOUS))
+            and (self.status is None or _is_like(str(record.status), self.status))
+            and (self.path is None or self.path in record.path)
+            and (self.request_id is None or self.request_id == record.request_id)
+            and (self.value is None or any(self.value in text for _, text in record.query))
+        )
+
+
+class Found(NamedTuple):
+    """A record that was looked for: the bytes of its line, the file that this stands in, its number there from 1."""
+
+    record: Told
+    text: bytes
+    file: str
+    number: int
+
+
+def find(folder: Folder, wanted: Wanted) -> Iterator[Found]:
+    """The records looked for, the oldest first. A line that holds none is passed over: `verifying` tells of it."""
+    first, last = wanted.since[:DAY_LENGTH], day_after(wanted.until[:DAY_LENGTH])
+    # What is answered at midnight may stand in the file of the next day.
+    files = [file for file in folder.files(*wanted.journals) if first <= day_of(file) <= last]
+    for _, of_day in groupby(files, day_of):
+        yield from heapq.merge(
+            *(_in_file(folder, file, wanted) for file in of_day), key=lambda one: one.record.at
+        )
+
+
+def _in_file(folder: Folder, file: str, wanted: Wanted) -> Iterator[Found]:
+    texts = chain_file.texts(folder.path / file)
+    # A day may have more short files than a process may hold open.
+    for number, text in enumerate(
+        list(texts) if (folder.path / file).stat().st_size <= _SHORT else texts, 1
+    ):
+        record = as_record(text)
+        if record is not None and wanted.holds(record):
+            yield Found(record, text, file, number)
+
+
+def _is_like(status: str, asked: str) -> bool:
+    return len(status) == len(asked) and all(
+        a in ("x", "X", s) for s, a in zip(status, asked, strict=True)
+    )

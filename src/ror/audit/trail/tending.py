@@ -1,0 +1,112 @@
+"""
+What is done to a trail when a day is over: files of killed processes are sealed, the day is signed, old days may go.
+
+It is done by whichever process opens a file next, in a folder that is locked. A day is signed once none of its files is
+being written any more. Only days that are signed can be taken away, calls only, and an act says so before it happens.
+"""
+
+import getpass
+import os
+from datetime import date, timedelta
+from typing import Final
+
+from ror.audit import digests
+from ror.audit.digests import ChainEnd, Digest
+from ror.audit.records import DAY_LENGTH, Act, encode
+from ror.audit.trail import chain_file
+from ror.audit.trail.folder import Folder, day_of
+
+PRUNED: Final = "audit-pruned"
+"""The action of the act that says that days were taken away; its subject is the first and the last of them."""
+
+
+def tend(folder: Folder, at: str, retention_days: int | None) -> None:
+    """Seal, sign and prune what is due at this instant. Raises OSError when the folder cannot be written."""
+    today = at[:DAY_LENGTH]
+    _sign_days_over(folder, at, today)
+    if retention_days is not None:
+        _prune(folder, at, (date.fromisoformat(today) - timedelta(days=retention_days)).isoformat())
+
+
+def _sign_days_over(folder: Folder, at: str, today: str) -> None:
+    signed = folder.days_signed()
+    after = signed[-1] if signed else ""
+    open_days, files = set(), [file for file in folder.files() if day_of(file) > after]
+    for file in files:
+        if not chain_file.seal(folder, file, at):
+            open_days.add(day_of(file))
+    for day in sorted({day_of(file) for file in files}):
+        # In order: a digest names the one before it.
+        if day >= today or day in open_days:
+            return
+        _sign(folder, day, [file for file in files if day_of(file) == day], at)
+
+
+def _sign(folder: Folder, day: str, files: list[str], at: str) -> None:
+    key = folder.signing_key()
+    text = digests.written(
+        Digest(
+            day=day,
+            signed_at=at,
+            key=digests.fingerprint(key.public_key()),
+            previous=folder.last_digest(),
+            chains=tuple(_end_of(folder, file) for file in files),
+        )
+    )
+    # The digest is what says that the day is signed, so that its signature comes first.
+    folder.write(f"digests/{day}.sig", key.sign(text))
+    folder.write(f"digests/{day}.json", text)
+
+
+def _end_of(folder: Folder, file: str) -> ChainEnd:
+    path = folder.path / file
+    chain = chain_file.end(path).chain(file)
+    return ChainEnd(file, chain.lines, path.stat().st_size, chain.head)
+
+
+# --- taking old days away --------------------------------------------------------------------------------------------
+
+
+def _prune(folder: Folder, at: str, first_kept: str) -> None:
+    """Take the calls of signed days before `first_kept` away."""
+    days = {day: _calls_left(folder, day) for day in folder.days_signed() if day < first_kept}
+    days = {day: chains for day, chains in days.items() if chains}
+    if not days:
+        return
+    chains = [one for of_day in days.values() for one in of_day]
+    details = {
+        "files": [one.file for one in chains],
+        "lines": sum(one.lines for one in chains),
+        "digests": {day: digests.named(day, folder.digest(day)).sha256 for day in days},
+    }
+    record(
+        folder,
+        Act(at=at, action=PRUNED, subject=f"{min(days)}/{max(days)}", by=user(), details=details),
+    )
+    for one in chains:
+        (folder.path / one.file).unlink()
+    folder.sync(folder.path / "calls")
+
+
+def _calls_left(folder: Folder, day: str) -> list[ChainEnd]:
+    """The files of calls that the digest of a day lists and that are there."""
+    digest = digests.read(folder.digest(day))
+    listed = digest.chains if digest else ()
+    return [
+        one for one in listed if one.file.startswith("calls/") and (folder.path / one.file).exists()
+    ]
+
+
+def record(folder: Folder, act: Act) -> None:
+    """Write an act of management, durable, in a folder that is locked."""
+    file = chain_file.create(folder, "acts", act.at)
+    file.add(encode(act))
+    file.close(act.at)
+
+
+def user() -> str:
+    """The user of this machine on whose behalf this process runs."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

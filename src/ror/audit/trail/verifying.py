@@ -1,0 +1,246 @@
+"""
+Whether a trail is whole: every chain, every digest, and that what they say of each other is so.
+
+Nothing is changed, and nothing but the public key is needed. Each chain is walked line by line. Then the witnesses are
+heard: a digest lists the files of its day, the first line of a file tells how other files ended when it was opened, and
+an act says which days were taken away. What nobody witnessed yet is what was opened last, until its day is signed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from ror.audit import digests
+from ror.audit.chain import Break, Walk
+from ror.audit.digests import ChainEnd
+from ror.audit.records import Act, DigestNamed, Kept, Lost, Sealed
+from ror.audit.trail import chain_file
+from ror.audit.trail.folder import Folder, day_of
+from ror.audit.trail.tending import PRUNED
+
+MOST_BREAKS: Final = 10
+"""Breaks told of one file; a file that was scrambled has one a line."""
+
+NOTES: Final = frozenset(
+    {"in-use", "killed", "torn", "lost", "unsigned", "pruned", "open-to-others"}
+)
+"""What an auditor should know and that takes nothing away from the trail; anything else found is a fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    Something found in a trail: what, in which file, at which line counted from 1, and what else there is to tell.
+
+    Where it may be at any line of several, `since` is the first of them.
+    """
+
+    what: str
+    file: str
+    line: int | None = None
+    since: int | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether the trail is not whole."""
+        return self.what not in NOTES
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What there is, and what was found; `key` is the fingerprint of the key that checks the digests."""
+
+    files: int = 0
+    lines: int = 0
+    days_signed: int = 0
+    last_digest: DigestNamed | None = None
+    key: str | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no fault was found."""
+        return not any(one.is_fault for one in self.findings)
+
+
+class _Witness(NamedTuple):
+    """What `by` says of a file: the hash of its line of that number."""
+
+    by: str
+    lines: int
+    head: str
+
+
+def verify(folder: Folder, today: str, trusted_key: str | None = None) -> Verdict:
+    """
+    What a trail is worth on a day; `trusted_key` is a fingerprint that was noted elsewhere, which its key must have.
+    """
+    return _Verifying(folder, today, trusted_key).verdict()
+
+
+class _Verifying:
+    def __init__(self, folder: Folder, today: str, trusted_key: str | None) -> None:
+        self._folder, self._today, self._trusted_key = folder, today, trusted_key
+        self._key: Ed25519PublicKey | None = None
+        self._verdict = Verdict()
+        self._listed: dict[str, ChainEnd] = {}
+        self._digests: dict[str, DigestNamed] = {}
+        self._witnesses: dict[str, list[_Witness]] = defaultdict(list)
+        self._pruned: set[str] = set()
+
+    def verdict(self) -> Verdict:
+        self._check_key()
+        self._check_digests()
+        files = self._folder.files()
+        for file in files:
+            self._hear(file)
+        # Acts first: they say what was taken away.
+        for file in sorted(files, key=lambda file: not file.startswith("acts/")):
+            self._check_file(file)
+        self._check_absences(set(files))
+        self._check_days(files)
+        self._check_modes()
+        self._verdict.files, self._verdict.days_signed = len(files), len(self._digests)
+        self._verdict.last_digest = self._digests[max(self._digests)] if self._digests else None
+        return self._verdict
+
+    def _found(
+        self, what: str, file: str, line: int | None = None, since: int | None = None, **told: Any
+    ) -> None:
+        self._verdict.findings.append(Finding(what, file, line, since, told))
+
+    # --- keys and digests ---
+
+    def _check_key(self) -> None:
+        try:
+            self._key = self._folder.checking_key()
+        except ValueError:
+            self._key = None
+        if self._key is None:
+            self._found("no-key", "keys/signing.pub")
+            return
+        self._verdict.key = digests.fingerprint(self._key)
+        if self._trusted_key not in (None, self._verdict.key):
+            self._found(
+                "other-key",
+                "keys/signing.pub",
+                fingerprint=self._verdict.key,
+                trusted=self._trusted_key,
+            )
+
+    def _check_digests(self) -> None:
+        before: DigestNamed | None = None
+        for day in self._folder.days_signed():
+            name, text = f"digests/{day}.json", self._folder.digest(day)
+            here = digests.named(day, text)
+            self._digests[day] = here
+            digest = digests.read(text)
+            if digest is None or digest.day != day:
+                self._found("digest-changed", name)
+                before = here
+                continue
+            if digest.key != self._verdict.key:
+                self._found("digest-of-other-key", name, fingerprint=digest.key)
+            elif self._key and not digests.is_signed(text, self._folder.signature(day), self._key):
+                self._found("digest-changed", name)
+            if digest.previous != before:
+                self._miss_digest(digest.previous, name)
+            self._listed |= {one.file: one for one in digest.chains}
+            before = here
+
+    def _miss_digest(self, named: DigestNamed | None, by: str) -> None:
+        """A digest that is not the one that another file names."""
+        if named is None:
+            self._found("digest-unexpected", by)
+        elif named.day in self._digests:
+            self._found("digest-replaced", f"digests/{named.day}.json", by=by)
+        else:
+            self._found("digest-missing", f"digests/{named.day}.json", by=by)
+
+    # --- chains ---
+
+    def _hear(self, file: str) -> None:
+        """Take note of what the first line of a file says of the others."""
+        walk = Walk(file)
+        next(walk.over(self._texts(file)), None)
+        opened = walk.opened
+        if opened is None:
+            return
+        for other in (opened.before, opened.former):
+            if other is not None:
+                self._witnesses[other.file].append(_Witness(file, other.lines, other.head))
+        if opened.digest is not None and self._digests.get(opened.digest.day) != opened.digest:
+            self._miss_digest(opened.digest, file)
+        if self._verdict.key is not None and opened.key != self._verdict.key:
+            self._found("opened-under-other-key", file, 1, fingerprint=opened.key)
+
+    def _texts(self, file: str) -> Iterator[bytes]:
+        return chain_file.texts(self._folder.path / file)
+
+    def _check_file(self, file: str) -> None:
+        is_in_use = chain_file.is_in_use(self._folder.path / file)
+        walk, breaks = Walk(file), 0
+        witnesses = {(one.lines, one.head): one.by for one in self._witnesses[file] if one.lines}
+        for found in walk.over(self._texts(file)):
+            witnesses.pop((walk.lines, walk.head), None)
+            if not isinstance(found, Break):
+                self._note(found, file, walk.seen)
+                continue
+            breaks += 1
+            if breaks <= MOST_BREAKS:
+                self._found(found.what, file, found.at, found.since)
+        if breaks > MOST_BREAKS:
+            self._found("more-breaks", file, count=breaks - MOST_BREAKS)
+        self._verdict.lines += walk.seen
+        for (lines, _), by in witnesses.items():
+            self._found("not-as-witnessed", file, lines, by=by)
+        self._check_end(file, walk, is_in_use)
+
+    def _note(self, record: Kept, file: str, number: int) -> None:
+        match record:
+            case Act(action=action, details=details) if action == PRUNED:
+                self._pruned.update(details.get("files", ()))
+                self._found("pruned", file, number, days=record.subject, by=record.by)
+            case Lost(count=count):
+                self._found("lost", file, number, count=count)
+            case Sealed(torn_bytes=torn):
+                self._found("torn" if torn else "killed", file, number, count=torn)
+
+    def _check_end(self, file: str, walk: Walk, is_in_use: bool) -> None:
+        path, listed = self._folder.path / file, self._listed.get(file)
+        if listed is not None:
+            if (walk.lines, walk.head, path.stat().st_size) != (
+                listed.lines,
+                listed.head,
+                listed.bytes,
+            ):
+                self._found("not-as-signed", file, lines=walk.seen, signed=listed.lines)
+        elif day_of(file) in self._digests:
+            self._found("not-signed", file, day=day_of(file))
+        if walk.ended is None:
+            self._found("in-use" if is_in_use else "unfinished", file)
+
+    # --- what is not there ---
+
+    def _check_absences(self, present: set[str]) -> None:
+        by = {file: f"digests/{day_of(file)}.json" for file in self._listed}
+        by |= {
+            file: heard[0].by for file, heard in self._witnesses.items() if heard and file not in by
+        }
+        for file in sorted(set(by) - present - self._pruned):
+            self._found("missing", file, by=by[file])
+
+    def _check_days(self, files: list[str]) -> None:
+        last_signed = max(self._digests, default="")
+        for day in sorted({day_of(file) for file in files}):
+            if last_signed < day < self._today:
+                self._found("unsigned", f"digests/{day}.json", day=day)
+
+    def _check_modes(self) -> None:
+        for path in (self._folder.path, *sorted(self._folder.path.rglob("*"))):
+            if path.stat().st_mode & 0o077:
+                self._found("open-to-others", path.relative_to(self._folder.path).as_posix())

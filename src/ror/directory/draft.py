@@ -1,0 +1,211 @@
+"""
+One resource as it was given, to a draft ready to be kept or to the reasons for refusing it.
+
+Pure, so that other processes can do it. The content is kept exactly: numbers keep their digits, and nothing is added
+but the instant of the import where `meta.lastUpdated` is missing. The order of members and the spaces between them mean
+nothing in JSON and are not kept. A member given twice counts once, with its last value, as JSON readers commonly do:
+the decoder does not tell, and one that does is several times slower.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from ror.access.facts import own_facts
+from ror.access.misplaced import Misplaced, misplaced
+from ror.access.parts import Shades, apart, codes_in, laid_out, shades_of
+from ror.access.policy import name_of
+from ror.resources.validation import Issue, validate
+from ror.search.index import extract
+from ror.search.language.values import covering, instant_text
+from ror.standard.definitions import RESOURCE_TYPES
+from ror.standard.references import Reference
+from ror.store.contract import Draft, Packed
+
+_DIGEST_BYTES: Final = 16
+_SHOWN: Final = 24
+"""Characters quoted around the place where JSON breaks."""
+
+_decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+_encode_in_order: Final = msgspec.json.Encoder(
+    decimal_format="number", order="deterministic"
+).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something is not kept; `line` counts the lines before the culprit, inside the document."""
+
+    issues: tuple[Issue, ...]
+    line: int = 0
+
+
+def prepare(given: bytes | Mapping[str, Any], now: int) -> Draft | Refusal:
+    """
+    The draft of a resource, given as JSON or decoded with `Decimal` for its numbers; `now` is in microseconds.
+
+    A resource without `meta.lastUpdated` was last updated `now`, to the millisecond. The digest is that of the content
+    as given, so that giving the same again later changes nothing.
+    """
+    if isinstance(given, bytes):
+        try:
+            return prepare(_decode(given), now)
+        except (
+            msgspec.DecodeError,
+            ArithmeticError,
+            RecursionError,
+            UnicodeDecodeError,
+        ) as problem:
+            return _not_json(given, problem)
+    issues = _issues(given)
+    if issues:
+        return Refusal(tuple(issues))
+    assert isinstance(given, Mapping)
+    written = _encode_in_order(given)
+    if astray := misplaced(given, written):
+        return Refusal(tuple(map(_misplaced, astray)))
+    digest = blake2b(written, digest_size=_DIGEST_BYTES).digest()
+    meta = given.get("meta", {})
+    try:
+        if "lastUpdated" in meta:
+            last_updated = covering(meta["lastUpdated"]).first
+        else:
+            last_updated = now - now % 1000
+            meta = {**meta, "lastUpdated": instant_text(last_updated)}
+        # Bodies are found by their first two members when they are joined into bundles.
+        resource = {"resourceType": given["resourceType"], "id": given["id"], "meta": meta}
+        resource.update((name, value) for name, value in given.items() if name not in resource)
+        return drafted(resource, last_updated, digest)
+    except (ValueError, ArithmeticError) as problem:
+        return _refused("value", resource_path(given), "import.not-indexable", problem=str(problem))
+
+
+def drafted(resource: Mapping[str, Any], last_updated: int, digest: bytes) -> Draft:
+    """
+    The draft of a valid resource: it begins with its type, its id and its `meta`, which says when it was updated.
+
+    Raises ValueError when a date or a number cannot be read.
+    """
+    shades = shades_of(resource)
+    body, plan = laid_out(resource, shades) if shades else (_encode(resource), b"")
+    entries = _entries(resource, shades)
+    if others := extract.unsearched(resource, body, entries):
+        entries[extract.UNSEARCHED] = others
+    packed, links = extract.pack(resource["resourceType"], entries)
+    own, codes = own_facts(resource), codes_in(shades)
+    idle = sum(isinstance(value, Reference) for value, _ in others)
+    return Draft(
+        resource["resourceType"],
+        resource["id"],
+        last_updated,
+        body,
+        packed,
+        links,
+        digest,
+        own,
+        codes,
+        plan,
+        idle,
+    )
+
+
+def _entries(resource: Mapping[str, Any], shades: Shades) -> extract.Entries:
+    """The index entries of a resource; those that a governed part gives bear the name of its code."""
+    if not shades:
+        return extract.extract(resource)
+    pieces = {code: extract.extract(piece) for code, piece in apart(resource, shades).items()}
+    by_name = {name_of(code) if code else "": entries for code, entries in pieces.items()}
+    return extract.joined(resource["resourceType"], by_name)
+
+
+class Prepared(NamedTuple):
+    """What became of a batch: what is ready to be written, in order, and the refusals by their place in the batch."""
+
+    ready: list[Packed]
+    refused: dict[int, Refusal]
+
+
+def prepare_all(
+    given: Sequence[bytes | Refusal], now: int, pack: Callable[[Draft], Packed]
+) -> Prepared:
+    """What becomes of each document, packed for a store; what was refused before stays so."""
+    prepared = Prepared([], {})
+    for place, one in enumerate(given):
+        outcome = one if isinstance(one, Refusal) else prepare(one, now)
+        if isinstance(outcome, Refusal):
+            prepared.refused[place] = outcome
+        else:
+            prepared.ready.append(pack(outcome))
+    return prepared
+
+
+def resource_path(resource: object) -> str:
+    """The FHIRPath of a whole resource: its type, or `Resource` when it has none."""
+    found = resource.get("resourceType") if isinstance(resource, Mapping) else None
+    return found if isinstance(found, str) else "Resource"
+
+
+# --- reasons ---------------------------------------------------------------------------------------------------------
+
+
+def _issues(resource: object) -> list[Issue]:
+    """What prevents a resource from being kept."""
+    if not isinstance(resource, dict):
+        return [_issue("structure", "", "import.not-an-object")]
+    resource_type = resource.get("resourceType")
+    if isinstance(resource_type, str) and resource_type not in RESOURCE_TYPES:
+        known = ", ".join(RESOURCE_TYPES)
+        return [
+            _issue(
+                "not-supported",
+                resource_type,
+                "import.other-type",
+                found=resource_type[:100],
+                known=known,
+            )
+        ]
+    found = [issue for issue in validate(resource) if issue.severity == "error"]
+    if not isinstance(resource_type, str) or "id" in resource:
+        return found
+    return [*found, _issue("required", f"{resource_type}.id", "import.no-id")]
+
+
+def _misplaced(one: Misplaced) -> Issue:
+    return _issue("extension", one.path, "import.misplaced", name=one.name, belongs=one.belongs)
+
+
+def _not_json(given: bytes, problem: Exception) -> Refusal:
+    """The refusal of what cannot be decoded, with where it breaks when the decoder says so."""
+    at = re.search(r"\(byte (\d+)\)", str(problem))
+    if at is None:
+        if "truncated" in str(problem):
+            return _refused(
+                "structure", "", "import.truncated", lines_before=given.rstrip().count(b"\n")
+            )
+        return _refused("structure", "", "import.not-json")
+    place = int(at[1])
+    shown = given[max(0, place - _SHOWN) : place + _SHOWN].decode("utf-8", "replace")
+    before = given.count(b"\n", 0, place)
+    column = place - given.rfind(b"\n", 0, place)
+    return _refused(
+        "structure",
+        "",
+        "import.not-json-at",
+        before,
+        column=str(column),
+        near=" ".join(shown.split()),
+    )
+
+
+def _refused(code: str, path: str, key: str, lines_before: int = 0, **params: str) -> Refusal:
+    return Refusal((_issue(code, path, key, **params),), lines_before)
+
+
+def _issue(code: str, path: str, key: str, **params: str) -> Issue:
+    return Issue("error", code, path, key, params)

@@ -1,0 +1,282 @@
+"""
+An import from its documents to its report: prepare in several processes, keep by batches, count what is durable.
+
+A small import runs here alone; a larger one is prepared by worker processes while this one writes. Batches are kept in
+the order of the documents, so that of two versions of a resource the later wins. Running an import again is safe: what
+is already there is unchanged, and an import that was cut short goes on where it matters.
+"""
+
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from ror.directory.draft import Prepared, Refusal, prepare_all
+from ror.directory.importing.reading import Document, Place
+from ror.errors import Unavailable
+from ror.resources.validation import Issue
+from ror.search.index.garbage import collect_seldom, seldom_collected
+from ror.search.index.schema import check_schema
+from ror.standard import terminology
+from ror.store.contract import Draft, Outcome, Packed, Store
+
+AUTHOR: Final = "import"
+"""Who wrote what was imported, unless somebody is named."""
+BATCH_SIZE: Final = 500
+BATCH_BYTES: Final = 4_000_000
+"""A batch is cut at this many documents or bytes, whichever comes first: a batch is one durable commit."""
+ALONE: Final = 1_000
+"""The first documents are prepared here: worker processes take as long to start."""
+WORKERS: Final = 2
+AHEAD: Final = 3
+"""Batches under way for each worker; more would only take memory."""
+REFUSALS_KEPT: Final = 1_000
+"""The report lists this many refusals; all are counted, and told as they come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A document that was not kept, and why."""
+
+    place: Place
+    issues: tuple[Issue, ...]
+
+    def path(self, issue: Issue) -> str:
+        """The FHIRPath of an issue in what was given: inside the Bundle when there is one."""
+        if self.place.entry is None:
+            return issue.path
+        _, dot, rest = issue.path.partition(".")
+        return (
+            f"Bundle.entry[{self.place.entry}]" + (".resource" if issue.path else "") + dot + rest
+        )
+
+
+@dataclass(slots=True)
+class Report:
+    """What an import did so far; `created`, `updated` and `unchanged` count what is durable, nothing else."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    accepted: int = 0
+    """What a check found fit to be kept; 0 in a real import."""
+    refused: int = 0
+    refusals: list[Refused] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def kept(self) -> int:
+        """How many of the documents read are in the store."""
+        return self.created + self.updated + self.unchanged
+
+    def _add(self, outcome: Outcome) -> None:
+        match outcome:
+            case Outcome.CREATED:
+                self.created += 1
+            case Outcome.UPDATED:
+                self.updated += 1
+            case Outcome.UNCHANGED:
+                self.unchanged += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who is told what happens: each refusal, the report after each batch; and who is asked whether to stop."""
+
+    refused: Callable[[Refused], None] = lambda refused: None
+    progress: Callable[[Report], None] = lambda report: None
+    stopping: Callable[[], bool] = lambda: False
+
+
+def run(
+    store: Store,
+    given: Iterable[Document],
+    report: Report,
+    *,
+    now: int,
+    author: str = AUTHOR,
+    workers: int = WORKERS,
+    listeners: Listeners | None = None,
+) -> None:
+    """
+    Keep what is fit of the documents given, batch by batch; `report` is right at any moment.
+
+    `now` is the instant, in microseconds, of resources that say none.
+
+    Raises UsageError when the store was indexed by an incompatible version, Unavailable when it cannot be written; what
+    the report counts is kept all the same.
+    """
+    check_schema(store)
+
+    def keep(ready: Sequence[Packed]) -> None:
+        for outcome in store.put(ready, author):
+            report._add(outcome)
+
+    with seldom_collected():
+        _go_through(
+            given, report, _Work(now, store.packer()), keep, workers, listeners or Listeners()
+        )
+
+
+def check(
+    given: Iterable[Document],
+    report: Report,
+    *,
+    now: int,
+    workers: int = WORKERS,
+    listeners: Listeners | None = None,
+) -> None:
+    """Do everything that `run` does, but keep nothing: `report` counts what would be accepted."""
+
+    def count(ready: Sequence[Packed]) -> None:
+        report.accepted += len(ready)
+
+    _go_through(given, report, _Work(now, _only_named), count, workers, listeners or Listeners())
+
+
+def _only_named(draft: Draft) -> Packed:
+    """What is left of a draft that is not to be kept."""
+    return Packed(draft.type, draft.id, draft.last_updated, b"", b"", (), draft.digest, 0, b"", b"")
+
+
+class _Work(NamedTuple):
+    """What preparing needs besides the documents: the instant in microseconds, and how drafts are packed."""
+
+    now: int
+    pack: Callable[[Draft], Packed]
+
+
+def _go_through(
+    given: Iterable[Document],
+    report: Report,
+    work: _Work,
+    keep: Callable[[Sequence[Packed]], None],
+    workers: int,
+    listeners: Listeners,
+) -> None:
+    for places, prepared in _prepared(_batches(given), work, workers):
+        keep(prepared.ready)
+        for number, refusal in prepared.refused.items():
+            place = places[number]
+            refused = Refused(place._replace(line=place.line + refusal.line), refusal.issues)
+            report.refused += 1
+            if len(report.refusals) < REFUSALS_KEPT:
+                report.refusals.append(refused)
+            listeners.refused(refused)
+        listeners.progress(report)
+        if listeners.stopping():
+            report.interrupted = True
+            return
+
+
+# --- preparing, here or elsewhere ------------------------------------------------------------------------------------
+
+
+class _Batch(NamedTuple):
+    places: list[Place]
+    contents: list[bytes | Refusal]
+
+
+def _batches(given: Iterable[Document]) -> Iterator[_Batch]:
+    batch, size = _Batch([], []), 0
+    for document in given:
+        batch.places.append(document.place)
+        batch.contents.append(document.content)
+        size += len(document.content) if isinstance(document.content, bytes) else 0
+        if len(batch.places) >= BATCH_SIZE or size >= BATCH_BYTES:
+            yield batch
+            batch, size = _Batch([], []), 0
+    if batch.places:
+        yield batch
+
+
+def _prepared(
+    batches: Iterator[_Batch], work: _Work, workers: int
+) -> Iterator[tuple[list[Place], Prepared]]:
+    """Each batch with what became of it, in order."""
+    here = batches if workers == 0 else itertools.islice(batches, ALONE // BATCH_SIZE)
+    for batch in here:
+        yield batch.places, prepare_all(batch.contents, *work)
+    first = next(batches, None)
+    if first is not None:
+        yield from _prepared_elsewhere(itertools.chain([first], batches), work, workers)
+
+
+def _prepared_elsewhere(
+    batches: Iterator[_Batch], work: _Work, workers: int
+) -> Iterator[tuple[list[Place], Prepared]]:
+    under_way: deque[tuple[list[Place], Future[_Sent]]] = deque()
+    with _pool(workers) as pool:
+        try:
+            for batch in batches:
+                under_way.append(
+                    (batch.places, pool.submit(_prepare_and_send, batch.contents, work))
+                )
+                if len(under_way) >= workers * AHEAD:
+                    places, future = under_way.popleft()
+                    yield places, _received(future.result())
+            for places, future in under_way:
+                yield places, _received(future.result())
+        except BrokenProcessPool:
+            raise Unavailable("import.worker-died") from None
+
+
+_Sent = tuple[bytes, dict[int, Refusal]]
+"""What comes back from a worker process: `Prepared`, in MessagePack, which takes 2 µs a resource and pickle 14."""
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(list[Packed]).decode
+
+
+def _prepare_and_send(contents: list[bytes | Refusal], work: _Work) -> _Sent:
+    prepared = prepare_all(contents, *work)
+    return _encode(prepared.ready), prepared.refused
+
+
+def _received(sent: _Sent) -> Prepared:
+    ready, refused = sent
+    return Prepared(_decode(ready), refused)
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    # Not a fork of this process: it has threads and an open store.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_begin_work, initargs=(terminology.loaded_from(),)
+    )
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin_work(tables: Path | None) -> None:
+    """
+    Know codes as the parent does; leave stopping to it, and do not outlive it, however it ends; do not look for cycles
+    all the time.
+    """
+    terminology.load(tables)
+    collect_seldom()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,56 @@
+"""
+Which authorities are believed at this moment, and whom they have revoked: files that an operator replaces at will.
+
+The files are looked at each time they are asked for, and read again when one of them is another file than before, so
+that a new revocation list holds from the next token on, without a restart.
+"""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from ror.errors import Unavailable, UsageError
+from ror.identity.certificates import Authorities, authorities
+
+_Look = tuple[tuple[int, int, int], ...]
+
+
+class WatchedAuthorities:
+    """The authorities of PEM files and the revocation lists of others; raises UsageError when they cannot be read."""
+
+    def __init__(self, certificates: Sequence[str], revocations: Sequence[str]) -> None:
+        self._certificates: Final = [Path(one) for one in certificates]
+        self._revocations: Final = [Path(one) for one in revocations]
+        self._lock = threading.Lock()
+        try:
+            self._look, self._known = self._looked(), self._read()
+        except (OSError, ValueError) as problem:
+            raise UsageError(
+                "certificates.unreadable", files=self._named(), problem=problem
+            ) from None
+
+    def current(self) -> Authorities:
+        """What the files hold now. Raises Unavailable when they cannot be read: nobody is believed meanwhile."""
+        with self._lock:
+            try:
+                look = self._looked()
+                if look != self._look:
+                    self._known = self._read()
+                    self._look = look
+            except (OSError, ValueError) as problem:
+                raise Unavailable(
+                    "certificates.unreadable", files=self._named(), problem=problem
+                ) from problem
+            return self._known
+
+    def _looked(self) -> _Look:
+        found = (path.stat() for path in (*self._certificates, *self._revocations))
+        return tuple((one.st_mtime_ns, one.st_size, one.st_ino) for one in found)
+
+    def _read(self) -> Authorities:
+        certificates = b"\n".join(path.read_bytes() for path in self._certificates)
+        return authorities(certificates, [path.read_bytes() for path in self._revocations])
+
+    def _named(self) -> str:
+        return ", ".join(path.name for path in (*self._certificates, *self._revocations))

@@ -1,0 +1,154 @@
+"""
+Whether a client certificate may be believed: its chain, its dates, what it is for, and that nobody revoked it.
+
+The path is built and its signatures verified by `cryptography`; revocation lists are looked at here, for each
+certificate of the path. A list that is out of date says nothing, and then nobody is believed on its word.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Final, Literal, cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
+from cryptography.x509 import verification
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+Reason = Literal[
+    "not-yet", "expired", "untrusted", "not-for-clients", "revoked", "list-missing", "list-outdated"
+]
+
+_DEEPEST: Final = 4
+"""Intermediate authorities between a certificate and a root."""
+_CRL_END: Final = b"-----END X509 CRL-----"
+
+
+class Untrusted(Exception):
+    """A certificate that is not to be believed, and why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason: Final = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Authorities:
+    """The certification authorities that are believed, and their revocation lists."""
+
+    roots: Sequence[x509.Certificate]
+    intermediates: Sequence[x509.Certificate]
+    revocations: Sequence[x509.CertificateRevocationList]
+
+
+def authorities(certificates: bytes, revocations: Iterable[bytes] = ()) -> Authorities:
+    """
+    The authorities of PEM certificates, and the revocation lists of files in PEM or DER.
+
+    Those that signed themselves are roots; when there is none, each is believed by itself. Raises ValueError for what
+    cannot be read.
+    """
+    found = x509.load_pem_x509_certificates(certificates)
+    roots = [one for one in found if one.subject == one.issuer]
+    intermediates = [one for one in found if one.subject != one.issuer]
+    lists = tuple(one for content in revocations for one in _lists(content))
+    return (
+        Authorities(roots, intermediates, lists) if roots else Authorities(intermediates, (), lists)
+    )
+
+
+def believe(certificate: x509.Certificate, known: Authorities, now: datetime) -> None:
+    """Nothing, when a client certificate may be believed at an instant; else Untrusted."""
+    if now < certificate.not_valid_before_utc:
+        raise Untrusted("not-yet")
+    if now > certificate.not_valid_after_utc:
+        raise Untrusted("expired")
+    if not _is_for_clients(certificate):
+        raise Untrusted("not-for-clients")
+    path = _path(certificate, known, now)
+    for position, (one, issuer) in enumerate(pairwise(path)):
+        _check_revocation(one, issuer, known, now, is_client=position == 0)
+
+
+def _path(
+    certificate: x509.Certificate, known: Authorities, now: datetime
+) -> Sequence[x509.Certificate]:
+    """The certificate, its issuer, and so on up to a root."""
+    if not known.roots:
+        raise Untrusted("untrusted")
+    # The profile of the Web wants a host name in every certificate; those of organisations have none.
+    for_clients = verification.ExtensionPolicy.webpki_defaults_ee().may_be_present(
+        x509.SubjectAlternativeName, verification.Criticality.AGNOSTIC, None
+    )
+    verifier = (
+        verification.PolicyBuilder()
+        .store(verification.Store(list(known.roots)))
+        .time(now)
+        .max_chain_depth(_DEEPEST)
+        .extension_policies(
+            ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(), ee_policy=for_clients
+        )
+        .build_client_verifier()
+    )
+    try:
+        return verifier.verify(certificate, list(known.intermediates)).chain
+    except verification.VerificationError:
+        raise Untrusted("untrusted") from None
+
+
+def _is_for_clients(certificate: x509.Certificate) -> bool:
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    return ExtendedKeyUsageOID.CLIENT_AUTH in usages
+
+
+def _check_revocation(
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    known: Authorities,
+    now: datetime,
+    is_client: bool,
+) -> None:
+    """
+    Nothing, when the lists of the issuer do not name the certificate; else Untrusted.
+
+    Where lists are looked at, the issuer of a client must have one; that of an authority need not.
+    """
+    its_own = [
+        one
+        for one in known.revocations
+        if one.issuer == certificate.issuer and _is_signed(one, issuer)
+    ]
+    if not its_own:
+        if known.revocations and is_client:
+            raise Untrusted("list-missing")
+        return
+    if any(
+        one.get_revoked_certificate_by_serial_number(certificate.serial_number) for one in its_own
+    ):
+        raise Untrusted("revoked")
+    if not any(_is_current(one, now) for one in its_own):
+        raise Untrusted("list-outdated")
+
+
+def _is_signed(revocations: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    # Every type of key that can sign a certificate can sign a list; the annotations of the library say less.
+    return revocations.is_signature_valid(
+        cast(CertificateIssuerPublicKeyTypes, issuer.public_key())
+    )
+
+
+def _is_current(revocations: x509.CertificateRevocationList, now: datetime) -> bool:
+    end = revocations.next_update_utc
+    return revocations.last_update_utc <= now and (end is None or now <= end)
+
+
+def _lists(content: bytes) -> Iterable[x509.CertificateRevocationList]:
+    if _CRL_END not in content:
+        yield x509.load_der_x509_crl(content)
+        return
+    for piece in content.split(_CRL_END)[:-1]:
+        yield x509.load_pem_x509_crl(piece + _CRL_END)

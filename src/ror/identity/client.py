@@ -1,0 +1,178 @@
+"""
+What a client is: a program that was let in, what it was granted, and the states it goes through.
+
+A consumer reads under an access profile; a supplier declares beds for a list of establishments and reads nothing. The
+consumer of profile 0 proves who it is by a secret; all others by a certificate, recognised by its subject.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, Final
+
+from ror.access import Perimeter, Viewer
+from ror.errors import UsageError
+
+PUBLIC_PROFILE: Final = 0
+"""The access profile of open data, the only one that a secret is enough for (docs/authentication.md#clients)."""
+
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+
+class Kind(Enum):
+    """What a client is let in for."""
+
+    CONSUMER = "consumer"
+    SUPPLIER = "supplier"
+
+
+class State(Enum):
+    """Whether a client is served."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How often a client may call: so many calls a minute in the long run, and `burst` of them at once."""
+
+    calls_per_minute: int
+    burst: int
+
+
+BURST_S: Final = 10
+"""Unless it is said, a client may call at once as often as it may in this many seconds."""
+
+
+def rate_of(calls_per_minute: int, burst: int | None = None) -> Rate:
+    """
+    The rate of so many calls a minute, with the burst that goes with it when none is given.
+
+    >>> rate_of(600)
+    Rate(calls_per_minute=600, burst=100)
+    """
+    return Rate(calls_per_minute, burst or max(1, calls_per_minute * BURST_S // 60))
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """
+    A client as it stands.
+
+    `profile` is None for a supplier. `subject` is the distinguished name of its certificate, `secret` the hash of its
+    secret; it has one of them. `user_profiles` and `roles` are the codes that its calls may announce. `number` is given
+    by the store, small and never reused.
+    """
+
+    id: str
+    name: str
+    kind: Kind = Kind.CONSUMER
+    profile: int | None = None
+    subject: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    perimeter: Perimeter | None = None
+    user_profiles: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    establishments: frozenset[str] = frozenset()
+    rate: Rate | None = None
+    state: State = State.ACTIVE
+    number: int = 0
+
+    @property
+    def viewer(self) -> Viewer | None:
+        """As whom it reads; None when it has no profile to read under."""
+        return None if self.profile is None else Viewer(self.profile, self.perimeter, self.id)
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether it proves who it is by a secret rather than by a certificate."""
+        return self.profile == PUBLIC_PROFILE
+
+
+class Action(Enum):
+    """What is done to a client."""
+
+    ADD = "add"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    REVOKE = "revoke"
+    ROTATE_SECRET = "rotate-secret"  # noqa: S105 the name of an action
+    GRANT_ESTABLISHMENTS = "grant-establishments"
+    SET_RATE = "set-rate"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something done to a client: when, in microseconds since the epoch, by whom, why, and what it changed."""
+
+    client_id: str
+    action: Action
+    at: int
+    by: str
+    reason: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """From which states an action is possible, and the state it leads to; None keeps the state."""
+
+    states: Sequence[State]
+    leads_to: State | None = None
+
+
+_LIVING: Final = (State.ACTIVE, State.SUSPENDED)
+_STEPS: Final[Mapping[Action, _Step]] = {
+    Action.SUSPEND: _Step((State.ACTIVE,), State.SUSPENDED),
+    Action.RESUME: _Step((State.SUSPENDED,), State.ACTIVE),
+    # For ever: a client that comes back is another one, with another name.
+    Action.REVOKE: _Step(_LIVING, State.REVOKED),
+    Action.ROTATE_SECRET: _Step(_LIVING),
+    Action.GRANT_ESTABLISHMENTS: _Step(_LIVING),
+    Action.SET_RATE: _Step(_LIVING),
+}
+
+
+def after(client: Client, action: Action) -> Client:
+    """
+    The client in the state that an action leads to. Raises UsageError when its present state does not allow it.
+
+    >>> after(Client("sas", "SAS"), Action.SUSPEND).state
+    <State.SUSPENDED: 'suspended'>
+    """
+    step = _STEPS[action]
+    if client.state not in step.states:
+        allowed = ", ".join(state.value for state in step.states)
+        raise UsageError(
+            "clients.not-in-this-state",
+            id=client.id,
+            action=action.value,
+            state=client.state.value,
+            allowed=allowed,
+        )
+    return replace(client, state=step.leads_to or client.state)
+
+
+def checked(client: Client) -> Client:
+    """
+    The client, when what it was given holds together. Raises UsageError otherwise.
+
+    A reading profile or a supplier, one of them; a certificate's subject unless its profile is 0, and then none.
+    """
+    if not _ID.fullmatch(client.id):
+        raise UsageError("clients.bad-id", id=client.id[:100])
+    is_consumer = client.kind is Kind.CONSUMER
+    if is_consumer != (client.profile is not None):
+        raise UsageError("clients.profile-or-supplier", id=client.id)
+    if client.has_secret and client.subject is not None:
+        raise UsageError("clients.no-certificate", id=client.id)
+    if not client.has_secret and client.subject is None:
+        raise UsageError("clients.needs-certificate", id=client.id)
+    if is_consumer and client.establishments:
+        raise UsageError("clients.only-suppliers", id=client.id)
+    if not is_consumer and (client.perimeter or client.user_profiles or client.roles):
+        raise UsageError("clients.only-consumers", id=client.id)
+    return client

@@ -1,0 +1,172 @@
+"""
+How a client comes in, changes and leaves: each act is kept with who did it, when and why.
+
+A secret is made here and given back once; only its hash is kept.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from ror.errors import UsageError
+from ror.identity import Act, Action, Client, Kind, Rate, State, after, checked
+from ror.identity.certificates import distinguished_name, is_same_name
+from ror.identity.keeping import ClientStore
+from ror.identity.secrets import hashed, new_secret
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who acts, why, and when, in microseconds since the epoch."""
+
+    by: str
+    reason: str
+    at: int
+
+
+class Enrolled(NamedTuple):
+    """A client as it stands now, and its secret when it has just been given one."""
+
+    client: Client
+    secret: str | None
+
+
+def add(clients: ClientStore, client: Client, signature: Signature) -> Enrolled:
+    """
+    Let a client in, with a secret when its profile takes one.
+
+    Raises UsageError when what it is granted does not hold together, its id was ever given, or its certificate is that
+    of a client of the other kind: who reads and who supplies beds are told apart by it.
+    """
+    secret = new_secret() if checked(client).has_secret else None
+    _check_certificate(clients, client)
+    fresh = replace(client, secret=hashed(secret)) if secret else client
+
+    def change(present: Client | None) -> Client:
+        if present is not None:
+            raise UsageError("clients.exists", id=client.id)
+        return fresh
+
+    act = _act(client.id, Action.ADD, signature, profile=client.profile, subject=client.subject)
+    return Enrolled(clients.change(act, change), secret)
+
+
+def _check_certificate(clients: ClientStore, client: Client) -> None:
+    for other in clients.all():
+        if (
+            client.subject is None
+            or other.subject is None
+            or other.kind is client.kind
+            or other.state is State.REVOKED
+        ):
+            continue
+        if is_same_name(other.subject, distinguished_name(client.subject)):
+            raise UsageError("clients.same-certificate", subject=client.subject, id=other.id)
+
+
+def change_state(
+    clients: ClientStore, client_id: str, action: Action, signature: Signature
+) -> Client:
+    """
+    Suspend, resume or revoke a client.
+
+    Raises UsageError when there is none of this id, or its state does not allow it.
+    """
+    return _change(
+        clients, _act(client_id, action, signature), lambda client: after(client, action)
+    )
+
+
+def rotate_secret(clients: ClientStore, client_id: str, signature: Signature) -> Enrolled:
+    """
+    Give a client another secret; the former one is worth nothing from then on.
+
+    Raises UsageError when there is none of this id, when it has no secret, or when it was revoked.
+    """
+    secret = new_secret()
+    kept = hashed(secret)
+
+    def change(client: Client) -> Client:
+        if not client.has_secret:
+            raise UsageError("clients.no-secret", id=client.id)
+        return replace(after(client, Action.ROTATE_SECRET), secret=kept)
+
+    return Enrolled(
+        _change(clients, _act(client_id, Action.ROTATE_SECRET, signature), change), secret
+    )
+
+
+def grant_establishments(
+    clients: ClientStore,
+    client_id: str,
+    granted: Iterable[str],
+    withdrawn: Iterable[str],
+    signature: Signature,
+) -> Client:
+    """
+    Add establishments to those whose beds a supplier may declare, and take others away.
+
+    Raises UsageError when there is none of this id, when it is no supplier, when it was revoked, when no establishment
+    is named, or one to be taken away was never granted.
+    """
+    more, less = frozenset(granted), frozenset(withdrawn)
+
+    def change(client: Client) -> Client:
+        if client.kind is not Kind.SUPPLIER:
+            raise UsageError("clients.only-suppliers", id=client.id)
+        if not more | less:
+            raise UsageError("clients.no-establishment", id=client.id)
+        if less - client.establishments:
+            raise UsageError(
+                "clients.not-granted",
+                id=client.id,
+                codes=", ".join(sorted(less - client.establishments)),
+            )
+        return replace(
+            after(client, Action.GRANT_ESTABLISHMENTS),
+            establishments=(client.establishments | more) - less,
+        )
+
+    act = _act(
+        client_id,
+        Action.GRANT_ESTABLISHMENTS,
+        signature,
+        granted=sorted(more),
+        withdrawn=sorted(less),
+    )
+    return _change(clients, act, change)
+
+
+def set_rate(
+    clients: ClientStore, client_id: str, rate: Rate | None, signature: Signature
+) -> Client:
+    """
+    Say how often a client may call, None for as often as it likes.
+
+    Raises UsageError when there is none of this id, or when it was revoked.
+    """
+    told = {"calls_per_minute": rate.calls_per_minute, "burst": rate.burst} if rate else {}
+    act = _act(client_id, Action.SET_RATE, signature, **told)
+    return _change(clients, act, lambda client: replace(after(client, Action.SET_RATE), rate=rate))
+
+
+def found(clients: ClientStore, client_id: str) -> Client:
+    """The client of this id. Raises UsageError when there is none."""
+    for client in clients.all():
+        if client.id == client_id:
+            return client
+    raise UsageError("clients.unknown", id=client_id[:100])
+
+
+def _act(client_id: str, action: Action, signature: Signature, **details: Any) -> Act:
+    told = {name: value for name, value in details.items() if value is not None}
+    return Act(client_id, action, signature.at, signature.by, signature.reason, told)
+
+
+def _change(clients: ClientStore, act: Act, change: Callable[[Client], Client]) -> Client:
+    def of_present(client: Client | None) -> Client:
+        if client is None:
+            raise UsageError("clients.unknown", id=act.client_id[:100])
+        return change(client)
+
+    return clients.change(act, of_present)

@@ -1,0 +1,118 @@
+"""
+How often clients may call, held to over all the processes of a machine that serve one directory.
+
+Each client has a cell of eight bytes in a small file: the instant at which its allowance will be whole again (GCRA, the
+"virtual scheduling" of ITU-T I.371). A call moves that instant on by the time that one call is worth, and is refused
+when the instant would be further away than `burst` calls: so that no stretch of time holds more than the burst and what
+the rate gives in it, whichever process is asked. Reading, deciding and writing are done under a lock of that cell.
+
+Time is that of the machine since it started, which no change of clock moves. An instant further away than a burst was
+written before the machine started again, or under another rate: it counts for nothing.
+"""
+
+import fcntl
+import ipaddress
+import os
+import threading
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from ror.errors import TooManyCalls, Unavailable
+from ror.identity import Client, Rate
+
+_CELL: Final = 8
+"""Bytes of a cell."""
+_ADDRESSES: Final = 65_536
+"""Cells of callers without a token, by a hash of their address; those of clients come after, by their number."""
+_MINUTE_NS: Final = 60_000_000_000
+_FILE_MODE: Final = 0o600
+
+
+class Rates:
+    """
+    The allowances of the clients of one directory, in the file at `path`; safe to share between threads.
+
+    `now` gives nanoseconds that never go back. Raises OSError when the file cannot be had.
+    """
+
+    def __init__(self, path: Path, now: Callable[[], int] = time.monotonic_ns) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+        self._now = now
+        # The system's locks are between processes: threads of one hold them together.
+        self._threads = threading.Lock()
+
+    def count(self, client: Client) -> None:
+        """Count a call of a client. Raises TooManyCalls when it has a rate and calls beyond it."""
+        if client.rate is not None:
+            self._count(_ADDRESSES + client.number, client.rate)
+
+    def count_address(self, address: str, rate: Rate) -> None:
+        """Count a call that says nothing but where it comes from. Raises TooManyCalls beyond the rate."""
+        self._count(_cell_of(address), rate)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._file)
+
+    def _count(self, cell: int, rate: Rate) -> None:
+        at = cell * _CELL
+        try:
+            with self._threads:
+                fcntl.lockf(self._file, fcntl.LOCK_EX, _CELL, at)
+                try:
+                    now = self._now()
+                    whole_at, wait_ns = after_a_call(
+                        int.from_bytes(os.pread(self._file, _CELL, at)), rate, now
+                    )
+                    if not wait_ns:
+                        os.pwrite(self._file, whole_at.to_bytes(_CELL), at)
+                finally:
+                    fcntl.lockf(self._file, fcntl.LOCK_UN, _CELL, at)
+        except OSError:
+            raise Unavailable("rates.cannot-count") from None
+        if wait_ns:
+            raise TooManyCalls(
+                "rates.too-many",
+                retry_after_s=-(-wait_ns // 1_000_000_000),
+                calls=rate.calls_per_minute,
+                burst=rate.burst,
+            )
+
+
+def after_a_call(whole_at: int, rate: Rate, now: int) -> tuple[int, int]:
+    """
+    When an allowance will be whole again after one more call, and how long to wait first, 0 when the call is allowed.
+
+    All in nanoseconds; `whole_at` is when it would have been.
+
+    >>> after_a_call(0, Rate(60, 2), 5_000_000_000)
+    (6000000000, 0)
+    >>> after_a_call(7_000_000_000, Rate(60, 2), 5_000_000_000)
+    (7000000000, 1000000000)
+    """
+    worth = -(-_MINUTE_NS // rate.calls_per_minute)
+    room = rate.burst * worth
+    start = whole_at if now < whole_at <= now + room else now
+    wait = start + worth - now - room
+    return (start, wait) if wait > 0 else (start + worth, 0)
+
+
+@lru_cache(maxsize=4_096)
+def _cell_of(address: str) -> int:
+    """
+    The cell of an address; all of one IPv6 site (/64) share one, as who holds an address there holds them all.
+
+    Two addresses may share one by chance: one in 65,536.
+    """
+    try:
+        network = ipaddress.ip_network(address)
+        if network.version == 6:
+            network = network.supernet(new_prefix=64)
+        address = str(network)
+    except ValueError:
+        pass
+    return int.from_bytes(blake2b(address.encode(), digest_size=2).digest())

@@ -1,0 +1,176 @@
+"""
+The certification authority of tests and sandboxes, in a folder: never for production.
+
+`root` and `issuer` with their keys; `authorities.pem` and `crl.pem` are what a server is told, `server` what it shows;
+`issued.json` says what was issued and what was revoked. Private keys are readable by their owner alone.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ror.errors import NOT_JSON, UsageError
+from ror.identity.certificates import authority, written_name
+from ror.identity.certificates.authority import Holder
+
+LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_TAKEN: Final = frozenset({"root", "issuer", "authorities", "crl", "server"})
+
+
+class Issued(msgspec.Struct):
+    """A certificate that was issued: the name of its files, its serial number in hexadecimal, and what became of it."""
+
+    name: str
+    serial: str
+    subject: str
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+
+class SandboxAuthority:
+    """The authority in a folder. Raises UsageError where there is none, or what is there cannot be read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            self._root, self._issuer = (self._holder(name) for name in ("root", "issuer"))
+            self.issued = msgspec.json.decode(
+                self._path("issued.json").read_bytes(), type=list[Issued]
+            )
+        except FileNotFoundError:
+            raise UsageError("pki.absent", folder=folder) from None
+        except (OSError, *NOT_JSON) as problem:
+            raise UsageError("pki.unreadable", folder=folder, problem=problem) from None
+
+    @property
+    def authorities(self) -> Path:
+        """The certificates of the root and of the authority that issues."""
+        return self._path("authorities.pem")
+
+    @property
+    def revocations(self) -> Path:
+        """The revocation lists of both."""
+        return self._path("crl.pem")
+
+    def files(self, name: str) -> tuple[Path, Path]:
+        """The certificate and the key of this name; `server` is that of this machine."""
+        return self._path(f"{name}.pem"), self._path(f"{name}.key")
+
+    def issue(
+        self, name: str, subject: str, now: datetime, days: int = authority.CLIENT_DAYS
+    ) -> Issued:
+        """
+        A certificate for the client of this subject, in the files of this name.
+
+        Raises UsageError when the name is taken or cannot be that of a file, or the subject is none.
+        """
+        if not _NAME.fullmatch(name) or name in _TAKEN:
+            raise UsageError("pki.bad-name", name=name[:100])
+        if any(one.name == name for one in self.issued):
+            raise UsageError("pki.name-taken", name=name)
+        made = authority.issue_client(self._issuer, subject, now, timedelta(days=days))
+        _write_holder(self.folder, name, made)
+        certificate = made.certificate
+        one = Issued(
+            name=name,
+            serial=f"{certificate.serial_number:X}",
+            subject=written_name(certificate.subject),
+            expires_at=certificate.not_valid_after_utc,
+        )
+        self.issued.append(one)
+        self._write_issued()
+        return one
+
+    def revoke(self, name: str, now: datetime) -> Issued:
+        """
+        Revoke a certificate, by the name of its files or its serial number, and publish the revocation lists.
+
+        Raises UsageError when there is none such that is not revoked.
+        """
+        for one in self.issued:
+            if (name == one.name or _is_serial(name, one.serial)) and one.revoked_at is None:
+                one.revoked_at = now
+                self._write_issued()
+                self.publish_revocations(now)
+                return one
+        raise UsageError("pki.not-issued", name=name[:100])
+
+    def publish_revocations(self, now: datetime) -> None:
+        """Write the revocation lists again, current for `authority.LIST_DAYS` days."""
+        revoked = [(int(one.serial, 16), one.revoked_at) for one in self.issued if one.revoked_at]
+        lists = (
+            authority.revocation_list(self._issuer, revoked, now),
+            authority.revocation_list(self._root, [], now),
+        )
+        _write(self.revocations, b"".join(lists))
+
+    def _holder(self, name: str) -> Holder:
+        certificate, key = self.files(name)
+        return authority.holder(certificate.read_bytes(), key.read_bytes())
+
+    def _write_issued(self) -> None:
+        _write(self._path("issued.json"), msgspec.json.format(msgspec.json.encode(self.issued)))
+
+    def _path(self, name: str) -> Path:
+        return self.folder / name
+
+
+def make(folder: Path, now: datetime, hosts: Sequence[str] = LOCAL_HOSTS) -> SandboxAuthority:
+    """
+    A new authority in a folder, with a certificate for the server of these names and addresses.
+
+    Raises UsageError when there is one already or the folder cannot be written.
+    """
+    if (folder / "root.pem").exists():
+        raise UsageError("pki.exists", folder=folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        root = authority.new_root(now)
+        issuer = authority.new_intermediate(root, now)
+        server = authority.issue_server(issuer, hosts, now)
+        _write(folder / "issued.json", b"[]")
+        _write(folder / "authorities.pem", root.pem + issuer.pem)
+        _write_holder(folder, "server", server, chain=issuer.pem)
+        _write_holder(folder, "issuer", issuer)
+        # Last: a folder with a root holds everything.
+        _write_holder(folder, "root", root)
+    except OSError as problem:
+        raise UsageError("pki.unreadable", folder=folder, problem=problem) from None
+    made = SandboxAuthority(folder)
+    made.publish_revocations(now)
+    return made
+
+
+def _is_serial(text: str, serial: str) -> bool:
+    """
+    Whether a text is this serial number, however it writes hexadecimal: other programs put a 0 first, or colons.
+
+    >>> _is_serial("0f:5e", "F5E"), _is_serial("F5", "F5E")
+    (True, False)
+    """
+    return text.replace(":", "").lstrip("0").upper() == serial
+
+
+def _write_holder(folder: Path, name: str, made: Holder, chain: bytes = b"") -> None:
+    _write(folder / f"{name}.key", made.key_pem, mode=0o600)
+    _write(folder / f"{name}.pem", made.pem + chain)
+
+
+def _write(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Put a whole file in its place, so that whoever reads it meanwhile has the former one whole."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)

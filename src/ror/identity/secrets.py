@@ -1,0 +1,56 @@
+"""
+Secrets of clients: made here, told once, kept as a hash that is slow and takes room to compute.
+
+A hash is a text that says how it was made, so that the parameters can be raised and old hashes still be read.
+"""
+
+import hashlib
+import hmac
+import secrets
+from base64 import b64decode, b64encode
+from typing import Final
+
+_COST, _BLOCK, _PARALLEL = 1 << 14, 8, 1
+"""16 MB and about 50 ms, RFC 7914: plenty for secrets that are not chosen by people."""
+_MEMORY: Final = 64 << 20
+_SALT_BYTES: Final = 16
+
+
+def new_secret() -> str:
+    """A secret of 256 bits that nobody can guess, in letters that need no escape in a form."""
+    return secrets.token_urlsafe(32)
+
+
+def hashed(secret: str) -> str:
+    """The hash of a secret, to be kept in its stead."""
+    salt = secrets.token_bytes(_SALT_BYTES)
+    derived = _text(_derived(secret, salt, _COST, _BLOCK, _PARALLEL))
+    return f"scrypt${_COST}${_BLOCK}${_PARALLEL}${_text(salt)}${derived}"
+
+
+def is_secret_of(secret: str, kept: str | None) -> bool:
+    """
+    Whether a secret is the one whose hash was kept; takes as long when nothing was kept.
+
+    >>> is_secret_of("s3cret", hashed("s3cret")), is_secret_of("S3cret", hashed("s3cret")), is_secret_of("", None)
+    (True, False, False)
+    """
+    _, cost, block, parallel, salt, wanted = (kept or _NOBODYS).split("$")
+    found = _derived(secret, b64decode(salt), int(cost), int(block), int(parallel))
+    return hmac.compare_digest(found, b64decode(wanted)) and kept is not None
+
+
+def _derived(secret: str, salt: bytes, cost: int, block: int, parallel: int) -> bytes:
+    return hashlib.scrypt(
+        secret.encode(), salt=salt, n=cost, r=block, p=parallel, maxmem=_MEMORY, dklen=32
+    )
+
+
+def _text(raw: bytes) -> str:
+    return b64encode(raw).decode("ascii")
+
+
+_NOBODYS: Final = (
+    f"scrypt${_COST}${_BLOCK}${_PARALLEL}${_text(bytes(_SALT_BYTES))}${_text(bytes(32))}"
+)
+"""A hash that no secret has."""

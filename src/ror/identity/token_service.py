@@ -1,0 +1,277 @@
+"""
+Who is given a token: OAuth 2.0 client credentials (RFC 6749), with a secret or a client certificate (RFC 8705).
+
+Everything is looked at each time: the client's state, its secret or its certificate's subject, chain, dates and
+revocation. What is told of a failure is what its holder may know: a wrong secret and an unknown client are the same.
+"""
+
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal, NamedTuple
+from urllib.parse import unquote_plus
+
+from cryptography import x509
+
+from ror.errors import RorError
+from ror.identity import Client, State
+from ror.identity.authorities import WatchedAuthorities
+from ror.identity.certificates import Untrusted, believe, is_same_name, written_name
+from ror.identity.keeping import KeyStore
+from ror.identity.registry import Registry
+from ror.identity.secrets import is_secret_of
+from ror.identity.tokens import Granted, SigningKey, accepted, issue, new_signing_key
+
+GRANT_TYPE: Final = "client_credentials"
+
+ErrorCode = Literal[
+    "invalid_request",
+    "invalid_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "temporarily_unavailable",
+]
+STATUSES: Final[dict[ErrorCode, int]] = {
+    "invalid_request": 400,
+    "invalid_client": 401,
+    "unsupported_grant_type": 400,
+    "invalid_scope": 400,
+    "temporarily_unavailable": 503,
+}
+"""The HTTP status of each error of the token endpoint (RFC 6749 section 5.2, and one for what passes)."""
+
+
+NOT_SERVED: Final = {
+    State.SUSPENDED: "oauth.client-suspended",
+    State.REVOKED: "oauth.client-revoked",
+}
+"""What a client is told that is known and not served."""
+
+
+class TokenRefused(RorError):
+    """
+    No token is given; told as the JSON of OAuth, in plain English (RFC 6749 wants ASCII).
+
+    For the audit trail alone: the client and the certificate, as far as they were proven.
+    """
+
+    def __init__(
+        self,
+        error: ErrorCode,
+        key: str,
+        *,
+        client: Client | None = None,
+        certificate: tuple[str, str] | None = None,
+        **params: str,
+    ) -> None:
+        super().__init__(key, **params)
+        self.error = error
+        self.status = STATUSES[error]
+        self.client = client
+        self.certificate = certificate
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPolicy:
+    """What tokens say and how long they and their keys live."""
+
+    issuer: str
+    audience: str
+    lifetime_s: int
+    key_days: int
+
+
+class Credentials(NamedTuple):
+    """A client id, and the secret that came with it if one did."""
+
+    client_id: str
+    secret: str | None
+
+
+class Authorised(NamedTuple):
+    """A token, the client it is for, and the serial number and subject of the certificate it showed."""
+
+    granted: Granted
+    client: Client
+    certificate: tuple[str, str] | None
+
+
+class TokenService:
+    """Gives tokens to the clients of a registry; `keys` is where what signs them is kept."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        keys: KeyStore,
+        authorities: WatchedAuthorities | None,
+        policy: TokenPolicy,
+    ) -> None:
+        self.policy = policy
+        self._registry = registry
+        self._keys = keys
+        self._authorities = authorities
+
+    def authorise(
+        self,
+        form: Sequence[tuple[str, str]],
+        authorization: str | None,
+        certificate: x509.Certificate | None,
+        now: float,
+    ) -> Authorised:
+        """
+        A token for whoever proves to be a client.
+
+        `form` is the body of the request, `authorization` its header, `certificate` the one that came with the
+        connection. Raises TokenRefused.
+        """
+        fields = _fields(form)
+        credentials = _credentials(fields, authorization)
+        _check_grant(fields)
+        client = self._proven(credentials, certificate, datetime.fromtimestamp(now, UTC))
+        shown = None if client.has_secret else _named(certificate)
+        granted = issue(
+            self.signing_key(int(now)),
+            issuer=self.policy.issuer,
+            audience=self.policy.audience,
+            client_id=client.id,
+            certificate=shown,
+            now=int(now),
+            lifetime_s=self.policy.lifetime_s,
+        )
+        return Authorised(granted, client, shown)
+
+    def signing_key(self, now: int) -> SigningKey:
+        """The key that signs at this moment; a new one when there is none, or the newest has served its days."""
+        while True:
+            keys = self._registry.current().keys
+            if keys and now < keys[-1].created_at + self.policy.key_days * 86_400:
+                return keys[-1]
+            rotate(self._keys, keys, now)
+
+    def _proven(
+        self, credentials: Credentials, certificate: x509.Certificate | None, now: datetime
+    ) -> Client:
+        """The client that credentials and certificate prove to be there, and served."""
+        client = self._registry.current().clients.get(credentials.client_id)
+        if credentials.secret is not None:
+            # As long for a client that does not exist, or that has no secret, as for one that has another.
+            kept = client.secret if client is not None and client.has_secret else None
+            if not is_secret_of(credentials.secret, kept):
+                raise TokenRefused("invalid_client", "oauth.bad-credentials")
+        else:
+            self.check_certificate(client, certificate, now)
+        assert client is not None, "an unknown client proves nothing"
+        if client.state is not State.ACTIVE:
+            shown = None if client.has_secret else _named(certificate)
+            raise TokenRefused(
+                "invalid_client", NOT_SERVED[client.state], client=client, certificate=shown
+            )
+        return client
+
+    def check_certificate(
+        self, client: Client | None, certificate: x509.Certificate | None, now: datetime
+    ) -> None:
+        """Nothing, when the certificate is the client's and may be believed; else TokenRefused."""
+        if certificate is None:
+            raise TokenRefused("invalid_client", "oauth.no-credentials")
+        if self._authorities is None:
+            raise TokenRefused("invalid_client", "oauth.no-authorities")
+        try:
+            believe(certificate, self._authorities.current(), now)
+        except Untrusted as problem:
+            if problem.reason == "list-outdated":
+                raise TokenRefused("temporarily_unavailable", "oauth.list-outdated") from problem
+            # Of others it is not even known who signed them.
+            signed = _named(certificate) if problem.reason == "revoked" else None
+            raise TokenRefused(
+                "invalid_client", f"oauth.{problem.reason}", certificate=signed
+            ) from None
+        if (
+            client is None
+            or client.subject is None
+            or not is_same_name(client.subject, certificate.subject)
+        ):
+            raise TokenRefused(
+                "invalid_client",
+                "oauth.not-the-subject",
+                certificate=_named(certificate),
+                subject=_ascii(written_name(certificate.subject)),
+            )
+
+
+def _named(certificate: x509.Certificate | None) -> tuple[str, str] | None:
+    """The serial number and the subject of a certificate."""
+    return (
+        None
+        if certificate is None
+        else (f"{certificate.serial_number:X}", written_name(certificate.subject))
+    )
+
+
+def rotate(keys: KeyStore, known: Sequence[SigningKey], now: int, *, at_once: bool = False) -> None:
+    """
+    Have another key sign from now on, and forget those whose tokens have all expired.
+
+    `at_once` forgets every former key: no token given before is worth anything any more. Does nothing when another
+    process has just done so.
+    """
+    fresh = new_signing_key(now)
+    kept = () if at_once else accepted([*known, fresh], now)
+    keys.succeed(
+        fresh, known[-1].kid if known else None, [key.kid for key in known if key not in kept]
+    )
+
+
+# --- what was sent ---------------------------------------------------------------------------------------------------
+
+
+def _fields(form: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The fields of a form; a field without value is as if absent, and one that comes twice is refused (RFC 6749)."""
+    fields: dict[str, str] = {}
+    for name, value in form:
+        if name in fields:
+            raise TokenRefused("invalid_request", "oauth.twice", name=_ascii(name))
+        if value:
+            fields[name] = value
+    return fields
+
+
+def _credentials(fields: dict[str, str], authorization: str | None) -> Credentials:
+    """What the client says it is, by the header or by the form, not by both."""
+    said, secret = fields.get("client_id"), fields.get("client_secret")
+    if authorization is None:
+        if said is None:
+            raise TokenRefused("invalid_request", "oauth.missing", name="client_id")
+        return Credentials(said, secret)
+    basic = _basic(authorization)
+    if secret is not None or (said is not None and said != basic.client_id):
+        raise TokenRefused("invalid_request", "oauth.two-ways")
+    return basic
+
+
+def _basic(authorization: str) -> Credentials:
+    scheme, _, coded = authorization.partition(" ")
+    try:
+        client_id, colon, secret = b64decode(coded.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        colon = ""
+    if scheme.lower() != "basic" or not colon:
+        raise TokenRefused("invalid_client", "oauth.not-basic")
+    # RFC 6749 section 2.3.1: both are encoded as in a form before they are joined.
+    return Credentials(unquote_plus(client_id), unquote_plus(secret))
+
+
+def _check_grant(fields: dict[str, str]) -> None:
+    asked = fields.get("grant_type")
+    if asked is None:
+        raise TokenRefused("invalid_request", "oauth.missing", name="grant_type")
+    if asked != GRANT_TYPE:
+        raise TokenRefused("unsupported_grant_type", "oauth.grant-type")
+    if "scope" in fields:
+        raise TokenRefused("invalid_scope", "oauth.scope")
+
+
+def _ascii(text: str) -> str:
+    """A text as an error description may hold it: RFC 6749 leaves out quotes, backslashes and all but ASCII."""
+    return "".join(one if " " <= one <= "~" and one not in '"\\' else "?" for one in text[:200])

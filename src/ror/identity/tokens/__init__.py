@@ -1,0 +1,39 @@
+"""Who does a token speak for, and who signed it?"""
+
+from ror.identity.tokens.issuing import Granted, issue
+from ror.identity.tokens.keys import (
+    SigningKey,
+    accepted,
+    key_ring,
+    new_signing_key,
+    published,
+    ring_of,
+)
+from ror.identity.tokens.providers import Provider, providers
+from ror.identity.tokens.verifying import (
+    ExpiredToken,
+    InvalidToken,
+    Issuer,
+    UnknownKey,
+    Verified,
+    verified,
+)
+
+__all__ = [
+    "ExpiredToken",
+    "Granted",
+    "InvalidToken",
+    "Issuer",
+    "Provider",
+    "SigningKey",
+    "UnknownKey",
+    "Verified",
+    "accepted",
+    "issue",
+    "key_ring",
+    "new_signing_key",
+    "providers",
+    "published",
+    "ring_of",
+    "verified",
+]

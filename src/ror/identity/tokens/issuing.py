@@ -1,0 +1,54 @@
+"""
+Making tokens: signed JSON Web Tokens (RFC 9068 in spirit, the claims of the published service in form).
+
+A token says who the client is and how it proved it; never what it may see, which is looked up when the token is used.
+"""
+
+import secrets
+from typing import Any, NamedTuple
+
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from ror.identity.tokens.keys import ALGORITHM, SigningKey
+
+
+class Granted(NamedTuple):
+    """A token, and how many seconds it lives."""
+
+    token: str
+    expires_in: int
+
+
+def issue(
+    key: SigningKey,
+    *,
+    issuer: str,
+    audience: str,
+    client_id: str,
+    certificate: tuple[str, str] | None,
+    now: int,
+    lifetime_s: int,
+) -> Granted:
+    """
+    A token for a client; `certificate` is the serial number and the subject of the one it showed.
+
+    It is not bound to the certificate (`cnf` of RFC 8705): calls come without one.
+    """
+    claims: dict[str, Any] = {
+        "iss": issuer,
+        "sub": client_id,
+        "aud": audience,
+        "azp": client_id,
+        "client_id": client_id,
+        "iat": now,
+        "nbf": now,
+        "exp": now + lifetime_s,
+        "jti": secrets.token_urlsafe(12),
+    }
+    if certificate is not None:
+        serial, subject = certificate
+        claims["ror_certificate"] = {"serial": serial, "subject": subject}
+    header = {"alg": ALGORITHM, "kid": key.kid}
+    signed = jwt.encode(header, claims, ECKey.import_key(dict(key.jwk)), algorithms=[ALGORITHM])
+    return Granted(signed, lifetime_s)

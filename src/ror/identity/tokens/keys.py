@@ -1,0 +1,115 @@
+"""
+The keys that sign our tokens: how they succeed each other, and what is published of them.
+
+The newest signs. A key that was succeeded is accepted for as long as a token signed with it may still be valid, so that
+changing keys refuses no token; then it is forgotten.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, JWKRegistry, Key, KeySet
+from joserfc.util import urlsafe_b64decode
+
+from ror.errors import NOT_JSON
+
+ALGORITHM: Final = "ES256"
+LONGEST_LIFE_S: Final = 3_600
+"""No token lives longer, whatever the settings say."""
+_MARGIN_S: Final = 60
+"""Clocks of servers that share a directory may differ by this much."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private key as a JSON Web Key, its name, and when it was made, in seconds since the epoch."""
+
+    kid: str
+    created_at: int
+    jwk: Mapping[str, Any] = field(repr=False)
+
+
+def new_signing_key(now: int) -> SigningKey:
+    """A key that was never used."""
+    key = ECKey.generate_key("P-256", {"use": "sig", "alg": ALGORITHM}, auto_kid=True)
+    assert key.kid is not None, "it was just named"
+    return SigningKey(key.kid, now, key.as_dict(private=True))
+
+
+def accepted(keys: Sequence[SigningKey], now: int) -> Sequence[SigningKey]:
+    """
+    Those of the keys, given from the oldest, whose tokens may still be valid.
+
+    >>> old, new = SigningKey("old", 0, {}), SigningKey("new", 1_000, {})
+    >>> [key.kid for key in accepted([old, new], 1_600)], [key.kid for key in accepted([old, new], 9_000)]
+    (['old', 'new'], ['new'])
+    """
+    since = now - LONGEST_LIFE_S - _MARGIN_S
+    succeeded_long_ago = sum(successor.created_at <= since for successor in keys[1:])
+    return keys[succeeded_long_ago:]
+
+
+def published(keys: Iterable[SigningKey]) -> dict[str, Any]:
+    """The public halves of keys, as a JSON Web Key Set."""
+    return dict(KeySet([ECKey.import_key(dict(key.jwk)) for key in keys]).as_dict(private=False))
+
+
+def ring_of(keys: Iterable[SigningKey]) -> dict[str, Key]:
+    """The public halves of keys by name, ready to verify with."""
+    return {
+        key.kid: ECKey.import_key(ECKey.import_key(dict(key.jwk)).as_dict(private=False))
+        for key in keys
+    }
+
+
+# --- keys of others --------------------------------------------------------------------------------------------------
+
+_PUBLIC: Final[Mapping[str, tuple[str, ...]]] = {
+    "EC": ("crv", "x", "y"),
+    "RSA": ("n", "e"),
+    "OKP": ("crv", "x"),
+}
+"""The members that make a public key, by type."""
+_SHORTEST_RSA: Final = 2_048
+MOST_KEYS: Final = 100
+
+
+def key_ring(jwks: bytes) -> dict[str, Key]:
+    """
+    The keys of a JSON Web Key Set that may verify a signature, by name.
+
+    Those that are of another kind or use, cannot be read or are too short are left out. Raises ValueError when nothing
+    is left, or it is no key set.
+    """
+    try:
+        listed = msgspec.json.decode(jwks, type=_KeySet).keys
+        found = dict(filter(None, map(_verifying, listed[:MOST_KEYS])))
+    except NOT_JSON as problem:
+        raise ValueError(f"not a JSON Web Key Set: {problem}") from None
+    if not found:
+        raise ValueError("no key that verifies signatures")
+    return found
+
+
+class _KeySet(msgspec.Struct):
+    keys: list[dict[str, Any]]
+
+
+def _verifying(jwk: dict[str, Any]) -> tuple[str, Key] | None:
+    kind = str(jwk.get("kty"))
+    if kind not in _PUBLIC or jwk.get("use", "sig") != "sig":
+        return None
+    kept = {name: jwk[name] for name in ("kty", "alg", "kid", *_PUBLIC[kind]) if name in jwk}
+    try:
+        if (
+            kind == "RSA"
+            and int.from_bytes(urlsafe_b64decode(jwk["n"].encode())).bit_length() < _SHORTEST_RSA
+        ):
+            return None
+        key = JWKRegistry.import_key(kept)
+    except (JoseError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return str(jwk.get("kid") or key.thumbprint()), key

@@ -1,0 +1,206 @@
+"""
+Reading tokens: who issued one, whether the signature and the dates hold, and which client it speaks for.
+
+Only issuers that are known beforehand are believed, with keys that are theirs and algorithms of a short list: what the
+token itself says of its key is never followed, and a key is used with the algorithms of its own type only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+from joserfc import jwt
+from joserfc.errors import (
+    ExpiredTokenError,
+    InvalidClaimError,
+    JoseError,
+    MissingClaimError,
+    UnsupportedAlgorithmError,
+)
+from joserfc.jwk import Key
+from joserfc.util import urlsafe_b64decode
+
+from ror.errors import NOT_JSON, RorError
+
+MAX_TOKEN: Final = 8_192
+"""Characters of a token; ours have about 700."""
+CLOCK_SKEW_S: Final = 60
+"""A token that becomes valid in this long is taken: clocks differ. Nothing is added to its end."""
+
+ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "EC": ("ES256", "ES384", "ES512"),
+    "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    "OKP": ("Ed25519",),
+}
+"""Asymmetric signatures by type of key: never `none`, never a public key taken for a shared secret."""
+
+
+_ANY: Final = frozenset(name for of_type in ALGORITHMS.values() for name in of_type)
+
+
+class InvalidToken(RorError):
+    """The access token is malformed, not signed by a known issuer, not for this service, or of a client not served."""
+
+    status, issue = 401, "login"
+
+
+class ExpiredToken(InvalidToken):
+    """The access token has lived its time."""
+
+    status, issue = 401, "expired"
+
+
+class UnknownKey(InvalidToken):
+    """The access token is signed with a key that its issuer has not published, as far as is known here."""
+
+    def __init__(self, issuer: str, kid: str) -> None:
+        super().__init__("tokens.unknown-key", kid=kid[:100])
+        self.issuer = issuer
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who may issue tokens: its name, the audience they must be for, its keys, the claim that names the client."""
+
+    name: str
+    audience: str
+    keys: Mapping[str, Key] = field(repr=False)
+    client_claim: str = "azp"
+    client_ids: Mapping[str, str] | None = None
+    """Our client ids by what the claim says; None when they are the same."""
+    algorithms: frozenset[str] = _ANY
+    is_ours: bool = True
+    certificate_bound: bool = False
+    """Whether a client that is known by a certificate is believed only on a token that is bound to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """
+    Whom a token speaks for and until when, in seconds since the epoch; the certificate that one of ours was given for;
+    the SHA-256 of the one that calls must show, in base64url (`cnf` of RFC 8705), None when it is bound to none.
+    """
+
+    issuer: Issuer
+    client_id: str
+    expires_at: float
+    certificate: tuple[str, str] | None = None
+    thumbprint: str | None = None
+
+
+def verified(token: str, issuers: Mapping[str, Issuer], now: float) -> Verified:
+    """
+    Whom a token speaks for, once everything in it is verified; `issuers` are by name.
+
+    Raises InvalidToken, whose kinds are ExpiredToken and UnknownKey.
+    """
+    try:
+        return _verified(token, issuers, now)
+    except RecursionError:
+        # What is nested about as deeply as we can read is too deep for the next who looks at it.
+        raise InvalidToken("tokens.malformed") from None
+
+
+def _verified(token: str, issuers: Mapping[str, Issuer], now: float) -> Verified:
+    header, claims = _unverified(token)
+    issuer = issuers.get(str(claims.get("iss")))
+    if issuer is None:
+        raise InvalidToken("tokens.unknown-issuer")
+    key = _key(issuer, header)
+    algorithms = _algorithms(issuer, key)
+    if not algorithms:
+        raise InvalidToken("tokens.bad-algorithm")
+    try:
+        found = jwt.decode(token, key, algorithms=algorithms)
+        _claims_of(issuer, now).validate(found.claims)
+    except UnsupportedAlgorithmError:
+        raise InvalidToken("tokens.bad-algorithm") from None
+    except ExpiredTokenError:
+        raise ExpiredToken("tokens.expired") from None
+    except (InvalidClaimError, MissingClaimError) as problem:
+        raise InvalidToken("tokens.bad-claim", claim=problem.claim) from None
+    except (JoseError, ValueError):
+        raise InvalidToken("tokens.bad-signature") from None
+    if found.claims["exp"] <= now:
+        raise ExpiredToken("tokens.expired")
+    return Verified(
+        issuer,
+        _client_id(issuer, found.claims),
+        found.claims["exp"],
+        _certificate(found.claims) if issuer.is_ours else None,
+        _thumbprint(found.claims),
+    )
+
+
+def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The header and the claims of a token, read to know whom to verify it with."""
+    parts = token.split(".")
+    if len(token) > MAX_TOKEN or len(parts) != 3:
+        raise InvalidToken("tokens.malformed")
+    try:
+        header, claims = (
+            msgspec.json.decode(urlsafe_b64decode(part.encode()), type=dict) for part in parts[:2]
+        )
+    except NOT_JSON:
+        raise InvalidToken("tokens.malformed") from None
+    return header, claims
+
+
+def _key(issuer: Issuer, header: dict[str, Any]) -> Key:
+    """The key that a token names, or the only one there is. Raises UnknownKey when there is none such."""
+    kid = header.get("kid")
+    if kid is None and len(issuer.keys) == 1:
+        return next(iter(issuer.keys.values()))
+    key = issuer.keys.get(str(kid))
+    if key is None:
+        raise UnknownKey(issuer.name, str(kid))
+    return key
+
+
+def _algorithms(issuer: Issuer, key: Key) -> list[str]:
+    """Those of its type that its issuer uses; only its own when it says one."""
+    own = key.get("alg")
+    of_type = ALGORITHMS.get(key.key_type, ())
+    return [one for one in of_type if one in issuer.algorithms and own in (None, one)]
+
+
+def _claims_of(issuer: Issuer, now: float) -> jwt.JWTClaimsRegistry:
+    """What the claims of a token must be; its end, to which the leeway does not apply, is looked at apart."""
+    return jwt.JWTClaimsRegistry(
+        now=int(now),
+        leeway=CLOCK_SKEW_S,
+        iss={"essential": True, "value": issuer.name},
+        aud={"essential": True, "value": issuer.audience},
+        exp={"essential": True},
+    )
+
+
+def _client_id(issuer: Issuer, claims: dict[str, Any]) -> str:
+    said = claims.get(issuer.client_claim)
+    if not isinstance(said, str) or not said:
+        raise InvalidToken("tokens.bad-claim", claim=issuer.client_claim)
+    if issuer.client_ids is None:
+        return said
+    if said not in issuer.client_ids:
+        raise InvalidToken("tokens.unknown-client")
+    return issuer.client_ids[said]
+
+
+def _certificate(claims: dict[str, Any]) -> tuple[str, str] | None:
+    match claims.get("ror_certificate"):
+        case {"serial": str(serial), "subject": str(subject)}:
+            return serial, subject
+        case _:
+            return None
+
+
+def _thumbprint(claims: dict[str, Any]) -> str | None:
+    """What a token is bound to. Raises InvalidToken when it is bound in a way that is not understood here."""
+    match claims.get("cnf"):
+        case None:
+            return None
+        case {"x5t#S256": str(thumbprint)}:
+            return thumbprint
+        case _:
+            raise InvalidToken("tokens.bad-claim", claim="cnf")

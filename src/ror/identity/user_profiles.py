@@ -1,0 +1,76 @@
+"""
+The user profiles and roles that calls announce, and the access profile that goes with each user profile.
+
+A table, shipped in `knowledge/user_profiles.toml`; an operator's file of the same form takes its place whole. It
+serves to propose grants: what a client sees is decided by its own access profile, whatever a call announces.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ror.errors import UsageError
+
+
+class UserProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A user profile: its label, its first day, the access profile that goes with it, and how surely that is known."""
+
+    label: str
+    status: str
+    since: date | None = None
+    profile: int | None = None
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    system: str
+    role_system: str
+    roles: list[str]
+    user_profiles: dict[str, UserProfile]
+
+
+@dataclass(frozen=True, slots=True)
+class Announcements:
+    """What calls may announce: user profiles and roles, each with the system of its codes."""
+
+    system: str
+    role_system: str
+    roles: frozenset[str]
+    user_profiles: Mapping[str, UserProfile]
+
+    def of_profile(self, profile: int) -> frozenset[str]:
+        """The user profiles that go with an access profile."""
+        return frozenset(code for code, one in self.user_profiles.items() if one.profile == profile)
+
+
+@cache
+def announcements(path: Path | None = None) -> Announcements:
+    """
+    The shipped table, or that of a file. Raises UsageError when the file does not hold one.
+
+    >>> announcements().of_profile(3) == {"CU19", "CU21"}
+    True
+    """
+    if path is None:
+        text = (
+            resources.files("ror.standard.knowledge")
+            .joinpath("user_profiles.toml")
+            .read_text(encoding="utf-8")
+        )
+        return _read(text)
+    try:
+        return _read(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, msgspec.ValidationError) as problem:
+        raise UsageError("clients.bad-user-profiles", file=path, problem=problem) from None
+
+
+def _read(text: str) -> Announcements:
+    content: dict[str, Any] = tomllib.loads(text)
+    file = msgspec.convert(content, _File)
+    return Announcements(file.system, file.role_system, frozenset(file.roles), file.user_profiles)

@@ -1,0 +1,203 @@
+"""
+What goes over the wire, as bytes: search bundles, operation outcomes, pretty printing.
+
+Bodies are already the exact JSON that goes out, so a bundle is what stands between them; nothing here parses one,
+reads a clock or knows HTTP. What callers give as ids and URLs is already checked: it goes out as it is.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+
+from ror import messages
+from ror.errors import RorError
+
+LOCATION_DISTANCE: Final = "http://hl7.org/fhir/StructureDefinition/location-distance"
+UNITS: Final = "http://unitsofmeasure.org"
+
+_BUNDLE: Final = b'{"resourceType":"Bundle","id":"'
+
+OUTCOME: Final = b',"search":{"mode":"outcome"}}'
+"""What ends an entry that says something of the answer."""
+
+MAX_DIAGNOSTICS: Final = 4_000
+"""Characters of a text sent back: a caller's value is repeated to be recognised, not to be returned whole."""
+
+Severity = Literal["fatal", "error", "warning", "information"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """
+    Bytes that go out one piece after the other, and need not be put together for that; `size` is that of all of them.
+
+    A page can be several megabytes: a copy of it costs more than finding what is on it.
+
+    >>> bytes(Pieces.of(b"ab", b"c")), len(Pieces.of(b"ab", b"c"))
+    (b'abc', 3)
+    """
+
+    parts: Sequence[bytes]
+    size: int
+
+    @classmethod
+    def of(cls, *parts: bytes) -> "Pieces":
+        """These pieces."""
+        return cls(parts, sum(map(len, parts)))
+
+    @classmethod
+    def all_of(cls, several: Sequence["Pieces"]) -> "Pieces":
+        """One after the other."""
+        return cls(
+            list(chain.from_iterable(one.parts for one in several)),
+            sum(one.size for one in several),
+        )
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self.parts)
+
+
+# --- bundles ---------------------------------------------------------------------------------------------------------
+
+
+def ending(
+    mode: Literal["match", "include"], distance_m: float | None = None, score: int | None = None
+) -> bytes:
+    """
+    What ends an entry, after the resource.
+
+    A place found by its position is `distance_m` metres away, said in km to the metre; a match of full text has a
+    `score` per mille, said from 0 to 1. Source: choices 8 and 9; FHIR R4, extension location-distance.
+
+    >>> ending("match", score=850)
+    b',"search":{"mode":"match","score":0.85}}'
+    >>> ending("match", 10_500.2)[-78:]
+    b'"value":10.5,"unit":"km","system":"http://unitsofmeasure.org","code":"km"}}]}}'
+    """
+    said = f',"score":{score / 1_000:g}' if score is not None else ""
+    if distance_m is None:
+        return f',"search":{{"mode":"{mode}"{said}}}}}'.encode()
+    km = f"{distance_m / 1_000:.3f}".rstrip("0").rstrip(".")
+    quantity = f'{{"value":{km},"unit":"km","system":"{UNITS}","code":"km"}}'
+    return (
+        f',"search":{{"mode":"{mode}"{said},"extension":[{{"url":"{LOCATION_DISTANCE}","valueDistance":{quantity}}}]}}}}'
+    ).encode()
+
+
+def outcome_entry(
+    errors: Sequence[RorError], language: str, severity: Severity = "warning"
+) -> Pieces:
+    """An entry that says what was left aside in answering; it counts neither as a match nor as an inclusion."""
+    return Pieces.of(b'{"resource":', operation_outcome(errors, language, severity), OUTCOME)
+
+
+def information_entry(sentences: Iterable[str]) -> Pieces:
+    """An entry that tells something about the answer, one issue for each sentence."""
+    issues = [Issue("information", "informational", sentence) for sentence in sentences]
+    return Pieces.of(b'{"resource":', outcome(issues), OUTCOME)
+
+
+def search_bundle(
+    *,
+    bundle_id: str,
+    total: int,
+    links: Sequence[tuple[str, str]],
+    entries: Sequence[Pieces],
+    last_updated: str | None = None,
+) -> Pieces:
+    """
+    The Bundle of a search: `links` are `(relation, url)`; each of `entries` is one entry, or several with their commas.
+
+    Without entries, `entry` is left out: FHIR forbids empty arrays, and the published samples read
+    `bundle.get("entry", [])`.
+    """
+    head: dict[str, Any] = {}
+    if last_updated is not None:
+        head["meta"] = {"lastUpdated": last_updated}
+    head |= {"type": "searchset", "total": total}
+    if links:
+        head["link"] = [{"relation": relation, "url": url} for relation, url in links]
+    rest = b'",' + msgspec.json.encode(head)[1:-1]
+    start = Pieces.of(_BUNDLE, bundle_id.encode(), rest)
+    if not entries:
+        return Pieces.all_of([start, Pieces.of(b"}")])
+    whole = [start, Pieces.of(b',"entry":[')]
+    for entry in entries:
+        whole += entry, Pieces.of(b",")
+    whole[-1] = Pieces.of(b"]}")
+    return Pieces.all_of(whole)
+
+
+def renamed(bundle: Pieces, bundle_id: str) -> Pieces:
+    """
+    A bundle as `search_bundle` makes it, with another id: nothing of it is copied.
+
+    >>> bytes(renamed(search_bundle(bundle_id="1", total=0, links=[], entries=[]), "22"))
+    b'{"resourceType":"Bundle","id":"22","type":"searchset","total":0}'
+    """
+    parts = list(bundle.parts)
+    before, parts[1] = parts[1], bundle_id.encode()
+    return Pieces(parts, bundle.size - len(before) + len(parts[1]))
+
+
+# --- outcomes --------------------------------------------------------------------------------------------------------
+
+
+class Issue(NamedTuple):
+    """One issue of an outcome; `expression` is the FHIRPath or the parameter that it is about."""
+
+    severity: Severity
+    code: str
+    diagnostics: str
+    expression: str | None = None
+
+
+def operation_outcome(
+    errors: Sequence[RorError],
+    language: str = messages.DEFAULT_LANGUAGE,
+    severity: Severity = "error",
+) -> bytes:
+    """The OperationOutcome that tells these errors in `language`."""
+    return outcome(
+        [Issue(severity, error.issue, error.text(language), error.expression) for error in errors]
+    )
+
+
+def outcome(issues: Sequence[Issue]) -> bytes:
+    """
+    An OperationOutcome. `expression` is an array, also where the published example prints a string (choice 29).
+
+    >>> outcome([Issue("error", "invalid", "no", "Location.status")])[35:]
+    b'"issue":[{"severity":"error","code":"invalid","diagnostics":"no","expression":["Location.status"]}]}'
+    """
+    return msgspec.json.encode(
+        {"resourceType": "OperationOutcome", "issue": [_issue(*one) for one in issues]}
+    )
+
+
+def _issue(severity: str, code: str, diagnostics: str, expression: str | None) -> dict[str, Any]:
+    if len(diagnostics) > MAX_DIAGNOSTICS:
+        diagnostics = diagnostics[: MAX_DIAGNOSTICS - 1] + "…"
+    found: dict[str, Any] = {"severity": severity, "code": code, "diagnostics": diagnostics}
+    if expression is not None:
+        found["expression"] = [expression]
+    return found
+
+
+# --- for people ------------------------------------------------------------------------------------------------------
+
+
+def pretty(body: bytes) -> bytes:
+    """
+    The same JSON, indented; numbers keep every digit they were written with.
+
+    >>> pretty(b'{"value":2.10}').decode()
+    '{\\n  "value": 2.10\\n}'
+    """
+    return msgspec.json.format(body, indent=2)

@@ -1,0 +1,262 @@
+"""
+Which values the primitive types of FHIR R4 accept: one table, read by the gate and by the walk.
+
+Stricter than the published regular expressions where these let through what no reader can use: 30 February, control
+characters, text that is only the start of a date. Values are those of decoded JSON: str, bool, int and Decimal.
+Source: FHIR R4, datatypes.html and references.html.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from html.entities import html5
+from typing import Any, Final
+from xml.parsers import expat
+
+from ror.standard.definitions import all_resource_type_names
+
+LARGEST_INTEGER: Final = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Primitive:
+    """
+    A primitive type: the classes its JSON value may have, and the values it accepts among them.
+
+    `repeats_itself` is true for types whose values come back again and again (codes, URLs): worth remembering.
+    """
+
+    classes: tuple[type, ...]
+    accepts: Callable[[Any], bool]
+    repeats_itself: bool = False
+
+
+# Every character but those that XML cannot carry; line ends and tabs may stand in a text.
+_CHARACTER = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
+_SIGN = r"[^\s\x00-\x1f\ud800-\udfff\ufffe\uffff]"
+_ID = r"[A-Za-z0-9\-.]{1,64}"
+
+_YEAR = r"(?!0000)[0-9]{4}"
+_LEAP_YEAR = r"(?!0000)(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
+_DAY_OF_ANY_YEAR = (
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    r"|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+)
+_DAY = rf"(?:{_YEAR}-{_DAY_OF_ANY_YEAR}|{_LEAP_YEAR}-02-29)"
+_MONTH = rf"{_YEAR}-(?:0[1-9]|1[0-2])"
+_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
+_ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
+_INSTANT = rf"{_DAY}T{_TIME}{_ZONE}"
+
+
+def _written(pattern: str) -> Callable[[str], bool]:
+    """Whether the whole of a text is written this way."""
+    fullmatch = re.compile(pattern).fullmatch
+    return lambda text: fullmatch(text) is not None
+
+
+_is_long_text = _written(rf"{_CHARACTER}+")
+
+
+def is_text(value: str) -> bool:
+    """Whether a text is not empty and can be carried by XML."""
+    return (value.isprintable() and value != "") or _is_long_text(value)
+
+
+def is_base64(value: str) -> bool:
+    """Whether a text is base64, white space allowed; the published expression takes exponential time on some texts."""
+    digits = re.sub(r"\s", "", value)
+    return (
+        digits != ""
+        and len(digits) % 4 == 0
+        and re.fullmatch(r"[A-Za-z0-9+/]*={0,2}", digits) is not None
+    )
+
+
+def _integer_between(least: int, most: int) -> Callable[[int], bool]:
+    return lambda value: least <= value <= most
+
+
+# --- narrative ------------------------------------------------------------------------------------------------------
+
+XHTML_NAMESPACE: Final = "http://www.w3.org/1999/xhtml"
+
+# FHIR R4, narrative.html, txt-1: formatting only; nothing that runs, loads a frame or sends a form.
+_NARRATIVE_ELEMENTS: Final = re.compile(
+    "a|abbr|acronym|b|big|blockquote|br|caption|cite|code|col|colgroup|dd|dfn|div|dl|dt|em|h[1-6]|hr|i|img|kbd|li|ol|p"
+    "|pre|q|samp|small|span|strong|sub|sup|table|tbody|td|tfoot|th|thead|tr|tt|ul|var"
+)
+_UNKNOWN_TO_XML = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9]*;)")
+
+
+def is_narrative(value: str) -> bool:
+    """
+    Whether a text is one XHTML `div` of formatting elements that says something.
+
+    A browser reads it as HTML, which must not find more in it than XML does: what the two end in different places is
+    refused (processing instructions, CDATA, comments that HTML takes for empty).
+
+    >>> is_narrative('<div xmlns="http://www.w3.org/1999/xhtml">Bonjour&nbsp;!</div>')
+    True
+    >>> is_narrative('<div xmlns="http://www.w3.org/1999/xhtml"><script>x</script></div>')
+    False
+    """
+    says_something = False
+    depth = 0
+
+    def on_start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth, says_something
+        namespace, _, local = name.rpartition(" ")
+        is_allowed = _NARRATIVE_ELEMENTS.fullmatch(local) if depth else local == "div"
+        if namespace != XHTML_NAMESPACE or not is_allowed:
+            raise ValueError(name)
+        if any(_may_run(*one) for one in attributes.items()):
+            raise ValueError(name)
+        says_something = says_something or local == "img"
+        depth += 1
+
+    def on_end(_: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    def on_text(text: str) -> None:
+        nonlocal says_something
+        says_something = says_something or not text.isspace()
+
+    def on_comment(text: str) -> None:
+        if text.startswith((">", "->")):
+            raise ValueError("a comment that HTML takes for empty")
+
+    def on_what_is_no_narrative(*_: object) -> None:
+        raise ValueError("a document type, a processing instruction or CDATA")
+
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler, parser.EndElementHandler = on_start, on_end
+    parser.CharacterDataHandler, parser.CommentHandler = on_text, on_comment
+    parser.StartDoctypeDeclHandler = parser.ProcessingInstructionHandler = on_what_is_no_narrative
+    parser.StartCdataSectionHandler = on_what_is_no_narrative
+    try:
+        parser.Parse(_UNKNOWN_TO_XML.sub(_by_number, value), True)
+    except (expat.ExpatError, ValueError):
+        return False
+    return says_something
+
+
+def _by_number(entity: re.Match[str]) -> str:
+    """
+    An entity of HTML by numbers, because expat only knows those of XML; an unknown one as it is, for expat to refuse.
+
+    Never the character itself: `&LT;` would become markup.
+    """
+    return "".join(f"&#{ord(character)};" for character in html5.get(entity[1], "")) or entity[0]
+
+
+def _may_run(attribute: str, value: str) -> bool:
+    """Whether an attribute is a handler, or the address of a script; browsers leave white space out of an address."""
+    return (
+        attribute.lower().startswith("on") or "script:" in re.sub(r"[\x00-\x20]", "", value).lower()
+    )
+
+
+# --- references -----------------------------------------------------------------------------------------------------
+
+_relative = re.compile(rf"([A-Za-z]+)/{_ID}(?:/_history/{_ID})?").fullmatch
+_absolute = re.compile(rf"[A-Za-z][A-Za-z0-9+.\-]*:{_SIGN}+").fullmatch
+_absolute_with_type = re.compile(
+    rf"https?://{_SIGN}*?/([A-Z][A-Za-z]+)/{_ID}(?:/_history/{_ID})?"
+).fullmatch
+
+
+def is_reference(value: str) -> bool:
+    """
+    Whether a text can be a literal reference: `Type/id`, with a version or not, an absolute URL or URN, or `#id`.
+
+    >>> [is_reference(text) for text in ("Location/l1", "Organization", "urn:uuid:0", "Lieu/l1")]
+    [True, False, True, False]
+    """
+    relative = _relative(value)
+    if relative:
+        return relative[1] in all_resource_type_names()
+    return value.startswith("#") or _absolute(value) is not None
+
+
+def referenced_type(value: str) -> str | None:
+    """The resource type that a literal reference names, None when it does not tell."""
+    named = _relative(value) or _absolute_with_type(value)
+    return named[1] if named and named[1] in all_resource_type_names() else None
+
+
+def may_point_to(reference: dict[str, Any], targets: Collection[str]) -> bool:
+    """Whether a well-formed Reference may stand where only these resource types are expected."""
+    literal, declared = reference.get("reference"), reference.get("type")
+    named = referenced_type(literal) if literal else None
+    return all(
+        kind is None or kind in targets or kind not in all_resource_type_names()
+        for kind in (named, declared)
+    )
+
+
+# --- dates ----------------------------------------------------------------------------------------------------------
+
+
+def in_order(start: str, end: str) -> bool:
+    """
+    Whether a valid date or dateTime is not after another; true whenever precision or time zone leave a doubt.
+
+    >>> in_order("2024-05", "2024-05-01"), in_order("2024-06", "2024-05-31"), in_order("2024-05-02", "2024-05-01")
+    (True, False, False)
+    """
+    if "T" in start and "T" in end:
+        first, last = _instant(start), _instant(end)
+        return first is None or last is None or first <= last
+    shared = min(len(start), len(end), 10)
+    if start[:shared] <= end[:shared]:
+        return True
+    if "T" in start or "T" in end:
+        # A day without a zone may begin up to 14 hours before or after ours.
+        return (
+            shared == 10
+            and (date.fromisoformat(start[:10]) - date.fromisoformat(end[:10])).days <= 1
+        )
+    return False
+
+
+def _instant(text: str) -> datetime | None:
+    """A dateTime with its zone; None for a leap second, which Python has no value for."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+# --- the table ------------------------------------------------------------------------------------------------------
+
+_is_uri = _written(rf"{_SIGN}+")
+
+PRIMITIVES: Final[dict[str, Primitive]] = {
+    "base64Binary": Primitive((str,), is_base64),
+    "boolean": Primitive((bool,), lambda value: True),
+    "canonical": Primitive((str,), _is_uri, repeats_itself=True),
+    "code": Primitive((str,), _written(rf"{_SIGN}+(?: {_SIGN}+)*"), repeats_itself=True),
+    "date": Primitive((str,), _written(rf"{_DAY}|{_MONTH}|{_YEAR}")),
+    "dateTime": Primitive((str,), _written(rf"{_INSTANT}|{_DAY}|{_MONTH}|{_YEAR}")),
+    "decimal": Primitive((int, Decimal), lambda value: True),
+    "id": Primitive((str,), _written(_ID)),
+    "instant": Primitive((str,), _written(_INSTANT)),
+    "integer": Primitive((int,), _integer_between(-LARGEST_INTEGER - 1, LARGEST_INTEGER)),
+    "markdown": Primitive((str,), is_text),
+    "oid": Primitive((str,), _written(r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+")),
+    "positiveInt": Primitive((int,), _integer_between(1, LARGEST_INTEGER)),
+    "string": Primitive((str,), is_text),
+    "time": Primitive((str,), _written(_TIME)),
+    "unsignedInt": Primitive((int,), _integer_between(0, LARGEST_INTEGER)),
+    "uri": Primitive((str,), _is_uri, repeats_itself=True),
+    "url": Primitive((str,), _is_uri, repeats_itself=True),
+    "uuid": Primitive((str,), _written(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")),
+    "xhtml": Primitive((str,), is_narrative),
+}

@@ -1,0 +1,366 @@
+"""
+Everything that is wrong with a resource, each issue with its place: the slow and thorough half of validation.
+
+It follows the element tables of FHIR R4 from the resource down. A part that has an issue is not asked about its
+invariants, so that one mistake is told once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, Final, Literal
+
+from ror import messages
+from ror.resources.validation.gate import DEEPEST, has_sibling
+from ror.resources.validation.rules import RULES
+from ror.resources.validation.values import PRIMITIVES, is_reference, may_point_to
+from ror.standard.definitions import (
+    Element,
+    TypeDefinition,
+    all_resource_type_names,
+    type_definition,
+    type_names,
+)
+
+MOST_ISSUES: Final = 200
+"""Where the walk stops: whoever sends that many mistakes needs another kind of help."""
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """
+    One thing that is wrong.
+
+    `code` is a FHIR issue type, `path` the FHIRPath of the culprit (`Organization.contact[0].telecom[1].value`), `key`
+    and `params` its text in the catalogue.
+    """
+
+    severity: Severity
+    code: str
+    path: str
+    key: str
+    params: dict[str, str] = field(default_factory=dict)
+
+    def text(self, language: str = messages.DEFAULT_LANGUAGE) -> str:
+        """What to tell the person who sent the resource."""
+        return messages.text(self.key, language, **self.params)
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A name that an object may have in JSON, and the element it stands for; `is_sibling` for the `_name` of one."""
+
+    name: str
+    element: Element
+    is_sibling: bool
+
+    @property
+    def path_name(self) -> str:
+        """The name in a path: that of the choice, and the same for a value and its sibling."""
+        return self.element.choice or self.element.name
+
+
+class TooManyIssues(Exception):
+    """Leaves the walk once `MOST_ISSUES` are found; nobody else sees it."""
+
+
+def issues_of(resource: object) -> list[Issue]:
+    """Every issue of a resource, at most `MOST_ISSUES`; an empty list when there is none."""
+    walk = _Walk()
+    with suppress(TooManyIssues):
+        walk.resource(resource)
+    return walk.issues
+
+
+@cache
+def _properties(type_name: str) -> dict[str, Property]:
+    definition = type_definition(type_name)
+    found = {}
+    for element in definition.elements.values():
+        found[element.name] = Property(element.name, element, is_sibling=False)
+        if element.types[0] in PRIMITIVES and has_sibling(definition, element):
+            found["_" + element.name] = Property("_" + element.name, element, is_sibling=True)
+    return found
+
+
+class _Walk:
+    """One visit of one resource: the issues found so far, and the contained resources that `#id` may name."""
+
+    def __init__(self) -> None:
+        self.issues: list[Issue] = []
+        self._contained: frozenset[str] = frozenset()
+
+    def _add(
+        self, code: str, path: str, key: str, *, severity: Severity = "error", **params: object
+    ) -> None:
+        texts = {name: _shown(value) for name, value in params.items()}
+        self.issues.append(Issue(severity, code, path, f"validation.{key}", texts))
+        if len(self.issues) >= MOST_ISSUES:
+            raise TooManyIssues
+
+    # --- resources ------------------------------------------------------------------------------------------------
+
+    def resource(self, value: Any) -> None:
+        """The resource itself."""
+        resource_type = self._resource_type(value, "Resource")
+        if resource_type is not None:
+            self._whole(value, resource_type, resource_type, 1)
+
+    def _whole(self, node: dict[str, Any], resource_type: str, path: str, depth: int) -> None:
+        """A resource that stands by itself, with the resources it contains."""
+        contained = node.get("contained")
+        nodes = (
+            [one for one in contained if isinstance(one, dict)]
+            if isinstance(contained, list)
+            else []
+        )
+        outer = self._contained
+        self._contained = frozenset(one["id"] for one in nodes if isinstance(one.get("id"), str))
+        self._object(node, resource_type, path, depth)
+        for index, one in enumerate(nodes):
+            self._rules_of_contained(one, node, f"{path}.contained[{index}]")
+        self._contained = outer
+
+    def _resource_type(self, value: Any, path: str) -> str | None:
+        """The type of a resource that has a table; None, and an issue, for anything else."""
+        if not isinstance(value, dict):
+            self._add("structure", path, "expected-object", name=path, value=value)
+            return None
+        resource_type = value.get("resourceType")
+        if not isinstance(resource_type, str):
+            self._add("required", path, "missing-resource-type")
+        elif resource_type not in all_resource_type_names():
+            near = get_close_matches(resource_type, all_resource_type_names(), 1)
+            key = "unknown-resource-type-try" if near else "unknown-resource-type"
+            self._add("structure", path, key, found=resource_type, near="".join(near))
+        elif resource_type not in type_names():
+            severity: Severity = "warning" if ".contained[" in path else "error"
+            self._add(
+                "not-supported",
+                path,
+                "unsupported-resource-type",
+                severity=severity,
+                found=resource_type,
+            )
+        else:
+            return resource_type
+        return None
+
+    def _rules_of_contained(
+        self, node: dict[str, Any], container: dict[str, Any], path: str
+    ) -> None:
+        """FHIR R4, dom-2 to dom-5."""
+        if "contained" in node:
+            self._add("invariant", path, "dom-2")
+        meta = node.get("meta")
+        if isinstance(meta, dict) and ("versionId" in meta or "lastUpdated" in meta):
+            self._add("invariant", path, "dom-4")
+        if isinstance(meta, dict) and "security" in meta:
+            self._add("invariant", path, "dom-5")
+        identity = node.get("id")
+        if not isinstance(identity, str):
+            self._add("required", path, "contained-without-id")
+        elif "#" + identity not in _texts(container) and "#" not in _texts(node):
+            self._add("invariant", path, "dom-3", id=identity)
+
+    # --- objects --------------------------------------------------------------------------------------------------
+
+    def _object(self, node: dict[str, Any], type_name: str, path: str, depth: int) -> None:
+        if depth > DEEPEST:
+            self._add("structure", path, "too-deep", limit=DEEPEST)
+            return
+        if not node:
+            self._add("structure", path, "empty-object", name=_last(path))
+            return
+        before = len(self.issues)
+        definition = type_definition(type_name)
+        properties = _properties(type_name)
+        for name, value in node.items():
+            if name == "resourceType" and definition.kind == "resource":
+                continue
+            known = properties.get(name)
+            if known is None:
+                self._unknown(name, type_name, path)
+            else:
+                self._property(node, known, value, f"{path}.{known.path_name}", depth)
+        self._cardinalities(node, definition, path)
+        if len(self.issues) == before:
+            for rule in RULES.get(type_name, ()):
+                if not rule.holds(node):
+                    self._add("invariant", path, rule.key)
+
+    def _unknown(self, name: str, type_name: str, path: str) -> None:
+        near = get_close_matches(name, _properties(type_name), 1)
+        key = "unknown-element-try" if near else "unknown-element"
+        self._add(
+            "structure",
+            f"{path}.{_shown(name)}",
+            key,
+            name=name,
+            type=type_name,
+            near="".join(near),
+        )
+
+    def _cardinalities(self, node: dict[str, Any], definition: TypeDefinition, path: str) -> None:
+        made: dict[str, set[str]] = {}
+        needed: set[str] = set()
+        for element in definition.elements.values():
+            is_there = element.name in node or "_" + element.name in node
+            if element.choice:
+                made.setdefault(element.choice, set()).update([element.name] if is_there else [])
+                needed |= {element.choice} if element.min else set()
+            elif element.min and not is_there:
+                self._add(
+                    "required",
+                    f"{path}.{element.name}",
+                    "missing-element",
+                    name=element.name,
+                    parent=path,
+                )
+        for choice, names in made.items():
+            if len(names) > 1:
+                self._add(
+                    "structure",
+                    f"{path}.{choice}",
+                    "several-choices",
+                    names=", ".join(sorted(names)),
+                )
+            elif not names and choice in needed:
+                self._add(
+                    "required",
+                    f"{path}.{choice}",
+                    "missing-element",
+                    name=f"{choice}[x]",
+                    parent=path,
+                )
+
+    # --- properties -----------------------------------------------------------------------------------------------
+
+    def _property(
+        self, node: dict[str, Any], known: Property, value: Any, path: str, depth: int
+    ) -> None:
+        if known.element.max == 1:
+            if isinstance(value, list):
+                self._add("structure", path, "expected-single", name=known.name)
+            else:
+                self._value(known, value, path, depth)
+        elif not isinstance(value, list):
+            self._add("structure", path, "expected-array", name=known.name, value=value)
+        elif not value:
+            self._add("structure", path, "empty-array", name=known.name)
+        else:
+            partner = node.get(known.element.name if known.is_sibling else "_" + known.name)
+            for index, one in enumerate(value):
+                if one is not None or not _is_there(partner, index):
+                    self._value(known, one, f"{path}[{index}]", depth)
+
+    def _value(self, known: Property, value: Any, path: str, depth: int) -> None:
+        type_name = "Element" if known.is_sibling else known.element.types[0]
+        if value is None:
+            self._add("structure", path, "null", name=known.name)
+        elif type_name in PRIMITIVES:
+            self._primitive(known.element, type_name, value, path)
+        elif type_name == "Resource":
+            self._inner_resource(known, value, path, depth + 1)
+        elif not isinstance(value, dict):
+            self._add("structure", path, "expected-object", name=known.name, value=value)
+        else:
+            before = len(self.issues)
+            self._object(value, type_name, path, depth + 1)
+            if type_name == "Reference" and len(self.issues) == before:
+                self._reference(known.element, value, path)
+
+    def _inner_resource(self, known: Property, value: Any, path: str, depth: int) -> None:
+        resource_type = self._resource_type(value, path)
+        if resource_type is None:
+            return
+        if known.name == "contained":
+            self._object(value, resource_type, path, depth)
+        else:
+            self._whole(value, resource_type, path, depth)
+
+    def _primitive(self, element: Element, type_name: str, value: Any, path: str) -> None:
+        primitive = PRIMITIVES[type_name]
+        if value.__class__ not in primitive.classes:
+            kind = _JSON_NAMES[primitive.classes]
+            code = "structure" if isinstance(value, dict | list) else "value"
+            self._add(code, path, f"expected-{kind}", name=element.name, value=value)
+        elif element.codes is not None and value not in element.codes:
+            allowed = ", ".join(sorted(element.codes))
+            self._add(
+                "code-invalid",
+                path,
+                "code-not-listed",
+                name=element.name,
+                value=value,
+                allowed=allowed,
+            )
+        elif not primitive.accepts(value):
+            self._add("value", path, f"not-{type_name}".lower(), name=element.name, value=value)
+
+    def _reference(self, element: Element, reference: dict[str, Any], path: str) -> None:
+        literal = reference.get("reference")
+        if literal is not None and not is_reference(literal):
+            self._add("value", f"{path}.reference", "bad-reference", value=literal)
+        elif (
+            literal is not None
+            and literal.startswith("#")
+            and literal[1:] not in self._contained | {""}
+        ):
+            self._add("invariant", f"{path}.reference", "ref-1", value=literal)
+        elif element.targets and not may_point_to(reference, element.targets):
+            shown = literal or reference["type"]
+            self._add(
+                "value",
+                path,
+                "wrong-target",
+                name=element.name,
+                value=shown,
+                targets=", ".join(element.targets),
+            )
+
+
+_JSON_NAMES: Final = {
+    primitive.classes: {str: "string", bool: "boolean", int: "number"}[primitive.classes[0]]
+    for primitive in PRIMITIVES.values()
+}
+_LONGEST_SHOWN: Final = 120
+
+
+def _shown(value: object) -> str:
+    """A value as a message quotes it, cut when it is long."""
+    if isinstance(value, dict):
+        return "{…}"
+    if isinstance(value, list):
+        return "[…]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = str(value)
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
+
+
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _is_there(values: Any, index: int) -> bool:
+    return isinstance(values, list) and index < len(values) and values[index] is not None
+
+
+def _texts(node: Any) -> set[str]:
+    """Every text of a node, however deep: what could refer to a contained resource."""
+    return set(_each_text(node, 0))
+
+
+def _each_text(node: Any, depth: int) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif depth <= 2 * DEEPEST and isinstance(node, dict | list):
+        for one in node.values() if isinstance(node, dict) else node:
+            yield from _each_text(one, depth + 1)

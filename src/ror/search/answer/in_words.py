@@ -1,0 +1,191 @@
+"""
+What a search asks, in words: each node of a tree, and each criterion with what it leaves.
+
+The words are those of the catalogue (`explain.toml`), in the reader's language.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ror import messages
+from ror.search.answer.engine import Search
+from ror.search.language.expression import (
+    And,
+    CanonicalIs,
+    Chain,
+    DateIs,
+    Everything,
+    Expression,
+    Has,
+    LabelIs,
+    Near,
+    Not,
+    NumberIs,
+    Or,
+    Present,
+    QuantityIs,
+    ReferenceIs,
+    SameRecord,
+    TextIs,
+    TokenIs,
+    Upward,
+    WordIs,
+)
+from ror.search.language.values import EARLIEST, LATEST, instant_text
+from ror.standard import terminology
+
+
+def told(
+    search: Search, expression: Expression, resource_type: str, language: str
+) -> Iterator[str]:
+    """
+    How each criterion was understood and what it leaves, one sentence each; then which one removes the last matches.
+
+    A criterion is a part of the conjunction at the top: those that hold on one record or behind one link count as one.
+    """
+    criteria = expression.parts if isinstance(expression, And) else (expression,)
+    found = [search.of(one, resource_type) for one in criteria]
+    left = search.seen(resource_type)
+    for number, (one, alone) in enumerate(zip(criteria, found, strict=True), start=1):
+        left = left & alone
+        yield messages.text(
+            "explain.criterion",
+            language,
+            number=number,
+            meaning=in_words(one, language),
+            alone=len(alone),
+            left=len(left),
+        )
+    if left or len(criteria) == 1:
+        return
+    for number, one in enumerate(criteria, start=1):
+        others = search.seen(resource_type)
+        for other, alone in enumerate(found, start=1):
+            others = others & alone if other != number else others
+        if others:
+            yield messages.text(
+                "explain.culprit",
+                language,
+                number=number,
+                meaning=in_words(one, language),
+                left=len(others),
+            )
+
+
+def in_words(expression: Expression, language: str) -> str:
+    """A whole tree in one sentence."""
+
+    def joined(parts: tuple[Expression, ...]) -> str:
+        words = [in_words(part, language) for part in parts]
+        inside = [
+            f"({text})" if isinstance(part, And | Or) else text
+            for part, text in zip(parts, words, strict=True)
+        ]
+        link = messages.text(
+            "explain.linked-and" if isinstance(expression, And) else "explain.linked-or", language
+        )
+        return f" {link} ".join(inside)
+
+    match expression:
+        case And(parts) | Or(parts):
+            return joined(parts)
+        case (
+            Not(inner)
+            | SameRecord(_, inner)
+            | Chain(_, _, inner)
+            | Upward(inner)
+            | Has(_, _, inner)
+        ):
+            return f"{meaning(expression, language)} [{in_words(inner, language)}]"
+        case leaf:
+            return meaning(leaf, language)
+
+
+def meaning(expression: Expression, language: str) -> str:
+    """
+    What one node of a tree asks, without what is below it.
+
+    >>> meaning(TokenIs("active", "true"), "en")
+    'active has the code "true"'
+    """
+
+    def say(key: str, **params: object) -> str:
+        return messages.text(f"explain.{key}", language, **params)
+
+    match expression:
+        case Everything():
+            return say("everything")
+        case TokenIs(param, None, system):
+            return say("any-code", param=param, system=system)
+        case TokenIs(param, code, system):
+            label = _label(param, code or "", system)
+            return say("code", param=param, code=code, label=f" — {label}" if label else "")
+        case LabelIs(param, text):
+            return say("label", param=param, text=text)
+        case TextIs(param, text, how):
+            return say(f"text-{how}", param=param, text=text)
+        case WordIs(param, word, begun):
+            return say("word-begun" if begun else "word", param=param, word=word)
+        case DateIs(param, prefix, first, last):
+            between = f"[{_instant(first)}, {_instant(last)}]"
+            return say("compares", param=param, how=say(f"prefix-{prefix}"), value=between)
+        case NumberIs(param, prefix, value, _):
+            return say("compares", param=param, how=say(f"prefix-{prefix}"), value=value)
+        case QuantityIs(param, prefix, value, _, unit):
+            shown = f"{value} {unit.rpartition('|')[2]}" if unit else str(value)
+            return say("compares", param=param, how=say(f"prefix-{prefix}"), value=shown)
+        case ReferenceIs(param, target, identity):
+            return say(
+                "reference", param=param, target=f"{target}/{identity}" if target else identity
+            )
+        case CanonicalIs(param, url, version):
+            return say("reference", param=param, target=f"{url}|{version}" if version else url)
+        case Near(param, latitude, longitude, distance_m):
+            return say(
+                "near",
+                param=param,
+                km=f"{distance_m / 1000:g}",
+                latitude=latitude,
+                longitude=longitude,
+            )
+        case Present(param):
+            return say("present", param=param)
+        case Not():
+            return say("not")
+        case And():
+            return say("and")
+        case Or():
+            return say("or")
+        case SameRecord(name, _):
+            return say("same-record", name=name)
+        case Chain(param, target, _):
+            return say("chain", param=param, target=target)
+        case Upward():
+            return say("upward")
+        case Has(source, param, _):
+            return say("has", source=source, param=param)
+
+
+def _label(param: str, code: str, system: str | None) -> str | None:
+    """What a code is called; looked for in the systems of the guide when the search names none."""
+    if system:
+        return terminology.display(f"https://{system}", code)
+    if param in _UNLABELLED or param.startswith("identifier"):
+        return None
+    labels = {terminology.display(one.url, code) for one in terminology.code_systems()} - {None}
+    # Several systems may have the code, and the search means all of them: no label is better than the wrong one.
+    return labels.pop() if len(labels) == 1 else None
+
+
+_UNLABELLED: Final = frozenset({"_id", "_tag"})
+"""Token parameters whose values are not codes; nor are those of identifiers."""
+
+
+def _instant(microseconds: int) -> str:
+    if microseconds in (EARLIEST, LATEST):
+        return "…"
+    try:
+        return instant_text(microseconds)
+    except OverflowError:
+        # Year 1 in Paris begins before year 1 in UTC: no date says when.
+        return "…"

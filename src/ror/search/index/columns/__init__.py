@@ -1,0 +1,47 @@
+"""The columns of the index, one kind for each way in which values are compared."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from ror.search.index.columns.column import Array, Arrays, Column, Slots
+from ror.search.index.columns.fingerprints import FingerprintColumn
+from ror.search.index.columns.keys import KeyColumn
+from ror.search.index.columns.links import LinkColumn
+from ror.search.index.columns.names import NOWHERE, NameColumn
+from ror.search.index.columns.numbers import NumberColumn
+from ror.search.index.columns.periods import PeriodColumn
+from ror.search.index.columns.positions import PositionColumn, great_circle_m
+from ror.search.index.columns.words import WordColumn, WordGathering
+
+COLUMN_KINDS: Final[Mapping[str, type[Column]]] = {
+    column.kind: column
+    for column in (
+        KeyColumn,
+        NameColumn,
+        PeriodColumn,
+        NumberColumn,
+        LinkColumn,
+        PositionColumn,
+        WordColumn,
+        FingerprintColumn,
+    )
+}
+
+__all__ = [
+    "COLUMN_KINDS",
+    "NOWHERE",
+    "Array",
+    "Arrays",
+    "Column",
+    "FingerprintColumn",
+    "KeyColumn",
+    "LinkColumn",
+    "NameColumn",
+    "NumberColumn",
+    "PeriodColumn",
+    "PositionColumn",
+    "Slots",
+    "WordColumn",
+    "WordGathering",
+    "great_circle_m",
+]

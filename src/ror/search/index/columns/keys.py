@@ -1,0 +1,207 @@
+"""Codes, strings and canonical URLs: columns whose keys are texts."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import cached_property
+from operator import itemgetter
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from pyroaring import BitMap
+
+from ror.search.index import bitmaps
+from ror.search.index.columns.column import (
+    NOTHING,
+    Array,
+    Column,
+    Slots,
+    counts,
+    starts,
+    without_repetition,
+)
+from ror.search.index.extract import SEPARATOR
+from ror.search.language.expression import (
+    CanonicalIs,
+    LabelIs,
+    Present,
+    TextIs,
+    TokenIs,
+    ValueLeaf,
+)
+from ror.search.language.values import labels
+
+_SEPARATOR: Final = SEPARATOR.encode()
+_BETWEEN_KEYS: Final = b"\xff"
+"""Never part of UTF-8, so that a match found by scanning cannot run from one key into the next."""
+_AFTER_ANY: Final = b"\xff"
+
+
+class KeyColumn(Column, Sequence[bytes]):
+    """
+    Tokens, strings and canonical URLs: keys of two parts, in byte order.
+
+    The parts are `code NUL system`, `folded NUL exact` or `url NUL version`.
+    So a code in any system and the start of a string are both a run of neighbouring keys.
+    """
+
+    kind = "keys"
+
+    @classmethod
+    def of(cls, given: Sequence[str], slots: Sequence[int], size: int) -> "KeyColumn":
+        """The column of these keys, in any order, each beside its slot."""
+        texts = sorted(set(given), key=str.encode)
+        keys = [text.encode() for text in texts]
+        ranks = {text: rank for rank, text in enumerate(texts)}
+        order, held = without_repetition(
+            np.fromiter(map(ranks.__getitem__, given), np.uint32, len(given)),
+            np.array(slots, np.uint32),
+        )
+        systems = sorted({key.partition(_SEPARATOR)[2] for key in keys})
+        by_name = {system: number for number, system in enumerate(systems)}
+        # A string has as many "systems" as values: only tokens, which have few, are worth searching by system.
+        few = len(systems) < 0xFFFF and len(systems) * 4 <= max(len(keys), 64)
+        return cls(
+            {
+                "blob": np.frombuffer(_BETWEEN_KEYS.join([*keys, b""]), np.uint8),
+                "ends": np.cumsum([len(key) + 1 for key in keys], dtype=np.uint64),
+                "starts": starts(order, len(keys)),
+                "slots": held,
+                "systems": np.frombuffer(
+                    msgspec.json.encode([s.decode() for s in systems] if few else []), np.uint8
+                ),
+                "key_systems": np.array(
+                    [by_name[key.partition(_SEPARATOR)[2]] for key in keys] if few else [],
+                    dtype=np.uint16,
+                ),
+            },
+            size,
+        )
+
+    def select(self, leaf: ValueLeaf) -> BitMap:
+        match leaf:
+            case TokenIs(_, None, None) | Present():
+                return self.present
+            case TokenIs(_, None, str(system)):
+                return self._of_system(system)
+            case TokenIs(_, str(code), None):
+                return self.starting(code.encode() + _SEPARATOR)
+            case TokenIs(_, str(code), str(system)):
+                return self.exactly(f"{code}{SEPARATOR}{system}".encode())
+            case LabelIs(_, text):
+                return self._labelled(text)
+            case TextIs(_, text, "starts"):
+                return self.starting(text.encode())
+            case TextIs(_, text, "contains"):
+                return self._holding(text.encode())
+            case TextIs(_, text, "ends"):
+                return self._holding(text.encode() + _SEPARATOR)
+            case TextIs(_, text, "exact"):
+                return self._holding(_SEPARATOR + text.encode() + _BETWEEN_KEYS)
+            case CanonicalIs(_, url, ""):
+                return self.starting(url.encode() + _SEPARATOR)
+            case CanonicalIs(_, url, version):
+                return self.exactly(f"{url}{SEPARATOR}{version}".encode())
+        raise TypeError(f"a key column cannot answer {leaf}")
+
+    @cached_property
+    def _blob(self) -> memoryview:
+        return self.arrays["blob"].data
+
+    @cached_property
+    def _ends(self) -> memoryview:
+        return self.arrays["ends"].data
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, rank: Any) -> Any:
+        """The key at a rank, in byte order."""
+        return bytes(self._blob[self._ends[rank - 1] if rank else 0 : self._ends[rank] - 1])
+
+    def exactly(self, key: bytes) -> BitMap:
+        """The slots of one key."""
+        rank = bisect_left(self, key)
+        if rank == len(self) or self[rank] != key:
+            return NOTHING
+        starts = self.arrays["starts"]
+        return bitmaps.of_sorted(self.arrays["slots"][starts[rank] : starts[rank + 1]])
+
+    def starting(self, prefix: bytes) -> BitMap:
+        """The slots of the keys that start with `prefix`."""
+        first = bisect_left(self, prefix)
+        return self._of_ranks(first, bisect_left(self, prefix + _AFTER_ANY, lo=first))
+
+    def _of_ranks(self, first: int, after: int) -> BitMap:
+        starts = self.arrays["starts"]
+        slots = self.arrays["slots"][starts[first] : starts[after]]
+        return bitmaps.of_sorted(slots) if after - first == 1 else bitmaps.of_any(slots, self.size)
+
+    def of_ranks(self, ranks: Array) -> BitMap:
+        """The slots of the keys of these ranks."""
+        chosen = np.zeros(len(self), dtype=np.bool_)
+        chosen[ranks] = True
+        return bitmaps.of_any(
+            self.arrays["slots"][np.repeat(chosen, counts(self.arrays["starts"]))], self.size
+        )
+
+    def _of_system(self, system: str) -> BitMap:
+        if self._systems:
+            number = self._systems.get(system)
+            return (
+                NOTHING
+                if number is None
+                else self.of_ranks(np.flatnonzero(self.arrays["key_systems"] == number))
+            )
+        suffix = _SEPARATOR + system.encode()
+        return self.of_ranks(
+            np.array([r for r in range(len(self)) if self[r].endswith(suffix)], np.int64)
+        )
+
+    @cached_property
+    def _systems(self) -> dict[str, int]:
+        """The number of each system; empty where there are too many to be searched by."""
+        told = self.arrays["systems"].tobytes()
+        return {
+            system: number
+            for number, system in enumerate(msgspec.json.decode(told) if told else [])
+        }
+
+    def _holding(self, part: bytes) -> BitMap:
+        """The slots of the keys that hold `part`, the byte after a key included."""
+        # The second part of a key, the exact text, may hold a folded text only where the folded first part does.
+        found = [at.start() for at in re.finditer(re.escape(part), self._blob)]
+        return self.of_ranks(
+            np.searchsorted(self.arrays["ends"], np.array(found, np.uint64), side="right")
+        )
+
+    def _labelled(self, start: str) -> BitMap:
+        """The slots of the codes that have a label that starts so."""
+        first = bisect_left(self._labels, start, key=itemgetter(0))
+        after = bisect_left(self._labels, f"{start}\U0010ffff", lo=first, key=itemgetter(0))
+        return self.of_ranks(np.array([rank for _, rank in self._labels[first:after]], np.int64))
+
+    @cached_property
+    def _labels(self) -> list[tuple[str, int]]:
+        """The labels of the codes in order, each with the rank of its code."""
+        codes = ((self[rank].decode().split(SEPARATOR), rank) for rank in range(len(self)))
+        return sorted(
+            (label, rank) for (code, system), rank in codes for label in labels(code, system)
+        )
+
+    def holders(self) -> list[tuple[str, list[int]]]:
+        """Every key with the slots that hold it; for columns known to be small."""
+        starts, slots = self.arrays["starts"].tolist(), self.arrays["slots"]
+        return [
+            (self[rank].decode(), slots[starts[rank] : starts[rank + 1]].tolist())
+            for rank in range(len(self))
+        ]
+
+    def sort_keys(self, descending: bool) -> tuple[Slots, Array]:
+        order = np.repeat(np.arange(len(self), dtype=np.int64), counts(self.arrays["starts"]))
+        return self.arrays["slots"], order
+
+    @property
+    def ranked(self) -> Sequence[bytes]:
+        return self

@@ -1,0 +1,91 @@
+"""The identifiers that references give: a column of texts that know where each of them leads."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from pyroaring import BitMap
+
+from ror.search.index.columns.column import Array
+from ror.search.index.columns.keys import KeyColumn
+from ror.search.index.extract import SEPARATOR
+from ror.search.language.expression import Present, TokenIs, ValueLeaf
+
+NOWHERE: Final = 0xFFFF_FFFF
+"""Instead of a rid, where a reference is not literal."""
+
+_SEPARATOR: Final = SEPARATOR.encode()
+_AFTER_ANY: Final = b"\xff"
+
+
+class NameColumn(KeyColumn):
+    """
+    References by the identifier they give: keys of four parts, `code NUL system NUL type NUL rid`.
+
+    The rid is that of what the reference names literally, "" for one that has nothing but its identifier. Of two
+    references that give the same identifier and lead elsewhere, each has its key and can be judged by where it leads.
+    """
+
+    kind = "names"
+
+    @classmethod
+    def of(cls, given: Sequence[Any], slots: Sequence[int], size: int) -> "NameColumn":
+        """The column of `(name, rid)` keys, each beside its slot; `name` is `code NUL system NUL type`."""
+        keys = [f"{name}{SEPARATOR}{'' if rid == NOWHERE else rid}" for name, rid in given]
+        column = super().of(keys, slots, size)
+        assert isinstance(column, cls)
+        rids = (column[rank].rpartition(_SEPARATOR)[2] for rank in range(len(column)))
+        column.arrays["rids"] = np.fromiter(
+            (int(rid) if rid else NOWHERE for rid in rids), np.uint32, len(column)
+        )
+        return column
+
+    def select(self, leaf: ValueLeaf) -> BitMap:
+        return self.of_ranks(self.ranks(leaf))
+
+    def ranks(self, leaf: ValueLeaf) -> Array:
+        """The ranks of the keys that satisfy `leaf`."""
+        match leaf:
+            case TokenIs(_, None, None) | Present():
+                return np.arange(len(self))
+            case TokenIs(_, None, str(system)):
+                return self._of_named_system(system)
+            case TokenIs(_, str(code), None):
+                return self._starting(code + SEPARATOR)
+            case TokenIs(_, str(code), str(system)):
+                return self._starting(f"{code}{SEPARATOR}{system}{SEPARATOR}")
+        raise TypeError(f"a column of names cannot answer {leaf}")
+
+    def _starting(self, prefix: str) -> Array:
+        first = bisect_left(self, prefix.encode())
+        return np.arange(first, bisect_left(self, prefix.encode() + _AFTER_ANY, lo=first))
+
+    def _of_named_system(self, system: str) -> Array:
+        found = [
+            at.start()
+            for at in re.finditer(re.escape(f"{SEPARATOR}{system}{SEPARATOR}".encode()), self._blob)
+        ]
+        ranks = np.unique(
+            np.searchsorted(self.arrays["ends"], np.array(found, np.uint64), side="right")
+        )
+        # What is called so may be a type.
+        kept = [
+            rank for rank in ranks.tolist() if self[rank].split(_SEPARATOR)[1] == system.encode()
+        ]
+        return np.array(kept, np.int64)
+
+    @property
+    def literal(self) -> Array:
+        """The rid that the references of each rank name literally, `NOWHERE` for none."""
+        return self.arrays["rids"]
+
+    def holders(self) -> list[tuple[str, list[int]]]:
+        """Every name that is not literal, as a logical reference is written, with its rank; for small columns."""
+        ranks = np.flatnonzero(self.literal == NOWHERE).tolist()
+        parts = ((self[rank].decode().split(SEPARATOR), rank) for rank in ranks)
+        return [
+            (SEPARATOR.join((type_, code, system)), [rank])
+            for (code, system, type_, _), rank in parts
+        ]

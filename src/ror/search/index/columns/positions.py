@@ -1,0 +1,108 @@
+"""Positions: the column that knows what is near."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from pyroaring import BitMap
+
+from ror.search.index import bitmaps
+from ror.search.index.columns.column import Array, Column, Slots
+from ror.search.language.expression import Near, Present, ValueLeaf
+from ror.standard.geography import EARTH_RADIUS_M
+
+
+class PositionColumn(Column):
+    """Points, ordered by latitude."""
+
+    kind = "positions"
+
+    @classmethod
+    def of(
+        cls, given: Sequence[Sequence[float]], slots: Sequence[int], size: int
+    ) -> "PositionColumn":
+        """The column of `(latitude, longitude)` points in degrees, each beside its slot."""
+        latitudes, longitudes = np.array(given, np.float64).reshape(-1, 2).T
+        held = np.array(slots, np.uint32)
+        # Once more around the Earth is the same place.
+        longitudes = np.where(np.abs(longitudes) > 180, (longitudes + 180) % 360 - 180, longitudes)
+        order = np.lexsort((held, latitudes))
+        return cls(
+            {"latitudes": latitudes[order], "longitudes": longitudes[order], "slots": held[order]},
+            size,
+        )
+
+    def select(self, leaf: ValueLeaf) -> BitMap:
+        match leaf:
+            case Present():
+                return self.present
+            case Near():
+                slots, distances = self.distances(leaf)
+                return bitmaps.of_any(slots[distances <= leaf.distance_m], self.size)
+        raise TypeError(f"a position column cannot answer {leaf}")
+
+    def distances(
+        self, near: Near, among: BitMap | None = None
+    ) -> tuple[Slots, npt.NDArray[np.float64]]:
+        """
+        The slots that `near` may reach and their great-circle distances in metres; only those of `among` when given.
+
+        They stand in a box of latitudes and longitudes around what is within reach, so a few are too far.
+        """
+        # The margins cover rounding: what is left out is farther than the reach.
+        reach = np.degrees(near.distance_m / EARTH_RADIUS_M) * (1 + 1e-9) + 1e-9
+        latitudes = self.arrays["latitudes"]
+        first, after = np.searchsorted(latitudes, (near.latitude - reach, near.latitude + reach))
+        inside = _is_between(
+            self.arrays["longitudes"][first:after], near.longitude, _width(near.latitude, reach)
+        )
+        slots, north, east = (
+            self.arrays[name][first:after] for name in ("slots", "latitudes", "longitudes")
+        )
+        if among is not None:
+            inside &= bitmaps.are_in(slots, among)
+        return slots.compress(inside), great_circle_m(
+            near.latitude, near.longitude, north.compress(inside), east.compress(inside)
+        )
+
+    def sort_keys(self, descending: bool) -> tuple[Slots, Array]:
+        raise TypeError("positions are not sorted by")
+
+
+def _width(latitude: float, reach: float) -> float:
+    """
+    How far east or west, in degrees, a point `reach` degrees away from one at `latitude` can be.
+
+    Where the circle holds a pole, it may be anywhere. Elsewhere its meridians are tangent to the circle.
+    """
+    if abs(latitude) + reach >= 90:
+        return 180.0
+    sine = np.sin(np.radians(reach)) / np.cos(np.radians(latitude))
+    return float(np.degrees(np.arcsin(min(sine, 1.0)))) * (1 + 1e-9) + 1e-9
+
+
+def _is_between(longitudes: Array, middle: float, width: float) -> bitmaps.Mask:
+    """Which longitudes are at most `width` away from the one in the middle, the date line being no bound."""
+    if middle - width < -180 or middle + width > 180:
+        away = np.abs((longitudes - middle + 180) % 360 - 180)
+        around: bitmaps.Mask = away <= width
+        return around
+    between: bitmaps.Mask = (longitudes >= middle - width) & (longitudes <= middle + width)
+    return between
+
+
+def great_circle_m(
+    latitude: float, longitude: float, latitudes: Array, longitudes: Array
+) -> npt.NDArray[np.float64]:
+    """
+    The distances in metres from one point to many, on the sphere of choice 8; degrees in.
+
+    The same haversine as `geography.distance_m`, which says what one distance is.
+    """
+    here, there = np.radians(latitude), np.radians(latitudes)
+    along = np.sin((there - here) / 2) ** 2
+    across = np.cos(here) * np.cos(there) * np.sin(np.radians(longitudes - longitude) / 2) ** 2
+    result: npt.NDArray[np.float64] = (
+        2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(along + across, 1.0)))
+    )
+    return result

@@ -1,0 +1,457 @@
+"""
+What one criterion asks: the text of its value, read by the type of its parameter, gives leaves of the tree.
+
+The values come out in the normal form of `values.py`, the one that `extract.py` writes. Which resource the parameter is
+on, and what the other criteria say, is the business of `criteria.py`.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple, cast, get_args
+
+from ror.errors import InvalidRequest, NotSupported, TooCostly
+from ror.messages import shown
+from ror.search.language.beside import IDENTIFIER, OF_TYPE, TEXT, beside
+from ror.search.language.comparing import Prefix
+from ror.search.language.expression import (
+    CANONICAL,
+    And,
+    CanonicalIs,
+    DateIs,
+    Expression,
+    LabelIs,
+    Near,
+    Not,
+    NumberIs,
+    Or,
+    Present,
+    QuantityIs,
+    ReferenceIs,
+    TextIs,
+    TokenIs,
+    WordIs,
+)
+from ror.search.language.modifiers import elements_read
+from ror.search.language.values import covering, fold, half_step, normal_system, normal_unit
+from ror.search.language.words import words_asked
+from ror.standard import terminology
+from ror.standard.definitions import CONTENT, FULL_TEXT, NARRATIVE, SearchParameter
+from ror.standard.geography import commune
+
+MAX_VALUES: Final = 1_000
+"""Values in one comma list (choice 25)."""
+
+MAX_DIGITS: Final = 50
+"""Characters of a number, and the largest power of ten, either way: beyond, arithmetic is an attack."""
+
+PREFIXES: Final = cast(tuple[Prefix, ...], get_args(Prefix))
+
+AGES: Final = frozenset({"age-range-low", "age-range-high"})
+"""Quantities in years when no unit is asked, as they are when none is written (choice 10)."""
+
+MAX_DISTANCE_KM: Final = 1_000
+"""Reach of a search by position, bound included. Source: RG_RECH_05."""
+
+POSITION: Final = "near"
+"""The parameter that holds where a place is, whichever way a search asks."""
+
+NOMENCLATURES: Final = "mos.esante.gouv.fr/NOS/"
+"""How the normal form of the systems of codes begins; identifiers have none of these, but their types do."""
+
+_METRES: Final = {"km": 1_000, "m": 1}
+_BOOLEAN_SYSTEM: Final = "terminology.hl7.org/CodeSystem/special-values"
+
+
+class Asked(NamedTuple):
+    """
+    A parameter under the name the caller wrote, chains included, with its modifier.
+
+    The operators of `_filter` add a `prefix`, which values then do not have, and the modifier "ends" of strings.
+    """
+
+    name: str
+    parameter: SearchParameter
+    modifier: str | None
+    prefix: Prefix | None = None
+
+    def refused(self, key: str, value: str, **params: str | int) -> InvalidRequest:
+        """The error `key` about a value."""
+        return InvalidRequest(
+            key, expression=None, name=self.name, value=shown(_as_written(value)), **params
+        )
+
+
+def asks(asked: Asked, text: str) -> Expression:
+    """
+    What must hold on a resource for the criterion `asked` = `text`; any value of a comma list will do.
+
+    Raises InvalidRequest for a value that cannot be read, TooCostly for a list of more than `MAX_VALUES`.
+    Source: FHIR R4, search.html#ptypes; choices 3, 4, 5 and 10.
+    """
+    if asked.modifier == "missing":
+        return any_of(asked, [text])
+    pieces = _sealed(asked, text).split(",")
+    if len(pieces) > MAX_VALUES:
+        raise TooCostly(
+            "search.too-many-values", name=asked.name, count=len(pieces), limit=MAX_VALUES
+        )
+    for piece in pieces:
+        if not piece or piece.isspace():
+            raise InvalidRequest("search.empty-value", name=asked.name)
+    return any_of(asked, pieces)
+
+
+def any_of(asked: Asked, values: Sequence[str]) -> Expression:
+    """
+    What must hold for one of `values` to do: not empty, already told apart, and their escapes undone or sealed.
+
+    Raises InvalidRequest for a value that cannot be read.
+    """
+    if asked.modifier == "missing":
+        (text,) = values
+        if text not in ("true", "false"):
+            raise asked.refused("search.not-missing", text)
+        present = Present(POSITION if asked.parameter.name in _SPECIAL else asked.parameter.name)
+        return Not(present) if text == "true" else present
+    by_type = _words if asked.parameter.name in FULL_TEXT else _READERS[asked.parameter.type]
+    read = _BY_MODIFIER.get(asked.modifier, by_type)
+    leaves = tuple(read(asked, values))
+    whole = leaves[0] if len(leaves) == 1 else Or(leaves)
+    return Not(whole) if asked.modifier == "not" else whole
+
+
+# --- escapes ---------------------------------------------------------------------------------------------------------
+
+_SEALS: Final = (("\\\\", "\0b"), ("\\,", "\0c"), ("\\|", "\0v"), ("\\$", "\0d"))
+"""Each escape, and what stands for it while the value is cut up. Source: FHIR R4, search.html#escaping."""
+
+
+def _sealed(asked: Asked, text: str) -> str:
+    """The value with its escapes put out of the way of commas and bars."""
+    if "\0" in text:
+        # Not a character of a FHIR string; the index, too, uses it between the parts of a value.
+        raise asked.refused("search.control-character", text)
+    if "\\" not in text:
+        return text
+    sealed = text
+    for escape, seal in _SEALS:
+        sealed = sealed.replace(escape, seal)
+    if "\\" in sealed:
+        # A backslash before anything else is refused rather than guessed.
+        raise asked.refused("search.lone-backslash", text)
+    return sealed
+
+
+def _opened(text: str) -> str:
+    """What part of a sealed value means: the escaped characters themselves."""
+    if "\0" in text:
+        for escape, seal in _SEALS:
+            text = text.replace(seal, escape[1])
+    return text
+
+
+def _as_written(text: str) -> str:
+    """Part of a sealed value as the caller wrote it."""
+    for escape, seal in _SEALS:
+        text = text.replace(seal, escape)
+    return text
+
+
+# --- by type ---------------------------------------------------------------------------------------------------------
+
+
+def _tokens(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """`code`, `system|code`, `|code`, `system|`; a system holds for the bare codes that follow it (choice 3)."""
+    parameter = asked.parameter
+    param = beside(parameter.name, IDENTIFIER) if asked.modifier == IDENTIFIER else parameter.name
+    given: str | None = None
+    for piece in pieces:
+        before, *after = piece.split("|")
+        if len(after) > 1:
+            raise asked.refused("search.too-many-bars", piece)
+        if not after:
+            system, code = given, _opened(before).strip()
+        else:
+            written = _opened(before).strip()
+            system, code = normal_system(written), _opened(after[0]).strip()
+            if not system and (written or not code):
+                raise asked.refused("search.not-a-token", piece)
+            given = system or None
+        if _is_boolean(parameter):
+            # The index holds booleans without a system; HL7 gives them one that a client may write.
+            if code not in ("true", "false") or system not in (None, _BOOLEAN_SYSTEM):
+                raise asked.refused("search.not-a-boolean", piece)
+            system = None
+        yield TokenIs(param, code or None, system)
+        if not code or not system or not system.startswith(NOMENCLATURES):
+            continue
+        if "Identifier" in elements_read(parameter):
+            # The guide names places by the system of their identifier's type (docs/search.md#values).
+            for one in (system, *_drawn_on(system, None)):
+                yield TokenIs(beside(param, OF_TYPE), code, f"{one}|")
+        else:
+            yield from (TokenIs(param, code, one) for one in _drawn_on(system, code))
+
+
+@lru_cache(maxsize=1024)
+def _drawn_on(system: str, code: str | None) -> tuple[str, ...]:
+    """The systems, in normal form, that a set of values takes a code from, where its address stands for a system."""
+    return tuple(map(normal_system, terminology.drawn_on(f"https://{system}", code)))
+
+
+def _is_boolean(parameter: SearchParameter) -> bool:
+    return (parameter.expression or "").endswith(".as(boolean)")
+
+
+def _texts(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """What codes are called, by the nomenclatures or in the data, starts with the text. Source: FHIR R4, `:text`."""
+    for piece in pieces:
+        folded = fold(_opened(piece))
+        if not folded:
+            raise InvalidRequest("search.empty-value", name=asked.name)
+        if "Identifier" not in elements_read(asked.parameter):
+            yield LabelIs(asked.parameter.name, folded)
+        yield TextIs(beside(asked.parameter.name, TEXT), folded)
+
+
+def _of_types(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """`system|code|value`: the system and the code of the type of an identifier, and its value."""
+    for piece in pieces:
+        parts = [_opened(part).strip() for part in piece.split("|")]
+        if len(parts) != 3 or not all(parts):
+            raise asked.refused("search.not-of-type", piece)
+        written, code, value = parts
+        system = normal_system(written)
+        for one in (system, *_drawn_on(system, code)):
+            yield TokenIs(beside(asked.parameter.name, OF_TYPE), value, f"{one}|{code}")
+
+
+def _strings(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    param = asked.parameter.name
+    for piece in pieces:
+        text = _opened(piece)
+        if asked.modifier == "exact":
+            yield TextIs(param, text, "exact")
+            continue
+        folded = fold(text)
+        if not folded:
+            raise InvalidRequest("search.empty-value", name=asked.name)
+        yield TextIs(param, folded, _HOW.get(asked.modifier, "starts"))
+
+
+_HOW: Final[Mapping[str | None, Literal["contains", "ends"]]] = {
+    "contains": "contains",
+    "ends": "ends",
+}
+
+
+def _words(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """Words that must all be found, in any order; the last one typed may go on (choice 9). Quotes change nothing."""
+    asked_words = [words_asked(_opened(piece)) for piece in pieces]
+    if (count := sum(map(len, asked_words))) > MAX_VALUES:
+        raise TooCostly("search.too-many-values", name=asked.name, count=count, limit=MAX_VALUES)
+    for piece, words in zip(pieces, asked_words, strict=True):
+        if not words:
+            raise asked.refused("search.no-word", piece)
+        said = [WordIs(asked.parameter.name, word, prefix) for word, prefix in words]
+        yield And(tuple(said)) if len(said) > 1 else said[0]
+        if asked.parameter.name == NARRATIVE:
+            # A resource that has no narrative is read as the one it would have (decision 16).
+            yield And(
+                (
+                    Not(Present(NARRATIVE)),
+                    *(WordIs(CONTENT, word, prefix) for word, prefix in words),
+                )
+            )
+
+
+def _dates(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    for piece in pieces:
+        prefix, text = _prefixed(asked, piece)
+        try:
+            first, last = covering(text)
+        except ValueError as reason:
+            raise asked.refused("search.not-a-date", piece) from reason
+        yield DateIs(asked.parameter.name, prefix, first, last)
+
+
+def _numbers(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    for piece in pieces:
+        prefix, text = _prefixed(asked, piece)
+        yield NumberIs(asked.parameter.name, prefix, _number(asked, text, piece), half_step(text))
+
+
+def _quantities(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """`number`, `number|system|code` or `number||code`, each with a prefix or without."""
+    for piece in pieces:
+        number, *unit = piece.split("|")
+        if unit and (len(unit) != 2 or not unit[1]):
+            raise asked.refused("search.not-a-quantity", piece)
+        prefix, text = _prefixed(asked, number)
+        value = _number(asked, text, piece)
+        yield QuantityIs(asked.parameter.name, prefix, value, half_step(text), _unit(asked, unit))
+
+
+def _unit(asked: Asked, unit: Sequence[str]) -> str | None:
+    """The normal form of the unit asked; None for any, "|code" for a code in any system."""
+    system, code = (_opened(part) for part in unit) if unit else ("", "")
+    if asked.parameter.name in AGES and not system and code in ("", "a"):
+        return normal_unit(None, "a")
+    if not code:
+        return None
+    return normal_unit(system, code) if system else f"|{code}"
+
+
+def _references(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """`Type/id`, a bare id, or an absolute URL that ends in `Type/id`, whatever its base."""
+    parameter = asked.parameter
+    for piece in pieces:
+        text = _opened(piece)
+        if (parameter.resource_type, parameter.name) in CANONICAL and _URI.match(text):
+            url, _, version = text.partition("|")
+            yield CanonicalIs(parameter.name, url, version)
+            continue
+        found = _REFERENCE.fullmatch(text)
+        if not found:
+            raise asked.refused(
+                "search.not-a-reference", text, targets=", ".join(parameter.targets)
+            )
+        target, identifier = found.groups()
+        only = parameter.targets[0] if len(parameter.targets) == 1 else None
+        wanted = asked.modifier or target or only
+        if target and (target not in parameter.targets or target != wanted):
+            allowed = asked.modifier or ", ".join(parameter.targets)
+            raise asked.refused("search.wrong-target", text, target=target, targets=allowed)
+        yield ReferenceIs(parameter.name, wanted, identifier)
+
+
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII)
+_REFERENCE: Final = re.compile(
+    r"(?:(?:https?://[^|?#\s]+/)?([A-Za-z]+)/)?([A-Za-z0-9.-]{1,64})", re.ASCII
+)
+
+
+def _positions(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """
+    `latitude|longitude|distance[|unit]`, degrees of WGS 84, in km when no unit is given. Source: RG_RECH_05, 13 and 14.
+
+    The guide does not say what a search without distance means; rather than choose a reach for the user, it is refused.
+    """
+    for piece in pieces:
+        parts = piece.split("|")
+        if len(parts) == 2 or (len(parts) in (3, 4) and not parts[2]):
+            raise asked.refused("search.distance-missing", piece)
+        if len(parts) not in (3, 4):
+            raise asked.refused("search.not-a-position", piece)
+        latitude, longitude = (_number(asked, part, piece) for part in parts[:2])
+        if abs(latitude) > 90 or abs(longitude) > 180:
+            raise asked.refused("search.position-out-of-range", piece)
+        yield Near(
+            POSITION, float(latitude), float(longitude), _distance_m(asked, parts[2:], piece)
+        )
+
+
+def _around_communes(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """`code|distance[|unit]`: around the reference point of a commune, arrondissements included (choice 8)."""
+    for piece in pieces:
+        code, *reach = piece.split("|")
+        if not reach or not reach[0]:
+            raise asked.refused("search.commune-distance-missing", piece)
+        if len(reach) > 2:
+            raise asked.refused("search.not-around-a-commune", piece)
+        found = commune(code.strip())
+        if found is None:
+            raise asked.refused("search.unknown-commune", piece, code=shown(code))
+        if found.latitude is None or found.longitude is None:
+            raise asked.refused(
+                "search.commune-without-position", piece, code=code, commune=found.name
+            )
+        yield Near(POSITION, found.latitude, found.longitude, _distance_m(asked, reach, piece))
+
+
+def _distance_m(asked: Asked, parts: Sequence[str], piece: str) -> float:
+    """The metres of `distance[|unit]`; `piece` is the value they are part of."""
+    unit = (parts[1] if len(parts) == 2 else "") or "km"
+    if unit not in _METRES:
+        raise asked.refused("search.distance-unit", piece, unit=shown(unit))
+    distance_m = _number(asked, parts[0], piece) * _METRES[unit]
+    if not 0 <= distance_m <= MAX_DISTANCE_KM * 1_000:
+        raise asked.refused("search.distance-out-of-range", piece, limit=MAX_DISTANCE_KM)
+    return float(distance_m)
+
+
+def _special(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """Parameters that are each read in their own way."""
+    return _SPECIAL[asked.parameter.name](asked, pieces)
+
+
+_SPECIAL: Final[Mapping[str, Callable[[Asked, Sequence[str]], Iterator[Expression]]]] = {
+    "near": _positions,
+    "near-insee-code": _around_communes,
+}
+
+
+_READERS: Final[Mapping[str, Callable[[Asked, Sequence[str]], Iterator[Expression]]]] = {
+    "token": _tokens,
+    "string": _strings,
+    "date": _dates,
+    "number": _numbers,
+    "quantity": _quantities,
+    "reference": _references,
+    "special": _special,
+}
+
+
+# --- prefixes and numbers --------------------------------------------------------------------------------------------
+
+
+_BY_MODIFIER: Final[Mapping[str | None, Callable[[Asked, Sequence[str]], Iterator[Expression]]]] = {
+    TEXT: _texts,
+    OF_TYPE: _of_types,
+    IDENTIFIER: _tokens,
+}
+"""The modifiers that ask something else than the type of the parameter would say."""
+
+
+def _prefixed(asked: Asked, text: str) -> tuple[Prefix, str]:
+    """The prefix, `eq` when there is none, and what follows it."""
+    if asked.prefix is not None:
+        return asked.prefix, text
+    if not text[:1].isalpha():
+        return "eq", text
+    prefix: Any = text[:2]
+    if prefix in PREFIXES:
+        return prefix, text[2:]
+    letters = _LETTERS_BEFORE_DIGIT.match(text)
+    if letters:
+        raise NotSupported(
+            "search.unknown-prefix",
+            name=asked.name,
+            value=shown(text),
+            prefix=letters[1],
+            known=", ".join(PREFIXES),
+        )
+    return "eq", text
+
+
+_LETTERS_BEFORE_DIGIT: Final = re.compile(r"([A-Za-z]{1,8})(?=-?[0-9])", re.ASCII)
+_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE]([+-]?[0-9]+))?", re.ASCII)
+
+
+def _number(asked: Asked, text: str, piece: str) -> Decimal:
+    """The exact number; `piece` is the value it is part of, for the error."""
+    found = _NUMBER.fullmatch(text)
+    if not found:
+        raise asked.refused(_NOT_A[asked.parameter.type], piece)
+    if len(text) > MAX_DIGITS or (found[1] and abs(int(found[1])) > MAX_DIGITS):
+        raise asked.refused("search.number-too-long", piece, limit=MAX_DIGITS)
+    return Decimal(text)
+
+
+_NOT_A: Final = {
+    "number": "search.not-a-number",
+    "quantity": "search.not-a-quantity",
+    "special": "search.not-a-position",
+}

@@ -1,0 +1,319 @@
+"""
+The values of a search, as they are indexed and as they are asked: one normal form for both.
+
+A value is normalised here when it is written to the index and when it is read from a query, by the same function.
+Then comparison is equality or order, and neither the engine nor a store knows about accents, zones or units.
+"""
+
+import hashlib
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from ror.standard import terminology
+from ror.standard.references import Reference
+
+PARIS: Final = ZoneInfo("Europe/Paris")
+"""The zone of a date written without one (choice 4)."""
+
+SECOND: Final = 1_000_000
+"""Instants are counted in microseconds since the epoch, UTC."""
+
+EARLIEST: Final = -(2**62)
+LATEST: Final = 2**62
+"""The bounds of a period that has none."""
+
+
+class Token(NamedTuple):
+    """A code in a system; an absent system is the empty string."""
+
+    code: str
+    system: str
+
+
+class TypedIdentifier(Token):
+    """The value of an identifier, and as its system the type of the identifier: `system|code`, or `system|` for any."""
+
+    __slots__ = ()
+
+    @property
+    def fingerprint(self) -> int:
+        """64 bits that stand for both in an index; two that differ have the same once in billions of billions."""
+        written = f"{self.code}\0{self.system}".encode()
+        return int.from_bytes(hashlib.blake2b(written, digest_size=8).digest(), "little")
+
+
+class Text(NamedTuple):
+    """A string as compared (`folded`) and as written (`exact`)."""
+
+    folded: str
+    exact: str
+
+
+class Period(NamedTuple):
+    """The first and last microsecond covered, both inclusive, UTC."""
+
+    first: int
+    last: int
+
+
+class Quantity(NamedTuple):
+    """A number and the normal form of its unit; "" when it has none."""
+
+    value: Decimal
+    unit: str
+
+
+class Canonical(NamedTuple):
+    """A reference by canonical URL; the version is "" when none is given."""
+
+    url: str
+    version: str
+
+
+class LogicalReference(NamedTuple):
+    """A reference by business identifier; the type is "" when none is given."""
+
+    type: str
+    code: str
+    system: str
+
+
+class NamedReference(NamedTuple):
+    """The identifier that a reference gives, with what else says where it leads: a type or "", a literal reference."""
+
+    code: str
+    system: str
+    type: str
+    literal: Reference | None
+
+
+class Position(NamedTuple):
+    """Degrees, WGS84."""
+
+    latitude: float
+    longitude: float
+
+
+class Words(NamedTuple):
+    """The words of a part of a resource (what it is called, or the rest), folded as `words.py` does; never none."""
+
+    part: str
+    words: tuple[str, ...]
+
+
+Value = (
+    Token
+    | Text
+    | Period
+    | Decimal
+    | Quantity
+    | Reference
+    | Canonical
+    | LogicalReference
+    | NamedReference
+    | Position
+    | Words
+)
+
+
+_CACHED_LENGTH: Final = 256
+"""Longer texts are not remembered: queries bring them too, and a cache must not grow with what strangers send."""
+
+
+# --- codes -----------------------------------------------------------------------------------------------------------
+
+
+def normal_system(system: str) -> str:
+    """
+    The one spelling under which a system is compared.
+
+    Known misspellings of the nomenclatures become the published URL; `http` and `https` are the same (the guide itself
+    writes both for UCUM and for SIREN; decision 5), so a URL is compared without its scheme.
+
+    >>> normal_system("http://sirene.fr") == normal_system("https://sirene.fr")
+    True
+    """
+    return _cached_system(system) if len(system) <= _CACHED_LENGTH else _normal_system(system)
+
+
+def _normal_system(system: str) -> str:
+    return re.sub(r"^https?://", "", terminology.canonical_system(system)).rstrip("/")
+
+
+_cached_system: Final = lru_cache(maxsize=4096)(_normal_system)
+
+
+@lru_cache(maxsize=65536)
+def labels(code: str, system: str) -> tuple[str, ...]:
+    """
+    What the nomenclatures call a code of a system in its normal form, folded; empty when they do not know it.
+
+    >>> labels("03", normal_system("https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite"))
+    ('psychiatrie (psy)', 'psy')
+    """
+    return (
+        tuple(fold(label) for label in terminology.labels(f"https://{system}", code))
+        if code and system
+        else ()
+    )
+
+
+# --- text ------------------------------------------------------------------------------------------------------------
+
+_LIGATURES: Final = str.maketrans(
+    {"œ": "oe", "æ": "ae", "ß": "ss", "’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'"}
+)
+
+
+def fold(text: str) -> str:
+    """
+    The text without what a person would not mind: case, accents, ligatures, kinds of apostrophe, repeated spaces.
+
+    >>> fold("  Cœur  d’Éléphant ")
+    "coeur d'elephant"
+    """
+    return _cached_fold(text) if len(text) <= _CACHED_LENGTH else _fold(text)
+
+
+def _fold(text: str) -> str:
+    lowered = text.casefold().translate(_LIGATURES)
+    if not lowered.isascii():
+        # Some letters for mathematics only have a case once they are told from what they look like.
+        decomposed = unicodedata.normalize("NFKD", lowered).casefold()
+        lowered = "".join(
+            character for character in decomposed if not unicodedata.combining(character)
+        )
+        lowered = lowered.translate(_LIGATURES)
+    return " ".join(lowered.split())
+
+
+_cached_fold: Final = lru_cache(maxsize=65536)(_fold)
+
+
+# --- dates -----------------------------------------------------------------------------------------------------------
+
+_DATE: Final = re.compile(
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?",
+    re.ASCII,
+)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+@lru_cache(maxsize=65536)
+def covering(text: str) -> Period:
+    """
+    The period that a FHIR date, dateTime or instant covers.
+
+    "2024-05" is the whole month and "10:30" the whole minute; a value without zone is local to Paris (choice 4).
+    Raises ValueError when the text is not a date, or not one of the calendar.
+    Source: FHIR R4, search.html#date.
+
+    >>> covering("1970-01-01T00:00Z")
+    Period(first=0, last=59999999)
+    """
+    found = _DATE.fullmatch(text)
+    if not found:
+        raise ValueError(f'"{text}" is not a date')
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    try:
+        if hour is None:
+            return _covering_days(int(year), month, day)
+        written = zone if zone not in (None, "Z") else "+00:00"
+        offset = (
+            PARIS if zone is None else datetime.fromisoformat(f"2000-01-01T00:00{written}").tzinfo
+        )
+        # A leap second is the last microsecond-counted second of its minute for our purposes.
+        whole = min(int(second or 0), 59)
+        start = datetime(
+            int(year), int(month), int(day), int(hour), int(minute), whole, tzinfo=offset
+        )
+        if int(second or 0) > 60:
+            raise ValueError("no such second")
+        first = (start - _EPOCH) // _MICROSECOND
+    except (ValueError, OverflowError) as reason:
+        raise ValueError(f'"{text}" is not a date of the calendar') from reason
+    if second is None:
+        return Period(first, first + 60 * SECOND - 1)
+    if fraction is None:
+        return Period(first, first + SECOND - 1)
+    step = 10 ** max(6 - len(fraction), 0)
+    first += int(fraction[:6].ljust(6, "0"))
+    return Period(first, first + step - 1)
+
+
+def _covering_days(year: int, month: str | None, day: str | None) -> Period:
+    """The period of a year, a month or a day, local to Paris."""
+    start = datetime(year, int(month or 1), int(day or 1), tzinfo=PARIS)
+    if month is None:
+        after = start.replace(year=year + 1) if year < 9999 else None
+    elif day is None:
+        after = (
+            (start + timedelta(days=32)).replace(day=1) if (year, month) != (9999, "12") else None
+        )
+    else:
+        after = start + timedelta(days=1) if (year, month, day) != (9999, "12", "31") else None
+    last = LATEST if after is None else (after - _EPOCH) // _MICROSECOND - 1
+    return Period((start - _EPOCH) // _MICROSECOND, last)
+
+
+def covering_between(start: str | None, end: str | None) -> Period:
+    """The period from the start of `start` to the end of `end`; a missing bound is unbounded (choice 4)."""
+    return Period(
+        covering(start).first if start else EARLIEST, covering(end).last if end else LATEST
+    )
+
+
+def instant_text(microseconds: int) -> str:
+    """
+    The FHIR instant, to the millisecond, UTC.
+
+    >>> instant_text(0)
+    '1970-01-01T00:00:00.000+00:00'
+    """
+    moment = _EPOCH + timedelta(microseconds=microseconds)
+    return moment.isoformat(timespec="milliseconds")
+
+
+# --- numbers and units -----------------------------------------------------------------------------------------------
+
+UCUM: Final = "ucum"
+_UCUM_SYSTEMS: Final = frozenset(
+    {
+        "",
+        "unitsofmeasure.org",
+        "mos.esante.gouv.fr/NOS/TRE_R247-UcumUniteMesure/FHIR/TRE-R247-UcumUniteMesure",
+    }
+)
+"""The systems of units that are UCUM, as `normal_system` spells them."""
+
+
+def normal_unit(system: str | None, code: str | None) -> str:
+    """
+    The one spelling of a unit: its system and code, UCUM however it is named (choice 10).
+
+    >>> normal_unit("https://unitsofmeasure.org", "kg") == normal_unit(None, "kg")
+    True
+    """
+    if not code:
+        return ""
+    named = normal_system(system or "")
+    return f"{UCUM if named in _UCUM_SYSTEMS else named}|{code}"
+
+
+def half_step(number: str) -> Decimal:
+    """
+    Half of the last digit written: 5.40 stands for anything from 5.395 to 5.405.
+
+    Source: FHIR R4, search.html#number. An exponent counts: 1e2 stands for 50 to 150.
+
+    >>> half_step("5.40")
+    Decimal('0.005')
+    """
+    exponent = Decimal(number).as_tuple().exponent
+    return Decimal(5).scaleb(int(exponent) - 1)

@@ -1,0 +1,420 @@
+"""
+What the directory is made of: the element tables of FHIR R4, the search parameters and the profiles of the ROR guide.
+
+The tables are data files of `ror.standard.knowledge`, built by the scripts of `tools/`. Each file is read once, the
+first time that it is needed, and each type is put in shape when it is first asked for, so that
+importing costs nothing.
+Nothing here validates, searches or walks a resource; those rooms read these tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+import msgspec
+
+RESOURCE_TYPES: Final = (
+    "Organization",
+    "HealthcareService",
+    "Location",
+    "Practitioner",
+    "PractitionerRole",
+    "Task",
+    "Questionnaire",
+    "Measure",
+    "MeasureReport",
+)
+"""The resource types that are kept and searched, from the structure that carries an offer to the figures about it."""
+
+CONTENT: Final = "_content"
+NARRATIVE: Final = "_text"
+FULL_TEXT: Final = (CONTENT, NARRATIVE)
+"""The parameters that look for words: in whole resources, and in the text that a resource says itself with."""
+
+EVERYWHERE: Final = ("_id", "_lastUpdated", "_tag", *FULL_TEXT)
+"""Search parameters of every resource. Source: FHIR R4, search.html#all; the guide lists them for some types only."""
+
+Kind = Literal["resource", "complex", "backbone", "primitive"]
+Maturity = Literal["available", "draft", "implied", "definition-only"]
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """
+    One property of a type, under the name it has in JSON.
+
+    `min` and `max` are inclusive, and a `max` of None means any number. `choice` is the common name of an element that
+    may take several types ("value" for `valueString`); its cardinality then holds for the whole choice. `targets` are
+    the resource types that a reference may point to, empty when any will do. `codes` is the closed list of a code.
+    """
+
+    name: str
+    types: tuple[str, ...]
+    min: int
+    max: int | None
+    choice: str | None
+    targets: tuple[str, ...]
+    codes: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TypeDefinition:
+    """
+    A resource, a data type, or a part of one ("backbone", named by its path: `Organization.contact`).
+
+    `elements` are in the order of the standard. Those of a primitive are what its `_name` sibling may hold; `pattern`
+    is the published regular expression of its text, meant for the whole of it.
+    """
+
+    name: str
+    kind: Kind
+    elements: Mapping[str, Element]
+    pattern: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchParameter:
+    """
+    A criterion that a resource type can be searched by.
+
+    `expression` is the FHIRPath that is applied, None where there is nothing to evaluate; `published` is the one of the
+    guide where it differs, and `correction` says why. `record` names the repeated record it reads, see `records`.
+    """
+
+    resource_type: str
+    name: str
+    type: str
+    expression: str | None
+    published: str | None
+    correction: str | None
+    targets: tuple[str, ...]
+    record: str | None
+    canonical: str
+    custom: bool
+    maturity: Maturity
+    aliases: tuple[str, ...]
+    description_fr: str
+    description_en: str
+
+    @property
+    def reads(self) -> bool:
+        """Whether it reads anything of a resource: without that it would find nothing, without a word."""
+        return bool(self.expression) or self.name in FULL_TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """
+    A repeated group of values that criteria have to meet together, such as one bed capacity of a place.
+
+    `roots` are FHIRPath expressions: the record itself, then the repeated parts inside it.
+    """
+
+    name: str
+    resource_type: str
+    roots: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileElement:
+    """
+    What a profile asks of one element.
+
+    `min` and `max` are inclusive and already account for the base; a `max` of None means no limit.
+    `types` of `("*",)` means any type. `pattern` must be contained in the value, `fixed` must be the value.
+    """
+
+    path: str
+    id: str | None
+    slice: str | None
+    min: int
+    max: int | None
+    types: tuple[str, ...]
+    profile: str | None
+    targets: tuple[str, ...]
+    value_set: str | None
+    strength: str | None
+    pattern: Any
+    fixed: Any
+    must_support: bool
+    slicing: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """
+    A ROR profile on a resource, or a ROR extension.
+
+    `contexts` are the paths where an extension may be used, empty when the guide does not say.
+    """
+
+    name: str
+    url: str
+    base: str
+    kind: Literal["resource", "extension"]
+    type: str
+    contexts: tuple[str, ...]
+    elements: tuple[ProfileElement, ...]
+
+
+# --- types and elements ---------------------------------------------------------------------------------------------
+
+
+@cache
+def type_definition(name: str) -> TypeDefinition:
+    """
+    The definition of a resource type, a data type or a backbone element.
+
+    Raises KeyError when the project has no table for it.
+
+    >>> type_definition("Organization").elements["partOf"].targets
+    ('Organization',)
+    >>> type_definition("Extension").elements["valueString"].choice
+    'value'
+    """
+    tables = _tables("elements.json")
+    table = tables["types"][name]
+    elements = {
+        element.name: element
+        for row in table["elements"]
+        for element in _expanded(*row, code_lists=tables["codes"])
+    }
+    return TypeDefinition(name, table["kind"], MappingProxyType(elements), table.get("pattern"))
+
+
+@cache
+def summary_elements(resource_type: str) -> frozenset[str]:
+    """
+    The names, as in JSON, of the elements that FHIR R4 puts in the summary of one of `RESOURCE_TYPES`.
+
+    Raises KeyError for another type.
+
+    >>> "partOf" in summary_elements("Organization"), "extension" in summary_elements("Organization")
+    (True, False)
+    """
+    marked = frozenset(
+        name.removesuffix("[x]") for name in _tables("elements.json")["summaries"][resource_type]
+    )
+    elements = type_definition(resource_type).elements.values()
+    return frozenset(one.name for one in elements if (one.choice or one.name) in marked)
+
+
+def type_names() -> tuple[str, ...]:
+    """The name of every type that has a table: resources, data types, backbone elements and primitives."""
+    return tuple(_tables("elements.json")["types"])
+
+
+@cache
+def all_resource_type_names() -> frozenset[str]:
+    """The name of every resource type of FHIR R4, with or without a table here."""
+    return frozenset(_tables("elements.json")["resourceTypes"]) - {"Resource", "DomainResource"}
+
+
+def _expanded(
+    name: str,
+    types: list[str],
+    least: int,
+    most: int | None,
+    targets: Iterable[str] = (),
+    codes: str | None = None,
+    *,
+    code_lists: Mapping[str, list[str]],
+) -> list[Element]:
+    """One element; for a choice of types (`value[x]`), one for each of its types."""
+    allowed = frozenset(code_lists[codes]) if codes else None
+    if not name.endswith("[x]"):
+        return [Element(name, tuple(types), least, most, None, tuple(targets), allowed)]
+    choice = name.removesuffix("[x]")
+    return [
+        Element(
+            choice + kind[0].upper() + kind[1:],
+            (kind,),
+            least,
+            most,
+            choice,
+            tuple(targets) if kind in ("Reference", "canonical") else (),
+            None,
+        )
+        for kind in types
+    ]
+
+
+# --- search parameters ----------------------------------------------------------------------------------------------
+
+
+@cache
+def search_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
+    """
+    The search parameters of a resource type by name, aliases excluded; empty when the type is not searchable.
+
+    Those of every resource (`EVERYWHERE`) are there even where the guide does not list them.
+    """
+    listed = {
+        one.name: one for one in all_search_parameters() if one.resource_type == resource_type
+    }
+    if listed:
+        for one in (*all_search_parameters(), *_standard_parameters()):
+            if one.name in EVERYWHERE and one.name not in listed:
+                listed[one.name] = replace(one, resource_type=resource_type, maturity="implied")
+    return MappingProxyType(listed)
+
+
+def search_parameter(resource_type: str, name: str) -> SearchParameter | None:
+    """
+    The search parameter that a resource type has under this name or alias.
+
+    >>> search_parameter("Organization", "amount-value").name
+    'price-amount-value'
+    """
+    found = search_parameters(resource_type).get(name)
+    return found or _by_alias().get((resource_type, name))
+
+
+@cache
+def all_search_parameters() -> tuple[SearchParameter, ...]:
+    """Every search parameter that the guide lists, in the order of `RESOURCE_TYPES`."""
+    return tuple(map(_parameter, _tables("search_parameters.json")["parameters"]))
+
+
+@cache
+def _standard_parameters() -> tuple[SearchParameter, ...]:
+    """Those that FHIR R4 defines for every resource and the guide does not list."""
+    return tuple(map(_parameter, _tables("search_parameters.json")["standard"]))
+
+
+def _parameter(row: dict[str, Any]) -> SearchParameter:
+    return SearchParameter(
+        resource_type=row["resource"],
+        name=row["name"],
+        type=row["type"],
+        expression=row.get("expression"),
+        published=row.get("published"),
+        correction=row.get("correction"),
+        targets=tuple(row.get("targets", ())),
+        record=row.get("record"),
+        canonical=row["canonical"],
+        custom=row["custom"],
+        maturity=row["maturity"],
+        aliases=tuple(row.get("aliases", ())),
+        description_fr=row["description"]["fr"],
+        description_en=row["description"]["en"],
+    )
+
+
+@cache
+def _by_alias() -> Mapping[tuple[str, str], SearchParameter]:
+    return {
+        (parameter.resource_type, alias): parameter
+        for parameter in all_search_parameters()
+        for alias in parameter.aliases
+    }
+
+
+@cache
+def records() -> Mapping[str, Record]:
+    """The repeated records by name."""
+    return MappingProxyType(
+        {
+            name: Record(name, row["resource"], tuple(row["roots"]))
+            for name, row in _tables("search_parameters.json")["records"].items()
+        }
+    )
+
+
+@cache
+def includes() -> Mapping[str, SearchParameter]:
+    """What `_include` and `_revinclude` may name, as "Type:parameter"."""
+    return MappingProxyType(
+        {
+            f"{parameter.resource_type}:{parameter.name}": parameter
+            for parameter in all_search_parameters()
+            if parameter.type == "reference"
+        }
+    )
+
+
+# --- profiles and extensions ----------------------------------------------------------------------------------------
+
+
+def profiles() -> Mapping[str, Profile]:
+    """The profiles on resources, by canonical URL."""
+    return _profiles_of_kind("resource")
+
+
+def profile(url: str) -> Profile | None:
+    """The profile on a resource with this canonical URL."""
+    return profiles().get(url)
+
+
+def extensions() -> Mapping[str, Profile]:
+    """The extensions of the guide, by canonical URL."""
+    return _profiles_of_kind("extension")
+
+
+def extension(url: str) -> Profile | None:
+    """The extension of the guide with this canonical URL."""
+    return extensions().get(url)
+
+
+@cache
+def _profiles_of_kind(kind: str) -> Mapping[str, Profile]:
+    return MappingProxyType(
+        {
+            row["url"]: Profile(
+                name=name,
+                url=row["url"],
+                base=row["base"],
+                kind=row["kind"],
+                type=row["type"],
+                contexts=tuple(row["contexts"]),
+                elements=tuple(_profile_element(element) for element in row["elements"]),
+            )
+            for name, row in _tables("profiles.json")["profiles"].items()
+            if row["kind"] == kind
+        }
+    )
+
+
+def _profile_element(row: dict[str, Any]) -> ProfileElement:
+    return ProfileElement(
+        path=row["path"],
+        id=row.get("id"),
+        slice=row.get("slice"),
+        min=row.get("min", 0),
+        max=row.get("max"),
+        types=tuple(row.get("types", ())),
+        profile=row.get("profile"),
+        targets=tuple(row.get("targets", ())),
+        value_set=row.get("valueSet"),
+        strength=row.get("strength"),
+        pattern=row.get("pattern"),
+        fixed=row.get("fixed"),
+        must_support=row.get("mustSupport", False),
+        slicing=row.get("slicing"),
+    )
+
+
+@cache
+def resource_profiles() -> Mapping[str, str]:
+    """The canonical URL of the ROR profile of each resource type."""
+    by_type = {one.type: one.url for one in profiles().values()}
+    return MappingProxyType(
+        {resource_type: by_type[resource_type] for resource_type in RESOURCE_TYPES}
+    )
+
+
+# --- loading --------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _tables(file_name: str) -> dict[str, Any]:
+    """The content of a data file of `ror.standard.knowledge`."""
+    decoded: dict[str, Any] = msgspec.json.decode(
+        files("ror.standard.knowledge").joinpath(file_name).read_bytes()
+    )
+    return decoded

@@ -1,0 +1,120 @@
+"""
+FHIRPath as search parameters use it: read into steps, and the FHIR type that each step reaches.
+
+The language of the published expressions is small: names, `.where(field = 'literal')`, `.as(Type)` or `.ofType(Type)`
+after a choice element, `extension('url')`, parentheses and unions. This module reads it and says what type comes out;
+`search.extract` walks resources along the steps.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from ror.standard.definitions import type_definition
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One step: the member `name` of the JSON object, whose FHIR type is `type`."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Keeps the objects whose `field` is `literal`: `.where(url = '…')`."""
+
+    field: str
+    literal: str
+
+
+Step = Member | Only
+Path = tuple[Step, ...]
+
+_STEP: Final = re.compile(
+    r"""
+    \.?(?:
+        where\(\s*(?P<field>\w+)\s*=\s*'(?P<literal>[^']*)'\s*\)
+      | extension\(\s*'(?P<url>[^']*)'\s*\)
+      | (?:as|ofType)\(\s*(?P<type>\w+)\s*\)
+      | (?P<name>\w+)
+    )
+    """,
+    re.VERBOSE | re.ASCII,
+)
+_CAST: Final = re.compile(r"\(\s*(?P<path>[\w.]+)\s+as\s+(?P<type>\w+)\s*\)", re.ASCII)
+
+
+@cache
+def paths(expression: str, resource_type: str) -> tuple[Path, ...]:
+    """
+    The paths, one per branch of the union, that `expression` follows through a resource of `resource_type`.
+
+    Raises ValueError when the expression uses something that is not read here, or an element that does not exist.
+
+    >>> paths("Organization.partOf", "Organization")
+    ((Member(name='partOf', type='Reference'),),)
+    """
+    branches = _CAST.sub(r"\g<path>.as(\g<type>)", expression).split("|")
+    return tuple(_path(branch.strip(), resource_type) for branch in branches)
+
+
+def reached_type(path: Path, resource_type: str) -> str:
+    """The FHIR type of what a path selects."""
+    return next((step.type for step in reversed(path) if isinstance(step, Member)), resource_type)
+
+
+@cache
+def reached_types(expression: str, resource_type: str) -> frozenset[str]:
+    """
+    The FHIR types of what an expression selects.
+
+    >>> reached_types("Location.type", "Location")
+    frozenset({'CodeableConcept'})
+    """
+    return frozenset(reached_type(path, resource_type) for path in paths(expression, resource_type))
+
+
+def _path(branch: str, resource_type: str) -> Path:
+    head, _, rest = branch.partition(".")
+    if head not in (resource_type, "Resource", "DomainResource"):
+        raise ValueError(f'"{branch}" does not start at {resource_type}')
+    steps: list[Step] = []
+    at, here = 0, resource_type
+    while at < len(rest):
+        found = _STEP.match(rest, at)
+        if not found:
+            raise ValueError(f'"{branch}" is not understood from "{rest[at:]}"')
+        at = found.end()
+        if found["field"]:
+            steps.append(Only(found["field"], found["literal"]))
+        elif found["url"]:
+            steps += [_member(here, "extension"), Only("url", found["url"])]
+            here = "Extension"
+        elif found["type"]:
+            # A choice element: `value.as(Range)` is the JSON member `valueRange`.
+            choice = steps.pop()
+            if not isinstance(choice, Member):
+                raise ValueError(f'"{branch}" casts something that is not an element')
+            before = reached_type(tuple(steps), resource_type)
+            steps.append(
+                _member(before, choice.name + found["type"][0].upper() + found["type"][1:])
+            )
+            here = found["type"]
+        else:
+            step = _member(here, found["name"])
+            steps.append(step)
+            here = step.type
+    return tuple(steps)
+
+
+def _member(type_name: str, name: str) -> Member:
+    """The member of a type; a choice element is "" until a cast says which."""
+    elements = type_definition(type_name).elements
+    if name in elements:
+        return Member(name, elements[name].types[0])
+    if any(element.choice == name for element in elements.values()):
+        return Member(name, "")
+    raise ValueError(f'{type_name} has no element "{name}"')

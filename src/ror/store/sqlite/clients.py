@@ -1,0 +1,142 @@
+"""
+The clients of a directory in its SQLite file: `contract.ClientStore` on the writer and the readers of the store.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+from ror.access import Perimeter
+from ror.identity import Act, Action, Client, Kind, Rate, State
+from ror.store.sqlite.file import as_json
+
+Result = TypeVar("Result")
+
+_COLUMNS: Final = (
+    "number, id, name, kind, state, profile, subject, secret,"
+    " regions, fields, user_profiles, roles, establishments, calls_per_minute, burst"
+)
+_KEEP: Final = (
+    "INSERT INTO client (id, name, kind, state, profile, subject, secret,"
+    " regions, fields, user_profiles, roles, establishments, calls_per_minute, burst)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET name = excluded.name, kind = excluded.kind, state = excluded.state,"
+    " profile = excluded.profile, subject = excluded.subject, secret = excluded.secret, regions = excluded.regions,"
+    " fields = excluded.fields, user_profiles = excluded.user_profiles, roles = excluded.roles,"
+    " establishments = excluded.establishments, calls_per_minute = excluded.calls_per_minute, burst = excluded.burst"
+)
+
+
+class Writes(Protocol):
+    """Runs a piece of work in a durable transaction."""
+
+    def __call__(self, work: Callable[[sqlite3.Connection], Result], /) -> Result: ...
+
+
+class SqliteClients:
+    """`contract.ClientStore`; `write` runs a piece of work durably, `read` gives the rows of a query."""
+
+    def __init__(self, write: Writes, read: Callable[[str, Sequence[object]], list[Any]]) -> None:
+        self._write = write
+        self._read = read
+
+    def change(self, act: Act, change: Callable[[Client | None], Client]) -> Client:
+        def work(connection: sqlite3.Connection) -> Client:
+            before = _found(connection, act.client_id)
+            connection.execute(_KEEP, _row(change(before)))
+            connection.execute(
+                "INSERT INTO client_act (client_id, action, at, by, reason, details) VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    act.client_id,
+                    act.action.value,
+                    act.at,
+                    act.by,
+                    act.reason,
+                    as_json(dict(act.details)),
+                ),
+            )
+            after = _found(connection, act.client_id)
+            assert after is not None, "it was just written"
+            return after
+
+        return self._write(work)
+
+    def all(self) -> list[Client]:
+        query = f"SELECT {_COLUMNS} FROM client ORDER BY number"  # noqa: S608 our own columns
+        return [_client(row) for row in self._read(query, ())]
+
+    def acts(self, client_id: str) -> list[Act]:
+        rows = self._read(
+            "SELECT action, at, by, reason, details FROM client_act WHERE client_id = ? ORDER BY seq",
+            (client_id,),
+        )
+        return [
+            Act(client_id, Action(action), at, by, reason, json.loads(details))
+            for action, at, by, reason, details in rows
+        ]
+
+    def last_act(self) -> int:
+        last: int = self._read("SELECT coalesce(max(seq), 0) FROM client_act", ())[0][0]
+        return last
+
+
+def _found(connection: sqlite3.Connection, client_id: str) -> Client | None:
+    row = connection.execute(f"SELECT {_COLUMNS} FROM client WHERE id = ?", (client_id,)).fetchone()  # noqa: S608 our own columns
+    return None if row is None else _client(row)
+
+
+def _row(client: Client) -> tuple[object, ...]:
+    """A client as the values of `_KEEP`."""
+    perimeter, rate = client.perimeter or Perimeter(), client.rate
+    lists = (
+        perimeter.regions,
+        perimeter.fields,
+        client.user_profiles,
+        client.roles,
+        client.establishments,
+    )
+    return (
+        *(client.id, client.name, client.kind.value, client.state.value),
+        *(client.profile, client.subject, client.secret),
+        *(as_json(sorted(one)) for one in lists),
+        *((rate.calls_per_minute, rate.burst) if rate else (None, None)),
+    )
+
+
+def _client(row: Sequence[Any]) -> Client:
+    """The client of a row of `_COLUMNS`."""
+    (
+        number,
+        identifier,
+        name,
+        kind,
+        state,
+        profile,
+        subject,
+        secret,
+        *lists,
+        calls_per_minute,
+        burst,
+    ) = row
+    regions, fields, user_profiles, roles, establishments = map(_set, lists)
+    return Client(
+        id=identifier,
+        name=name,
+        kind=Kind(kind),
+        profile=profile,
+        subject=subject,
+        secret=secret,
+        perimeter=Perimeter(regions, fields) if regions or fields else None,
+        user_profiles=user_profiles,
+        roles=roles,
+        establishments=establishments,
+        rate=None if calls_per_minute is None else Rate(calls_per_minute, burst),
+        state=State(state),
+        number=number,
+    )
+
+
+def _set(texts: str) -> frozenset[str]:
+    found: Iterable[str] = json.loads(texts)
+    return frozenset(found)

@@ -1,0 +1,213 @@
+"""
+The SQLite file of a directory: opening it, bringing its tables up to date, and saying in our words what went wrong.
+
+Nothing here knows what a resource is.
+"""
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from ror.errors import Unavailable, UsageError
+
+APPLICATION_ID: Final = 0x524F5221
+BUSY_TIMEOUT_S: Final = 10.0
+WRITER_CACHE_KIB: Final = 65_536
+# 16 MiB of log between two copies into the file: half as many as by default, and still read quickly after a crash.
+CHECKPOINT_PAGES: Final = 4_096
+LOG_BYTES_KEPT: Final = 64 << 20
+FILE_MODE: Final = 0o600
+"""The file holds the keys that sign tokens, and what few may see; SQLite gives its mode to the files beside it."""
+
+# What each primary result code means. Source: sqlite.org/rescode.html.
+_PASSING: Final = {
+    sqlite3.SQLITE_FULL: "store.disk-full",
+    sqlite3.SQLITE_BUSY: "store.locked",
+    sqlite3.SQLITE_LOCKED: "store.locked",
+    sqlite3.SQLITE_IOERR: "store.disk-error",
+}
+_LASTING: Final = {
+    sqlite3.SQLITE_CORRUPT: "store.corrupt",
+    sqlite3.SQLITE_NOTADB: "store.not-a-database",
+    sqlite3.SQLITE_CANTOPEN: "store.cannot-open",
+    sqlite3.SQLITE_PERM: "store.read-only",
+    sqlite3.SQLITE_READONLY: "store.read-only",
+}
+
+
+def translated(error: Exception, path: Path, *, opening: bool = False) -> Exception:
+    """
+    What callers are told of a driver's error about `path`; any other error as it is.
+
+    A file that will not do is a UsageError for the one who chooses it; later, for a caller, it is Unavailable.
+    """
+    if not isinstance(error, sqlite3.Error):
+        return error
+    # The low byte is the primary code. Errors of the Python module itself carry none.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    kind = UsageError if opening and code in _LASTING else Unavailable
+    told = kind((_PASSING | _LASTING).get(code, "store.failed"), path=path, reason=error)
+    told.__cause__ = error
+    return told
+
+
+@contextmanager
+def translating(path: Path, *, opening: bool = False) -> Iterator[None]:
+    """Within this block, a driver's error about `path` comes out in our words."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translated(error, path, opening=opening) from error
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """
+    The connection that writes, its file created when there is none and its tables up to date.
+
+    Raises UsageError when `path` cannot be used, Unavailable when it is locked or its disk is full.
+    """
+    _check_place(path)
+    with suppress(OSError):
+        # What cannot be made here is for SQLite to tell. An operator may have given a former file another mode.
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, FILE_MODE))
+    with translating(path, opening=True):
+        connection = _connect(path)
+        try:
+            _check_owner(connection, path)
+            _turn_on_log(connection)
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_KEPT}")
+            _migrate(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that only reads a file that `open_writer` has opened."""
+    connection = _connect(path)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def size_on_disk(path: Path) -> int:
+    """Bytes of the file, its log and the index of its log."""
+    files = [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Every migration `(number, SQL)`, from the first; the number is the `user_version` that it leads to."""
+    folder = resources.files("ror.store").joinpath("migrations", "sqlite")
+    files = sorted(
+        (file for file in folder.iterdir() if file.name.endswith(".sql")),
+        key=lambda file: file.name,
+    )
+    return [(int(file.name.partition("_")[0]), file.read_text(encoding="utf-8")) for file in files]
+
+
+def as_json(value: object) -> str:
+    """A value as a column keeps it, or as `json_each` takes it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def now_us() -> int:
+    """Microseconds since the epoch, UTC."""
+    return time.time_ns() // 1_000
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit mode; whoever holds it sees that one thread at a time uses it."""
+    return sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+
+
+def _check_place(path: Path) -> None:
+    """Raises UsageError when no database can be at `path`: SQLite would only say that it cannot open it."""
+    if not path.parent.is_dir():
+        raise UsageError("store.no-directory", path=path, directory=path.parent)
+    if path.is_dir():
+        raise UsageError("store.is-a-directory", path=path)
+    # The directory must be writable too: the log lies beside the file.
+    if not os.access(path if path.exists() else path.parent, os.W_OK) or not os.access(
+        path.parent, os.W_OK
+    ):
+        raise UsageError("store.read-only", path=path)
+
+
+def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises UsageError when the file holds something else than a directory."""
+    owner = _number(connection, "PRAGMA application_id")
+    if owner != APPLICATION_ID and _number(connection, "SELECT count(*) FROM sqlite_schema"):
+        raise UsageError("store.not-a-directory", path=path)
+
+
+def _turn_on_log(connection: sqlite3.Connection) -> None:
+    """Write-ahead logging on; SQLite does not wait by itself when two processes create a file at the same moment."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """
+    Run the migrations that the file lacks, in one transaction.
+
+    Raises UsageError when the file is newer than this program.
+    """
+    known = migrations()
+    newest = known[-1][0]
+    if _version_of(connection, path, newest) == newest:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Asked again under the lock: another process may have done the work meanwhile.
+        version = _version_of(connection, path, newest)
+        for number, sql in known:
+            if number > version:
+                for statement in _statements(sql):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _version_of(connection: sqlite3.Connection, path: Path, newest: int) -> int:
+    version = _number(connection, "PRAGMA user_version")
+    if version > newest:
+        raise UsageError("store.newer", path=path, version=version, newest=newest)
+    return version
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """The statements of a script, one by one: `executescript` would commit the transaction under way."""
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _number(connection: sqlite3.Connection, query: str) -> int:
+    number: int = connection.execute(query).fetchone()[0]
+    return number

@@ -1,0 +1,45 @@
+"""
+The keys that sign tokens in the SQLite file of their directory: `contract.KeyStore` on the writer and the readers.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ror.identity.tokens import SigningKey
+from ror.store.sqlite.clients import Writes
+
+
+class SqliteKeys:
+    """`contract.KeyStore`; `write` runs a piece of work durably, `read` gives the rows of a query."""
+
+    def __init__(self, write: Writes, read: Callable[[str, Sequence[object]], list[Any]]) -> None:
+        self._write = write
+        self._read = read
+
+    def all(self) -> list[SigningKey]:
+        rows = self._read("SELECT kid, created_at, jwk FROM signing_key ORDER BY seq", ())
+        return [SigningKey(kid, created_at, json.loads(jwk)) for kid, created_at, jwk in rows]
+
+    def succeed(self, fresh: SigningKey, newest: str | None, forgotten: Sequence[str] = ()) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            row = connection.execute(
+                "SELECT kid FROM signing_key ORDER BY seq DESC LIMIT 1"
+            ).fetchone()
+            if (row[0] if row else None) != newest:
+                return False
+            connection.execute(
+                "INSERT INTO signing_key (kid, created_at, jwk) VALUES (?, ?, ?)",
+                (fresh.kid, fresh.created_at, json.dumps(dict(fresh.jwk))),
+            )
+            connection.executemany(
+                "DELETE FROM signing_key WHERE kid = ?", ((kid,) for kid in forgotten)
+            )
+            return True
+
+        return self._write(work)
+
+    def last_change(self) -> int:
+        last: int = self._read("SELECT coalesce(max(seq), 0) FROM signing_key", ())[0][0]
+        return last

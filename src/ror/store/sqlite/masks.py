@@ -1,0 +1,260 @@
+"""
+Masks kept true in the transaction that writes: who may see a resource, and the facts that travel to it.
+
+What a draft says of itself comes with it; the rest is found here: the facts that reach it, the masks that follow from
+them, and everything that its own facts reach in turn. Only masks change then, never a body.
+
+What was deleted keeps the masks that it had: that it was there is told to those who saw it, and to nobody else.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from ror.access.facts import ANY_FIELD, FLOWS, SENSITIVE
+from ror.access.parts import guarded
+from ror.access.policy import STRICT, Policy, policy_named, resource_code
+
+POLICY: Final = "access-policy"
+"""The key of `meta` under which a directory says what its masks are made with."""
+
+MASKS_CHANGED_AT: Final = "masks-changed-at"
+"""The key of `meta` that holds the seq of the last change of what somebody may see of something that was there."""
+
+MOST_HOPS: Final = 64
+"""Facts travel this far; only a loop in the data could lead them farther."""
+
+REACHED: Final = frozenset(
+    there if way == "along" else here for (here, there), way in FLOWS.items()
+)
+"""The types that facts travel to."""
+
+_TO_STRUCTURES: Final = frozenset(here for here, there in FLOWS if there == "Organization")
+"""The types whose facts travel to structures, which alone can be in a loop."""
+
+_BITS: Final = [1 << bit for bit in range((ANY_FIELD | SENSITIVE).bit_length())]
+# SQLite has no aggregate "or".
+_GATHER: Final = (
+    f"SELECT target, {' | '.join(f'max(facts & {bit})' for bit in _BITS)}"  # noqa: S608 our own numbers
+    " FROM json_each(?) CROSS JOIN influence ON target = value JOIN access ON rid = source GROUP BY target"
+)
+
+_LINKS_ABOVE: Final = (
+    "WITH RECURSIVE above (rid) AS"
+    " (SELECT value FROM json_each(?) UNION SELECT target FROM influence JOIN above ON source = rid)"
+    " SELECT source, target FROM above JOIN influence ON source = rid"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A resource just written: what it says of itself, and where its facts may travel, as `(type, rid)`."""
+
+    type: str
+    own: int
+    codes: bytes
+    plan: bytes
+    targets: Sequence[tuple[str, int]]
+
+
+def policy_of(connection: sqlite3.Connection) -> Policy:
+    """The policy that the masks of this directory are made with."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (POLICY,)).fetchone()
+    return policy_named(row[0]) if row else STRICT
+
+
+def keep(
+    connection: sqlite3.Connection,
+    written: Mapping[int, Written],
+    before: Mapping[int, Sequence[int]],
+) -> None:
+    """
+    Mask what was written, by rid, and what depends on it; `before` is what each rid referred to until now.
+
+    What else gets other masks or facts has a line in the change log, without a new version.
+    """
+    known = _shaded(connection, before)
+    released = _forget_influence(connection, before)
+    pairs = {pair for rid, each in written.items() for pair in _influences(rid, each)}
+    connection.executemany("INSERT OR IGNORE INTO influence (target, source) VALUES (?, ?)", pairs)
+    reached = released | _reached_from(connection, written)
+    policy = policy_of(connection)
+    connection.executemany(
+        "INSERT INTO access (rid, own, facts, shades, plan) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+        " own = excluded.own, facts = excluded.facts, shades = excluded.shades, plan = excluded.plan",
+        (
+            (rid, each.own, each.own, policy.shades(_codes_of(each), each.own), each.plan or None)
+            for rid, each in written.items()
+        ),
+    )
+    # What nothing flows to has its masks by now.
+    reached.update(rid for rid, each in written.items() if each.type in REACHED)
+    _spread(connection, policy, reached, told=written.keys())
+    if any(written[rid].type in _TO_STRUCTURES for rid in before):
+        _spread(connection, policy, _forgotten_in_loops(connection, policy, reached), told=())
+    if any(one != known[rid] for rid, one in _shaded(connection, known).items()):
+        _note_changed_masks(connection)
+
+
+def let_go(connection: sqlite3.Connection, rid: int, targets: Sequence[int]) -> None:
+    """Take back the facts that a resource gave, now that it is deleted; its own masks stay as they were."""
+    reached = _forget_influence(connection, {rid: targets}) | _reached_from(connection, [rid])
+    connection.execute("UPDATE access SET own = 0, facts = 0 WHERE rid = ?", (rid,))
+    policy = policy_of(connection)
+    _spread(connection, policy, reached, told=())
+    _spread(connection, policy, _forgotten_in_loops(connection, policy, reached), told=())
+
+
+def mask_again(connection: sqlite3.Connection, after: int, count: int) -> tuple[int, int] | None:
+    """Give some resources the masks of the policy: `contract.Store.mask_again`."""
+    policy = policy_of(connection)
+    rows = connection.execute(
+        "SELECT access.rid, facts, shades FROM access JOIN resource ON resource.rid = access.rid"
+        " WHERE access.rid > ? AND NOT resource.deleted ORDER BY access.rid LIMIT ?",
+        (after, count),
+    ).fetchall()
+    masked = [(rid, policy.shades(shades[0::2], facts), shades) for rid, facts, shades in rows]
+    changed = [(new, rid) for rid, new, old in masked if new != old]
+    connection.executemany("UPDATE access SET shades = ? WHERE rid = ?", changed)
+    _tell(connection, [rid for _, rid in changed])
+    return (rows[-1][0], len(rows)) if rows else None
+
+
+def _influences(rid: int, written: Written) -> Iterable[tuple[int, int]]:
+    """The `(target, source)` pairs that the references of a resource make."""
+    for target_type, target in written.targets:
+        direction = FLOWS.get((written.type, target_type))
+        if direction == "along":
+            yield target, rid
+        elif direction == "against":
+            yield rid, target
+
+
+def _forget_influence(
+    connection: sqlite3.Connection, before: Mapping[int, Sequence[int]]
+) -> set[int]:
+    """Undo what the former references of these resources made; what they reached."""
+    pairs = [(target, rid) for rid, targets in before.items() for target in targets]
+    if not pairs:
+        return set()
+    # Facts reach a role against its references, and anything else along them: only the one who refers made the pair.
+    along = [(target, rid, False) for target, rid in pairs]
+    against = [(rid, target, True) for target, rid in pairs]
+    connection.executemany(
+        "DELETE FROM influence WHERE target = ?1 AND source = ?2 AND ?3 ="
+        " ((SELECT name FROM type JOIN resource ON type.code = resource.type WHERE rid = ?1) = 'PractitionerRole')",
+        [*along, *against],
+    )
+    return {target for target, _ in pairs}
+
+
+def _forgotten_in_loops(
+    connection: sqlite3.Connection, policy: Policy, reached: Collection[int]
+) -> set[int]:
+    """
+    Leave to the structures in a loop that these lead to what they say themselves; those structures and what they reach.
+
+    In a loop each has from the other what nobody gives any more: once everything else has its facts, theirs have to be
+    found anew.
+    """
+    links = connection.execute(_LINKS_ABOVE, (_listed(reached),)).fetchall()
+    while True:
+        sources, targets = {source for source, _ in links}, {target for _, target in links}
+        inside = [
+            (source, target) for source, target in links if source in targets and target in sources
+        ]
+        if len(inside) == len(links):
+            break
+        links = inside
+    if not sources:
+        return set()
+    rows = connection.execute(
+        "SELECT rid, own, shades FROM json_each(?) CROSS JOIN access ON rid = value",
+        (_listed(sources),),
+    ).fetchall()
+    connection.executemany(
+        "UPDATE access SET facts = own, shades = ? WHERE rid = ?",
+        [(policy.shades(shades[0::2], own), rid) for rid, own, shades in rows],
+    )
+    _tell(connection, sorted(sources))
+    return sources | _reached_from(connection, sources)
+
+
+def _spread(
+    connection: sqlite3.Connection, policy: Policy, reached: Collection[int], told: Collection[int]
+) -> None:
+    """Find the facts of these resources, mask them, and go on to what they reach while anything changes."""
+    changed: set[int] = set()
+    for _ in range(MOST_HOPS):
+        if not reached:
+            break
+        listed = _listed(reached)
+        gathered = dict(connection.execute(_GATHER, (listed,)))
+        rows = connection.execute(
+            "SELECT access.rid, own, facts, shades FROM json_each(?) CROSS JOIN access ON access.rid = value"
+            " CROSS JOIN resource ON resource.rid = value WHERE NOT resource.deleted",
+            (listed,),
+        ).fetchall()
+        updates = []
+        for rid, own, facts, shades in rows:
+            found = own | gathered.get(rid, 0)
+            if found != facts:
+                updates.append((found, policy.shades(shades[0::2], found), rid))
+        if not updates:
+            break
+        connection.executemany("UPDATE access SET facts = ?, shades = ? WHERE rid = ?", updates)
+        fresh = [rid for _, _, rid in updates]
+        changed.update(fresh)
+        reached = _reached_from(connection, fresh)
+    _tell(connection, sorted(changed.difference(told)))
+
+
+def _shaded(connection: sqlite3.Connection, rids: Iterable[int]) -> dict[int, tuple[object, ...]]:
+    """What decides who may see these resources and their parts."""
+    rows = connection.execute(
+        "SELECT rid, facts, shades, plan FROM json_each(?) CROSS JOIN access ON rid = value",
+        (_listed(rids),),
+    )
+    return {
+        rid: (facts, shades, guarded(plan) if plan else None) for rid, facts, shades, plan in rows
+    }
+
+
+def _note_changed_masks(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "INSERT INTO meta SELECT ?, max(seq) FROM change WHERE true ON CONFLICT DO UPDATE SET value = excluded.value",
+        (MASKS_CHANGED_AT,),
+    )
+
+
+def _reached_from(connection: sqlite3.Connection, rids: Iterable[int]) -> set[int]:
+    """The resources that the facts of these hold for as well."""
+    rows = connection.execute(
+        "SELECT DISTINCT target FROM json_each(?) CROSS JOIN influence ON source = value",
+        (_listed(rids),),
+    )
+    return {target for (target,) in rows}
+
+
+def _tell(connection: sqlite3.Connection, rids: Sequence[int]) -> None:
+    """Write in the change log that other masks hold for these resources."""
+    if not rids:
+        return
+    connection.executemany(
+        "INSERT INTO change (rid, version, deleted)"
+        " SELECT rid, version, deleted FROM resource WHERE rid = ? AND version > 0",
+        ((rid,) for rid in rids),
+    )
+    _note_changed_masks(connection)
+
+
+def _codes_of(written: Written) -> bytes:
+    """The code of a resource, then those of its governed parts."""
+    return bytes((resource_code(written.type),)) + written.codes
+
+
+def _listed(rids: Iterable[int]) -> str:
+    return msgspec.json.encode(list(rids)).decode()

@@ -1,0 +1,487 @@
+"""
+The directory in one SQLite file: `contract.Store` on top of tables, a single writer and a pool of readers.
+
+Writes go through one thread that shares commits (`group_commit`); reads use as many connections as there are readers
+at the same moment, each seeing what was committed when its statement began. Bodies and index entries are compressed in
+the thread that calls, outside any lock.
+"""
+
+import json
+import sqlite3
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from ror.access.policy import STRICT
+from ror.errors import Unavailable
+from ror.store.contract import (
+    Change,
+    Dangling,
+    Draft,
+    IndexRow,
+    Job,
+    Kept,
+    Outcome,
+    Packed,
+    Stored,
+    VersionRow,
+)
+from ror.store.sqlite import (
+    file as sqlite_file,
+)
+from ror.store.sqlite import (
+    masks as sqlite_access,
+)
+from ror.store.sqlite import (
+    writing as sqlite_writing,
+)
+from ror.store.sqlite.clients import SqliteClients
+from ror.store.sqlite.compression import Codec, CorruptFrame
+from ror.store.sqlite.file import as_json, now_us
+from ror.store.sqlite.group_commit import GroupCommit
+from ror.store.sqlite.keys import SqliteKeys
+from ror.store.sqlite.writing import rids_in
+
+ROWS_PER_BATCH: Final = 10_000
+
+_JOB_COLUMNS: Final = (
+    "id, kind, asked_by, state, parameters, progress,"
+    " created_at, updated_at, claimed_by, heartbeat_at"
+)
+# Named in full, because `json_each` has a `type` and an `id` too.
+_INDEX_COLUMNS: Final = (
+    "resource.rid, resource.type, resource.id, last_updated, deleted,"
+    " entries, targets, facts, shades"
+)
+_STORED_COLUMNS: Final = "resource.rid, version, last_updated, deleted, body, shades, plan"
+_OVER: Final = ("done", "failed")
+
+
+class SqliteStore:
+    """`contract.Store` in the SQLite file at `path`, created when there is none."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._closed = False
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._known = sqlite_writing.Known()
+        self._watching = threading.Lock()
+        self._connection = sqlite_file.open_writer(path)
+        try:
+            with sqlite_file.translating(path, opening=True):
+                dictionary = sqlite_writing.own_dictionary(self._connection)
+                self._pack = partial(sqlite_writing.packed, dictionary)
+                self._codec = Codec(dictionary, self._find_dictionary)
+                self._watcher = sqlite_file.open_reader(path)
+        except BaseException:
+            self._connection.close()
+            raise
+        self._writer = GroupCommit(
+            self._connection, "BEGIN IMMEDIATE", self._told, self._known.forget
+        )
+        self._clients = SqliteClients(self._writer.run, self._all)
+        self._keys = SqliteKeys(self._writer.run, self._all)
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{quote(str(self._path.absolute()))}"
+
+    @property
+    def clients(self) -> SqliteClients:
+        return self._clients
+
+    @property
+    def keys(self) -> SqliteKeys:
+        return self._keys
+
+    # Writing
+
+    def packer(self) -> Callable[[Draft], Packed]:
+        return self._pack
+
+    def put(self, drafts: Sequence[Draft | Packed], author: str) -> list[Outcome]:
+        if not drafts:
+            return []
+        packed = [draft if isinstance(draft, Packed) else self._pack(draft) for draft in drafts]
+        return self._writer.run(
+            lambda connection: sqlite_writing.keep(connection, self._known, packed, author),
+            len(packed),
+        )
+
+    def delete(self, resource_type: str, resource_id: str, author: str) -> bool:
+        return self._writer.run(
+            lambda connection: sqlite_writing.delete(connection, resource_type, resource_id, author)
+        )
+
+    def set_meta(self, key: str, value: str) -> None:
+        self._change(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            (key, value),
+        )
+
+    def settled_meta(self, key: str, value: str) -> str:
+        known = self.get_meta(key)
+        if known is None:
+            self._change("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO NOTHING", (key, value))
+            known = self.get_meta(key)
+            assert known is not None, "facts are never taken away"
+        return known
+
+    # Reading resources
+
+    def read(self, resource_type: str, resource_id: str) -> Stored | None:
+        row = self._one(
+            f"SELECT {_STORED_COLUMNS} FROM resource JOIN access ON access.rid = resource.rid"  # noqa: S608 our own columns
+            " WHERE type = (SELECT code FROM type WHERE name = ?) AND id = ? AND version > 0",
+            (resource_type, resource_id),
+        )
+        return self._stored(resource_type, resource_id, row)
+
+    def read_version(self, resource_type: str, resource_id: str, version: int) -> Stored | None:
+        rid = self.rid(resource_type, resource_id)
+        row = self._one(
+            f"SELECT {_STORED_COLUMNS} FROM resource JOIN access ON access.rid = resource.rid"  # noqa: S608 our own columns
+            " WHERE resource.rid = ?1 AND version = ?2 AND version > 0 UNION ALL"
+            " SELECT rid, version, last_updated, deleted, body, shades, plan FROM version"
+            " WHERE rid = ?1 AND version = ?2",
+            (rid, version),
+        )
+        return self._stored(resource_type, resource_id, row)
+
+    def history(self, resource_type: str, resource_id: str) -> list[VersionRow]:
+        rows = self._all(
+            "SELECT version, last_updated, recorded_at, author, deleted FROM resource WHERE rid = ?1 AND version > 0"
+            " UNION ALL SELECT version, last_updated, recorded_at, author, deleted FROM version WHERE rid = ?1"
+            " ORDER BY version DESC",
+            (self.rid(resource_type, resource_id),),
+        )
+        return [
+            VersionRow(version, last_updated, recorded_at, author, bool(deleted))
+            for version, last_updated, recorded_at, author, deleted in rows
+        ]
+
+    def bodies(self, rids: Sequence[int]) -> list[Kept | None]:
+        # json_each as the outer loop measured as fast as one placeholder per rid, for any number of rids.
+        rows = self._all(
+            "SELECT resource.rid, body, shades, plan FROM json_each(?)"
+            " CROSS JOIN resource ON resource.rid = value JOIN access ON access.rid = value WHERE body IS NOT NULL",
+            (as_json(rids),),
+        )
+        with self._decompressing():
+            bodies = self._codec.decompress_all([frame for _, frame, _, _ in rows])
+        found = {
+            rid: Kept(body, shades, plan or b"")
+            for (rid, _, shades, plan), body in zip(rows, bodies, strict=True)
+        }
+        return [found.get(rid) for rid in rids]
+
+    def rid(self, resource_type: str, resource_id: str) -> int | None:
+        row = self._one(
+            "SELECT rid FROM resource WHERE type = (SELECT code FROM type WHERE name = ?) AND id = ?",
+            (resource_type, resource_id),
+        )
+        return row[0] if row else None
+
+    # Following changes
+
+    def last_change(self) -> int:
+        row = self._one("SELECT max(seq) FROM change")
+        return (row[0] if row else None) or 0
+
+    def changes_after(self, seq: int, limit: int) -> list[Change]:
+        rows = self._all(
+            "SELECT seq, rid, version, deleted FROM change WHERE seq > ? ORDER BY seq LIMIT ?",
+            (seq, limit),
+        )
+        return [Change(seq, rid, version, bool(deleted)) for seq, rid, version, deleted in rows]
+
+    def change_signal(self) -> int:
+        # This connection never writes, so the writer of this process counts as another one too.
+        # Every request comes by here: no context is worth its microsecond.
+        try:
+            with self._watching:
+                self._check_open()
+                signal: int = self._watcher.execute("PRAGMA data_version").fetchone()[0]
+                return signal
+        except sqlite3.Error as error:
+            raise self._told(error) from error
+
+    def masks_changed_at(self) -> int:
+        return int(self.get_meta(sqlite_access.MASKS_CHANGED_AT) or 0)
+
+    # Reading for the index
+
+    def index_rows(self, rids: Iterable[int]) -> list[IndexRow]:
+        with self._snapshot() as connection:
+            names = _type_names(connection)
+            rows = connection.execute(
+                f"SELECT {_INDEX_COLUMNS} FROM json_each(?)"  # noqa: S608 our own columns
+                " CROSS JOIN resource ON resource.rid = value JOIN access ON access.rid = value WHERE version > 0",
+                (as_json(list(rids)),),
+            ).fetchall()
+        return self._index_rows(rows, names)
+
+    def all_index_rows(self) -> Iterator[tuple[int, list[IndexRow]]]:
+        with self._snapshot() as connection:
+            names = _type_names(connection)
+            seq = connection.execute("SELECT max(seq) FROM change").fetchone()[0] or 0
+            cursor = connection.execute(
+                f"SELECT {_INDEX_COLUMNS} FROM resource JOIN access ON access.rid = resource.rid"  # noqa: S608 our own columns
+                " WHERE body IS NOT NULL ORDER BY resource.rid"
+            )
+            rows = cursor.fetchmany(ROWS_PER_BATCH)
+            yield seq, self._index_rows(rows, names)
+            while rows := cursor.fetchmany(ROWS_PER_BATCH):
+                yield seq, self._index_rows(rows, names)
+
+    # The directory as a whole
+
+    def counts(self) -> dict[str, int]:
+        rows = self._all(
+            "SELECT name, heard_of - coalesce(without_body, 0) AS live FROM type"
+            " JOIN (SELECT type, count(*) AS heard_of FROM resource GROUP BY type) ON type = code"
+            " LEFT JOIN (SELECT type AS absent_type, count(*) AS without_body FROM resource"
+            " WHERE body IS NULL GROUP BY type) ON absent_type = code"
+            " WHERE live > 0 ORDER BY code"
+        )
+        return dict(rows)
+
+    def dangling(self, limit: int) -> tuple[int, list[Dangling]]:
+        count, pairs = 0, list[tuple[int, int]]()
+        with self._snapshot() as connection:
+            absent = {
+                rid for (rid,) in connection.execute("SELECT rid FROM resource WHERE body IS NULL")
+            }
+            rows = connection.execute(
+                "SELECT rid, targets FROM resource WHERE body IS NOT NULL ORDER BY rid"
+            )
+            for rid, packed in rows if absent else ():
+                missing = [target for target in rids_in(packed) if target in absent]
+                count += len(missing)
+                pairs += [(rid, target) for target in missing[: limit - len(pairs)]]
+            named = {rid for pair in pairs for rid in pair}
+            names = {
+                rid: (name, resource_id)
+                for rid, name, resource_id in connection.execute(
+                    "SELECT rid, name, resource.id FROM json_each(?)"
+                    " CROSS JOIN resource ON rid = value JOIN type ON code = resource.type",
+                    (as_json(list(named)),),
+                )
+            }
+        return count, [Dangling(names[source], names[target]) for source, target in pairs]
+
+    def size_on_disk(self) -> int:
+        return sqlite_file.size_on_disk(self._path)
+
+    def get_meta(self, key: str) -> str | None:
+        row = self._one("SELECT value FROM meta WHERE key = ?", (key,))
+        return row[0] if row else None
+
+    # Access
+
+    def policy(self) -> str:
+        return self.get_meta(sqlite_access.POLICY) or STRICT.name
+
+    def set_policy(self, name: str) -> None:
+        self.set_meta(sqlite_access.POLICY, name)
+
+    def mask_again(self, after: int, count: int) -> tuple[int, int] | None:
+        return self._writer.run(
+            lambda connection: sqlite_access.mask_again(connection, after, count), count
+        )
+
+    # Jobs
+
+    def add_job(self, kind: str, asked_by: str, parameters: dict[str, object]) -> Job:
+        now = now_us()
+        job = Job(
+            str(uuid.uuid4()), kind, asked_by, "waiting", parameters, {}, now, now, None, None
+        )
+        self._change(
+            "INSERT INTO job (id, kind, asked_by, state, parameters, progress, created_at, updated_at)"
+            " VALUES (?, ?, ?, 'waiting', ?, '{}', ?, ?)",
+            (job.id, kind, asked_by, as_json(parameters), now, now),
+        )
+        return job
+
+    def claim_job(self, kinds: Sequence[str], worker: str, stale_after_s: float) -> Job | None:
+        now = now_us()
+        claim = (
+            f"UPDATE job SET state = 'running', claimed_by = ?1, heartbeat_at = ?2, updated_at = ?2"  # noqa: S608 our own columns
+            " WHERE id = (SELECT id FROM job WHERE kind IN (SELECT value FROM json_each(?3))"
+            " AND (state = 'waiting' OR (state = 'running' AND heartbeat_at <= ?4)) ORDER BY created_at, id LIMIT 1)"
+            f" RETURNING {_JOB_COLUMNS}"
+        )
+        parameters = (worker, now, as_json(kinds), now - int(stale_after_s * 1e6))
+        rows = self._writer.run(lambda connection: connection.execute(claim, parameters).fetchall())
+        return _job(rows[0]) if rows else None
+
+    def beat_job(self, job_id: str, worker: str, progress: dict[str, object]) -> bool:
+        now = now_us()
+        return self._change(
+            "UPDATE job SET progress = ?, heartbeat_at = ?, updated_at = ?"
+            " WHERE id = ? AND claimed_by = ? AND state = 'running'",
+            (as_json(progress), now, now, job_id, worker),
+        )
+
+    def end_job(self, job_id: str, worker: str, state: str, progress: dict[str, object]) -> bool:
+        if state not in _OVER:
+            raise ValueError(f'a job ends as one of {_OVER}, not "{state}"')
+        return self._change(
+            "UPDATE job SET state = ?, progress = ?, updated_at = ?"
+            " WHERE id = ? AND claimed_by = ? AND state = 'running'",
+            (state, as_json(progress), now_us(), job_id, worker),
+        )
+
+    def cancel_job(self, job_id: str) -> bool:
+        return self._change(
+            "UPDATE job SET state = 'cancelled', updated_at = ? WHERE id = ? AND state IN ('waiting', 'running')",
+            (now_us(), job_id),
+        )
+
+    def resume_job(self, job_id: str) -> bool:
+        return self._change(
+            "UPDATE job SET state = 'waiting', claimed_by = NULL, heartbeat_at = NULL, updated_at = ?"
+            " WHERE id = ? AND state IN ('failed', 'cancelled')",
+            (now_us(), job_id),
+        )
+
+    def job(self, job_id: str) -> Job | None:
+        row = self._one(f"SELECT {_JOB_COLUMNS} FROM job WHERE id = ?", (job_id,))  # noqa: S608 our own columns
+        return _job(row) if row else None
+
+    def close(self) -> None:
+        self._writer.close()
+        with self._watching:
+            self._closed = True
+            self._watcher.close()
+        while self._idle:
+            self._idle.pop().close()
+        # Last, because the last connection to close copies the log into the file.
+        self._connection.close()
+
+    # Connections
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for this caller alone; there are as many as there ever were readers at the same moment."""
+        with sqlite_file.translating(self._path):
+            self._check_open()
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = sqlite_file.open_reader(self._path)
+            try:
+                yield connection
+            finally:
+                if self._closed:
+                    connection.close()
+                else:
+                    self._idle.append(connection)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        """A connection on which every statement sees the same moment."""
+        with self._reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    def _all(self, query: str, parameters: Sequence[object] = ()) -> list[Any]:
+        with self._reading() as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    def _one(self, query: str, parameters: Sequence[object] = ()) -> Any:
+        rows = self._all(query, parameters)
+        return rows[0] if rows else None
+
+    def _change(self, statement: str, parameters: Sequence[object]) -> bool:
+        """Write one statement, durably; whether it changed a row."""
+        return self._writer.run(
+            lambda connection: connection.execute(statement, parameters).rowcount == 1
+        )
+
+    def _told(self, error: Exception) -> Exception:
+        return sqlite_file.translated(error, self._path)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable("store.closed")
+
+    # Frames
+
+    @contextmanager
+    def _decompressing(self) -> Iterator[None]:
+        try:
+            yield
+        except CorruptFrame as error:
+            raise Unavailable("store.corrupt", path=self._path, reason=error) from error
+
+    def _find_dictionary(self, wanted: int) -> bytes | None:
+        row = self._one("SELECT content FROM dictionary WHERE id = ?", (wanted,))
+        return row[0] if row else None
+
+    def _stored(self, resource_type: str, resource_id: str, row: Any) -> Stored | None:
+        if row is None:
+            return None
+        rid, version, last_updated, deleted, frame, shades, plan = row
+        with self._decompressing():
+            body = self._codec.decompress(frame) if frame is not None else b""
+        return Stored(
+            rid,
+            resource_type,
+            resource_id,
+            version,
+            last_updated,
+            bool(deleted),
+            body,
+            shades,
+            plan or b"",
+        )
+
+    def _index_rows(self, rows: list[Any], names: dict[int, str]) -> list[IndexRow]:
+        with self._decompressing():
+            entries = self._codec.decompress_all([row[5] for row in rows])
+        return [
+            IndexRow(
+                rid,
+                names[code],
+                resource_id,
+                last_updated,
+                bool(deleted),
+                unpacked,
+                rids_in(targets),
+                facts,
+                shades,
+            )
+            for (
+                rid,
+                code,
+                resource_id,
+                last_updated,
+                deleted,
+                _,
+                targets,
+                facts,
+                shades,
+            ), unpacked in zip(rows, entries, strict=True)
+        ]
+
+
+def _type_names(connection: sqlite3.Connection) -> dict[int, str]:
+    return dict(connection.execute("SELECT code, name FROM type").fetchall())
+
+
+def _job(row: Sequence[Any]) -> Job:
+    identifier, kind, asked_by, state, parameters, progress, *rest = row
+    return Job(
+        identifier, kind, asked_by, state, json.loads(parameters), json.loads(progress), *rest
+    )
