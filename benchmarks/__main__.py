@@ -29,7 +29,7 @@ PAGE: Final = processes.ROOT / "docs" / "performance.md"
 STARTS: Final = 3
 SLOWER: Final = 1.15
 """What an answer under another profile may cost, against the same under the first one."""
-FORGETFUL: Final = "no answer at hand"
+FORGETFUL: Final = "without cache"
 """How the figures of a server are told that finds and assembles every answer anew."""
 TRACED: Final = 1.05
 """What an answer that leaves a line in the audit trail may cost, against the same that leaves none."""
@@ -114,7 +114,7 @@ def _of_disk(run: Run) -> Iterator[Figure]:
         yield Figure(name, size / each, "bytes", of="disk")
     access = run.directory.of_access()
     yield Figure(
-        "disk per resource, to know who may see what",
+        "disk per resource, access policy",
         sum(access.values()) / each,
         "bytes",
         is_cost=True,
@@ -148,7 +148,7 @@ def _of_engine(run: Run, names: Sequence[str]) -> Iterator[Figure]:
         aim = WORKLOADS[name].engine_p99_ms
         for told, times, aimed in (
             ("", of_one.later, aim),
-            (", first time asked", of_one.first, None),
+            (", first pass", of_one.first, None),
         ):
             for share, share_told in ((0.5, "median"), (0.99, "99th percentile")):
                 value = measuring.quantile(times, share) / 1e6
@@ -169,7 +169,7 @@ def _of_engine(run: Run, names: Sequence[str]) -> Iterator[Figure]:
 
 def _of_serving(run: Run, only: Sequence[str]) -> Iterator[Figure]:
     """
-    One server as it is by default and, for each profile, one that keeps no answer at hand, all of the time; what is
+    One server as it is by default and, for each profile, one that keeps without cache, all of the time; what is
     measured is measured on all of them in turn.
     """
     with ExitStack() as stack:
@@ -181,7 +181,11 @@ def _of_serving(run: Run, only: Sequence[str]) -> Iterator[Figure]:
         asking = stack.enter_context(measuring.open_client())
         if "W10" in only:
             yield Figure(
-                "index ready, of which", float(servers[0].said["ready_in_s"]), "s", 3, is_cost=True
+                "of which loading the index",
+                float(servers[0].said["ready_in_s"]),
+                "s",
+                3,
+                is_cost=True,
             )
             yield from _of_memory("memory when ready", servers[0])
         for name in (one for one in WORKLOADS if one in only):
@@ -217,7 +221,7 @@ def _of_workload(
     yield Figure("rate", first.rate, "/s", of=name, is_cost=True)
     yield Figure("median", first.latency_ms(0.5), "ms", 2, of=name)
     yield Figure("99th percentile", first.latency_ms(0.99), "ms", 2, of=name)
-    yield Figure("the ceiling sends the same", top.rate, "/s", of=name)
+    yield Figure("rate of the ceiling", top.rate, "/s", of=name)
     yield Figure("ratio to the ceiling", first.ratio_to(top), "", 2, workload.ratio, of=name)
     yield Figure("processor time of an answer", first.cpu_ms, "ms", 3, of=name, is_cost=True)
     yield Figure(f"ratio to the ceiling, {FORGETFUL}", forgetful.ratio_to(top), "", 2, of=name)
@@ -229,7 +233,7 @@ def _of_workload(
         of=name,
         is_cost=True,
     )
-    yield Figure("of which sending, as the ceiling", top.cpu_ms, "ms", 3, of=name)
+    yield Figure("processor time of the ceiling", top.cpu_ms, "ms", 3, of=name)
     yield Figure("different requests", len(targets), of=name)
     yield Figure("mean answer", recorded[0].mean_bytes / 1_000, "kB", 1, of=name)
     yield Figure("mean resources in an answer", recorded[0].mean_resources, of=name)

@@ -1,8 +1,9 @@
 """
-The figures of a run, what was aimed at and whether it is met; for a terminal and for the documentation.
+The figures of a run and their targets, for a terminal and for the documentation.
 
-Beside the page stands a JSON file with the figures of the last run of each size. The page is written from it, and so is
-how each figure grows from one size to another.
+The page shows the targets, and a second page beside it every table. A JSON file beside both holds
+the figures of the last run of each size; both pages, and the growth from one size to another, are
+written from it.
 """
 
 import os
@@ -18,26 +19,26 @@ from rich.table import Table as Shown
 
 TITLE: Final = "# Performance"
 GROWTH: Final = ("medium", "national")
-"""The sizes between which it is told how figures grow."""
+"""The two sizes that the growth table compares."""
 
 
 class Aim(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A bound for a figure, and its side."""
+    """The target of a figure: a lower or an upper bound."""
 
     bound: float
     at_least: bool = True
 
     def is_met(self, value: float) -> bool:
-        """Whether a value is on the right side."""
+        """Whether a value meets the target."""
         return value >= self.bound if self.at_least else value <= self.bound
 
 
 class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
     """
-    One measured value; `decimals` are those worth showing.
+    One measured value, shown with `decimals` digits after the point.
 
-    `of` is the workload that it is a figure of, or "disk" or "access" for a part of that. A cost is what is compared
-    from size to size.
+    `of` names the workload, or "disk" or "access" for a part of one of these. The growth table
+    compares costs.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def full_name(self) -> str:
-        """Its name where figures of all kinds stand together."""
+        """The name of the figure with that of its workload."""
         return f"{self.of} {self.name}".lstrip()
 
     @property
@@ -60,7 +61,7 @@ class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def judged(self) -> tuple[str, str, str, str]:
-        """Its row beside its aim."""
+        """The row of the figure in the table of targets."""
         assert self.aim is not None
         bound = f"{'≥' if self.aim.at_least else '≤'} {self._shown(self.aim.bound)}"
         return self.full_name, self.shown, bound, "yes" if self.aim.is_met(self.value) else "NO"
@@ -70,7 +71,7 @@ class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Results(msgspec.Struct, frozen=True):
-    """The figures of one run on one machine; `workloads` says what those are that figures are of."""
+    """The figures of one run on one machine, and a description of each workload."""
 
     size: str
     resources: int
@@ -80,7 +81,7 @@ class Results(msgspec.Struct, frozen=True):
 
 
 def conditions(size: str, resources: int, seconds: float, paces_ms: Sequence[float]) -> str:
-    """What is measured, where and when, how busy the machine was over five minutes, and how fast during the run."""
+    """One line: what was measured, where, when, the load of the machine and its speed during the run."""
     paces = ", ".join(f"{pace:.0f}" for pace in paces_ms)
     return (
         f"{resources:,} generated resources ({size}), {seconds:g} s per workload; {machine()}; "
@@ -98,31 +99,35 @@ def machine() -> str:
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 Rows = Sequence[Sequence[str]]
-"""The first one is the head."""
+"""The first row is the header."""
 
 
 def tables(results: Results) -> Iterator[tuple[str, Rows]]:
-    """What a run has to show: a title and rows for each table that is not empty."""
-    judged = [one.judged for one in results.figures if one.aim is not None]
-    yield "What is aimed at", [("figure", "measured", "aim", "met"), *judged]
-    general = [one for one in results.figures if not one.of]
+    """The title and the rows of each table of a run; the first table holds the targets."""
+    yield "Targets", _targets(results)
+    general = [figure for figure in results.figures if not figure.of]
     yield (
         "Loading, starting, paging, memory",
-        [("figure", "measured"), *((one.name, one.shown) for one in general)],
+        [("figure", "measured"), *((figure.name, figure.shown) for figure in general)],
     )
     yield "Workloads", _by_workload(results)
     yield "Disk per resource", _by_part(results, "disk")
-    yield "Disk per resource, to know who may see what", _by_part(results, "access")
+    yield "Disk per resource, access policy", _by_part(results, "access")
+
+
+def _targets(results: Results) -> Rows:
+    rows = [figure.judged for figure in results.figures if figure.aim is not None]
+    return [("figure", "measured", "target", "met"), *rows]
 
 
 def _by_part(results: Results, of: str) -> Rows:
-    """The parts of something, the largest first."""
+    """The parts of a figure, the largest first."""
     parts = sorted((one for one in results.figures if one.of == of), key=lambda one: -one.value)
     return [("part", "measured"), *((one.name, one.shown) for one in parts)]
 
 
 def _by_workload(results: Results) -> Rows:
-    """A column for each workload, a row for each of their figures."""
+    """One column for each workload, one row for each figure."""
     measured = [
         name for name in results.workloads if any(one.of == name for one in results.figures)
     ]
@@ -170,36 +175,46 @@ def show(results: Results) -> None:
 # --- the page --------------------------------------------------------------------------------------------------------
 
 
+def tables_page(page: Path) -> Path:
+    """The page of all tables that belongs to a page of targets."""
+    return page.with_stem(f"{page.stem}-tables")
+
+
 def write(results: Results, page: Path) -> None:
     """
-    Put the figures in a Markdown page and in the JSON file beside it, in place of the former ones of that size.
+    Write the figures to a Markdown page, to its page of tables and to its JSON file.
 
-    The rest of the page is kept. Where the two sizes of `GROWTH` are known, how figures grow is written again too.
+    Figures of the same size are replaced; everything else on the pages stays.
     """
-    kept = page.with_suffix(".json")
-    known = msgspec.json.decode(kept.read_bytes(), type=dict[str, Results]) if kept.exists() else {}
-    known[results.size] = results
-    kept.write_bytes(msgspec.json.format(msgspec.json.encode(known), indent=1) + b"\n")
-    text = page.read_text(encoding="utf-8") if page.exists() else f"{TITLE}\n"
-    text = _with_section(text, results.size, _section(results))
-    if all(size in known for size in GROWTH):
-        rows = growth(*(known[size] for size in GROWTH))
-        text = _with_section(text, "growth", _markdown(rows))
-    page.write_text(text, encoding="utf-8")
+    store = page.with_suffix(".json")
+    runs = (
+        msgspec.json.decode(store.read_bytes(), type=dict[str, Results]) if store.exists() else {}
+    )
+    runs[results.size] = results
+    store.write_bytes(msgspec.json.format(msgspec.json.encode(runs), indent=1) + b"\n")
+    targets = _markdown(_targets(results))
+    _replace_section(page, results.size, [results.conditions, "", *targets])
+    _replace_section(tables_page(page), results.size, _all_tables(results))
+    if all(size in runs for size in GROWTH):
+        rows = growth(*(runs[size] for size in GROWTH))
+        _replace_section(tables_page(page), "growth", _markdown(rows))
 
 
-def _section(results: Results) -> Iterator[str]:
+def _all_tables(results: Results) -> Iterator[str]:
     yield results.conditions
-    for title, rows in tables(results):
+    _, *others = tables(results)
+    for title, rows in others:
         if len(rows) > 1:
-            yield ""
-            yield f"*{title}*"
-            yield ""
-            yield from _markdown(rows)
+            yield from ("", f"*{title}*", "", *_markdown(rows))
+
+
+def _replace_section(page: Path, name: str, lines: Iterable[str]) -> None:
+    text = page.read_text(encoding="utf-8") if page.exists() else f"{TITLE}\n"
+    page.write_text(_with_section(text, name, lines), encoding="utf-8")
 
 
 def _with_section(page: str, name: str, lines: Iterable[str]) -> str:
-    """The page with these lines between the marks of a section, which is added at the end when there is none."""
+    """The page with these lines between the marks of a section, added at the end if absent."""
     begin, end = f"<!-- measured: {name} -->", f"<!-- end of {name} -->"
     section = "\n".join((begin, "", *lines, "", end))
     if begin in page and end in page:
