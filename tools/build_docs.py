@@ -31,7 +31,7 @@ from ror.http import addresses, door, refusing, routes
 from ror.search.language import criteria, parse
 from ror.search.language import criterion_values as asked
 from ror.search.language import filter as filter_language
-from ror.search.language.modifiers import MODIFIERS
+from ror.search.language.modifiers import PARAMETER_TYPES, modifiers_of_type
 from ror.settings import SETTINGS, Settings
 from ror.standard import definitions
 from ror.standard.definitions import (
@@ -97,10 +97,12 @@ def modifiers() -> str:
     """The modifiers and prefixes of each type of parameter."""
     prefixed = ("date", "number", "quantity")
     rows = []
-    for name, known in MODIFIERS.items():
+    for name in PARAMETER_TYPES:
         more = ("[Type]",) if name == "reference" else ()
         prefixes = code(*asked.PREFIXES) if name in prefixed else "-"
-        rows.append((name, code(*(f":{one}" for one in (*known, *more))), prefixes))
+        rows.append(
+            (name, code(*(f":{one}" for one in (*modifiers_of_type(name), *more))), prefixes)
+        )
     return table(("type", "modifiers", "prefixes"), rows)
 
 

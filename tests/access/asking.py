@@ -15,8 +15,8 @@ from random import Random
 from typing import Any
 
 from ror.search.index.extract import extract
-from ror.search.language.beside import record_of
 from ror.search.language.criterion_values import PREFIXES
+from ror.search.language.entry_names import record_of
 from ror.search.language.filter import OPERATORS
 from ror.search.language.modifiers import modifiers_of
 from ror.search.language.parse import SORTABLE

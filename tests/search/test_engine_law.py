@@ -21,7 +21,7 @@ from pyroaring import BitMap
 from ror.access import Viewer
 from ror.search.answer.engine import Search
 from ror.search.index.columns import great_circle_m
-from ror.search.language.beside import IDENTIFIER, OF_TYPE, TEXT, beside
+from ror.search.language.entry_names import modifier_entries
 from ror.search.language.expression import (
     UPWARD,
     And,
@@ -46,7 +46,7 @@ from ror.search.language.expression import (
     WordIs,
     matches,
 )
-from ror.search.language.modifiers import modifiers_of
+from ror.search.language.modifiers import IDENTIFIER, OF_TYPE, TEXT, modifiers_of
 from ror.search.language.values import covering, fold, normal_system, normal_unit
 from ror.standard.definitions import FULL_TEXT, search_parameters
 from ror.standard.geography import distance_m
@@ -204,7 +204,7 @@ def _called(random: Random, name: str) -> Expression:
     text = random.choice(
         [fold(one)[:6] for one in (*worlds.NAMES, *worlds.LABELS)] + ["sans", "s", "c"]
     )
-    said = TextIs(beside(name, TEXT), text)
+    said = TextIs(modifier_entries(name, TEXT), text)
     return (
         said
         if name == "identifier" or random.random() < 0.3
@@ -215,13 +215,13 @@ def _called(random: Random, name: str) -> Expression:
 def _typed(random: Random, name: str) -> Expression:
     system = normal_system(random.choice(worlds.SYSTEMS))
     kind = f"{system}|{random.choice(worlds.CODES) if random.random() < 0.7 else ''}"
-    return TokenIs(beside(name, OF_TYPE), random.choice(worlds.CODES), kind)
+    return TokenIs(modifier_entries(name, OF_TYPE), random.choice(worlds.CODES), kind)
 
 
 BY_MODIFIER = {
     TEXT: _called,
     OF_TYPE: _typed,
-    IDENTIFIER: lambda random, name: _token(random, beside(name, IDENTIFIER)),
+    IDENTIFIER: lambda random, name: _token(random, modifier_entries(name, IDENTIFIER)),
 }
 
 

@@ -24,7 +24,7 @@ from ror.search.answer.bundle import search
 from ror.search.language.criterion_values import PREFIXES
 from ror.search.language.expression import matches
 from ror.search.language.filter import OPERATORS
-from ror.search.language.modifiers import MODIFIERS
+from ror.search.language.modifiers import MODIFIERS, modifiers_of_type
 from ror.search.language.parse import parse
 from ror.settings import Settings
 from ror.standard.definitions import RESOURCE_TYPES, SearchParameter, search_parameters
@@ -76,7 +76,7 @@ MODIFIED = (
     "x",
     "",
     *RESOURCE_TYPES,
-    *{one for known in MODIFIERS.values() for one in known},
+    *MODIFIERS,
 )
 
 
@@ -114,7 +114,7 @@ def _pair(random: Random, resource_type: str) -> tuple[str, str]:
 def _criterion(random: Random, resource_type: str) -> tuple[str, str]:
     name, parameter = _name(random, resource_type, 0)
     if random.random() < 0.25:
-        modifier = random.choice((*MODIFIERS[parameter.type], random.choice(MODIFIED)))
+        modifier = random.choice((*modifiers_of_type(parameter.type), random.choice(MODIFIED)))
         return f"{name}:{modifier}", random.choice(
             ("true", "false")
         ) if modifier == "missing" else _values(random, parameter)

@@ -4,7 +4,9 @@ import pytest
 
 from ror.access import Viewer
 from ror.search.answer.engine import Search
+from ror.search.language.modifiers import MODIFIERS, modifiers_of
 from ror.search.language.parse import parse
+from ror.standard.definitions import RESOURCE_TYPES, search_parameters
 from tests.search.test_parse import asked
 from tests.search.worlds import ACTIVITIES, SlowWorld
 
@@ -216,3 +218,21 @@ def test_the_filter_language_knows_nothing_of_them_and_lists_do():
     found = Search(WORLD.view, Viewer(1)).of(both, "Location")
 
     assert {identity for _, identity in WORLD.names_of(found)} == {"pair", "owned"}
+
+
+def test_only_parameters_of_a_type_with_a_hierarchy_take_above():
+    takers = {
+        parameter.resource_type
+        for resource_type in RESOURCE_TYPES
+        for parameter in search_parameters(resource_type).values()
+        if "above" in modifiers_of(parameter)
+    }
+
+    assert takers == {"Organization"}
+
+
+def test_a_modifier_with_entries_of_its_own_says_how_they_are_compared():
+    rows = MODIFIERS.values()
+
+    assert all(bool(row.entries_kind) == bool(row.conversions) for row in rows)
+    assert any(row.conversions for row in rows)

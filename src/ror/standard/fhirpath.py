@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from ror.standard.definitions import type_definition
+from ror.standard.definitions import SearchParameter, type_definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +118,10 @@ def _member(type_name: str, name: str) -> Member:
     if any(element.choice == name for element in elements.values()):
         return Member(name, "")
     raise ValueError(f'{type_name} has no element "{name}"')
+
+
+def elements_read(parameter: SearchParameter) -> frozenset[str]:
+    """The FHIR types of the elements that a parameter reads."""
+    if not parameter.expression:
+        return frozenset()
+    return reached_types(parameter.expression, parameter.resource_type)

@@ -27,7 +27,7 @@ from ror.search.index.columns.column import NOTHING
 from ror.search.index.extract import UNSEARCHED
 from ror.search.index.segment import LOGICAL, rids_of
 from ror.search.index.view import ASTRAY, HIDDEN, Part, View
-from ror.search.language.beside import IDENTIFIER, beside, record_of
+from ror.search.language.entry_names import modifier_entries, record_of
 from ror.search.language.expression import (
     CANONICAL,
     UPWARD,
@@ -49,11 +49,12 @@ from ror.search.language.expression import (
     as_chains,
     leads_to_resources,
 )
+from ror.search.language.modifiers import IDENTIFIER
 from ror.search.language.values import normal_system
 from ror.standard.definitions import RESOURCE_TYPES, search_parameters
 from ror.standard.references import literal_reference
 
-_WRITTEN_IDENTIFIER: Final = beside("", IDENTIFIER)
+_WRITTEN_IDENTIFIER: Final = modifier_entries("", IDENTIFIER)
 
 OF_EVERYBODY: Final = ("Questionnaire", "Measure")
 """The types that no perimeter holds back: they describe the directory, and belong to no region."""

@@ -22,8 +22,8 @@ from ror.search.answer.relevance import relevance
 from ror.search.index import bitmaps
 from ror.search.index.columns import Array, Column, LinkColumn, PositionColumn
 from ror.search.index.view import Part
-from ror.search.language.beside import record_of
 from ror.search.language.cursor import Key
+from ror.search.language.entry_names import record_of
 from ror.search.language.parse import SortKey
 
 LAST: Final = int(np.iinfo(np.int64).max)

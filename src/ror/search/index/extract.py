@@ -16,8 +16,9 @@ from typing import Any, Final
 import msgspec
 
 from ror.search.index.content import words_in, words_said
-from ror.search.language.beside import CONVERSIONS, beside, governed, record_of
+from ror.search.language.entry_names import governed_entries, modifier_entries, record_of
 from ror.search.language.expression import leads_to_resources
+from ror.search.language.modifiers import entries_of_element
 from ror.search.language.values import (
     Canonical,
     LogicalReference,
@@ -161,7 +162,7 @@ def joined(resource_type: str, pieces: Mapping[str, Entries]) -> Entries:
                 first = before.get(record, 0)
                 values = [(value, first + row) for value, row in values]
                 rows[record] = max(rows.get(record, 0), values[-1][1] + 1)
-            entries[governed(name, code) if code else name] = values
+            entries[governed_entries(name, code) if code else name] = values
     return entries
 
 
@@ -246,9 +247,9 @@ def _tree(resource_type: str) -> Node:
             reached = reached_type(path, resource_type)
             leaves = _at(root, path).leaves
             leaves.append((parameter.name, _converter(parameter.name, parameter.type, reached)))
-            more = CONVERSIONS.get(reached, {})
             leaves += [
-                (beside(parameter.name, modifier), convert) for modifier, convert in more.items()
+                (modifier_entries(parameter.name, modifier), convert)
+                for modifier, convert in entries_of_element(reached)
             ]
     for record in records().values():
         if record.resource_type == resource_type:

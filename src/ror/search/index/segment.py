@@ -43,7 +43,8 @@ from ror.search.index.extract import (
     unpack,
 )
 from ror.search.index.masks import MaskGathering, Masks
-from ror.search.language.beside import KINDS, apart, beside, governed
+from ror.search.language.entry_names import governed_entries, modifier_entries, split_governed
+from ror.search.language.modifiers import MODIFIERS
 from ror.standard.definitions import FULL_TEXT, RESOURCE_TYPES, search_parameters
 from ror.store.contract import IndexRow
 
@@ -163,7 +164,7 @@ class _Gathering:
                 place.slots.extend([rid] * len(keys))
 
     def _place(self, resource_type: str, name: str) -> _Place:
-        param, code = apart(name)
+        param, code = split_governed(name)
         kind, record = self._kinds[resource_type][param]
         if kind == "words":
             words = self._words[resource_type, name] = WordGathering()
@@ -210,7 +211,7 @@ class _Gathering:
             name: words.column(size) for name, words in self._words.items()
         }
         for (resource_type, name), (keys, slots) in self._entries.items():
-            kind, record = self._kinds[resource_type].get(apart(name)[0], ("token", None))
+            kind, record = self._kinds[resource_type].get(split_governed(name)[0], ("token", None))
             space = len(self._owners[resource_type, record]) if record else size
             columns[resource_type, name] = _COLUMN_OF_TYPE[kind].of(keys, slots, space)  # type: ignore[attr-defined]
         return Segment(
@@ -229,7 +230,7 @@ def _sorted_out(
     plain: dict[ColumnName, Column] = {}
     by_code: dict[ColumnName, dict[str, Column]] = {}
     for (resource_type, full_name), column in columns.items():
-        name, code = apart(full_name)
+        name, code = split_governed(full_name)
         if code:
             by_code.setdefault((resource_type, name), {})[code] = column
         else:
@@ -246,7 +247,11 @@ def _parameter_kinds(resource_type: str) -> dict[str, tuple[str, str | None]]:
     kinds |= dict.fromkeys(FULL_TEXT, ("words", None))
     kinds[UNSEARCHED] = ("reference", None)
     for name, (_, record) in tuple(kinds.items()):
-        kinds |= {beside(name, modifier): (kind, record) for modifier, kind in KINDS.items()}
+        kinds |= {
+            modifier_entries(name, modifier): (row.entries_kind, record)
+            for modifier, row in MODIFIERS.items()
+            if row.entries_kind
+        }
     if resource_type in CANONICAL_TYPES:
         kinds[CANONICAL_PARAMETER] = ("uri", None)
     return kinds
@@ -403,7 +408,7 @@ def _all_columns(segment: Segment) -> Iterator[tuple[ColumnName, Column]]:
     yield from segment.columns.items()
     for (resource_type, name), by_code in segment.governed.items():
         for code, column in by_code.items():
-            yield (resource_type, governed(name, code)), column
+            yield (resource_type, governed_entries(name, code)), column
 
 
 def _mask_arrays(masks: Masks) -> Iterator[tuple[list[str], Array]]:

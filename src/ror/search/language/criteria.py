@@ -3,7 +3,7 @@ Which resource a criterion speaks of, and what several of them mean together.
 
 `criterion` follows a name such as `location.nb-capacity` or `_has:PractitionerRole:service:practitioner.identifier` to
 the parameter it ends on. `together` makes one tree of all the criteria, so that those on one place, one tarif or one
-capacity hold on the same one. What a value means is in `asked.py`.
+capacity hold on the same one. What a value means is in `criterion_values.py`.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Final
 
 from ror.errors import InvalidRequest, NotSupported, TooCostly
 from ror.messages import closest, shown
-from ror.search.language.criterion_values import Asked
+from ror.search.language.criterion_values import Asked, read_values, values_of
 from ror.search.language.expression import (
     UPWARD,
     And,
@@ -22,10 +22,12 @@ from ror.search.language.expression import (
     Everything,
     Expression,
     Has,
+    Not,
+    Or,
     SameRecord,
     Upward,
 )
-from ror.search.language.modifiers import modifiers_of
+from ror.search.language.modifiers import ABOVE, MODIFIERS, Modifier, modifiers_of
 from ror.standard.definitions import (
     RESOURCE_TYPES,
     SearchParameter,
@@ -38,8 +40,6 @@ MAX_HOPS: Final = 5
 
 FILTER: Final = "_filter"
 """A search in a language of its own, on any type; see `filter.py`."""
-
-ABOVE: Final = "above"
 
 FORMER_NAMES: Final = {
     "code-region": "_tag",
@@ -118,12 +118,12 @@ def criterion(resource_type: str, name: str) -> Criterion:
         hop, rest, modifier = _first_step(here, rest)
         if hop is None:
             parameter = _parameter(here, rest)
-            if modifier == ABOVE and here in UPWARD:
+            _check_modifier(parameter, modifier)
+            row = _row_of(modifier)
+            if row.climbs:
                 hops.append(Up(here))
                 modifier = None
-            _check_modifier(parameter, modifier)
-            # What no value must satisfy, or that none is there, is said of the resource and not of one record.
-            record = parameter.record if modifier not in ("not", "missing") else None
+            record = None if row.of_whole_resource else parameter.record
             return Criterion(tuple(hops), Asked(name, parameter, modifier), record)
         hops.append(hop)
         if sum(isinstance(one, Hop) for one in hops) > MAX_HOPS:
@@ -259,6 +259,39 @@ def pointing_at(resource_type: str) -> Iterator[str]:
         for one in search_parameters(source).values():
             if resource_type in one.targets:
                 yield f"{source}:{one.name}"
+
+
+_PLAIN: Final = Modifier(())
+"""No modifier, or the type of a target, which changes nothing else."""
+
+
+def _row_of(modifier: str | None) -> Modifier:
+    return MODIFIERS.get(modifier, _PLAIN) if modifier else _PLAIN
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def asks(asked: Asked, text: str) -> Expression:
+    """
+    What must hold on a resource for the criterion `asked` = `text`; any value of a comma list will do.
+
+    Raises InvalidRequest for a value that cannot be read, TooCostly for a list that is too long.
+    """
+    values = values_of(asked, text) if _row_of(asked.modifier).takes_list else [text]
+    return any_of(asked, values)
+
+
+def any_of(asked: Asked, values: Sequence[str]) -> Expression:
+    """
+    What must hold for one of `values` to do: not empty, already separated, their escapes undone or sealed.
+
+    Raises InvalidRequest for a value that cannot be read.
+    """
+    row = _row_of(asked.modifier)
+    leaves = tuple((row.read or read_values)(asked, values))
+    whole = leaves[0] if len(leaves) == 1 else Or(leaves)
+    return Not(whole) if row.negates else whole
 
 
 # --- suggestions -----------------------------------------------------------------------------------------------------

@@ -13,19 +13,17 @@ from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 from ror.errors import InvalidRequest, NotSupported, TooCostly
 from ror.messages import shown
-from ror.search.language.beside import IDENTIFIER, OF_TYPE, TEXT, beside
 from ror.search.language.comparing import Prefix
+from ror.search.language.entry_names import modifier_entries
 from ror.search.language.expression import (
     CANONICAL,
     And,
     CanonicalIs,
     DateIs,
     Expression,
-    LabelIs,
     Near,
     Not,
     NumberIs,
-    Or,
     Present,
     QuantityIs,
     ReferenceIs,
@@ -33,11 +31,11 @@ from ror.search.language.expression import (
     TokenIs,
     WordIs,
 )
-from ror.search.language.modifiers import elements_read
 from ror.search.language.values import covering, fold, half_step, normal_system, normal_unit
 from ror.search.language.words import words_asked
 from ror.standard import terminology
 from ror.standard.definitions import CONTENT, FULL_TEXT, NARRATIVE, SearchParameter
+from ror.standard.fhirpath import elements_read
 from ror.standard.geography import commune
 
 MAX_VALUES: Final = 1_000
@@ -83,15 +81,19 @@ class Asked(NamedTuple):
         )
 
 
-def asks(asked: Asked, text: str) -> Expression:
-    """
-    What must hold on a resource for the criterion `asked` = `text`; any value of a comma list will do.
+Reader = Callable[[Asked, Sequence[str]], Iterator[Expression]]
+"""What reads the values of a criterion."""
 
-    Raises InvalidRequest for a value that cannot be read, TooCostly for a list of more than `MAX_VALUES`.
-    Source: FHIR R4, search.html#ptypes; choices 3, 4, 5 and 10.
+StringMatch = Literal["starts", "contains", "ends", "exact"]
+
+
+def values_of(asked: Asked, text: str) -> Sequence[str]:
     """
-    if asked.modifier == "missing":
-        return any_of(asked, [text])
+    The values of a comma list, any of which will do; their escapes are sealed.
+
+    Raises InvalidRequest for an empty value, TooCostly for a list of more than `MAX_VALUES`.
+    Source: FHIR R4, search.html#ptypes.
+    """
     pieces = _sealed(asked, text).split(",")
     if len(pieces) > MAX_VALUES:
         raise TooCostly(
@@ -100,26 +102,17 @@ def asks(asked: Asked, text: str) -> Expression:
     for piece in pieces:
         if not piece or piece.isspace():
             raise InvalidRequest("search.empty-value", name=asked.name)
-    return any_of(asked, pieces)
+    return pieces
 
 
-def any_of(asked: Asked, values: Sequence[str]) -> Expression:
+def read_values(asked: Asked, values: Sequence[str]) -> Iterator[Expression]:
     """
-    What must hold for one of `values` to do: not empty, already told apart, and their escapes undone or sealed.
+    The expressions of these values, read by the type of the parameter.
 
-    Raises InvalidRequest for a value that cannot be read.
+    Raises InvalidRequest for a value that cannot be read. Source: choices 3, 4, 5 and 10.
     """
-    if asked.modifier == "missing":
-        (text,) = values
-        if text not in ("true", "false"):
-            raise asked.refused("search.not-missing", text)
-        present = Present(POSITION if asked.parameter.name in _SPECIAL else asked.parameter.name)
-        return Not(present) if text == "true" else present
     by_type = _words if asked.parameter.name in FULL_TEXT else _READERS[asked.parameter.type]
-    read = _BY_MODIFIER.get(asked.modifier, by_type)
-    leaves = tuple(read(asked, values))
-    whole = leaves[0] if len(leaves) == 1 else Or(leaves)
-    return Not(whole) if asked.modifier == "not" else whole
+    return by_type(asked, values)
 
 
 # --- escapes ---------------------------------------------------------------------------------------------------------
@@ -144,7 +137,7 @@ def _sealed(asked: Asked, text: str) -> str:
     return sealed
 
 
-def _opened(text: str) -> str:
+def opened(text: str) -> str:
     """What part of a sealed value means: the escaped characters themselves."""
     if "\0" in text:
         for escape, seal in _SEALS:
@@ -162,20 +155,24 @@ def _as_written(text: str) -> str:
 # --- by type ---------------------------------------------------------------------------------------------------------
 
 
-def _tokens(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
-    """`code`, `system|code`, `|code`, `system|`; a system holds for the bare codes that follow it (choice 3)."""
+def tokens(asked: Asked, pieces: Sequence[str], param: str | None = None) -> Iterator[Expression]:
+    """
+    `code`, `system|code`, `|code`, `system|`; a system holds for the bare codes that follow it (choice 3).
+
+    The entries compared are those named `param`, by default those of the parameter.
+    """
     parameter = asked.parameter
-    param = beside(parameter.name, IDENTIFIER) if asked.modifier == IDENTIFIER else parameter.name
+    param = param or parameter.name
     given: str | None = None
     for piece in pieces:
         before, *after = piece.split("|")
         if len(after) > 1:
             raise asked.refused("search.too-many-bars", piece)
         if not after:
-            system, code = given, _opened(before).strip()
+            system, code = given, opened(before).strip()
         else:
-            written = _opened(before).strip()
-            system, code = normal_system(written), _opened(after[0]).strip()
+            written = opened(before).strip()
+            system, code = normal_system(written), opened(after[0]).strip()
             if not system and (written or not code):
                 raise asked.refused("search.not-a-token", piece)
             given = system or None
@@ -189,14 +186,14 @@ def _tokens(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
             continue
         if "Identifier" in elements_read(parameter):
             # The guide names places by the system of their identifier's type (docs/search.md#values).
-            for one in (system, *_drawn_on(system, None)):
-                yield TokenIs(beside(param, OF_TYPE), code, f"{one}|")
+            for one in (system, *drawn_on(system, None)):
+                yield TokenIs(modifier_entries(param, "of-type"), code, f"{one}|")
         else:
-            yield from (TokenIs(param, code, one) for one in _drawn_on(system, code))
+            yield from (TokenIs(param, code, one) for one in drawn_on(system, code))
 
 
 @lru_cache(maxsize=1024)
-def _drawn_on(system: str, code: str | None) -> tuple[str, ...]:
+def drawn_on(system: str, code: str | None) -> tuple[str, ...]:
     """The systems, in normal form, that a set of values takes a code from, where its address stands for a system."""
     return tuple(map(normal_system, terminology.drawn_on(f"https://{system}", code)))
 
@@ -205,51 +202,21 @@ def _is_boolean(parameter: SearchParameter) -> bool:
     return (parameter.expression or "").endswith(".as(boolean)")
 
 
-def _texts(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
-    """What codes are called, by the nomenclatures or in the data, starts with the text. Source: FHIR R4, `:text`."""
+def strings(
+    asked: Asked, pieces: Sequence[str], how: StringMatch = "starts"
+) -> Iterator[Expression]:
+    """Strings that start with, contain, end with or are each value."""
     for piece in pieces:
-        folded = fold(_opened(piece))
-        if not folded:
+        text = opened(piece)
+        compared = text if how == "exact" else fold(text)
+        if not compared and how != "exact":
             raise InvalidRequest("search.empty-value", name=asked.name)
-        if "Identifier" not in elements_read(asked.parameter):
-            yield LabelIs(asked.parameter.name, folded)
-        yield TextIs(beside(asked.parameter.name, TEXT), folded)
-
-
-def _of_types(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
-    """`system|code|value`: the system and the code of the type of an identifier, and its value."""
-    for piece in pieces:
-        parts = [_opened(part).strip() for part in piece.split("|")]
-        if len(parts) != 3 or not all(parts):
-            raise asked.refused("search.not-of-type", piece)
-        written, code, value = parts
-        system = normal_system(written)
-        for one in (system, *_drawn_on(system, code)):
-            yield TokenIs(beside(asked.parameter.name, OF_TYPE), value, f"{one}|{code}")
-
-
-def _strings(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
-    param = asked.parameter.name
-    for piece in pieces:
-        text = _opened(piece)
-        if asked.modifier == "exact":
-            yield TextIs(param, text, "exact")
-            continue
-        folded = fold(text)
-        if not folded:
-            raise InvalidRequest("search.empty-value", name=asked.name)
-        yield TextIs(param, folded, _HOW.get(asked.modifier, "starts"))
-
-
-_HOW: Final[Mapping[str | None, Literal["contains", "ends"]]] = {
-    "contains": "contains",
-    "ends": "ends",
-}
+        yield TextIs(asked.parameter.name, compared, how)
 
 
 def _words(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
     """Words that must all be found, in any order; the last one typed may go on (choice 9). Quotes change nothing."""
-    asked_words = [words_asked(_opened(piece)) for piece in pieces]
+    asked_words = [words_asked(opened(piece)) for piece in pieces]
     if (count := sum(map(len, asked_words))) > MAX_VALUES:
         raise TooCostly("search.too-many-values", name=asked.name, count=count, limit=MAX_VALUES)
     for piece, words in zip(pieces, asked_words, strict=True):
@@ -296,7 +263,7 @@ def _quantities(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
 
 def _unit(asked: Asked, unit: Sequence[str]) -> str | None:
     """The normal form of the unit asked; None for any, "|code" for a code in any system."""
-    system, code = (_opened(part) for part in unit) if unit else ("", "")
+    system, code = (opened(part) for part in unit) if unit else ("", "")
     if asked.parameter.name in AGES and not system and code in ("", "a"):
         return normal_unit(None, "a")
     if not code:
@@ -308,7 +275,7 @@ def _references(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
     """`Type/id`, a bare id, or an absolute URL that ends in `Type/id`, whatever its base."""
     parameter = asked.parameter
     for piece in pieces:
-        text = _opened(piece)
+        text = opened(piece)
         if (parameter.resource_type, parameter.name) in CANONICAL and _URI.match(text):
             url, _, version = text.partition("|")
             yield CanonicalIs(parameter.name, url, version)
@@ -387,15 +354,18 @@ def _special(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
     return _SPECIAL[asked.parameter.name](asked, pieces)
 
 
-_SPECIAL: Final[Mapping[str, Callable[[Asked, Sequence[str]], Iterator[Expression]]]] = {
+_SPECIAL: Final[Mapping[str, Reader]] = {
     "near": _positions,
     "near-insee-code": _around_communes,
 }
 
+POSITION_PARAMETERS: Final = frozenset(_SPECIAL)
+"""The parameters that compare a position, whichever way they give the point."""
 
-_READERS: Final[Mapping[str, Callable[[Asked, Sequence[str]], Iterator[Expression]]]] = {
-    "token": _tokens,
-    "string": _strings,
+
+_READERS: Final[Mapping[str, Reader]] = {
+    "token": tokens,
+    "string": strings,
     "date": _dates,
     "number": _numbers,
     "quantity": _quantities,
@@ -405,14 +375,6 @@ _READERS: Final[Mapping[str, Callable[[Asked, Sequence[str]], Iterator[Expressio
 
 
 # --- prefixes and numbers --------------------------------------------------------------------------------------------
-
-
-_BY_MODIFIER: Final[Mapping[str | None, Callable[[Asked, Sequence[str]], Iterator[Expression]]]] = {
-    TEXT: _texts,
-    OF_TYPE: _of_types,
-    IDENTIFIER: _tokens,
-}
-"""The modifiers that ask something else than the type of the parameter would say."""
 
 
 def _prefixed(asked: Asked, text: str) -> tuple[Prefix, str]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal, Protocol
 
-from ror.search.language.beside import parameter_of
 from ror.search.language.comparing import Prefix, date_compares, number_compares, unit_agrees
+from ror.search.language.entry_names import parameter_of
 from ror.search.language.values import (
     Canonical,
     NamedReference,

@@ -1,9 +1,10 @@
 """
 The `_filter` language: comparisons joined with `and`, `or` and `not`, made into the tree of any other search.
 
-The reader goes once through the text, from left to right. What a comparison names and what its value means are read by
-`criteria.py` and `asked.py`, as those of a query string are; this module knows operators, parentheses and quotes. The
-grammar is in docs/filter.md: the one of FHIR R4, with the liberties that the published requests take.
+The reader goes once through the text, from left to right. `criteria.py` and `criterion_values.py`
+read what a comparison names and what its value means, as they do for a query string; this module
+knows operators, parentheses and quotes. The grammar is in docs/filter.md: the one of FHIR R4, with
+the liberties that the published requests take.
 """
 
 import re
@@ -16,8 +17,16 @@ from ror import messages
 from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly
 from ror.messages import shown
 from ror.search.language.comparing import Prefix
-from ror.search.language.criteria import FILTER, Asking, Criterion, apart, criterion, together
-from ror.search.language.criterion_values import PREFIXES, Asked, any_of
+from ror.search.language.criteria import (
+    FILTER,
+    Asking,
+    Criterion,
+    any_of,
+    apart,
+    criterion,
+    together,
+)
+from ror.search.language.criterion_values import PREFIXES, Asked
 from ror.search.language.expression import Expression, Not, Or
 from ror.search.language.modifiers import modifiers_of
 from ror.standard.definitions import FULL_TEXT, SearchParameter

@@ -1,50 +1,277 @@
 """
-Which modifiers a parameter takes: by its type, and by what it reads.
+The modifiers of search parameters: one row of `MODIFIERS` says all that a modifier means.
 
-Each type of parameter has its modifiers; some of them look at something of their own (`beside.py`), and do only where
-the parameter reads an element that has it.
+A row says which types of parameter take the modifier, how the modifier reads the values of a
+criterion, which index entries it compares, and whether it speaks of a whole resource. The parser,
+the index and the documentation read this table. A reference parameter also takes the name of a
+target type (`organization:Organization`), which has no row.
+
+Few modifiers need entries of their own. The labels of codes are not among them: a code column
+looks them up in the nomenclatures (`LabelIs`). The type of an identifier is kept as a fingerprint.
 """
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Any, Final
 
-from ror.search.language.beside import CONVERSIONS, IDENTIFIER, OF_TYPE, TEXT
+from ror.errors import InvalidRequest
+from ror.search.language.criterion_values import (
+    POSITION,
+    POSITION_PARAMETERS,
+    Asked,
+    Reader,
+    drawn_on,
+    opened,
+    strings,
+    tokens,
+)
+from ror.search.language.entry_names import modifier_entries
+from ror.search.language.expression import (
+    UPWARD,
+    Expression,
+    LabelIs,
+    Not,
+    Present,
+    TextIs,
+    TokenIs,
+)
+from ror.search.language.values import (
+    NamedReference,
+    Text,
+    TypedIdentifier,
+    Value,
+    fold,
+    labels,
+    normal_system,
+)
 from ror.standard.definitions import FULL_TEXT, RESOURCE_TYPES, SearchParameter
-from ror.standard.fhirpath import reached_types
+from ror.standard.fhirpath import elements_read
+from ror.standard.references import literal_reference
 
-MODIFIERS: Final[Mapping[str, tuple[str, ...]]] = {
-    "token": ("not", "missing", TEXT, OF_TYPE),
-    "string": ("exact", "contains", "missing"),
-    "date": ("missing",),
-    "number": ("missing",),
-    "quantity": ("missing",),
-    "reference": ("missing", IDENTIFIER),
-    "special": ("missing",),
-}
-"""What may follow the colon, by type of parameter; a reference also takes the type of its target."""
+ABOVE: Final = "above"
+MISSING: Final = "missing"
+TEXT: Final = "text"
+OF_TYPE: Final = "of-type"
+IDENTIFIER: Final = "identifier"
 
-_BESIDE: Final = frozenset({TEXT, OF_TYPE, IDENTIFIER})
+PARAMETER_TYPES: Final = ("token", "string", "date", "number", "quantity", "reference", "special")
+
+Conversion = Callable[[Any], Sequence[Value]]
 
 
-def modifiers_of(parameter: SearchParameter) -> tuple[str, ...]:
-    """Every modifier that a parameter takes, types of its targets included, in the order of `RESOURCE_TYPES`."""
-    if parameter.name in FULL_TEXT:
-        return (
-            "missing",
-        )  # a word is found whole or by how it begins: its middle is another question
-    offered = {
-        modifier
-        for element in elements_read(parameter)
-        for modifier in CONVERSIONS.get(element, ())
-    }
-    taken = tuple(one for one in MODIFIERS[parameter.type] if one in offered or one not in _BESIDE)
-    return taken + tuple(name for name in RESOURCE_TYPES if name in parameter.targets)
+@dataclass(frozen=True, slots=True)
+class Modifier:
+    """
+    What a modifier means.
+
+    `types` are the types of parameter that take it. `climbs` restricts it to the resource types
+    that have a hierarchy: the criterion then holds for the resource or for one above it.
+    """
+
+    types: tuple[str, ...]
+    read: Reader | None = None
+    """How the modifier reads values; None: as the type of the parameter does."""
+    takes_list: bool = True
+    """Whether a comma separates values."""
+    negates: bool = False
+    of_whole_resource: bool = False
+    """Whether the criterion holds for the resource rather than for one record of it."""
+    climbs: bool = False
+    entries_kind: str = ""
+    """How the entries of the modifier are compared; "" when it has none of its own."""
+    conversions: Mapping[str, Conversion] = field(default_factory=dict)
+    """
+    What makes entries of an element, by FHIR type.
+
+    A parameter that reads none of these types does not take the modifier.
+    """
 
 
-def elements_read(parameter: SearchParameter) -> frozenset[str]:
-    """The FHIR types of the elements that a parameter reads."""
+# --- how modifiers read values --------------------------------------------------------------------
+
+
+def _presence(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    (text,) = pieces
+    if text not in ("true", "false"):
+        raise asked.refused("search.not-missing", text)
+    name = asked.parameter.name
+    present = Present(POSITION if name in POSITION_PARAMETERS else name)
+    yield Not(present) if text == "true" else present
+
+
+def _labels(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """
+    The label of a code, from the nomenclatures or the data, starts with the text.
+
+    Source: FHIR R4, search.html#token (`:text`).
+    """
+    for piece in pieces:
+        folded = fold(opened(piece))
+        if not folded:
+            raise InvalidRequest("search.empty-value", name=asked.name)
+        if "Identifier" not in elements_read(asked.parameter):
+            yield LabelIs(asked.parameter.name, folded)
+        yield TextIs(modifier_entries(asked.parameter.name, TEXT), folded)
+
+
+def _typed_identifiers(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """`system|code|value`: the system and the code of the type of an identifier, and its value."""
+    param = modifier_entries(asked.parameter.name, OF_TYPE)
+    for piece in pieces:
+        parts = [opened(part).strip() for part in piece.split("|")]
+        if len(parts) != 3 or not all(parts):
+            raise asked.refused("search.not-of-type", piece)
+        written, code, value = parts
+        system = normal_system(written)
+        for one in (system, *drawn_on(system, code)):
+            yield TokenIs(param, value, f"{one}|{code}")
+
+
+def _identifiers(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """The identifier that a reference gives, read as a token."""
+    return tokens(asked, pieces, param=modifier_entries(asked.parameter.name, IDENTIFIER))
+
+
+# --- the entries that modifiers compare -----------------------------------------------------------
+
+
+def _texts_of_coding(value: Any) -> Sequence[Value]:
+    display = value.get("display")
     return (
-        reached_types(parameter.expression, parameter.resource_type)
-        if parameter.expression
-        else frozenset()
+        _unlisted_label(display, value.get("code", ""), value.get("system", "")) if display else ()
     )
+
+
+@lru_cache(maxsize=16384)
+def _unlisted_label(display: str, code: str, system: str) -> tuple[Text, ...]:
+    """The display of a code as a text, unless the nomenclatures give the code this label."""
+    folded = fold(display)
+    return () if folded in labels(code, normal_system(system)) else (Text(folded, display),)
+
+
+def _texts_of_concept(value: Any) -> Sequence[Value]:
+    """The text and the displays that differ from the labels of the codes."""
+    codings = value.get("coding", ())
+    texts = [text for coding in codings for text in _texts_of_coding(coding)]
+    whole = value.get("text")
+    if whole and not any(fold(whole) in _labels_of(coding) for coding in codings):
+        texts.append(Text(fold(whole), whole))
+    return texts
+
+
+def _labels_of(coding: Any) -> tuple[str, ...]:
+    return labels(coding.get("code", ""), normal_system(coding.get("system", "")))
+
+
+def _texts_of_identifier(value: Any) -> Sequence[Value]:
+    """
+    The labels of the type of an identifier.
+
+    Source: FHIR R4, search.html#token (`Identifier.type.text`).
+    """
+    kind = value.get("type")
+    if not kind:
+        return ()
+    texts = [kind.get("text"), *(coding.get("display") for coding in kind.get("coding", ()))]
+    return [Text(fold(text), text) for text in dict.fromkeys(texts) if text]
+
+
+def _types_of_identifier(value: Any) -> Sequence[Value]:
+    """
+    An identifier under each of its types.
+
+    An identifier without a system is also kept under the system of its type.
+    Source: FHIR R4, search.html#token (`:of-type`); docs/search.md#values for places of the guide.
+    """
+    code, kind = value.get("value"), value.get("type")
+    if not code or not kind:
+        return ()
+    typed = []
+    for coding in kind.get("coding", ()):
+        system = normal_system(coding.get("system", ""))
+        typed.append(TypedIdentifier(code, f"{system}|{coding.get('code', '')}"))
+        if system and "system" not in value:
+            typed.append(TypedIdentifier(code, f"{system}|"))
+    return typed
+
+
+def _identifier_of_reference(value: Any) -> Sequence[Value]:
+    """
+    The identifier that a reference gives, with where the reference leads.
+
+    A search does not match the identifier of a reference that leads only to hidden resources.
+    """
+    identifier = value.get("identifier", {})
+    if "value" not in identifier:
+        return ()
+    system = normal_system(identifier.get("system", ""))
+    literal = literal_reference(value.get("reference", ""))
+    return (NamedReference(identifier["value"], system, value.get("type", ""), literal),)
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+MODIFIERS: Final[Mapping[str, Modifier]] = {
+    "not": Modifier(("token",), negates=True, of_whole_resource=True),
+    "exact": Modifier(("string",), partial(strings, how="exact")),
+    "contains": Modifier(("string",), partial(strings, how="contains")),
+    # Only `_filter` has it, as its operator `ew`.
+    "ends": Modifier((), partial(strings, how="ends")),
+    MISSING: Modifier(PARAMETER_TYPES, _presence, takes_list=False, of_whole_resource=True),
+    TEXT: Modifier(
+        ("token",),
+        _labels,
+        entries_kind="string",
+        conversions={
+            "Coding": _texts_of_coding,
+            "CodeableConcept": _texts_of_concept,
+            "Identifier": _texts_of_identifier,
+        },
+    ),
+    OF_TYPE: Modifier(
+        ("token",),
+        _typed_identifiers,
+        entries_kind="fingerprint",
+        conversions={"Identifier": _types_of_identifier},
+    ),
+    IDENTIFIER: Modifier(
+        ("reference",),
+        _identifiers,
+        entries_kind="named",
+        conversions={"Reference": _identifier_of_reference},
+    ),
+    ABOVE: Modifier(PARAMETER_TYPES, climbs=True),
+}
+
+
+@lru_cache(maxsize=1024)
+def modifiers_of(parameter: SearchParameter) -> tuple[str, ...]:
+    """Every modifier that a parameter takes, in the order of the table, then its target types."""
+    return (
+        *(name for name, row in MODIFIERS.items() if _takes(parameter, row)),
+        *(name for name in RESOURCE_TYPES if name in parameter.targets),
+    )
+
+
+def modifiers_of_type(parameter_type: str) -> tuple[str, ...]:
+    """The modifiers that parameters of a type may take; each parameter takes some of them."""
+    return tuple(name for name, row in MODIFIERS.items() if parameter_type in row.types)
+
+
+def _takes(parameter: SearchParameter, row: Modifier) -> bool:
+    if parameter.type not in row.types:
+        return False
+    if row.climbs:
+        return parameter.resource_type in UPWARD
+    if parameter.name in FULL_TEXT:
+        # A word matches whole or by its beginning: `:contains` would be another question.
+        return row is MODIFIERS[MISSING]
+    return not row.conversions or not elements_read(parameter).isdisjoint(row.conversions)
+
+
+def entries_of_element(fhir_type: str) -> Iterator[tuple[str, Conversion]]:
+    """The modifiers with entries of their own for this type of element, and what makes them."""
+    for name, row in MODIFIERS.items():
+        if fhir_type in row.conversions:
+            yield name, row.conversions[fhir_type]

@@ -1,9 +1,10 @@
 """
 What a search asks: the name and value pairs of a query string in, a SearchRequest out.
 
-Nothing is dropped in silence: a pair is understood, or refused by name, or, when the caller asked for leniency, ignored
-and reported. The criteria themselves are read by `criteria.py` and `asked.py`; this module knows the parameters that
-shape the answer (`_count`, `_sort`, `_include`…) and puts the whole together. It does no I/O.
+Nothing is dropped in silence: a pair is understood, or refused by name, or, when the client asked
+for leniency, ignored and reported. `criteria.py` and `criterion_values.py` read the criteria; this
+module knows the parameters that shape the answer (`_count`, `_sort`, `_include`…) and puts the
+whole together. It does no I/O.
 """
 
 import re
@@ -20,12 +21,13 @@ from ror.search.language.criteria import (
     Asking,
     Hop,
     apart,
+    asks,
     criterion,
     known_type,
     reference_parameter,
     together,
 )
-from ror.search.language.criterion_values import POSITION, asks
+from ror.search.language.criterion_values import POSITION
 from ror.search.language.cursor import Cursor, decode
 from ror.search.language.expression import Expression, Near, Or, seeks_words
 from ror.search.language.filter import read_filter
