@@ -8,6 +8,7 @@ match instead of those of the page; keeping silent about inclusions that stay be
 import json
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID
 
 import pytest
 
@@ -191,6 +192,19 @@ def test_what_was_ignored_is_said_in_an_entry(ror):
     assert told["resource"]["resourceType"] == "OperationOutcome"
     assert "unknown" in told["resource"]["issue"][0]["diagnostics"]
     assert "unknown" not in links(bundle)["self"]
+
+
+@pytest.mark.parametrize(
+    ("criteria", "lenient"),
+    [("unknown=1", True), ("name=offre&__explain=true", False), ("x=1&__explain=true", True)],
+)
+def test_every_entry_has_an_address_of_its_own(ror, criteria, lenient):
+    bundle = asked(ror, f"HealthcareService?{criteria}", lenient=lenient)
+
+    addresses = [entry["fullUrl"] for entry in bundle["entry"]]
+    remarks = [one["fullUrl"] for one in bundle["entry"] if one["search"]["mode"] == "outcome"]
+    assert len(set(addresses)) == len(addresses)
+    assert remarks and all(UUID(one.removeprefix("urn:uuid:")).urn == one for one in remarks)
 
 
 def test_the_self_link_says_what_was_applied(ror):

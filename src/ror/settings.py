@@ -365,8 +365,23 @@ def _as_text(value: object) -> str | None:
             return None
 
 
+def _check_public_url(settings: Settings) -> None:
+    """Refuse a public address that ends with a mount point: links would repeat the mount point."""
+    address = settings.public_url
+    for mount in filter(None, settings.mounts):
+        if address is not None and urlsplit(address).path.endswith(mount):
+            raise UsageError(
+                "settings.public-url-with-mount",
+                value=address,
+                mount=mount,
+                right=address.removesuffix(mount),
+                doubled=address + settings.mounts[0],
+            )
+
+
 def _check_together(settings: Settings) -> None:
     """Refuse values that are fine alone, and dangerous or of no use together."""
+    _check_public_url(settings)
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         raise UsageError("settings.half-of-tls")
     if settings.client_certificate_header and not settings.trusted_proxies:

@@ -252,12 +252,6 @@ def test_tls_1_2_and_1_3_are_spoken_and_nothing_older(direct: Secured, world: Wo
             "invalid_request",
             id="no grant",
         ),
-        pytest.param(
-            {"client_id": "public", "client_secret": SECRET, "scope": "all"},
-            400,
-            "invalid_scope",
-            id="a scope",
-        ),
     ],
 )
 def test_credentials_that_do_not_do_are_refused_as_oauth_says(
@@ -269,6 +263,13 @@ def test_credentials_that_do_not_do_are_refused_as_oauth_says(
     assert answer.headers["Cache-Control"] == "no-store"
     assert ("WWW-Authenticate" in answer.headers) == (status == 401)
     assert answer.json()["error_description"].isascii()
+
+
+@pytest.mark.parametrize("scope", ["openid", "openid profile offline_access", "all"])
+def test_a_scope_is_ignored(direct: Secured, scope: str):
+    answer = direct.ask_token(client_id="public", client_secret=SECRET, scope=scope)
+
+    assert (answer.status_code, answer.json()["token_type"]) == (200, "Bearer")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ import json
 import re
 import socket
 import time
+from importlib.resources import files
 
+import msgspec
 import pytest
 import zstandard
 
@@ -395,6 +397,16 @@ def test_the_capability_statement_lists_what_the_door_does(server: Server):
         "search-type",
     }
     assert set(OFFERED) == {"read", "search-type"}
+    edition = msgspec.json.decode(
+        files("ror.standard.knowledge").joinpath("profiles.json").read_bytes()
+    )["provenance"]
+    ours = "https://interop.esante.gouv.fr/ig/fhir/ror"
+    assert answer.json["implementationGuide"] == [
+        f"{ours}/ImplementationGuide/{edition['package']}|{edition['version']}"
+    ]
+    assert answer.json["instantiates"] == [
+        f"{ours}/CapabilityStatement/ror-serveur|{edition['version']}"
+    ]
     assert server.get("/fhir/metadata", if_none_match=answer.headers["etag"]).status == 304
     assert server.get("/metadata", if_none_match=answer.headers["etag"]).status == 200
     assert "Directory" in server.get("/fhir/metadata", accept_language="en").json["title"]

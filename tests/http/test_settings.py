@@ -153,6 +153,35 @@ def test_the_anonymous_profile_is_refused_behind_a_proxy_because_others_can_reac
 
 
 @pytest.mark.parametrize(
+    ("address", "mounts", "right"),
+    [
+        ("https://ror.example.org/fhir", "/fhir,/", "https://ror.example.org."),
+        ("https://ror.example.org/fhir/", "/fhir,/", "https://ror.example.org."),
+        ("https://ror.example.org/fhir", "/ws-diffusion-fhir,/fhir,/", "https://ror.example.org."),
+        ("https://x.example.org/ror/v1/fhir", "/v1/fhir", "https://x.example.org/ror."),
+    ],
+)
+def test_a_public_address_that_ends_with_a_mount_point_is_refused(address, mounts, right):
+    with pytest.raises(UsageError) as refusal:
+        settings.load({"public_url": address, "mount_points": mounts})
+
+    assert f"Write {right}" in refusal.value.text("en")
+
+
+@pytest.mark.parametrize(
+    ("address", "mounts"),
+    [
+        ("https://ror.example.org", "/fhir,/"),
+        ("https://ror.example.org/ror", "/fhir,/"),
+        ("https://ror.example.org/myfhir", "/fhir,/"),
+        ("https://ror.example.org/fhir", "/"),
+    ],
+)
+def test_a_public_address_with_another_path_is_accepted(address, mounts):
+    assert settings.load({"public_url": address, "mount_points": mounts}).public_url == address
+
+
+@pytest.mark.parametrize(
     "written", ["https://auth.example.org", "https://auth.example.org/auth/realms/ror/"]
 )
 def test_the_issuer_of_tokens_is_the_realm_whether_or_not_it_is_written(written):

@@ -16,12 +16,16 @@ from ror.search.language.modifiers import modifiers_of
 from ror.standard.definitions import (
     RESOURCE_TYPES,
     SearchParameter,
+    guide,
     includes,
     resource_profiles,
     search_parameters,
 )
 
 FHIR_VERSION: Final = "4.0.1"
+SERVER_REQUIREMENTS: Final = "ror-serveur"
+"""The id of the CapabilityStatement of the guide that says what a ROR server does."""
+
 FORMATS: Final = ("application/fhir+json", "json")
 
 RESULT_PARAMETERS: Final[Mapping[str, str]] = {
@@ -84,10 +88,12 @@ def capability_statement(
             "date": date,
             "description": text("description"),
             "kind": "instance",
+            "instantiates": [guide().canonical("CapabilityStatement", SERVER_REQUIREMENTS)],
             "software": {"name": "ror", "version": version},
             "implementation": {"description": text("title"), "url": base_url},
             "fhirVersion": FHIR_VERSION,
             "format": FORMATS,
+            "implementationGuide": [guide().canonical("ImplementationGuide", guide().package)],
             "rest": [
                 {
                     "mode": "server",

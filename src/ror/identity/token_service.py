@@ -29,14 +29,12 @@ ErrorCode = Literal[
     "invalid_request",
     "invalid_client",
     "unsupported_grant_type",
-    "invalid_scope",
     "temporarily_unavailable",
 ]
 STATUSES: Final[dict[ErrorCode, int]] = {
     "invalid_request": 400,
     "invalid_client": 401,
     "unsupported_grant_type": 400,
-    "invalid_scope": 400,
     "temporarily_unavailable": 503,
 }
 """The HTTP status of each error of the token endpoint (RFC 6749 section 5.2, and one for what passes)."""
@@ -263,13 +261,17 @@ def _basic(authorization: str) -> Credentials:
 
 
 def _check_grant(fields: dict[str, str]) -> None:
+    """
+    Nothing, when the grant is the one offered; else TokenRefused.
+
+    A scope is ignored, as RFC 6749 section 3.3 allows: rights depend on the client alone, and clients made for other
+    providers send `openid` with every request.
+    """
     asked = fields.get("grant_type")
     if asked is None:
         raise TokenRefused("invalid_request", "oauth.missing", name="grant_type")
     if asked != GRANT_TYPE:
         raise TokenRefused("unsupported_grant_type", "oauth.grant-type")
-    if "scope" in fields:
-        raise TokenRefused("invalid_scope", "oauth.scope")
 
 
 def _ascii(text: str) -> str:

@@ -5,6 +5,7 @@ Bodies are already the exact JSON that goes out, so a bundle is what stands betw
 reads a clock or knows HTTP. What callers give as ids and URLs is already checked: it goes out as it is.
 """
 
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -94,13 +95,23 @@ def outcome_entry(
     errors: Sequence[RorError], language: str, severity: Severity = "warning"
 ) -> Pieces:
     """An entry that says what was left aside in answering; it counts neither as a match nor as an inclusion."""
-    return Pieces.of(b'{"resource":', operation_outcome(errors, language, severity), OUTCOME)
+    return _outcome_entry(operation_outcome(errors, language, severity))
 
 
 def information_entry(sentences: Iterable[str]) -> Pieces:
     """An entry that tells something about the answer, one issue for each sentence."""
     issues = [Issue("information", "informational", sentence) for sentence in sentences]
-    return Pieces.of(b'{"resource":', outcome(issues), OUTCOME)
+    return _outcome_entry(outcome(issues))
+
+
+def _outcome_entry(resource: bytes) -> Pieces:
+    """
+    An entry with an OperationOutcome, under a URN made from its content.
+
+    Source: FHIR R4, bundle.html (`fullUrl`): an entry without it has no identity, and validators refuse the Bundle.
+    """
+    urn = uuid.uuid5(uuid.NAMESPACE_OID, resource.decode()).urn
+    return Pieces.of(b'{"fullUrl":"', urn.encode(), b'","resource":', resource, OUTCOME)
 
 
 def search_bundle(

@@ -338,6 +338,36 @@ def includes() -> Mapping[str, SearchParameter]:
     )
 
 
+# --- the guide ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """The edition of the ROR guide that this project follows."""
+
+    package: str
+    version: str
+
+    def canonical(self, resource_type: str, resource_id: str) -> str:
+        """The canonical URL, with its version, of a resource of the guide."""
+        return f"{GUIDE_BASE}/{resource_type}/{resource_id}|{self.version}"
+
+
+GUIDE_BASE: Final = "https://interop.esante.gouv.fr/ig/fhir/ror"
+"""What the canonical URLs of the guide begin with."""
+
+
+def guide() -> Guide:
+    """
+    The edition of the guide that the profiles come from.
+
+    >>> guide().package
+    'ans.fhir.fr.ror'
+    """
+    provenance = _tables("profiles.json")["provenance"]
+    return Guide(provenance["package"], provenance["version"])
+
+
 # --- profiles and extensions ----------------------------------------------------------------------------------------
 
 
