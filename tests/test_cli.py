@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 
@@ -316,6 +318,55 @@ def test_the_report_for_programs_names_refusals_and_dangling_references(tmp_path
         "count": 1,
         "first": [{"source": "Organization/1", "target": "Organization/absent"}],
     }
+
+
+def test_an_import_tells_the_dangling_references_of_what_it_changed_and_no_others(tmp_path):
+    line = '{"resourceType":"Organization","id":"%s","name":"a","partOf":{"reference":"Organization/%s"}}\n'
+    ror("import", "-", folder=tmp_path, given=line % ("1", "absent"))
+
+    done = ror("import", "-", "--json", folder=tmp_path, given=line % ("2", "missing"))
+
+    assert json.loads(done.stdout)["dangling"] == {
+        "count": 1,
+        "first": [{"source": "Organization/2", "target": "Organization/missing"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "key"),
+    [
+        pytest.param(1, "store.disk-full", id="no room for the directory"),
+        pytest.param(3, "index.snapshot-not-written", id="no room for the index snapshot"),
+    ],
+)
+def test_on_a_full_disk_what_is_said_to_be_kept_is_kept(directory, tmp_path, megabytes, key):
+    # A file system of its own, in a name space of its own: whoever may not make one cannot test this.
+    mounted = f"mount -t tmpfs -o size={megabytes}m tmpfs {tmp_path}"
+    if subprocess.run(["unshare", "-rm", "sh", "-c", mounted], check=False).returncode:
+        pytest.skip("no file system of a given size can be made here")
+    python, source = shlex.quote(sys.executable), directory[0] / "small.ndjson.gz"
+    command = f"""
+        {mounted}
+        {python} -m ror import {source} --database {tmp_path}/ror.db 2>&1
+        mount -o remount,size=64m {tmp_path}
+        {python} -m ror stats --database {tmp_path}/ror.db --json
+        {python} -m ror import {source} --database {tmp_path}/ror.db --json
+    """
+
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", command],
+        capture_output=True,
+        text=True,
+        env=clean_environment("en"),
+        timeout=120,
+    )
+
+    *first, stats, again = done.stdout.splitlines()
+    [created] = re.findall(r"([0-9,]+) created", "".join(first))
+    kept = int(created.replace(",", ""))
+    assert messages.text(key, "en", path="…", reason="…").partition("…")[0] in "".join(first)
+    assert "nothing was written" not in done.stdout
+    assert kept == json.loads(stats)["total"] == json.loads(again)["unchanged"] > 0
 
 
 def test_a_dry_run_makes_no_database(tmp_path):

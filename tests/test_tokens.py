@@ -295,6 +295,10 @@ def test_a_key_does_not_show_what_it_is_made_of():
         ),
         pytest.param([9_000, 3_659, 0], [9_000, 3_659, 0], id="to the second"),
         pytest.param([9_000, 3_660, 0], [3_660, 0], id="and no longer"),
+        pytest.param(
+            [9_000, -86_400, 3_660], [3_660], id="one dated in the future, succeeded long ago"
+        ),
+        pytest.param([9_000, -86_400, 0], [9_000, -86_400, 0], id="and succeeded just now"),
     ],
 )
 def test_keys_are_accepted_while_their_tokens_may_be_valid(ages, kept):

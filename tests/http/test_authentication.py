@@ -767,6 +767,21 @@ def test_changing_keys_at_once_ends_the_tokens_given_before(direct: Secured, wor
     assert direct.read(direct.token("regulation")).status_code == 200
 
 
+@pytest.mark.parametrize("jump_s", [3_600, 400 * 86_400])
+def test_a_key_made_while_the_clock_was_ahead_signs_no_longer(
+    direct: Secured, world: World, jump_s: int
+):
+    now = int(time.time())
+    authorising.rotate(world.store.keys, world.store.keys.all(), now + jump_s, at_once=True)
+    [ahead] = world.store.keys.all()
+
+    kid = jwt.get_unverified_header(direct.token("regulation"))["kid"]
+
+    newest = world.store.keys.all()[-1]
+    assert kid == newest.kid != ahead.kid
+    assert now <= newest.created_at <= time.time()
+
+
 # --- what calls announce ---------------------------------------------------------------------------------------------
 
 

@@ -171,6 +171,18 @@ def kept(new_store) -> tuple[Store, Path, list]:
     return store, folder, answers(index.view, 1)
 
 
+def test_a_snapshot_is_as_private_as_the_database(new_store):
+    umask = os.umask(0o022)
+    try:
+        store, folder = new_store()
+        indexing._make_snapshot(store.url, str(folder))
+    finally:
+        os.umask(umask)
+
+    assert {path.name.rpartition(".")[2] for path in folder.iterdir()} == {"index", "lock"}
+    assert {oct(path.stat().st_mode & 0o777) for path in folder.iterdir()} == {"0o600"}
+
+
 def damaged(content: bytes, how: str) -> bytes:
     middle = len(content) // 2
     return {

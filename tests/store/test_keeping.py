@@ -226,6 +226,20 @@ def test_dangling_references_are_those_of_live_resources_to_what_is_absent_or_de
     assert (count, first) == (3, [Dangling(a, ("Organization", "b")), Dangling(a, never)])
 
 
+def test_dangling_references_may_be_asked_of_what_changed_since_a_moment(store: Store) -> None:
+    never = (("Location", "never"),)
+    store.put([draft("a", links=never), draft("b", "b")], "import")
+    before = store.last_change()
+    store.put([draft("a", links=never), draft("b", "changed", links=never)], "import")
+
+    assert store.dangling(10)[0] == 2
+    assert store.dangling(10, after=before) == (
+        1,
+        [Dangling(("Organization", "b"), ("Location", "never"))],
+    )
+    assert store.dangling(10, after=store.last_change()) == (0, [])
+
+
 def test_nothing_dangles_when_everything_is_there(store: Store) -> None:
     store.put([draft("a", links=(("Organization", "b"),)), draft("b")], "import")
 

@@ -17,7 +17,7 @@ from ror.directory.importing import Document, Refused, Report, check, documents
 from ror.directory.importing import run as run_import
 from ror.directory.importing.reading import STDIN
 from ror.directory.importing.running import Listeners
-from ror.errors import RorError
+from ror.errors import RorError, Unavailable
 from ror.search.index.index import STALE_FLOOR, Index
 from ror.settings import Settings
 from ror.store import open_store
@@ -52,6 +52,7 @@ def run(
             check(reading, report, now=now, workers=workers, listeners=listeners)
         else:
             store = open_store(settings.database)
+            before = store.last_change()
             try:
                 with traced(settings, store, files, author, report, stop.is_asked):
                     run_import(
@@ -64,7 +65,7 @@ def run(
                         listeners=listeners,
                     )
                 if not stop.is_asked():
-                    dangling = store.dangling(DANGLING_SHOWN)
+                    dangling = store.dangling(DANGLING_SHOWN, after=before)
                     renew_snapshot(store, runtime.snapshot_folder(settings.database), report)
             except RorError:
                 report.interrupted = True
@@ -85,12 +86,19 @@ def run(
 
 
 def renew_snapshot(store: Store, folder: Path, report: Report) -> None:
-    """Write an index snapshot when the next start would otherwise have much to index."""
+    """
+    Write an index snapshot when the next start would otherwise have much to index.
+
+    A disk that has no room for it takes nothing away from the import: the next start does without.
+    """
     changes = report.created + report.updated
     if changes and (changes >= STALE_FLOOR or not any(folder.glob("*.index"))):
         index = Index(store, folder)
-        index.open()
-        index.snapshot()
+        try:
+            index.open()
+            index.snapshot()
+        except Unavailable as problem:
+            tell(problem.text(say.language))
 
 
 # --- stopping --------------------------------------------------------------------------------------------------------

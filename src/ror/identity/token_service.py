@@ -21,7 +21,7 @@ from ror.identity.certificates import Untrusted, believe, is_same_name, written_
 from ror.identity.keeping import KeyStore
 from ror.identity.registry import Registry
 from ror.identity.secrets import is_secret_of
-from ror.identity.tokens import Granted, SigningKey, accepted, issue, new_signing_key
+from ror.identity.tokens import Granted, SigningKey, accepted, issue, may_sign, new_signing_key
 
 GRANT_TYPE: Final = "client_credentials"
 
@@ -143,7 +143,7 @@ class TokenService:
         """The key that signs at this moment; a new one when there is none, or the newest has served its days."""
         while True:
             keys = self._registry.current().keys
-            if keys and now < keys[-1].created_at + self.policy.key_days * 86_400:
+            if keys and may_sign(keys[-1], now, self.policy.key_days):
                 return keys[-1]
             rotate(self._keys, keys, now)
 

@@ -244,8 +244,12 @@ class Store(Protocol):
     def counts(self) -> dict[str, int]:
         """How many live resources of each type that has some."""
 
-    def dangling(self, limit: int) -> tuple[int, list[Dangling]]:
-        """How many references of live resources point at something absent or deleted, and the first `limit`."""
+    def dangling(self, limit: int, after: int = 0) -> tuple[int, list[Dangling]]:
+        """
+        How many references of live resources point at something absent or deleted, and the first `limit`.
+
+        With `after`, a seq of the change log, only those of the resources that changed since.
+        """
 
     def size_on_disk(self) -> int:
         """Bytes, everything included."""

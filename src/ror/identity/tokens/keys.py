@@ -19,7 +19,7 @@ from ror.errors import NOT_JSON
 ALGORITHM: Final = "ES256"
 LONGEST_LIFE_S: Final = 3_600
 """No token lives longer, whatever the settings say."""
-_MARGIN_S: Final = 60
+MARGIN_S: Final = 60
 """Clocks of servers that share a directory may differ by this much."""
 
 
@@ -43,13 +43,28 @@ def accepted(keys: Sequence[SigningKey], now: int) -> Sequence[SigningKey]:
     """
     Those of the keys, given from the oldest, whose tokens may still be valid.
 
+    A key stops being accepted once any later key has signed for the longest life of a token. A later key dated in the
+    future (the clock jumped forward, then back) proves nothing; the one made after it does.
+
     >>> old, new = SigningKey("old", 0, {}), SigningKey("new", 1_000, {})
     >>> [key.kid for key in accepted([old, new], 1_600)], [key.kid for key in accepted([old, new], 9_000)]
     (['old', 'new'], ['new'])
     """
-    since = now - LONGEST_LIFE_S - _MARGIN_S
-    succeeded_long_ago = sum(successor.created_at <= since for successor in keys[1:])
-    return keys[succeeded_long_ago:]
+    since = now - LONGEST_LIFE_S - MARGIN_S
+    signing_since_long = [at for at, key in enumerate(keys) if key.created_at <= since]
+    return keys[max(signing_since_long, default=0) :]
+
+
+def may_sign(key: SigningKey, now: int, days: int) -> bool:
+    """
+    Whether a key may sign at this moment: it has not served its days, and it is not dated in the future.
+
+    A key dated in the future was made while the clock was wrong. It would sign for longer than its days.
+
+    >>> [may_sign(SigningKey("k", 86_400, {}), now, 1) for now in (0, 86_400, 172_799, 172_800)]
+    [False, True, True, False]
+    """
+    return key.created_at - MARGIN_S <= now < key.created_at + days * 86_400
 
 
 def published(keys: Iterable[SigningKey]) -> dict[str, Any]:

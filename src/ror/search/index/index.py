@@ -8,6 +8,7 @@ too much.
 
 import fcntl
 import multiprocessing
+import os
 import threading
 import time
 import uuid
@@ -307,7 +308,7 @@ def _make_snapshot(url: str, folder: str) -> None:
 @contextmanager
 def _only_one(path: Path) -> Iterator[None]:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("w") as file:
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, segments.FILE_MODE)) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -263,6 +263,9 @@ _MAGIC: Final = b"ror-index-4\n"
 _ALIGNMENT: Final = 64
 _COUNTS: Final = struct.Struct("<QI")
 """After the magic: the length of the plan and its checksum."""
+FILE_MODE: Final = 0o600
+"""A snapshot holds what the database holds, hence it is as private."""
+_NEW_FILE: Final = os.O_CREAT | os.O_TRUNC | os.O_WRONLY
 
 
 class _ColumnPlan(msgspec.Struct):
@@ -339,7 +342,7 @@ def save(segment: Segment, path: Path, facts: Mapping[str, str]) -> None:
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with os.fdopen(os.open(partial, _NEW_FILE, FILE_MODE), "wb") as file:
             file.write(head)
             file.writelines(pieces)
             file.flush()

@@ -252,14 +252,16 @@ class SqliteStore:
         )
         return dict(rows)
 
-    def dangling(self, limit: int) -> tuple[int, list[Dangling]]:
+    def dangling(self, limit: int, after: int = 0) -> tuple[int, list[Dangling]]:
         count, pairs = 0, list[tuple[int, int]]()
         with self._snapshot() as connection:
             absent = {
                 rid for (rid,) in connection.execute("SELECT rid FROM resource WHERE body IS NULL")
             }
             rows = connection.execute(
-                "SELECT rid, targets FROM resource WHERE body IS NOT NULL ORDER BY rid"
+                "SELECT rid, targets FROM resource WHERE body IS NOT NULL"
+                " AND (?1 = 0 OR rid IN (SELECT rid FROM change WHERE seq > ?1)) ORDER BY rid",
+                (after,),
             )
             for rid, packed in rows if absent else ():
                 missing = [target for target in rids_in(packed) if target in absent]
