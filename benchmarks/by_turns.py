@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
-
-from ror.audit.trail.writing import Journal
 from ror.http.accounts import Accounts
 from ror.http.door import Door, Receive, Scope, Send
+
+from ror.audit.trail.writing import Journal
 from ror.http.memory import keep_what_is_freed
 from ror.http.serving import uvicorn_config
 from ror.observability import Log, adopt_library_logs

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import uvicorn
+from ror.http.door import Door, Receive, Scope, Send
 
 from benchmarks.recording import Answer
-from ror.http.door import Door, Receive, Scope, Send
 from ror.http.serving import uvicorn_config
 from ror.observability import Log, adopt_library_logs
 from ror.settings import Settings

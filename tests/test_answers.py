@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ror.access import Perimeter, Viewer
-from ror.http.exchange import Call, Caller, Service
+from ror.http.exchange import Caller, Request, Service
 from ror.http.routes import ROUTES, SERVICE_ROUTES
 from ror.observability import Log, Metrics
 from ror.resources.bundles import Pieces
@@ -101,7 +101,7 @@ OFFER = {
     "telecom": [{"system": "phone", "value": "0102030405"}],
     "text": {"status": "generated", "div": "<div>nuit</div>"},
 }
-CALL = Call(
+CALL = Request(
     ("HealthcareService",),
     "https://ror.test/fhir",
     {},
@@ -127,7 +127,7 @@ def asked(tmp_path: Path, room_mb: int) -> Iterator[Service]:
     opened.close()
 
 
-def found(service: Service, call: Call = CALL) -> dict[str, object]:
+def found(service: Service, call: Request = CALL) -> dict[str, object]:
     """The bundle of a search, without its id."""
     bundle = json.loads(bytes(SEARCH(service, call).body))
     assert len(bundle.pop("id")) == 32
@@ -247,7 +247,9 @@ class TestAPageThatIsTooLargeToBeKept:
 
 
 READ = next(route.answer for route in ROUTES if route.path == "[type]/[id]")
-ONE = Call(("HealthcareService", "night"), "https://ror.test/fhir", {}, [], "fr", Caller(Viewer(1)))
+ONE = Request(
+    ("HealthcareService", "night"), "https://ror.test/fhir", {}, [], "fr", Caller(Viewer(1))
+)
 
 
 def test_a_read_is_answered_again_and_shows_at_once_what_was_written(asked):

@@ -27,7 +27,7 @@ from ror.access import policy
 from ror.audit.pseudonyms import TREATMENTS, treatments
 from ror.cli.commands import app
 from ror.errors import RorError
-from ror.http import addresses, door, refusing, routes
+from ror.http import addresses, error_responses, routes
 from ror.search.language import criteria, parse
 from ror.search.language import criterion_values as asked
 from ror.search.language import filter as filter_language
@@ -225,7 +225,7 @@ def statuses() -> str:
     """The HTTP status and the issue code of each kind of refusal."""
     kinds = {
         one
-        for module in (errors, door, refusing)
+        for module in (errors, error_responses)
         for one in vars(module).values()
         if _is_refusal(one)
     }

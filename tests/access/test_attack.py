@@ -2,7 +2,7 @@
 What an adversary of profile 0 learns of what is hidden, by asking and asking again: nothing.
 
 Two directories differ in all that the public may not see, and in nothing else. They answer the same to every request,
-byte for byte, through the HTTP door; only the random id of a bundle is not looked at. That something is hidden in a
+byte for byte, through the HTTP application; only the random id of a bundle is ignored. That something is hidden in a
 resource is said by its tag, that it changed by its version: both directories have the same of these.
 
 Deliberate breakages that this test caught: hidden parts found in columns, in rows of a record by one criterion and by
@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from ror.http.door import Door
+from ror.http.application import Application
 from ror.observability import Log
 from ror.search.answer.page_links import KEY
 from ror.settings import Settings
@@ -41,9 +41,9 @@ _BUNDLE_ID = re.compile(rb'^(\{"resourceType":"Bundle","id":)"[0-9a-f-]{32,36}"'
 
 @contextmanager
 def asking(runner: asyncio.Runner, database: str, profile: int) -> Iterator[Ask]:
-    """Ask a directory as an anonymous caller of a profile, through its door, without a socket between."""
+    """Ask a directory as an anonymous caller of a profile, through its application, without a socket between."""
     settings = Settings(database=database, anonymous_profile=profile, audit=False, access_log=False)
-    door = Door(settings, Log("json", "error"), is_worker=True)
+    application = Application(settings, Log("json", "error"), is_worker=True)
     heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
     said: list[Any] = []
@@ -52,12 +52,12 @@ def asking(runner: asyncio.Runner, database: str, profile: int) -> Iterator[Ask]
         said.append(message)
 
     def ask(request: Request) -> Answer:
-        return runner.run(_answered(door, request))
+        return runner.run(_answered(application, request))
 
-    living = runner.get_loop().create_task(door({"type": "lifespan"}, heard.get, note))
+    living = runner.get_loop().create_task(application({"type": "lifespan"}, heard.get, note))
     runner.run(heard.put({"type": "lifespan.startup"}))
     assert until(lambda: runner.run(asyncio.sleep(0.01)) or said)
-    assert door.service.opened is not None, said
+    assert application.service.opened is not None, said
     try:
         yield ask
     finally:
@@ -69,7 +69,7 @@ async def _over(task: "asyncio.Task[None]") -> None:
     await task
 
 
-async def _answered(door: Door, request: Request) -> Answer:
+async def _answered(application: Application, request: Request) -> Answer:
     path, _, query = request.target.partition("?")
     headers = [("host", "ror.test"), ("x-request-id", "1"), *request.headers]
     if request.form is not None:
@@ -92,7 +92,7 @@ async def _answered(door: Door, request: Request) -> Answer:
     async def send(message: Any) -> None:
         messages.append(message)
 
-    await door(scope, receive, send)
+    await application(scope, receive, send)
     head = tuple((name.decode(), value.decode()) for name, value in messages[0]["headers"])
     body = _BUNDLE_ID.sub(rb'\1""', bytes(messages[1]["body"]))
     return Answer(messages[0]["status"], head, body)

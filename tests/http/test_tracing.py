@@ -23,8 +23,8 @@ from ror.audit.trail.verifying import verify
 from ror.audit.trail.writing import Journal
 from ror.directory import policy_change as masking
 from ror.errors import Forbidden
-from ror.http.accounts import MOST_HELD, WITHIN_S, Accounts
-from ror.http.exchange import Caller, Exchange, Headers, Reply
+from ror.http.exchange import Caller, Exchange, Headers, Response
+from ror.http.reporting import MAX_DELAY_S, MAX_HELD, Reporter
 from ror.http.routes import ROUTES
 from ror.http.tracing import Tracer
 from ror.observability import Metrics
@@ -457,8 +457,8 @@ def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def accounts(journal: Journal) -> Accounts:
-    one = Accounts(Metrics())
+def reporter(journal: Journal) -> Reporter:
+    one = Reporter(Metrics())
     one.trace(Tracer(journal, lambda: "3.0.1"))
     return one
 
@@ -469,10 +469,12 @@ SEARCH = next(route for route in ROUTES if route.path == "[type]/_search")
 NIGHT = Clock("2026-11-24T23:59:59.900Z").now
 
 
-def end(accounts: Accounts, reply: Reply, headers: Headers | None = None, at: int = NIGHT) -> None:
-    """Have a search be over that was given this reply."""
-    accounts.begin()
-    accounts.end(
+def end(
+    reporter: Reporter, response: Response, headers: Headers | None = None, at: int = NIGHT
+) -> None:
+    """Have a search be over that was given this response."""
+    reporter.begin()
+    reporter.end(
         Exchange(
             SEARCH,
             "POST",
@@ -480,7 +482,7 @@ def end(accounts: Accounts, reply: Reply, headers: Headers | None = None, at: in
             b"",
             headers or {},
             "one",
-            reply,
+            response,
             0.001,
             0,
             at,
@@ -493,12 +495,12 @@ def written(journal: Journal) -> list[Call]:
     return [one.record for one in find(journal.folder, Wanted()) if isinstance(one.record, Call)]
 
 
-def test_calls_that_wait_over_midnight_are_found_on_their_days(accounts, clock, journal):
+def test_calls_that_wait_over_midnight_are_found_on_their_days(reporter, clock, journal):
     async def calls() -> None:
-        end(accounts, Reply(200, pairs=[("name", "before")]), at=clock())
+        end(reporter, Response(200, pairs=[("name", "before")]), at=clock())
         clock.set("2026-11-25T00:00:00.100Z")
-        end(accounts, Reply(200, pairs=[("name", "after")]), at=clock())
-        accounts.tell()
+        end(reporter, Response(200, pairs=[("name", "after")]), at=clock())
+        reporter.flush()
         journal.flush()
 
     asyncio.run(calls())
@@ -510,60 +512,60 @@ def test_calls_that_wait_over_midnight_are_found_on_their_days(accounts, clock, 
         assert found == [day]
 
 
-def test_calls_that_asked_much_do_not_wait_for_others(accounts, journal):
+def test_calls_that_asked_much_do_not_wait_for_others(reporter, journal):
     """What is held of calls is bounded, however long their forms are."""
 
     async def calls() -> int:
         for number in range(8):
-            end(accounts, Reply(200, pairs=[("name", f"{number}" * (MOST_HELD // 4))]))
+            end(reporter, Response(200, pairs=[("name", f"{number}" * (MAX_HELD // 4))]))
         return len(written(journal))
 
     assert asyncio.run(calls()) == 8
 
 
-def test_calls_do_not_wait_for_long_when_no_other_comes(accounts, journal):
+def test_calls_do_not_wait_for_long_when_no_other_comes(reporter, journal):
     async def calls() -> list[int]:
-        end(accounts, Reply(200, pairs=[]))
+        end(reporter, Response(200, pairs=[]))
         at_once = len(written(journal))
-        await asyncio.sleep(2 * WITHIN_S)
+        await asyncio.sleep(2 * MAX_DELAY_S)
         return [at_once, len(written(journal))]
 
     assert asyncio.run(calls()) == [0, 1]
 
 
 def test_a_disk_that_stalls_is_noticed_before_the_first_answer_after_a_pause(
-    accounts, journal, monkeypatch
+    reporter, journal, monkeypatch
 ):
     async def call() -> list[bool]:
         noticed = [journal.is_failing]
         monkeypatch.setattr(writing, "STALLED_S", 0.1)
         with journal._flushing:
             time.sleep(1.2)
-            accounts.begin()
+            reporter.begin()
             noticed.append(journal.is_failing)
         return noticed
 
     assert asyncio.run(call()) == [False, True]
 
 
-def test_the_body_of_an_answer_is_not_held_until_its_line_is_made(accounts):
-    async def call() -> Reply:
-        reply = Reply(200, b"x" * 1_000, pairs=[])
-        end(accounts, reply)
-        return reply
+def test_the_body_of_an_answer_is_not_held_until_its_line_is_made(reporter):
+    async def call() -> Response:
+        response = Response(200, b"x" * 1_000, pairs=[])
+        end(reporter, response)
+        return response
 
     assert asyncio.run(call()).body == b""
 
 
-def test_a_call_that_cannot_be_told_takes_no_other_with_it(accounts, journal, monkeypatch):
+def test_a_call_that_cannot_be_told_takes_no_other_with_it(reporter, journal, monkeypatch):
     def broken(resource_type: str | None, name: str) -> None:
         raise ValueError(name)
 
     async def calls() -> None:
         monkeypatch.setattr(sensitive, "treatment_of", broken)
         for pairs in ([("name", "secret")], []):
-            end(accounts, Reply(200, pairs=pairs))
-        accounts.tell()
+            end(reporter, Response(200, pairs=pairs))
+        reporter.flush()
 
     asyncio.run(calls())
 
@@ -572,13 +574,13 @@ def test_a_call_that_cannot_be_told_takes_no_other_with_it(accounts, journal, mo
     assert (len(first.query), len(second.query)) == (1, 0)
 
 
-def test_figures_that_cannot_be_counted_take_no_line_with_them(accounts, journal, monkeypatch):
+def test_figures_that_cannot_be_counted_take_no_line_with_them(reporter, journal, monkeypatch):
     def full(*counted: object) -> None:
         raise OSError(errno.EFBIG, "the file of the figures cannot grow")
 
     async def call() -> None:
-        end(accounts, Reply(200, pairs=[]))
-        accounts.tell()
+        end(reporter, Response(200, pairs=[]))
+        reporter.flush()
 
     monkeypatch.setattr(Metrics, "answered", full)
     with pytest.raises(OSError, match="cannot grow"):
@@ -587,7 +589,7 @@ def test_figures_that_cannot_be_counted_take_no_line_with_them(accounts, journal
     assert len(written(journal)) == 1
 
 
-def test_nothing_of_a_call_that_is_refused_stays(accounts):
+def test_nothing_of_a_call_that_is_refused_stays(reporter):
     """The token of a call is reached from its refusal."""
 
     class Token:
@@ -596,20 +598,20 @@ def test_nothing_of_a_call_that_is_refused_stays(accounts):
     async def calls() -> "weakref.ref[Token]":
         refusal = Forbidden("access.does-not-read")
         token = refusal.token = Token()
-        end(accounts, Reply(403, pairs=[], caller=Caller(refusal=refusal)))
-        accounts.tell()
+        end(reporter, Response(403, pairs=[], caller=Caller(refusal=refusal)))
+        reporter.flush()
         return weakref.ref(token)
 
     assert asyncio.run(calls())() is None
 
 
-def test_nothing_large_that_a_call_announced_stays(accounts):
+def test_nothing_large_that_a_call_announced_stays(reporter):
     sent = b"x" * 60_000
     held = sys.getrefcount(sent)
 
     async def calls() -> None:
-        end(accounts, Reply(200, pairs=[]), {b"ror-role-metier-code": sent})
-        accounts.tell()
+        end(reporter, Response(200, pairs=[]), {b"ror-role-metier-code": sent})
+        reporter.flush()
 
     asyncio.run(calls())
     assert sys.getrefcount(sent) == held

@@ -10,10 +10,10 @@ import msgspec
 from cryptography import x509
 
 from ror.errors import InvalidRequest, RorError, TooManyCalls, Unavailable, UnsupportedMediaType
-from ror.http.allowances import check_client
-from ror.http.exchange import Call, Caller, Reply, Route, Service, retry_after
+from ror.http.error_responses import ascii_description
+from ror.http.exchange import Caller, Request, Response, Route, Service, retry_after
 from ror.http.proxies import certificate_of
-from ror.http.refusing import described
+from ror.http.rate_limits import check_client
 from ror.identity.token_service import GRANT_TYPE, TokenRefused
 from ror.identity.tokens import accepted, published
 from ror.settings import REALM
@@ -26,10 +26,10 @@ _NO_STORE: Final = b"no-store"
 _KEYS_KEPT_S: Final = 60
 
 
-def _token(service: Service, call: Call) -> Reply:
+def _token(service: Service, request: Request) -> Response:
     """A token for a client that proves who it is."""
     authorised = service.directory.tokens.authorise(
-        call.pairs, call.header(b"authorization"), _certificate(call), time.time()
+        request.pairs, request.header(b"authorization"), _certificate(request), time.time()
     )
     body = {
         "access_token": authorised.granted.token,
@@ -41,17 +41,17 @@ def _token(service: Service, call: Call) -> Reply:
         # Only now: whoever knows the name of a client must not be able to use up what it may ask.
         check_client(service, authorised.client)
     except TooManyCalls as error:
-        reply = refused(error, call.language)
-        reply.headers, reply.caller = (*reply.headers, retry_after(error)), caller
-        return reply
+        response = refused(error, request.language)
+        response.headers, response.caller = (*response.headers, retry_after(error)), caller
+        return response
     return _json(body, _NO_STORE, caller=caller)
 
 
-def _certificate(call: Call) -> x509.Certificate | None:
-    return None if call.certificate is None else certificate_of(call.certificate)
+def _certificate(request: Request) -> x509.Certificate | None:
+    return None if request.certificate is None else certificate_of(request.certificate)
 
 
-def _keys(service: Service, call: Call) -> Reply:
+def _keys(service: Service, request: Request) -> Response:
     """The public keys that verify tokens, the first of which is made now if it was not needed before."""
     now, directory = int(time.time()), service.directory
     if not directory.registry.current().keys:
@@ -60,7 +60,7 @@ def _keys(service: Service, call: Call) -> Reply:
     return _json(published(keys), b"public, max-age=%d" % _KEYS_KEPT_S)
 
 
-def _description(service: Service, call: Call) -> Reply:
+def _description(service: Service, request: Request) -> Response:
     """What the authorisation server is and does."""
     issuer = service.settings.issuer
     methods = ["client_secret_post", "client_secret_basic", "tls_client_auth"]
@@ -82,8 +82,8 @@ def _description(service: Service, call: Call) -> Reply:
 
 def _json(
     body: object, cache_control: bytes, status: int = 200, caller: Caller | None = None
-) -> Reply:
-    return Reply(
+) -> Response:
+    return Response(
         status,
         msgspec.json.encode(body),
         content_type=_JSON,
@@ -92,7 +92,7 @@ def _json(
     )
 
 
-def refused(error: RorError, language: str) -> Reply:
+def refused(error: RorError, language: str) -> Response:
     """What the token endpoint says of a refusal: the JSON of OAuth, in English whatever the language."""
     match error:
         case TokenRefused():
@@ -103,15 +103,15 @@ def refused(error: RorError, language: str) -> Reply:
             code, status = "temporarily_unavailable", error.status
         case _:
             code, status = "invalid_request", error.status
-    body = {"error": code, "error_description": described(error)}
+    body = {"error": code, "error_description": ascii_description(error)}
     headers = ((b"www-authenticate", b'Basic realm="ror"'),) if status == 401 else ()
-    reply = _json(body, _NO_STORE, status)
-    reply.headers = (*headers, (b"pragma", b"no-cache"))
+    response = _json(body, _NO_STORE, status)
+    response.headers = (*headers, (b"pragma", b"no-cache"))
     if isinstance(error, TokenRefused):
-        reply.caller = Caller(
+        response.caller = Caller(
             error.client.viewer if error.client else None, error.client, error.certificate
         )
-    return reply
+    return response
 
 
 _READING: Final = ("GET", "HEAD")

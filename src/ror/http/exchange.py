@@ -1,8 +1,8 @@
-"""What comes in and what goes out: a request as the routes see it, a reply as they make it, what they work with."""
+"""The values of the HTTP service: requests, responses, routes, callers, the service itself."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -18,7 +18,12 @@ from ror.settings import Settings
 
 Header = tuple[bytes, bytes]
 Headers = Mapping[bytes, bytes]
-"""Those of a request by name, in lower case; repeated ones are joined by commas."""
+"""The headers of a request by name, in lower case; repeated values are joined by commas."""
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+"""The three arguments of an ASGI application."""
 
 FHIR_CONTENT_TYPE: Final = b"application/fhir+json; charset=utf-8"
 
@@ -26,8 +31,11 @@ FHIR_CONTENT_TYPE: Final = b"application/fhir+json; charset=utf-8"
 @dataclass(frozen=True, slots=True)
 class Caller:
     """
-    Who calls: as whom it reads, None when it does not; which client it is, None when it did not say; the serial number
-    and the subject of the certificate that its token was given for; why it is known and not served, None when it is.
+    Who sent a request.
+
+    `viewer` says what the caller may read, None when it does not read. `client` is None without a
+    token. `certificate` holds the serial number and the subject of the certificate that the token
+    was issued for. `refusal` says why a client that was identified is not served.
     """
 
     viewer: Viewer | None = None
@@ -37,15 +45,16 @@ class Caller:
 
 
 NOBODY: Final = Caller()
-"""Who calls what is open to all."""
+"""The caller of an open route."""
 
 
 @dataclass(slots=True)
 class Service:
     """
-    What the routes answer from; the directory is there once it is loaded, and nobody is served while stopping.
+    What the routes answer from.
 
-    `anonymous` is who calls without a token, None when nobody may.
+    `anonymous` is the caller without a token, None when a token is required. `opened` is None until
+    the directory is open. No request is served once `stopping` is set.
     """
 
     settings: Settings
@@ -68,16 +77,17 @@ class Service:
 
     @property
     def is_untraceable(self) -> bool:
-        """Whether what is answered now might leave no trace."""
+        """Whether the audit trail cannot be written at present."""
         return self.journal is not None and self.journal.is_failing
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Request:
     """
-    A request that found its route; repeated headers are joined by commas, their names in lower case.
+    A request whose route is known.
 
-    `certificate` is the one that the client showed, as DER, where it is looked at.
+    `segments` are the parts of its path below the mount point, `pairs` its parameters in order.
+    `certificate` is the client certificate as DER, on routes that check it.
     """
 
     segments: tuple[str, ...]
@@ -90,18 +100,31 @@ class Call:
 
     def header(self, name: bytes) -> str | None:
         """The value of a header."""
-        value = self.headers.get(name)
-        return None if value is None else value.decode("latin-1")
+        return header_text(self.headers, name)
+
+
+def headers_by_name(raw: Iterable[Header]) -> Headers:
+    """The headers by name; the values of a repeated one are joined by commas (RFC 9110)."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in raw:
+        headers[name] = headers[name] + b", " + value if name in headers else value
+    return headers
+
+
+def header_text(headers: Headers, name: bytes) -> str | None:
+    """The value of a header as text."""
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
 
 
 @dataclass(slots=True)
-class Reply:
+class Response:
     """
-    An answer before it is coded for the way.
+    A response before its body is compressed.
 
-    The rest is for the log and the audit trail: `total` counts every match, `matches` and `included` the resources in
-    the body, `withheld` those of which the access policy took something away; `pairs` are the parameters that were
-    asked, None when they could not be read; `caller` is who called.
+    The last fields are for the log and the audit trail: `total` counts every match, `matches` and
+    `included` the resources in the body, `withheld` those from which the access policy removed
+    something. `pairs` are the parameters of the request, None when they could not be read.
     """
 
     status: int
@@ -113,47 +136,48 @@ class Reply:
     included: int = 0
     withheld: int = 0
     pairs: Sequence[tuple[str, str]] | None = None
-    # Directory data is personal: no shared cache keeps it, and a private one asks again.
+    # Directory data is personal: shared caches must not keep it, private ones must revalidate it.
     cache_control: bytes = b"private, no-cache"
     caller: Caller | None = None
 
 
-def outcome_of(error: RorError, language: str) -> Reply:
-    """The reply to a request that is refused: an OperationOutcome."""
-    return Reply(error.status, wire.operation_outcome([error], language))
+def outcome_response(error: RorError, language: str) -> Response:
+    """The response that reports an error as an OperationOutcome."""
+    return Response(error.status, wire.operation_outcome([error], language))
 
 
 def retry_after(error: TooManyCalls) -> Header:
-    """The header that says when to call again."""
+    """The header that says when the client may try again."""
     return b"retry-after", b"%d" % error.retry_after_s
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """
-    A line of the route table.
+    A row of the route table.
 
-    `path` is below a mount point, its variable parts between brackets. `methods` are those offered; a route without any
-    is an interaction of FHIR that is recognised, to be refused by name. `parameters` are those that mean something,
-    None when the answer itself decides. An open route answers everybody; on the others, `announced` says what is wanted
-    of the headers by which clients announce themselves. One that `is_for_operators` answers addresses that the settings
-    name. Where one `authenticates`, clients prove who they are: by their
-    certificate and a form, nothing of which may be in the address. `refused` tells what goes wrong.
+    `path` is below a mount point, with its variable parts in brackets. `methods` are those offered;
+    a route without methods is a FHIR interaction that the server recognises and refuses by name.
+    `parameters` are those the route accepts, None when `answer` checks them. An open route needs no
+    token; on the others, `announced` says whether the `Ror-*` headers are required or refused.
+    `is_for_operators` limits a route to the addresses of `metrics_readers`. On a route that
+    `authenticates`, clients send a certificate or a form, and the address must hold no parameter.
+    `refused` turns an error into a response.
     """
 
     path: str
     interaction: str
     methods: tuple[str, ...] = ()
-    answer: Callable[[Service, Call], Reply] | None = None
+    answer: Callable[[Service, Request], Response] | None = None
     parameters: frozenset[str] | None = frozenset()
     is_open: bool = False
     is_for_operators: bool = False
     announced: Rule = Rule.REQUIRED
     authenticates: bool = False
-    refused: Callable[[RorError, str], Reply] = outcome_of
+    refused: Callable[[RorError, str], Response] = outcome_response
     parts: tuple[str, ...] = field(init=False)
     is_traced: bool = field(init=False)
-    """Whether what is answered there leaves a line in the audit trail."""
+    """Whether the audit trail records the requests to this route."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", tuple(part for part in self.path.split("/") if part))
@@ -167,10 +191,10 @@ class Route:
 
 class Exchange(msgspec.Struct, frozen=True, gc=False):
     """
-    A request and its reply, whose body is gone.
+    A request and its response, without the body.
 
-    `route` is None when there was none; `seconds` is how long the answer took, `sent` how many bytes of a body went
-    out, `at` when it was over, in nanoseconds since the epoch.
+    `route` is None for an unknown address; `seconds` is the duration, `sent` the number of bytes of
+    the body, `at` the end of the response in nanoseconds since the epoch.
     """
 
     route: Route | None
@@ -179,7 +203,7 @@ class Exchange(msgspec.Struct, frozen=True, gc=False):
     query: bytes
     headers: Headers
     request_id: str
-    reply: Reply
+    response: Response
     seconds: float
     sent: int
     at: int

@@ -1,14 +1,12 @@
 """
-What a client and the server agree on: format, coding of the body, handling of what is not understood, freshness.
+Content negotiation: the format, the coding of the body, and the preferences of the client.
 
-Each function reads a header or a parameter and says what to do; none sees a request. Headers repeated by
-a client arrive joined by commas. Sources: FHIR R4, http.html; RFC 9110; RFC 7240; docs/http.md#requests.
+Each function reads one header or parameter. The values of a repeated header arrive joined by
+commas. Sources: FHIR R4, http.html; RFC 9110; RFC 7240; docs/http.md#requests.
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
@@ -24,7 +22,6 @@ FHIR_VERSIONS: Final = frozenset({"4.0", "4.0.1"})
 
 FORM: Final = "application/x-www-form-urlencoded"
 Coding = Literal["identity", "gzip", "zstd"]
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 # --- format ----------------------------------------------------------------------------------------------------------
@@ -154,52 +151,6 @@ def preferences(prefer: str | None) -> Preferences:
         explain = explain or name.strip().lower() == "ror-explain"
     lenient = "lenient" in handling and "strict" not in handling
     return Preferences(lenient, "independent-criteria" in handling, explain)
-
-
-# --- freshness -------------------------------------------------------------------------------------------------------
-
-
-def is_fresh(
-    if_none_match: str | None,
-    if_modified_since: str | None,
-    etag: str,
-    last_updated: int | None = None,
-) -> bool:
-    """
-    Whether what the client holds is what it would get; `last_updated` is in microseconds since the epoch.
-
-    An ETag, when sent, decides alone; a date that cannot be read is ignored. Source: RFC 9110, section 13.
-    """
-    if if_none_match is not None:
-        tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-        return "*" in tags or etag.removeprefix("W/") in tags
-    if if_modified_since is None or last_updated is None:
-        return False
-    try:
-        since = parsedate_to_datetime(if_modified_since)
-        if since.tzinfo is None:
-            since = since.replace(tzinfo=UTC)
-        # HTTP dates have whole seconds.
-        return last_updated // 1_000_000 <= int(since.timestamp())
-    except (ValueError, OverflowError):
-        return False
-
-
-_FIRST_S: Final = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(seconds=1)
-_LAST_S: Final = (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - EPOCH) // timedelta(seconds=1)
-
-
-@lru_cache(maxsize=4096)
-def http_date(seconds: int) -> str:
-    """
-    The HTTP date of seconds since the epoch; the nearest there is, when an offset leads out of the years 1 to 9999.
-
-    >>> http_date(0)
-    'Thu, 01 Jan 1970 00:00:00 GMT'
-    """
-    return format_datetime(
-        EPOCH + timedelta(seconds=min(max(seconds, _FIRST_S), _LAST_S)), usegmt=True
-    )
 
 
 # --- lists with weights ----------------------------------------------------------------------------------------------

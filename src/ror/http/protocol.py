@@ -15,8 +15,8 @@ from urllib.parse import quote_from_bytes
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ror.errors import AddressTooLong, InvalidRequest, RorError
-from ror.http.door import Door, HeadersTooLarge
-from ror.http.refusing import RequestTooSlow
+from ror.http.application import Application
+from ror.http.error_responses import HeadersTooLarge, RequestTooSlow
 from ror.http.tls import peer_chain
 from ror.resources.bundles import Pieces
 
@@ -66,10 +66,10 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        door = self.config.loaded_app
-        assert isinstance(door, Door)
-        self._door = door
-        settings = door.service.settings
+        application = self.config.loaded_app
+        assert isinstance(application, Application)
+        self._application = application
+        settings = application.service.settings
         self._max_url = min(settings.max_url_kb * 1_024, PARSER_MAX_URL)
         self._limit_s = settings.request_timeout_s
         self._is_reading_head = False
@@ -173,7 +173,9 @@ class Protocol(HttpToolsProtocol):
 
     def _oversized(self) -> RorError:
         if len(self.url) > self._max_url:
-            return AddressTooLong("http.url-too-long", limit=self._door.service.settings.max_url_kb)
+            return AddressTooLong(
+                "http.url-too-long", limit=self._application.service.settings.max_url_kb
+            )
         return HeadersTooLarge("http.headers-too-large", limit=MAX_HEADERS // 1_024)
 
     def _refuse(self, error: RorError) -> None:
@@ -190,13 +192,13 @@ class Protocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         if cycle is None or cycle.response_complete or not cycle.response_started:
-            reply, headers = self._door.refused(error, self.headers or ())
-            own = ((b"content-length", b"%d" % len(reply.body)), (b"connection", b"close"))
+            response, headers = self._application.refuse(error, self.headers or ())
+            own = ((b"content-length", b"%d" % len(response.body)), (b"connection", b"close"))
             lines = [
                 b"%b: %b\r\n" % one for one in (*self.server_state.default_headers, *headers, *own)
             ]
             self.transport.write(
-                b"".join((STATUS_LINE[reply.status], *lines, b"\r\n", bytes(reply.body)))
+                b"".join((STATUS_LINE[response.status], *lines, b"\r\n", bytes(response.body)))
             )
         self.transport.close()
 

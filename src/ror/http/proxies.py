@@ -1,9 +1,9 @@
 """
-What stands between a client and the server: which proxies are believed, and the client certificate that one passes on.
+Trusted proxies: the address of the client, the origin it used, and its certificate.
 
-A proxy that ends TLS says in a header which certificate the client showed: RFC 9440 (`Client-Cert`), or the escaped PEM
-of nginx, or plain base64 of HAProxy. The header is believed from trusted proxies alone; from anybody else it is an
-attempt to pass for another, and the request is refused.
+A proxy that ends TLS passes the client certificate on in a header: `Client-Cert` of RFC 9440, the
+escaped PEM of nginx, or the base64 of HAProxy. Only trusted proxies may send that header; from
+anybody else it is an attempt at impersonation, and the request is refused.
 """
 
 import binascii
@@ -19,20 +19,23 @@ from urllib.parse import unquote_to_bytes
 from cryptography import x509
 
 from ror.errors import InvalidRequest
+from ror.http.addresses import is_host
+from ror.http.exchange import header_text
 from ror.settings import Settings
 
 Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
 _PASSING_ON: Final = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
-"""The headers by which proxies say that a request is another's."""
+"""The headers that proxies add to the requests they pass on."""
 
 _ARMOUR: Final = re.compile(rb"-----(?:BEGIN|END) CERTIFICATE-----|[\s:]")
 
 
 class Proxies:
-    """The proxies that the settings trust, and the header in which they pass a client certificate on."""
+    """The proxies that the settings trust."""
 
     def __init__(self, settings: Settings) -> None:
+        self._public_url = settings.public_url
         self._trusted = networks(settings.trusted_proxies)
         self._header = (settings.client_certificate_header or "").lower().encode("ascii")
         self._is_trusted_address = lru_cache(maxsize=4096)(
@@ -40,32 +43,31 @@ class Proxies:
         )
 
     def is_trusted(self, scope: Mapping[str, Any]) -> bool:
-        """Whether a request was passed on by a proxy that is believed."""
+        """Whether a trusted proxy passed the request on."""
         return bool(self._trusted and scope["client"]) and self._is_trusted_address(
             scope["client"][0]
         )
 
     def check(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> None:
-        """Nothing, unless somebody else than a trusted proxy says which certificate was shown: InvalidRequest."""
+        """Raises InvalidRequest when an untrusted client sends the certificate header."""
         if self._header and self._header in headers and not self.is_trusted(scope):
             raise InvalidRequest("http.certificate-from-a-stranger", header=self._header.decode())
 
     def address(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
-        """Where a request comes from: as the trusted proxy that passed it on says, else the other end of the line."""
-        # The last value is the one that the trusted proxy itself wrote.
-        forwarded = headers.get(b"x-forwarded-for", b"").rpartition(b",")[2].strip()
+        """The address of the client: the one that a trusted proxy names, else the peer's."""
+        forwarded = _last_value(headers, b"x-forwarded-for")
         if forwarded and self.is_trusted(scope):
-            return forwarded.decode("latin-1")
+            return forwarded
         return scope["client"][0] if scope["client"] else ""
 
     def client_certificate(
         self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]
     ) -> bytes | None:
         """
-        The certificate that the client showed, as DER: to the proxy that says so, else on the connection itself.
+        The client certificate as DER: the one in the proxy's header, else that of the connection.
 
-        A trusted proxy that says nothing had none: what is on its connection is its own. Raises InvalidRequest when the
-        header cannot be read.
+        A certificate on the connection of a trusted proxy is the proxy's own and is ignored.
+        Raises InvalidRequest when the header cannot be read.
         """
         if self._header and self.is_trusted(scope):
             value = headers.get(self._header, b"").strip()
@@ -74,37 +76,63 @@ class Proxies:
         return ssl.PEM_cert_to_DER_cert(chain[0]) if chain else None
 
     def is_passed_on(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> bool:
-        """Whether a proxy that is not believed says that it passes a request on: nobody knows where that comes from."""
+        """Whether an untrusted proxy passed the request on: the client's address is unknown."""
         return not headers.keys().isdisjoint(_PASSING_ON) and not self.is_trusted(scope)
+
+    def origin(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
+        """
+        The scheme and host that links begin with: `public_url`, else what the client used.
+
+        Raises InvalidRequest when the host is neither a name nor an address.
+        """
+        if self._public_url is not None:
+            return self._public_url
+        scheme, host = scope["scheme"], header_text(headers, b"host")
+        if self.is_trusted(scope):
+            proto = _last_value(headers, b"x-forwarded-proto")
+            scheme = proto if proto in ("http", "https") else scheme
+            host = _last_value(headers, b"x-forwarded-host") or host
+        if not host:
+            # Only HTTP/1.0 may leave it out.
+            address, port = scope["server"]
+            host = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        if not is_host(host):
+            raise InvalidRequest("http.bad-host", host=host[:100])
+        return f"{scheme}://{host}"
+
+
+def _last_value(headers: Mapping[bytes, bytes], name: bytes) -> str:
+    """The last value of a header: the one that the trusted proxy itself wrote."""
+    return (header_text(headers, name) or "").rpartition(",")[2].strip()
 
 
 def networks(texts: Iterable[str]) -> Networks:
-    """The networks that a setting names, addresses or ranges."""
-    return tuple(ipaddress.ip_network(one, strict=False) for one in texts)
+    """The networks of a setting, written as addresses or ranges."""
+    return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
 
-def is_in(address: str, among: Networks) -> bool:
-    """Whether an address is in one of these networks; no text that is no address is."""
+def is_in(address: str, ranges: Networks) -> bool:
+    """Whether a text is an address in one of these networks."""
     try:
-        found = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    # An IPv4 caller of an IPv6 socket is known by either.
-    known = (found, getattr(found, "ipv4_mapped", None))
-    return any(one in network for network in among for one in known if one is not None)
+    # An IPv4 client of an IPv6 socket matches networks of either version.
+    forms = [parsed, getattr(parsed, "ipv4_mapped", None)]
+    return any(form in network for network in ranges for form in forms if form is not None)
 
 
 def _decoded(value: bytes) -> bytes:
-    """The certificate of a header, in any of the forms that proxies give it."""
+    """The certificate in a header, in any of the forms that proxies use."""
     try:
-        # Escaped or not, armoured or not, between colons or not: what is left is base64.
+        # Without escapes, armour and colons, what is left is base64.
         return b64decode(_ARMOUR.sub(b"", unquote_to_bytes(value)), validate=True)
     except binascii.Error:
         raise InvalidRequest("oauth.bad-certificate") from None
 
 
 def certificate_of(der: bytes) -> x509.Certificate:
-    """The certificate that these bytes are. Raises InvalidRequest when they are none."""
+    """The certificate of DER bytes. Raises InvalidRequest when they hold none."""
     try:
         return x509.load_der_x509_certificate(der)
     except ValueError:

@@ -1,11 +1,10 @@
 """
 The route table, and the answer of each route.
 
-The door matches, checks and translates; what is here only asks the rooms below and wraps what they give. The
-CapabilityStatement lists the interactions of this very table.
+`dispatch.py` checks the requests; the functions here call the rooms below and wrap what they
+return. The CapabilityStatement lists the interactions of this table.
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,9 +17,9 @@ from ror.access import Viewer
 from ror.directory import reading as interactions
 from ror.directory.capability import capability_statement
 from ror.errors import MethodNotAllowed, NotFound, UnknownRoute
-from ror.http import negotiation
+from ror.http import etags, negotiation
 from ror.http.authorisation import AUTHORISATION_ROUTES
-from ror.http.exchange import Call, Header, Reply, Route, Service
+from ror.http.exchange import Header, Request, Response, Route, Service
 from ror.messages import closest
 from ror.observability import CONTENT_TYPE
 from ror.resources import bundles as wire
@@ -40,45 +39,45 @@ _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 # --- answers ---------------------------------------------------------------------------------------------------------
 
 
-def _metadata(service: Service, call: Call) -> Reply:
+def _metadata(service: Service, request: Request) -> Response:
     """The CapabilityStatement, the same for everybody."""
     body, etag = _statement(
-        call.base_url, service.since, service.settings.anonymous_profile, call.language
+        request.base_url, service.since, service.settings.anonymous_profile, request.language
     )
     headers = ((b"etag", etag.encode()),)
-    if negotiation.is_fresh(call.header(b"if-none-match"), None, etag):
-        return Reply(304, headers=headers)
-    return Reply(200, body, headers)
+    if etags.is_fresh(request.header(b"if-none-match"), None, etag):
+        return Response(304, headers=headers)
+    return Response(200, body, headers)
 
 
 @lru_cache(maxsize=64)
 def _statement(base_url: str, since: str, profile: int | None, language: str) -> tuple[bytes, str]:
     body = capability_statement(base_url, VERSION, OFFERED, since, profile, language)
-    return body, f'W/"{hashlib.sha256(body).hexdigest()[:16]}"'
+    return body, etags.etag_of_content(body)
 
 
-def _read(service: Service, call: Call) -> Reply:
+def _read(service: Service, request: Request) -> Response:
     """A resource, or 304 when the client has it already."""
-    resource_type, resource_id = call.segments
+    resource_type, resource_id = request.segments
     if not _ID.fullmatch(resource_id):
         raise NotFound("http.not-an-id", id=resource_id[:100])
-    directory, viewer = service.directory, _viewer(call)
+    directory, viewer = service.directory, _viewer(request)
     # A read shows what is committed, also before the index knows of it.
     index, view = directory.index, directory.index.view
-    asked = (resource_type, resource_id, *call.pairs, viewer.sight)
+    asked = (resource_type, resource_id, *request.pairs, viewer.sight)
     found = directory.answers.given(view, asked) if index.is_up_to_date(view) else None
     if not isinstance(found, _Representation):
-        found = _represented(directory, viewer, resource_type, resource_id, call.pairs)
+        found = _represented(directory, viewer, resource_type, resource_id, request.pairs)
         if index.view is view:
             directory.answers.keep(view, asked, found)
     # What is taken away may change without the resource, and be given back: only the tag tells.
     held, since = (
-        call.header(b"if-none-match"),
-        call.header(b"if-modified-since") if viewer.sees_everything else None,
+        request.header(b"if-none-match"),
+        request.header(b"if-modified-since") if viewer.sees_everything else None,
     )
-    if negotiation.is_fresh(held, since, found.etag, found.last_updated):
-        return Reply(304, headers=found.headers)
-    return Reply(200, found.body, found.headers, matches=1, withheld=int(found.is_cut))
+    if etags.is_fresh(held, since, found.etag, found.last_updated):
+        return Response(304, headers=found.headers)
+    return Response(200, found.body, found.headers, matches=1, withheld=int(found.is_cut))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,41 +107,36 @@ def _represented(
     )
     subset = subset_asked(resource_type, pairs)
     body = subsetted(found.body, resource_type, subset) if subset else found.body
-    etag = _etag(found.version, body if is_cut or subset else None)
+    etag = etags.etag_of_version(found.version, body if is_cut or subset else None)
     headers = (
         (b"etag", etag.encode()),
-        (b"last-modified", negotiation.http_date(found.last_updated // 1_000_000).encode()),
+        (b"last-modified", etags.http_date(found.last_updated // 1_000_000).encode()),
     )
     return _Representation(body, is_cut, etag, found.last_updated, headers)
 
 
-def _etag(version: int, part: bytes | None) -> str:
-    """
-    The tag of a representation: the version and, for a part of the resource, what is in it.
-
-    A part is another representation: its tag matches neither the whole nor, in a write, the current version. It is the
-    same for all who are given the same, whoever they are and whatever else they may see.
-    """
-    return (
-        f'W/"{version}"'
-        if part is None
-        else f'W/"{version}-{hashlib.blake2b(part, digest_size=8).hexdigest()}"'
-    )
-
-
-def _search(service: Service, call: Call) -> Reply:
+def _search(service: Service, request: Request) -> Response:
     """A page of a search."""
-    viewer = _viewer(call)
-    wanted = negotiation.preferences(call.header(b"prefer"))
+    viewer = _viewer(request)
+    wanted = negotiation.preferences(request.header(b"prefer"))
     directory = service.directory
     directory.index.see_for(viewer)
     view = directory.index.view
-    asked = (*call.segments, *call.pairs, wanted, call.base_url, call.language, viewer.sight)
+    asked = (
+        *request.segments,
+        *request.pairs,
+        wanted,
+        request.base_url,
+        request.language,
+        viewer.sight,
+    )
     kept = directory.answers.given(view, asked)
     if isinstance(kept, searching.Answer):
         answer, pieces = kept, wire.renamed(kept.pieces, searching.new_id())
     else:
-        found = kept if isinstance(kept, Found) else _found(directory, view, viewer, call, wanted)
+        found = (
+            kept if isinstance(kept, Found) else _found(directory, view, viewer, request, wanted)
+        )
         answer = searching.answer(found, directory.bodies)
         pieces = answer.pieces
         if found is not kept:
@@ -150,7 +144,7 @@ def _search(service: Service, call: Call) -> Reply:
     applied: tuple[Header, ...] = (
         ((b"preference-applied", wanted.applied.encode()),) if wanted.applied else ()
     )
-    return Reply(
+    return Response(
         200,
         pieces,
         applied,
@@ -162,36 +156,42 @@ def _search(service: Service, call: Call) -> Reply:
 
 
 def _found(
-    directory: Directory, view: View, viewer: Viewer, call: Call, wanted: negotiation.Preferences
+    directory: Directory,
+    view: View,
+    viewer: Viewer,
+    request: Request,
+    wanted: negotiation.Preferences,
 ) -> Found:
     """What a search finds on a view."""
-    pairs = directory.seal.opened_in(call.pairs)
-    request = parse(call.segments[0], pairs, lenient=wanted.lenient, independent=wanted.independent)
+    pairs = directory.seal.opened_in(request.pairs)
+    search = parse(
+        request.segments[0], pairs, lenient=wanted.lenient, independent=wanted.independent
+    )
     if wanted.explain:
-        request = replace(request, explain=True)
+        search = replace(search, explain=True)
     ceiling, close = directory.settings.max_included, directory.seal.closed
-    return find(view, viewer, request, call.base_url, call.language, ceiling, close)
+    return find(view, viewer, search, request.base_url, request.language, ceiling, close)
 
 
-def _welcome(service: Service, call: Call) -> Reply:
+def _welcome(service: Service, request: Request) -> Response:
     """Where to begin, for whoever asks the root."""
-    told = messages.text("http.welcome", call.language, metadata=f"{call.base_url}/metadata")
-    return Reply(200, wire.outcome([wire.Issue("information", "informational", told)]))
+    told = messages.text("http.welcome", request.language, metadata=f"{request.base_url}/metadata")
+    return Response(200, wire.outcome([wire.Issue("information", "informational", told)]))
 
 
-def _viewer(call: Call) -> Viewer:
-    assert call.caller.viewer is not None, "the door refuses those who do not read"
-    return call.caller.viewer
+def _viewer(request: Request) -> Viewer:
+    assert request.caller.viewer is not None, "dispatch refuses callers who do not read"
+    return request.caller.viewer
 
 
 # --- the service itself ----------------------------------------------------------------------------------------------
 
 
-def _live(service: Service, call: Call) -> Reply:
+def _live(service: Service, request: Request) -> Response:
     return _state(200, "live")
 
 
-def _ready(service: Service, call: Call) -> Reply:
+def _ready(service: Service, request: Request) -> Response:
     if service.stopping:
         return _state(503, "stopping")
     if service.is_untraceable:
@@ -199,13 +199,13 @@ def _ready(service: Service, call: Call) -> Reply:
     return _state(200, "ready") if service.opened else _state(503, "starting")
 
 
-def _state(status: int, state: str) -> Reply:
-    return Reply(status, f'{{"status":"{state}"}}'.encode(), content_type=b"application/json")
+def _state(status: int, state: str) -> Response:
+    return Response(status, f'{{"status":"{state}"}}'.encode(), content_type=b"application/json")
 
 
-def _metrics(service: Service, call: Call) -> Reply:
+def _metrics(service: Service, request: Request) -> Response:
     report_directory(service)
-    return Reply(200, service.metrics.exposition(), content_type=CONTENT_TYPE.encode())
+    return Response(200, service.metrics.exposition(), content_type=CONTENT_TYPE.encode())
 
 
 def report_directory(service: Service) -> None:

@@ -24,7 +24,7 @@ from uvicorn.supervisors import Multiprocess
 from ror import messages
 from ror import settings as settings_room
 from ror.errors import UsageError
-from ror.http.door import Door
+from ror.http.application import Application
 from ror.http.memory import keep_what_is_freed
 from ror.http.protocol import Protocol
 from ror.http.routes import VERSION
@@ -37,21 +37,21 @@ KEEP_ALIVE_S = 75
 """How long an idle connection is kept: longer than a proxy in front keeps it, so that it never reuses a dead one."""
 
 
-def create_app() -> Door:
+def create_app() -> Application:
     """The application of a worker process, set as the environment says; it ends when it cannot open its directory."""
     settings = settings_room.load(environment=os.environ)
     log = _log(settings)
     adopt_library_logs(log)
     keep_what_is_freed()
-    door = Door(settings, log, is_worker=True)
+    application = Application(settings, log, is_worker=True)
 
     def give_up(problem: Exception) -> None:
         log.failure("open", problem)
         # The supervisor starts another worker, which may have more luck with a database that was away.
         signal.raise_signal(signal.SIGTERM)
 
-    door.on_failure = give_up
-    return door
+    application.lifespan.on_failure = give_up
+    return application
 
 
 def serve(settings: Settings) -> None:
@@ -77,17 +77,20 @@ class _Server(uvicorn.Server):
     """The server of one process, which stops when the directory cannot be opened."""
 
     def __init__(
-        self, config: uvicorn.Config, door: Door, announce: Callable[[Directory], None]
+        self,
+        config: uvicorn.Config,
+        application: Application,
+        announce: Callable[[Directory], None],
     ) -> None:
         super().__init__(config)
         self.problem: Exception | None = None
-        self._door = door
-        door.on_open = announce
-        door.on_failure = self._give_up
+        self._application = application
+        application.lifespan.on_open = announce
+        application.lifespan.on_failure = self._give_up
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop, and tell those who ask meanwhile that nobody more will be served."""
-        self._door.service.stopping = True
+        self._application.service.stopping = True
         super().handle_exit(sig, frame)
 
     def _give_up(self, problem: Exception) -> None:
@@ -97,9 +100,11 @@ class _Server(uvicorn.Server):
 
 def _serve_here(settings: Settings, log: Log, listener: socket.socket) -> None:
     keep_what_is_freed()
-    door, url = Door(settings, log), _url(settings, listener)
+    application, url = Application(settings, log), _url(settings, listener)
     server = _Server(
-        uvicorn_config(settings, door), door, lambda directory: _announce(log, directory, url)
+        uvicorn_config(settings, application),
+        application,
+        lambda directory: _announce(log, directory, url),
     )
     # uvicorn raises the signal again once it has stopped, to die of it; we have things left to say.
     with _ignoring(signal.SIGTERM, signal.SIGINT):
@@ -127,8 +132,8 @@ def _serve_with_workers(settings: Settings, log: Log, listener: socket.socket) -
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def uvicorn_config(settings: Settings, app: Door | str) -> uvicorn.Config:
-    """How uvicorn serves a door, or the one that the function of this name makes."""
+def uvicorn_config(settings: Settings, app: Application | str) -> uvicorn.Config:
+    """How uvicorn serves an application, or the one that the function of this name makes."""
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),

@@ -85,20 +85,20 @@ class Tracer:
 
     def _told(self, over: Exchange) -> Brief:
         """The record of a call."""
-        route, reply, pairs = over.route, over.reply, over.reply.pairs
+        route, response, pairs = over.route, over.response, over.response.pairs
         path, query = over.path.decode("latin-1"), over.query
         return Brief(
             instant(over.at),
             over.request_id,
-            path if reply.status == _FOUND else self._path(route, path),
-            reply.status,
+            path if response.status == _FOUND else self._path(route, path),
+            response.status,
             int(over.seconds * 1e6),
             self._query(path, query, pairs) if pairs or query else (),
-            reply.total,
-            reply.matches,
-            reply.included,
-            reply.withheld,
-            client=self._in_common(route, over.method, over.headers, reply.caller or NOBODY),
+            response.total,
+            response.matches,
+            response.included,
+            response.withheld,
+            client=self._in_common(route, over.method, over.headers, response.caller or NOBODY),
         )
 
     def _path(self, route: Route | None, path: str) -> str:

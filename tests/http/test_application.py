@@ -1,4 +1,4 @@
-"""What a FHIR client sees through the door of a running server."""
+"""What a FHIR client sees of a running server."""
 
 import gzip
 import json
@@ -384,7 +384,7 @@ def test_without_anonymous_profile_what_is_not_data_stays_open(closed_server: Se
 # --- capability statement --------------------------------------------------------------------------------------------
 
 
-def test_the_capability_statement_lists_what_the_door_does(server: Server):
+def test_the_capability_statement_lists_what_the_server_does(server: Server):
     answer = server.get("/fhir/metadata?_format=json")
     statement = answer.json
     (rest,) = statement["rest"]
