@@ -31,7 +31,7 @@ from ror.settings import Settings
 from ror.store import open_store
 from ror.store.contract import Draft, Store
 
-NOW = 1_780_000_000_000_000
+NOW = 1_790_000_000_000_000
 """The instant of the imports that tests make, in microseconds."""
 START_S = 30.0
 """A server that takes longer to answer is taken for broken; shared machines are slow at times."""

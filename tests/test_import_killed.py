@@ -25,7 +25,7 @@ from ror.store import open_store
 from tests.waiting import until
 
 RESOURCES = 3_000
-NOW = 1_780_000_000_000_000
+NOW = 1_790_000_000_000_000
 
 IMPORT = """
 import sys

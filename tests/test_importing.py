@@ -21,12 +21,22 @@ from ror.store import open_store
 from ror.store.contract import Draft
 from tests.conftest import small_directory
 
-NOW = 1_780_000_000_123_456
+NOW = 1_790_000_000_123_456
 """The instant of these imports, in microseconds."""
 
 
 def organization(identity="1", **others):
     return {"resourceType": "Organization", "id": identity, "name": f"CHU {identity}", **others}
+
+
+def with_contained(count):
+    """Contained resources of a type that has no table here, which is a warning for each, and references to them."""
+    contained = [{"resourceType": "Patient", "id": str(number)} for number in range(count)]
+    references = [
+        {"url": "https://example.org/member", "valueReference": {"reference": f"#{number}"}}
+        for number in range(count)
+    ]
+    return {"contained": contained, "extension": references}
 
 
 def as_json(*resources):
@@ -256,6 +266,43 @@ def test_a_path_with_nothing_to_read_is_refused_before_anything_is_kept(
             id="inside an entry",
         ),
         pytest.param(
+            b'{"resourceType":"Organization","id":"1","extension":[{"url":"u","valueCode":"a"}],'
+            b'"name":"CHU","extension":[{"url":"u","valueCode":"b"}]}\n',
+            2,
+            "Organization.extension",
+            "import.repeated-name",
+            id="a name that stands twice",
+        ),
+        pytest.param(
+            b'{"resourceType":"Organization","id":"1","name":"\\u0022","alias":["a"],'
+            b'"contact":[{"name":{"text":"a"}},{"name":{"text":"a","te\\u0078t":"b"}}]}\n',
+            2,
+            "Organization.contact[1].name.text",
+            "import.repeated-name",
+            id="a name that stands twice, deep inside, written in two ways",
+        ),
+        pytest.param(
+            as_json(organization(meta={"lastUpdated": "2999-01-01T00:00:00Z"})),
+            2,
+            "Organization.meta.lastUpdated",
+            "import.future",
+            id="an instant in the future",
+        ),
+        pytest.param(
+            as_json({**organization(type="nonsense"), **with_contained(200)}),
+            2,
+            "Organization.type",
+            "validation.expected-array",
+            id="an error after as many warnings as are reported",
+        ),
+        pytest.param(
+            as_json({"resourceType": "Organization", "id": "1", **with_contained(1)}),
+            2,
+            "Organization",
+            "validation.org-1",
+            id="an error beside a warning",
+        ),
+        pytest.param(
             as_json({"resourceType": "Bundle", "entry": {"a": 1}}),
             2,
             "Bundle",
@@ -350,7 +397,7 @@ def test_a_resource_without_instant_takes_that_of_the_import_once(store, given):
 
     assert counts(report) == (0, 0, 1, 0)
     assert body(store) == before
-    assert json.loads(before)["meta"] == {"lastUpdated": "2026-05-28T20:26:40.123+00:00"}
+    assert json.loads(before)["meta"] == {"lastUpdated": "2026-09-21T14:13:20.123+00:00"}
     assert store.read("Organization", "1").last_updated == NOW - NOW % 1000
 
 

@@ -640,6 +640,29 @@ def test_a_flood_of_mistakes_is_cut():
     assert len(validate(organization(alias=[""] * 10_000))) == MOST_ISSUES
 
 
+def errors_of(resource):
+    return [
+        (one.path, one.key.split(".")[1]) for one in validate(resource) if one.severity == "error"
+    ]
+
+
+@pytest.mark.parametrize("count", [1, MOST_ISSUES, 2 * MOST_ISSUES])
+def test_warnings_hide_no_error_and_suspend_no_invariant(count):
+    unnamed = {
+        "resourceType": "Organization",
+        # A type without a table here: a warning for each.
+        "contained": [{"resourceType": "Patient", "id": str(number)} for number in range(count)],
+        "extension": [
+            {"url": "https://example.org/e", "valueReference": {"reference": f"#{number}"}}
+            for number in range(count)
+        ],
+    }
+
+    assert errors_of({**unnamed, "name": "CHU"}) == []
+    assert errors_of(unnamed) == [("Organization", "org-1")]
+    assert errors_of({**unnamed, "type": "nonsense"}) == [("Organization.type", "expected-array")]
+
+
 def test_a_message_names_the_thing_the_value_and_what_would_work():
     [issue] = validate(location(status="open"))
 

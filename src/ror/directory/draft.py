@@ -1,10 +1,9 @@
 """
-One resource as it was given, to a draft ready to be kept or to the reasons for refusing it.
+One resource to a draft ready to be kept, or to every reason for refusing it.
 
-Pure, so that other processes can do it. The content is kept exactly: numbers keep their digits, and nothing is added
-but the instant of the import where `meta.lastUpdated` is missing. The order of members and the spaces between them mean
-nothing in JSON and are not kept. A member given twice counts once, with its last value, as JSON readers commonly do:
-the decoder does not tell, and one that does is several times slower.
+Pure, so that other processes can do it. The content is kept exactly: numbers keep their digits, and
+only a missing `meta.lastUpdated` is added. The order of members and the spaces between them mean
+nothing in JSON and are not kept.
 """
 
 import re
@@ -20,6 +19,7 @@ from ror.access.facts import own_facts
 from ror.access.misplaced import Misplaced, misplaced
 from ror.access.parts import Shades, apart, codes_in, laid_out, shades_of
 from ror.access.policy import name_of
+from ror.resources.repeated_names import drops_a_name, repeated_names
 from ror.resources.validation import Issue, validate
 from ror.search.index import extract
 from ror.search.language.values import covering, instant_text
@@ -28,6 +28,8 @@ from ror.standard.references import Reference
 from ror.store.contract import Draft, Packed
 
 _DIGEST_BYTES: Final = 16
+_CLOCKS_DIFFER: Final = 5 * 60 * 1_000_000
+"""How far in the future, in microseconds, an instant may be: the clocks of two machines differ."""
 _SHOWN: Final = 24
 """Characters quoted around the place where JSON breaks."""
 
@@ -46,44 +48,61 @@ class Refusal:
     line: int = 0
 
 
-def prepare(given: bytes | Mapping[str, Any], now: int) -> Draft | Refusal:
+def prepare(content: bytes | Mapping[str, Any], now: int) -> Draft | Refusal:
     """
-    The draft of a resource, given as JSON or decoded with `Decimal` for its numbers; `now` is in microseconds.
+    The draft of a resource, or the reasons for refusing it.
 
-    A resource without `meta.lastUpdated` was last updated `now`, to the millisecond. The digest is that of the content
-    as given, so that giving the same again later changes nothing.
+    `content` is JSON text, or a decoded resource whose numbers are int or `Decimal`. `now` is in
+    microseconds; a resource without `meta.lastUpdated` was last updated `now`, to the millisecond.
     """
-    if isinstance(given, bytes):
-        try:
-            return prepare(_decode(given), now)
-        except (
-            msgspec.DecodeError,
-            ArithmeticError,
-            RecursionError,
-            UnicodeDecodeError,
-        ) as problem:
-            return _not_json(given, problem)
-    issues = _issues(given)
+    if not isinstance(content, bytes):
+        return _draft_of(content, _encode_in_order(content), now)
+    try:
+        resource = _decode(content)
+        written = _encode_in_order(resource)
+        if drops_a_name(content, written):
+            return _repeated(resource_path(resource), repeated_names(content))
+        return _draft_of(resource, written, now)
+    except (msgspec.DecodeError, ArithmeticError, RecursionError, UnicodeDecodeError) as problem:
+        return _not_json(content, problem)
+
+
+def _draft_of(resource: object, written: bytes, now: int) -> Draft | Refusal:
+    """
+    The draft of a decoded resource; `written` is it as JSON, its members in alphabetical order.
+
+    The digest is that of the content as it came, so that the same content changes nothing later.
+    """
+    issues = _issues(resource)
     if issues:
         return Refusal(tuple(issues))
-    assert isinstance(given, Mapping)
-    written = _encode_in_order(given)
-    if astray := misplaced(given, written):
-        return Refusal(tuple(map(_misplaced, astray)))
+    assert isinstance(resource, Mapping)
+    if extensions := misplaced(resource, written):
+        return Refusal(tuple(map(_misplaced, extensions)))
     digest = blake2b(written, digest_size=_DIGEST_BYTES).digest()
-    meta = given.get("meta", {})
+    meta = resource.get("meta", {})
     try:
         if "lastUpdated" in meta:
             last_updated = covering(meta["lastUpdated"]).first
+            if last_updated > now + _CLOCKS_DIFFER:
+                return _refused(
+                    "value",
+                    f"{resource_path(resource)}.meta.lastUpdated",
+                    "import.future",
+                    value=meta["lastUpdated"],
+                    now=instant_text(now),
+                )
         else:
             last_updated = now - now % 1000
             meta = {**meta, "lastUpdated": instant_text(last_updated)}
-        # Bodies are found by their first two members when they are joined into bundles.
-        resource = {"resourceType": given["resourceType"], "id": given["id"], "meta": meta}
-        resource.update((name, value) for name, value in given.items() if name not in resource)
-        return drafted(resource, last_updated, digest)
+        # Bundles find the type and the id of a body by its first two members.
+        ordered = {"resourceType": resource["resourceType"], "id": resource["id"], "meta": meta}
+        ordered.update((name, value) for name, value in resource.items() if name not in ordered)
+        return drafted(ordered, last_updated, digest)
     except (ValueError, ArithmeticError) as problem:
-        return _refused("value", resource_path(given), "import.not-indexable", problem=str(problem))
+        return _refused(
+            "value", resource_path(resource), "import.not-indexable", problem=str(problem)
+        )
 
 
 def drafted(resource: Mapping[str, Any], last_updated: int, digest: bytes) -> Draft:
@@ -137,12 +156,20 @@ def prepare_all(
     """What becomes of each document, packed for a store; what was refused before stays so."""
     prepared = Prepared([], {})
     for place, one in enumerate(given):
-        outcome = one if isinstance(one, Refusal) else prepare(one, now)
+        outcome = one if isinstance(one, Refusal) else _prepared(one, now)
         if isinstance(outcome, Refusal):
             prepared.refused[place] = outcome
         else:
             prepared.ready.append(pack(outcome))
     return prepared
+
+
+def _prepared(content: bytes, now: int) -> Draft | Refusal:
+    """What `prepare` gives; a fault of this program refuses one document and not a whole import."""
+    try:
+        return prepare(content, now)
+    except Exception as fault:
+        return _refused("exception", "", "import.fault", problem=f"{type(fault).__name__}: {fault}")
 
 
 def resource_path(resource: object) -> str:
@@ -178,6 +205,13 @@ def _issues(resource: object) -> list[Issue]:
 
 def _misplaced(one: Misplaced) -> Issue:
     return _issue("extension", one.path, "import.misplaced", name=one.name, belongs=one.belongs)
+
+
+def _repeated(resource: str, paths: Sequence[str]) -> Refusal:
+    """The refusal of JSON in which names stand twice in one object."""
+    return Refusal(
+        tuple(_issue("structure", f"{resource}.{path}", "import.repeated-name") for path in paths)
+    )
 
 
 def _not_json(given: bytes, problem: Exception) -> Refusal:

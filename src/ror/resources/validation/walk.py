@@ -1,8 +1,8 @@
 """
 Everything that is wrong with a resource, each issue with its place: the slow and thorough half of validation.
 
-It follows the element tables of FHIR R4 from the resource down. A part that has an issue is not asked about its
-invariants, so that one mistake is told once.
+It follows the element tables of FHIR R4 from the resource down. The invariants of a part that has
+an error are not checked, so that one mistake is reported once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ror.standard.definitions import (
 )
 
 MOST_ISSUES: Final = 200
-"""Where the walk stops: whoever sends that many mistakes needs another kind of help."""
+"""The walk stops after this many errors, and reports at most this many warnings."""
 
 Severity = Literal["error", "warning"]
 
@@ -67,11 +67,11 @@ class Property:
 
 
 class TooManyIssues(Exception):
-    """Leaves the walk once `MOST_ISSUES` are found; nobody else sees it."""
+    """Leaves the walk after `MOST_ISSUES` errors; nobody else sees it."""
 
 
 def issues_of(resource: object) -> list[Issue]:
-    """Every issue of a resource, at most `MOST_ISSUES`; an empty list when there is none."""
+    """Every issue of a resource, at most `MOST_ISSUES` errors and as many warnings."""
     walk = _Walk()
     with suppress(TooManyIssues):
         walk.resource(resource)
@@ -94,14 +94,19 @@ class _Walk:
 
     def __init__(self) -> None:
         self.issues: list[Issue] = []
+        self._errors = 0
         self._contained: frozenset[str] = frozenset()
 
     def _add(
         self, code: str, path: str, key: str, *, severity: Severity = "error", **params: object
     ) -> None:
-        texts = {name: _shown(value) for name, value in params.items()}
-        self.issues.append(Issue(severity, code, path, f"validation.{key}", texts))
-        if len(self.issues) >= MOST_ISSUES:
+        is_error = severity == "error"
+        # Warnings never keep an error from being looked for: only errors end the walk.
+        if is_error or len(self.issues) - self._errors < MOST_ISSUES:
+            texts = {name: _shown(value) for name, value in params.items()}
+            self.issues.append(Issue(severity, code, path, f"validation.{key}", texts))
+        self._errors += is_error
+        if self._errors >= MOST_ISSUES:
             raise TooManyIssues
 
     # --- resources ------------------------------------------------------------------------------------------------
@@ -178,7 +183,7 @@ class _Walk:
         if not node:
             self._add("structure", path, "empty-object", name=_last(path))
             return
-        before = len(self.issues)
+        before = self._errors
         definition = type_definition(type_name)
         properties = _properties(type_name)
         for name, value in node.items():
@@ -190,7 +195,7 @@ class _Walk:
             else:
                 self._property(node, known, value, f"{path}.{known.path_name}", depth)
         self._cardinalities(node, definition, path)
-        if len(self.issues) == before:
+        if self._errors == before:
             for rule in RULES.get(type_name, ()):
                 if not rule.holds(node):
                     self._add("invariant", path, rule.key)
@@ -271,9 +276,9 @@ class _Walk:
         elif not isinstance(value, dict):
             self._add("structure", path, "expected-object", name=known.name, value=value)
         else:
-            before = len(self.issues)
+            before = self._errors
             self._object(value, type_name, path, depth + 1)
-            if type_name == "Reference" and len(self.issues) == before:
+            if type_name == "Reference" and self._errors == before:
                 self._reference(known.element, value, path)
 
     def _inner_resource(self, known: Property, value: Any, path: str, depth: int) -> None:
