@@ -6,6 +6,7 @@ because only the door knows the caller's language. Anything that is not a RorErr
 revealing nothing.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from ror import messages
@@ -19,6 +20,8 @@ class RorError(Exception):
 
     status = 500
     issue = "exception"
+    also: "tuple[RorError, ...]" = ()
+    """What else is wrong with the same request, so that the caller can mend it all at once."""
 
     def __init__(self, key: str, *, expression: str | None = None, **params: object) -> None:
         super().__init__(key)
@@ -32,6 +35,13 @@ class RorError(Exception):
 
     def __str__(self) -> str:
         return self.text("en")
+
+
+def first_of(errors: Iterable[RorError]) -> RorError:
+    """The first of several errors about one request, with the others in its `also`."""
+    first, *others = errors
+    first.also = tuple(others)
+    return first
 
 
 class InvalidRequest(RorError):

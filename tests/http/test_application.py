@@ -168,6 +168,28 @@ def test_leniency_is_granted_reported_and_confirmed(server: Server):
     assert lenient.json["entry"][-1]["search"]["mode"] == "outcome"
 
 
+def test_every_unknown_parameter_is_named_at_once(server: Server):
+    search = server.get("/fhir/Location?colour=blue&size=2&_count=1&colour=red")
+    read = server.get(f"{PLACE}?colour=blue&size=2")
+
+    for answer in (search, read):
+        said = [one["diagnostics"] for one in answer.json["issue"]]
+        assert answer.status == 400 and len(said) == 2
+        assert "colour" in said[0] and "size" in said[1]
+
+
+def test_a_parameter_without_value_is_ignored_and_reported(server: Server):
+    answer = server.get("/fhir/Location?address-city=&_format=&_pretty=&_count=1")
+
+    (outcome,) = (one for one in answer.json["entry"] if one["search"]["mode"] == "outcome")
+    issues = outcome["resource"]["issue"]
+    assert (answer.status, answer.json["total"]) == (200, 400)
+    assert [issue["severity"] for issue in issues] == ["warning"] * 3
+    for name, issue in zip(("address-city", "_format", "_pretty"), issues, strict=True):
+        assert name in issue["diagnostics"]
+    assert answer.json["link"][0]["url"].endswith("/Location?_count=1")
+
+
 # --- freshness -------------------------------------------------------------------------------------------------------
 
 
@@ -225,7 +247,7 @@ def test_a_client_that_is_up_to_date_gets_no_body(server: Server, headers, statu
         ("application/fhir+xml", "?_format=application/fhir%2Bjson", 200),
         ("application/fhir+xml", "?_format=application%2Ffhir+json", 200),
         ("application/json", "?_format=xml", 406),
-        ("application/json", "?_format=", 406),
+        ("application/json", "?_format=", 200),
     ],
 )
 def test_the_format_is_agreed_on(server: Server, accept, query, status):

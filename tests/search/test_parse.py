@@ -1,6 +1,7 @@
 """What a query string means: one row per rule, each id naming where the rule comes from."""
 
 import tomllib
+from dataclasses import replace
 from decimal import Decimal
 from importlib.resources import files
 from typing import get_args
@@ -242,7 +243,15 @@ LEAVES = [
             f"HealthcareService?age-range-low=le35{written}",
             QuantityIs("age-range-low", "le", Decimal(35), Decimal("0.5"), "ucum|a"),
         )
-        for written in ("", "||a", "|http://unitsofmeasure.org|a", "|https://unitsofmeasure.org|a")
+        for written in (
+            "",
+            "||",
+            "\\|\\|",
+            "||a",
+            "\\|\\|a",
+            "|http://unitsofmeasure.org|a",
+            "|https://unitsofmeasure.org|a",
+        )
     ),
     (
         "FHIR R4 reference: Type/id",
@@ -286,6 +295,16 @@ LEAVES = [
         Near("near", 47.2, -1.6, 1_000_000.0),
     ),
     ("RG_RECH_13: metres", "Location?near=47.2|-1.6|0|m", Near("near", 47.2, -1.6, 0.0)),
+    (
+        "HAPI FHIR: bars that are escaped",
+        r"Location?near=47.2\|-1.6\|20\|km",
+        Near("near", 47.2, -1.6, 20_000.0),
+    ),
+    (
+        "FHIR R4 date: zeros below a microsecond",
+        "Location?_lastUpdated=lt2033-01-01T00:00:00.000000000Z",
+        DateIs("_lastUpdated", "lt", *covering("2033-01-01T00:00:00.000000Z")),
+    ),
 ]
 
 
@@ -488,6 +507,9 @@ def test_a_commune_stands_for_its_reference_point():
     """Choice 8: the same as `near` around the point of the commune; a district of Paris has its own."""
     nantes, paris_12 = commune("44109"), commune("75112")
 
+    assert tree(r"Location?near-insee-code=44109\|15\|km") == tree(
+        "Location?near-insee-code=44109|15|km"
+    )
     assert tree("Location?near-insee-code=44109|15|km") == Near(
         "near", nantes.latitude, nantes.longitude, 15_000.0
     )
@@ -533,12 +555,7 @@ def test_five_hops_are_followed():
 def test_a_request_without_parameters_has_the_published_defaults():
     request = asked("Location")
 
-    assert (request.count, request.asked_count, request.sort, request.includes) == (
-        200,
-        None,
-        (),
-        (),
-    )
+    assert (request.count, request.sort, request.includes) == (200, (), ())
     assert (request.cursor, request.summary, request.total, request.ignored, request.pairs) == (
         None,
         None,
@@ -554,13 +571,17 @@ def test_a_request_without_parameters_has_the_published_defaults():
         pytest.param("50", 50, "50", None, id="docs/search.md#pages-and-order"),
         pytest.param("1000", 1000, "1000", None, id="choice 11: the most"),
         pytest.param("5000", 1000, "1000", None, id="choice 11: reduced, and said"),
+        pytest.param("1001", 1000, "1000", None, id="choice 11: the least that is reduced"),
+        pytest.param("9223372036854775807", 1000, "1000", None, id="choice 11: 64 bits"),
+        pytest.param("9" * 5_000, 1000, "1000", None, id="choice 11: more digits than a number"),
+        pytest.param("0" * 5_000 + "7", 7, "7", None, id="zeros before a number"),
         pytest.param("0", 0, "0", "count", id="FHIR R4: only the total"),
     ],
 )
 def test_a_page_size_is_applied_and_said_in_the_self_link(text, count, applied, summary):
     request = asked(f"Location?_count={text}")
 
-    assert (request.count, request.asked_count, request.summary) == (count, int(text), summary)
+    assert (request.count, request.summary) == (count, summary)
     assert request.pairs == (("_count", applied),)
 
 
@@ -755,13 +776,51 @@ def test_lenient_handling_does_not_lift_a_limit_nor_restart_a_page_link():
         asked("Location?_cursor=abc", lenient=True)
 
 
+# --- what has no value ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["", "%20", "%09"], ids=["nothing", "a space", "a tab"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "address-city",
+        "address-city:exact",
+        "status:missing",
+        "type:not",
+        "near",
+        "_content",
+        "_lastUpdated",
+        "organization.name",
+        "_has:HealthcareService:location:name",
+        "_filter",
+        "_include",
+        "_revinclude:iterate",
+        "_count",
+        "_sort",
+        "_elements",
+        "_summary",
+        "_total",
+        "_format",
+        "__explain",
+    ],
+)
+def test_a_parameter_without_value_is_ignored_and_reported(name, value):
+    request = asked(f"Location?{name}={value}&status=active")
+
+    assert request == replace(
+        asked("Location?status=active"), ignored=request.ignored, pairs=(("status", "active"),)
+    )
+    assert [(error.key, error.params["name"]) for error in request.ignored] == [
+        ("search.ignored-without-value", name)
+    ]
+
+
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 REFUSED = [
     # Full text.
     ("HealthcareService?location._content=!?", InvalidRequest, '"!?"'),
     ("HealthcareService?_content:contains=cardio", NotSupported, '":contains"'),
-    ("HealthcareService?_content=", InvalidRequest, "_content"),
     ("Location?_text=!?", InvalidRequest, '"!?"'),
     ("Location?_text:exact=a", NotSupported, '":exact"'),
     ("Location?near-insee-code=00000|15|km", InvalidRequest, '"00000"'),
@@ -833,8 +892,9 @@ REFUSED = [
         "PractitionerRole:service",
     ),
     # Values.
-    ("Location?status=", InvalidRequest, '"status": empty'),
-    ("Organization?name=%20", InvalidRequest, '"name": empty'),
+    ("Location?status=a,", InvalidRequest, '"status": empty'),
+    ("Location?foo=", NotSupported, '"foo"'),
+    ("Location?_count:exact=", NotSupported, '":exact"'),
     ("Location?_id=1,,2", InvalidRequest, '"_id": empty'),
     ("Organization?name=%CC%81", InvalidRequest, '"name": empty'),
     ("Location?identifier=a%00b", InvalidRequest, "NUL"),
@@ -870,6 +930,8 @@ REFUSED = [
     ("Task?focus=urn:uuid:1", InvalidRequest, "urn:uuid:1"),
     ("Task?focus=a/Location/1", InvalidRequest, "a/Location/1"),
     ("Location?near=47.2|-1.6", InvalidRequest, "distance"),
+    ("Location?_lastUpdated=lt2033-01-01T00:00:00.0000001", InvalidRequest, "microsecond"),
+    ("Location?_lastUpdated=2033-01-01T00:00:00.123456789Z", InvalidRequest, "microsecond"),
     ("Location?near=47.2", InvalidRequest, "latitude|longitude|distance|unit"),
     ("Location?near=nan|-1.6|5", InvalidRequest, "nan"),
     ("Location?near=91|0|5", InvalidRequest, "-90"),
@@ -886,7 +948,7 @@ REFUSED = [
     ("Location?_sort=organization", NotSupported, '"organization"'),
     ("Location?_sort=near", InvalidRequest, "_sort=near"),
     ("Organization?_sort=near", NotSupported, '"near"'),
-    ("Location?_sort=", NotSupported, '""'),
+    ("Location?_sort=_id,", NotSupported, '""'),
     ("Location?_sort=lastUpdated", NotSupported, "Try: _lastUpdated."),
     ("Location?_summary=maybe", InvalidRequest, "maybe"),
     ("Location?_summary=text&_include=Location:organization", InvalidRequest, "_summary=text"),
@@ -894,7 +956,7 @@ REFUSED = [
     ("Location?_elements=name&_summary=count", InvalidRequest, "_elements"),
     ("Location?_elements=nmae", NotSupported, "Try: name."),
     ("Location?_elements=position.latitude", NotSupported, '"position"'),
-    ("Location?_elements=", InvalidRequest, "_elements"),
+    ("Location?_elements=name,", InvalidRequest, "_elements"),
     ("Location?_total=many", InvalidRequest, "many"),
     ("Location?_include=*", NotSupported, "*"),
     ("Location?_include=Location:*", NotSupported, "Location:*"),
@@ -932,6 +994,15 @@ def test_a_request_is_refused_by_name(request_, error, culprit):
     assert refused.value.text("fr")
 
 
+def test_everything_that_is_wrong_with_a_request_is_said_at_once():
+    error = _refusal("Location?colour=1&size=2&status=active&_count=ten&colour=3")
+
+    said = [one.text("en") for one in (error, *error.also)]
+    assert len(said) == 3
+    for name, text in zip(("colour", "size", "_count"), said, strict=True):
+        assert name in text
+
+
 def test_a_limit_itself_is_allowed():
     assert asked(
         "Location?" + "&".join(["status=a"] * 200) + "&_include=Location:organization"
@@ -947,7 +1018,8 @@ def test_every_text_of_the_search_catalogue_is_told_to_somebody():
     )
     keys = {f"search.{name}" for name in tomllib.loads(texts)["search"]}
 
-    assert {_refusal(request).key for request, _, _ in REFUSED} == keys
+    ignored = {error.key for error in asked("Location?status=").ignored}
+    assert {_refusal(request).key for request, _, _ in REFUSED} | ignored == keys
 
 
 def _refusal(request: str) -> RorError:

@@ -154,6 +154,7 @@ def test_the_end_of_time_has_no_end(text):
 
 def test_nanoseconds_cover_the_microsecond_that_they_are_in():
     assert covering("1970-01-01T00:00:00.000001999Z") == (1, 1)
+    assert covering("1970-01-01T00:00:00.000001999999999999Z") == (1, 1)
 
 
 def test_an_hour_that_comes_twice_is_the_first_and_one_that_never_was_is_still_an_instant():

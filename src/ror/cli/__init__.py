@@ -47,7 +47,8 @@ def main() -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except RorError as problem:
-        tell(problem.text(say.language))
+        for one in (problem, *problem.also):
+            tell(one.text(say.language))
     except TyperException as problem:
         tell(told_usage(problem))
     except BrokenPipeError:

@@ -14,7 +14,14 @@ from dataclasses import replace
 from typing import Final
 
 from ror import messages
-from ror.errors import InvalidRequest, NotSupported, RorError, Unavailable, UnknownRoute
+from ror.errors import (
+    InvalidRequest,
+    NotSupported,
+    RorError,
+    Unavailable,
+    UnknownRoute,
+    first_of,
+)
 from ror.http import addresses, negotiation
 from ror.http.callers import Callers
 from ror.http.error_responses import error_response
@@ -197,8 +204,10 @@ def _check_parameters(route: Route, headers: Headers, pairs: Sequence[tuple[str,
         return
     if negotiation.preferences(header_text(headers, b"prefer")).lenient:
         return
-    for name, _ in pairs:
-        if name not in known:
-            raise NotSupported(
-                "http.unexpected-parameter", name=name[:100], known=", ".join(sorted(known))
-            )
+    unexpected = dict.fromkeys(name[:100] for name, _ in pairs if name not in known)
+    errors = [
+        NotSupported("http.unexpected-parameter", name=name, known=", ".join(sorted(known)))
+        for name in unexpected
+    ]
+    if errors:
+        raise first_of(errors)

@@ -143,7 +143,7 @@ class Response:
 
 def outcome_response(error: RorError, language: str) -> Response:
     """The response that reports an error as an OperationOutcome."""
-    return Response(error.status, wire.operation_outcome([error], language))
+    return Response(error.status, wire.operation_outcome([error, *error.also], language))
 
 
 def retry_after(error: TooManyCalls) -> Header:

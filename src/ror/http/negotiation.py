@@ -32,8 +32,10 @@ def check_accepted(accept: str | None, formats: tuple[str, ...]) -> None:
     """
     Nothing, when FHIR JSON answers the `_format` parameters, or else the Accept header.
 
-    A `+` that was decoded as a space is understood. Raises NotAcceptable when only something else would do.
+    A `+` that was decoded as a space is understood, and a `_format` without value ignored (choice 35).
+    Raises NotAcceptable when only something else would do.
     """
+    formats = tuple(filter(str.strip, formats))
     if formats:
         for one in formats:
             if not _names_json(one.replace("application/fhir json", FHIR_JSON)):
@@ -63,9 +65,9 @@ def _fits(name: str, parameters: dict[str, str]) -> bool:
 
 
 def is_pretty(values: Iterable[str]) -> bool:
-    """Whether `_pretty` asks for an indented answer. Raises InvalidRequest for anything but true and false."""
+    """Whether `_pretty` asks for an indented answer. Raises InvalidRequest for any value but true and false."""
     pretty = False
-    for value in values:
+    for value in filter(str.strip, values):
         if value not in ("true", "false"):
             raise InvalidRequest("http.bad-pretty", value=value[:100], expression="_pretty")
         pretty = value == "true"

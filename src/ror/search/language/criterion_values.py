@@ -31,7 +31,14 @@ from ror.search.language.expression import (
     TokenIs,
     WordIs,
 )
-from ror.search.language.values import covering, fold, half_step, normal_system, normal_unit
+from ror.search.language.values import (
+    covering,
+    fold,
+    half_step,
+    is_finer_than_indexed,
+    normal_system,
+    normal_unit,
+)
 from ror.search.language.words import words_asked
 from ror.standard import terminology
 from ror.standard.definitions import CONTENT, FULL_TEXT, NARRATIVE, SearchParameter
@@ -152,6 +159,11 @@ def _as_written(text: str) -> str:
     return text
 
 
+def _with_bars(text: str) -> str:
+    """A sealed value of which no part can hold a bar: client libraries escape those between the parts."""
+    return text.replace("\0v", "|")
+
+
 # --- by type ---------------------------------------------------------------------------------------------------------
 
 
@@ -241,6 +253,8 @@ def _dates(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
             first, last = covering(text)
         except ValueError as reason:
             raise asked.refused("search.not-a-date", piece) from reason
+        if is_finer_than_indexed(text):
+            raise asked.refused("search.too-fine", piece)
         yield DateIs(asked.parameter.name, prefix, first, last)
 
 
@@ -251,9 +265,15 @@ def _numbers(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
 
 
 def _quantities(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
-    """`number`, `number|system|code` or `number||code`, each with a prefix or without."""
-    for piece in pieces:
+    """
+    `number`, `number|system|code` or `number||code`, each with a prefix or without.
+
+    A client library writes `number||` where there is no unit.
+    """
+    for piece in map(_with_bars, pieces):
         number, *unit = piece.split("|")
+        if unit == ["", ""]:
+            unit = []
         if unit and (len(unit) != 2 or not unit[1]):
             raise asked.refused("search.not-a-quantity", piece)
         prefix, text = _prefixed(asked, number)
@@ -306,7 +326,7 @@ def _positions(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
 
     The guide does not say what a search without distance means; rather than choose a reach for the user, it is refused.
     """
-    for piece in pieces:
+    for piece in map(_with_bars, pieces):
         parts = piece.split("|")
         if len(parts) == 2 or (len(parts) in (3, 4) and not parts[2]):
             raise asked.refused("search.distance-missing", piece)
@@ -322,7 +342,7 @@ def _positions(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
 
 def _around_communes(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
     """`code|distance[|unit]`: around the reference point of a commune, arrondissements included (choice 8)."""
-    for piece in pieces:
+    for piece in map(_with_bars, pieces):
         code, *reach = piece.split("|")
         if not reach or not reach[0]:
             raise asked.refused("search.commune-distance-missing", piece)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, Literal, cast
 
-from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly
+from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly, first_of
 from ror.messages import closest, shown
 from ror.resources.subset import Subset, elements_asked, summary_asked
 from ror.search.language.criteria import (
@@ -101,17 +101,16 @@ class SearchRequest:
     """
     A search that was understood.
 
-    `count` is the size of a page, `asked_count` what the caller wanted. `summary` is "count" when only the total is
+    `count` is the size of a page. `summary` is "count" when only the total is
     wanted, `subset` what is wanted of each resource when that is not the whole. `total` is what was asked; the total is
     exact whatever it says. `pairs` are those understood, spelled correctly, for the self link: `_count` as applied, no
-    cursor. `ignored` is empty unless handling is lenient.
+    cursor. `ignored` lists the parameters without value and, when handling is lenient, what was not understood.
     """
 
     resource_type: str
     expression: Expression
     sort: tuple[SortKey, ...]
     count: int
-    asked_count: int | None
     cursor: Cursor | None
     includes: tuple[Include, ...]
     summary: Literal["count"] | None
@@ -136,17 +135,23 @@ def parse(
     With `lenient`, what cannot be understood is ignored and listed, and the guide's own misprints are understood. A
     limit or a page link is refused all the same: ignoring either would answer another search than the one asked.
     With `independent`, each criterion holds on its own (strict R4) instead of on one record with its neighbours.
+    A parameter without value is always ignored and listed (choice 35).
 
-    Raises InvalidRequest, NotSupported or TooCostly, naming the culprit. Source: choices 1, 2, 11 and 25.
+    Raises InvalidRequest, NotSupported or TooCostly, naming the culprit; the errors about all the other pairs come
+    along in its `also`. Source: choices 1, 2, 11 and 25.
     """
     reading = _Reading(resource_type, lenient, independent)
+    errors: dict[str, RorError] = {}
     for name, text in pairs:
         try:
             reading.take(name, text)
         except RorError as reason:
-            if not lenient or isinstance(reason, TooCostly) or name == "_cursor":
+            if isinstance(reason, TooCostly) or name == "_cursor":
                 raise
-            reading.ignored.append(reason)
+            errors.setdefault(str(reason), reason)
+    if errors and not lenient:
+        raise first_of(errors.values())
+    reading.ignored.extend(errors.values())
     return reading.request()
 
 
@@ -163,7 +168,6 @@ class _Reading:
     given: set[str] = field(default_factory=set)
     sort: tuple[SortKey, ...] = ()
     count: int = DEFAULT_COUNT
-    asked_count: int | None = None
     cursor: Cursor | None = None
     summary: Literal["count"] | None = None
     subset: Subset | None = None
@@ -179,12 +183,21 @@ class _Reading:
         base, colon, modifier = name.partition(":")
         if self.lenient:
             base = MISPRINTS.get(base, base)
-        if base in _INCLUSIONS:
+        if (not text or text.isspace()) and name != "_cursor":
+            self._ignore_without_value(base, name)
+        elif base in _INCLUSIONS:
             self._take_inclusion(f"{base}{colon}{modifier}", text)
         elif name in _RESULT:
             self._take_once(name, text)
         else:
             self._take_criterion(name, text)
+
+    def _ignore_without_value(self, base: str, name: str) -> None:
+        """Lists a parameter without value; raises NotSupported for one that does not exist."""
+        if name not in (*_RESULT, FILTER) and base not in _INCLUSIONS:
+            _refuse_unknown_result_parameter(self.resource_type, name)
+            criterion(self.resource_type, name)
+        self.ignored.append(InvalidRequest("search.ignored-without-value", name=shown(name)))
 
     def _take_criterion(self, name: str, text: str) -> None:
         self.criteria_seen += 1
@@ -222,7 +235,6 @@ class _Reading:
             expression=expression,
             sort=tuple(self._completed(key, expression) for key in self.sort),
             count=self.count,
-            asked_count=self.asked_count,
             cursor=self.cursor,
             includes=tuple(self.includes),
             summary="count" if self.count == 0 else self.summary,
@@ -342,12 +354,13 @@ _RIGHT_CASE: Final = {name.lower(): name for name in RESOURCE_TYPES}
 def _count(reading: _Reading, text: str) -> str:
     if not _WHOLE_NUMBER.fullmatch(text):
         raise InvalidRequest("search.count", value=shown(text))
-    reading.asked_count = int(text)
-    reading.count = min(reading.asked_count, MAX_COUNT)
+    # A number of more digits is over the most that a page may have, whatever they are.
+    reading.count = min(int(text.lstrip("0")[:_DIGITS_READ] or 0), MAX_COUNT)
     return str(reading.count)
 
 
-_WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+_WHOLE_NUMBER: Final = re.compile(r"[0-9]+", re.ASCII)
+_DIGITS_READ: Final = len(str(MAX_COUNT))
 
 
 def _sort(reading: _Reading, text: str) -> str:
@@ -431,6 +444,15 @@ def _total(reading: _Reading, text: str) -> str:
     return text
 
 
+def _total_method(_: _Reading, text: str) -> str:
+    """How the total is found, in the dialect of a client library: here it is always counted."""
+    if text not in ("count", "estimate"):
+        raise InvalidRequest(
+            "search.one-of", name="_totalMethod", value=shown(text), known="count, estimate"
+        )
+    return text
+
+
 def _cursor(reading: _Reading, text: str) -> None:
     reading.cursor = decode(text)
 
@@ -453,6 +475,7 @@ _RESULT: Final[Mapping[str, Callable[[_Reading, str], str | None]]] = {
     "_summary": _summary,
     "_elements": _elements,
     "_total": _total,
+    "_totalMethod": _total_method,
     "_cursor": _cursor,
     EXPLAIN: _explain,
     "_format": _kept,

@@ -198,7 +198,7 @@ _cached_fold: Final = lru_cache(maxsize=65536)(_fold)
 # --- dates -----------------------------------------------------------------------------------------------------------
 
 _DATE: Final = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?",
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:\d\d)?)?)?)?",
     re.ASCII,
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -211,6 +211,8 @@ def covering(text: str) -> Period:
     The period that a FHIR date, dateTime or instant covers.
 
     "2024-05" is the whole month and "10:30" the whole minute; a value without zone is local to Paris (choice 4).
+    A fraction finer than a microsecond gives the microsecond that it is in. No search tells it from another there:
+    those that would are refused (`is_finer_than_indexed`).
     Raises ValueError when the text is not a date, or not one of the calendar.
     Source: FHIR R4, search.html#date.
 
@@ -245,6 +247,19 @@ def covering(text: str) -> Period:
     step = 10 ** max(6 - len(fraction), 0)
     first += int(fraction[:6].ljust(6, "0"))
     return Period(first, first + step - 1)
+
+
+def is_finer_than_indexed(text: str) -> bool:
+    """
+    Whether a date says where in a microsecond it is.
+
+    >>> is_finer_than_indexed("2033-01-01T00:00:00.0000001"), is_finer_than_indexed("2033-01-01T00:00:00.1000000Z")
+    (True, False)
+    """
+    return _BELOW_MICROSECONDS.search(text) is not None
+
+
+_BELOW_MICROSECONDS: Final = re.compile(r"\.\d{6}\d*[1-9]", re.ASCII)
 
 
 def _covering_days(year: int, month: str | None, day: str | None) -> Period:
