@@ -74,7 +74,7 @@ def _timed(directory: Directory, viewers: Sequence[Viewer], targets: Sequence[st
 def _time_of(directory: Directory, viewer: Viewer, request: SearchRequest) -> int:
     start = time.perf_counter_ns()
     search = Search(directory.index.view, viewer)
-    found = search.of(request.expression, request.resource_type)
+    found = search.evaluate(request.expression, request.resource_type)
     page(search, found, request.resource_type, request.sort, request.count, request.cursor)
     return time.perf_counter_ns() - start
 

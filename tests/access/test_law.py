@@ -19,8 +19,10 @@ something hidden, about such an anomaly, or about one that is inside a perimeter
 are not taken back; masks made again without telling the index; what was found out for one perimeter, or rewritten for
 one profile, given to another.
 
-Not caught: what is astray carried on from view to view although something else is hidden since, because these worlds
-refer by name everywhere (`test_astray.py` does), and, in ten worlds, facts that stay in a loop (`test_hidden.py` does).
+Not caught: the set of resources that refer to hidden ones kept from view to view although something
+else is hidden since, because these worlds refer by identifier everywhere
+(`test_references_to_hidden.py` catches it), and, in ten worlds, facts that stay in a loop
+(`test_hidden.py` catches them).
 """
 
 import os

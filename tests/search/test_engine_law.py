@@ -296,7 +296,7 @@ def test_the_engine_finds_exactly_what_matches_accepts(seed):
         resource_type = random.choice(tuple(USED))
         asked = tree(random, resource_type, 3)
 
-        found = set(search.of(asked, resource_type))
+        found = set(search.evaluate(asked, resource_type))
 
         expected = [facts for facts in world.of_type(resource_type) if matches(asked, facts, world)]
         assert found == {world.rids[facts.type, facts.id] for facts in expected}, asked
@@ -314,7 +314,7 @@ def test_every_criterion_and_every_modifier_alone_finds_exactly_what_matches_acc
         for make in [MAKERS[parameter.type], *makers] * 2:
             asked = make(random, name)
 
-            found = set(search.of(asked, resource_type))
+            found = set(search.evaluate(asked, resource_type))
 
             expected = [
                 facts for facts in world.of_type(resource_type) if matches(asked, facts, world)
@@ -330,7 +330,9 @@ def test_the_worlds_are_dense_enough_for_the_law_to_prove_something():
         world = worlds.SlowWorld(worlds.batches(random))
         for _ in range(TREES_A_WORLD):
             resource_type = random.choice(tuple(USED))
-            found = Search(world.view, Viewer(1)).of(tree(random, resource_type, 3), resource_type)
+            found = Search(world.view, Viewer(1)).evaluate(
+                tree(random, resource_type, 3), resource_type
+            )
             telling += 0 < len(found) < len(world.of_type(resource_type))
     assert telling > 20 * TREES_A_WORLD / 4
 
@@ -346,16 +348,16 @@ def test_a_tree_finds_the_same_whether_the_index_is_in_one_piece_or_in_several(s
         resource_type = random.choice(tuple(USED))
         asked = tree(random, resource_type, 3)
 
-        found = pieces.names_of(Search(pieces.view, Viewer(1)).of(asked, resource_type))
+        found = pieces.names_of(Search(pieces.view, Viewer(1)).evaluate(asked, resource_type))
 
-        assert found == whole.names_of(Search(whole.view, Viewer(1)).of(asked, resource_type))
+        assert found == whole.names_of(Search(whole.view, Viewer(1)).evaluate(asked, resource_type))
 
 
 @pytest.mark.parametrize(
     "expression", [TokenIs("type", "01"), Not(TokenIs("type", "01")), Everything()]
 )
 def test_an_empty_directory_answers_with_nothing(expression):
-    assert not Search(worlds.SlowWorld([]).view, Viewer(1)).of(expression, "Organization")
+    assert not Search(worlds.SlowWorld([]).view, Viewer(1)).evaluate(expression, "Organization")
 
 
 def test_references_to_nothing_beyond_all_that_is_there_lead_nowhere():
@@ -368,7 +370,7 @@ def test_references_to_nothing_beyond_all_that_is_there_lead_nowhere():
         for n in range(3_000)
     ]
     search = Search(worlds.SlowWorld([places]).view, Viewer(1))
-    everywhere = search.of(Everything(), "Location")
+    everywhere = search.evaluate(Everything(), "Location")
 
     assert len(everywhere) == 3_000
     assert search.pointed_at("Location", "organization", "Organization", everywhere) == BitMap()

@@ -860,7 +860,7 @@ def test_a_filter_finds_what_the_tree_it_was_printed_from_finds(seed):
 
     for world in WORLDS:
         search = Search(world.view, Viewer(1))
-        assert search.of(read, "HealthcareService") == search.of(
+        assert search.evaluate(read, "HealthcareService") == search.evaluate(
             meaning(tree), "HealthcareService"
         ), text
 
@@ -895,7 +895,7 @@ def test_the_filters_of_the_law_find_some_and_leave_some():
             "HealthcareService", printed(random := Random(seed), written(random, 3, links=True))
         )
         for world in WORLDS:
-            found = Search(world.view, Viewer(1)).of(read, "HealthcareService")
+            found = Search(world.view, Viewer(1)).evaluate(read, "HealthcareService")
             telling += 0 < len(found) < len(world.of_type("HealthcareService"))
             asked += 1
     assert telling > asked / 5

@@ -582,7 +582,7 @@ def test_a_score_is_from_0_to_1_and_a_match_of_words_alone_has_one(seed):
     for _ in range(20):
         resource_type = random.choice(tuple(USED))
         asked = tree(random, resource_type, 3)
-        among = search.of(asked, resource_type)
+        among = search.evaluate(asked, resource_type)
 
         given_scores = relevance(search, asked, resource_type, among)
 
@@ -603,7 +603,7 @@ def test_the_score_of_a_word_does_not_depend_on_who_else_is_shown(seed):
     )
 
     for resource_type in ("Organization", "HealthcareService", "Location"):
-        among = search.of(asked, resource_type)
+        among = search.evaluate(asked, resource_type)
         together = relevance(search, asked, resource_type, among).tolist()
         alone = [
             relevance(search, asked, resource_type, type(among)([rid])).item() for rid in among

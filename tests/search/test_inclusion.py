@@ -393,7 +393,7 @@ def test_inclusions_are_those_of_a_naive_reading_of_the_rules(seed):
 
 def test_a_page_of_everything_brings_nothing_that_it_has_already(world):
     search = Search(world.view, Viewer(1))
-    everything = search.of(Everything(), "Organization")
+    everything = search.evaluate(Everything(), "Organization")
     rules = parse("Organization", [("_include:iterate", "Organization:partof")]).includes
 
     assert not included(search, everything, "Organization", rules)

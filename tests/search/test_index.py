@@ -45,7 +45,7 @@ def answers(view: View, seed: int) -> list[tuple[Expression, list[int]]]:
     random = Random(seed)
     search = Search(view, Viewer(1))
     asked = [(kind, tree(random, kind, 3)) for kind in random.choices(tuple(USED), k=TREES)]
-    return [(one, list(search.of(one, kind))) for kind, one in asked]
+    return [(one, list(search.evaluate(one, kind))) for kind, one in asked]
 
 
 @pytest.fixture(scope="module")
@@ -148,12 +148,14 @@ def test_merging_keeps_what_is_replaced_before_inside_and_after_the_group(new_st
         index.refresh()
         search = Search(index.view, Viewer(1))
 
-        alive = [list(search.of(TokenIs("type", one), "Organization")) for one in codes.values()]
+        alive = [
+            list(search.evaluate(TokenIs("type", one), "Organization")) for one in codes.values()
+        ]
 
         assert all(len(found) == 1 for found in alive)
         gone = {f"c{n}" for n in range(step)} - set(codes.values())
-        assert not any(search.of(TokenIs("type", one), "Organization") for one in gone)
-        assert len(search.of(Everything(), "Organization")) == len(codes)
+        assert not any(search.evaluate(TokenIs("type", one), "Organization") for one in gone)
+        assert len(search.evaluate(Everything(), "Organization")) == len(codes)
     assert len(index.view.parts) < 25
 
 
@@ -345,7 +347,7 @@ def test_who_needs_the_last_commit_does_not_wait_for_a_merge(new_store, monkeypa
     assert len(index.view.parts) < indexing.SEGMENTS_OF_A_SIZE
     fresh = opened(store, folder.with_name("fresh")).view
     assert seen == answers(index.view, 3) == answers(fresh, 3)
-    assert ids(store, Search(index.view, Viewer(1)).of(Everything(), "Task")) == {
+    assert ids(store, Search(index.view, Viewer(1)).evaluate(Everything(), "Task")) == {
         "t0",
         "t2",
         "t3",
@@ -419,7 +421,7 @@ def test_a_snapshot_made_by_another_process_is_adopted_and_loses_nothing(kept, m
     index.refresh()
 
     assert seqs == sorted(seqs), "a view never goes back in time"
-    found = Search(index.view, Viewer(1)).of(Everything(), "Task")
+    found = Search(index.view, Viewer(1)).evaluate(Everything(), "Task")
     assert {f"t{n}" for n in range(300)} | {f"while-{n}" for n in range(1, written + 1)} <= ids(
         store, found
     )

@@ -207,7 +207,7 @@ FOUND = [
 def test_a_modifier_finds(request_, expected):
     request = asked(request_)
 
-    found = Search(WORLD.view, Viewer(1)).of(request.expression, request.resource_type)
+    found = Search(WORLD.view, Viewer(1)).evaluate(request.expression, request.resource_type)
 
     assert {identity for _, identity in WORLD.names_of(found)} == expected
 
@@ -215,7 +215,7 @@ def test_a_modifier_finds(request_, expected):
 def test_the_filter_language_knows_nothing_of_them_and_lists_do():
     both = parse("Location", [("identifier:of-type", f"{TYPES}|25|A,{TYPES}|26|B")]).expression
 
-    found = Search(WORLD.view, Viewer(1)).of(both, "Location")
+    found = Search(WORLD.view, Viewer(1)).evaluate(both, "Location")
 
     assert {identity for _, identity in WORLD.names_of(found)} == {"pair", "owned"}
 

@@ -72,7 +72,7 @@ def ordered(made: SlowWorld, sort: str, count: int = 10, cursor: Cursor | None =
     keys = parse("Organization", [("_sort", sort)] if sort else []).sort
     search = Search(made.view, Viewer(1))
     return page(
-        search, search.of(Everything(), "Organization"), "Organization", keys, count, cursor
+        search, search.evaluate(Everything(), "Organization"), "Organization", keys, count, cursor
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ror.access import Viewer
 from ror.search.answer.engine import Search
-from ror.search.answer.in_words import in_words, told
+from ror.search.answer.in_words import explanation, in_words
 from ror.search.language.parse import parse
 from tests.search import worlds
 
@@ -32,10 +32,10 @@ def test_a_tree_reads_as_one_sentence():
 def test_each_criterion_tells_what_it_keeps_alone_and_after_those_before_it(language):
     search = Search(worlds.SlowWorld(worlds.batches(Random(1))).view, Viewer(1))
     asked = parse("Location", [("status", "active"), ("address-city", "c")])
-    first, second = (search.of(part, "Location") for part in asked.expression.parts)
+    first, second = (search.evaluate(part, "Location") for part in asked.expression.parts)
     assert first & second
 
-    sentences = list(told(search, asked.expression, "Location", language))
+    sentences = list(explanation(search, asked.expression, "Location", language))
 
     assert [
         [int(number) for number in re.findall(r"\d+", sentence)[-2:]] for sentence in sentences
@@ -51,7 +51,7 @@ def test_the_criterion_that_removes_the_last_ones_is_named():
         "Location", [("status", "active"), ("address-city", "nowhere"), ("status", "active")]
     )
 
-    *_, last = told(search, asked.expression, "Location", "en")
+    *_, last = explanation(search, asked.expression, "Location", "en")
 
     assert last.startswith(
         'Nothing is found because of criterion 2 (address-city starts with "nowhere"): without it,'

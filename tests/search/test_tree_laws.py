@@ -70,7 +70,7 @@ def test_the_answers_are_sets_and_not_or_and_are_those_of_sets(seed):
         a, b, c = (tree(random, kind, 2) for _ in range(3))
 
         def of(expression: Expression, kind: str = kind) -> BitMap:
-            return search.of(expression, kind)
+            return search.evaluate(expression, kind)
 
         assert of(Not(Or((a, b)))) == of(And((Not(a), Not(b))))
         assert of(Not(And((a, b)))) == of(Or((Not(a), Not(b))))
@@ -93,11 +93,11 @@ def test_a_chain_finds_what_its_two_steps_find(seed):
         source, param, target = random.choice(LITERAL_CHAINS)
         inner = tree(random, target, 2)
 
-        at_once = search.of(Chain(param, target, inner), source)
+        at_once = search.evaluate(Chain(param, target, inner), source)
 
-        there = world.names_of(search.of(inner, target))
+        there = world.names_of(search.evaluate(inner, target))
         steps = Or(tuple(ReferenceIs(param, target, identity) for _, identity in there))
-        assert at_once == search.of(steps, source)
+        assert at_once == search.evaluate(steps, source)
         assert world.names_of(at_once) == {
             (facts.type, facts.id)
             for facts in world.of_type(source)
@@ -114,9 +114,9 @@ def test_a_reverse_chain_finds_what_its_two_steps_find(seed):
         source, param, target = random.choice(CHAINS)
         inner = tree(random, source, 2)
 
-        at_once = search.of(Has(source, param, inner), target)
+        at_once = search.evaluate(Has(source, param, inner), target)
 
-        pointing = [world.facts[name] for name in world.names_of(search.of(inner, source))]
+        pointing = [world.facts[name] for name in world.names_of(search.evaluate(inner, source))]
         steps = {
             (one.type, one.id) for facts in pointing for one in led_to(world, facts, param, target)
         }
@@ -136,17 +136,17 @@ def test_above_finds_the_fixpoint_of_single_steps(seed):
     random, world, search = asked(seed)
     for _ in range(TREES_A_WORLD):
         inner = tree(random, "Organization", 2)
-        found = search.of(inner, "Organization")
+        found = search.evaluate(inner, "Organization")
         while True:
             ids = tuple(TokenIs("_id", identity) for _, identity in world.names_of(found))
-            under = search.of(
+            under = search.evaluate(
                 Chain(UPWARD["Organization"], "Organization", Or(ids)), "Organization"
             )
             if under <= found:
                 break
             found = found | under
 
-        assert search.of(Upward(inner), "Organization") == found
+        assert search.evaluate(Upward(inner), "Organization") == found
 
 
 @MANY
@@ -166,10 +166,12 @@ def test_both_spellings_of_above_ask_for_one_ancestor(seed):
             for one, other in ((":above", ""), ("", ":above"))
         ]
 
-        found = [search.of(request.expression, "HealthcareService") for request in spelled]
+        found = [search.evaluate(request.expression, "HealthcareService") for request in spelled]
 
         both = And((TokenIs("type", code), parse("Organization", [("name", name)]).expression))
-        meant = search.of(Chain("organization", "Organization", Upward(both)), "HealthcareService")
+        meant = search.evaluate(
+            Chain("organization", "Organization", Upward(both)), "HealthcareService"
+        )
         assert found == [meant, meant]
 
 
@@ -232,7 +234,7 @@ def test_an_order_is_total_and_stable(seed):
         kind = random.choice(tuple(SORTS))
         names = random.sample(SORTS[kind], random.randint(1, 3))
         request = ordered(kind, [random.choice(("", "-")) + name for name in names])
-        found = search.of(request.expression, kind)
+        found = search.evaluate(request.expression, kind)
 
         whole = page(search, found, kind, request.sort, len(found) + 1, None).rids
 

@@ -90,7 +90,7 @@ def _tree(found: Explanation) -> Tree:
             "explain.node",
             type=node.resource_type,
             meaning=node.meaning,
-            found=say.number(node.found),
+            found=say.number(node.matches),
             touched=say.number(node.touched),
             milliseconds=say.number(node.seconds * 1000, 3),
         )

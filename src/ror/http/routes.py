@@ -26,7 +26,7 @@ from ror.resources import bundles as wire
 from ror.resources.subset import subset_asked, subsetted
 from ror.runtime import Directory
 from ror.search.answer import bundle as searching
-from ror.search.answer.finding import Found, find
+from ror.search.answer.finding import ResultPage, find
 from ror.search.index.view import View
 from ror.search.language.parse import parse
 from ror.standard.definitions import RESOURCE_TYPES
@@ -135,7 +135,9 @@ def _search(service: Service, request: Request) -> Response:
         answer, pieces = kept, wire.renamed(kept.pieces, searching.new_id())
     else:
         found = (
-            kept if isinstance(kept, Found) else _found(directory, view, viewer, request, wanted)
+            kept
+            if isinstance(kept, ResultPage)
+            else _found(directory, view, viewer, request, wanted)
         )
         answer = searching.answer(found, directory.bodies)
         pieces = answer.pieces
@@ -161,7 +163,7 @@ def _found(
     viewer: Viewer,
     request: Request,
     wanted: negotiation.Preferences,
-) -> Found:
+) -> ResultPage:
     """What a search finds on a view."""
     pairs = directory.seal.opened_in(request.pairs)
     search = parse(

@@ -1,7 +1,8 @@
 """
 A search tree to a page, for one viewer.
 
-    engine        the resources that satisfy a tree
+    engine        a search tree to the resources that match
+    sight         what a viewer sees on a view
     references    who refers to whom, by literal reference or by identifier
     relevance     the full-text score of each match
     ranking       the sort key of each match

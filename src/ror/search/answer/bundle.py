@@ -1,6 +1,6 @@
 """
-A search from its request to the bundle that goes out: what is found (`finding.py`), with its bodies, as one viewer may
-see them.
+A search from its request to the bundle that goes out: the page of results
+(`finding.py`) with its bodies, as one viewer may see them.
 """
 
 import secrets
@@ -17,8 +17,8 @@ from ror.resources import bundles as wire
 from ror.resources.bundles import Pieces
 from ror.resources.subset import Subset, subsetted
 from ror.search.answer.bodies import Addressed, Bodies
-from ror.search.answer.engine import Search
-from ror.search.answer.finding import Found, find, in_the_clear
+from ror.search.answer.finding import ResultPage, find, in_the_clear
+from ror.search.answer.sight import Sight
 from ror.search.index import bitmaps
 from ror.search.index.bitmaps import Numbers
 from ror.search.index.columns.column import NOTHING
@@ -28,16 +28,16 @@ from ror.search.language.parse import SearchRequest
 REWRITTEN_KEPT: Final = 2_000
 """Bodies without their hidden references that are kept for each view and kind of viewer."""
 
-_FORGOTTEN: Final = (b"", b"changed")
-"""A body of which it is not known any more that nothing was taken out of it."""
+_NOT_CACHED: Final = (b"", b"changed")
+"""Stands for a body that is no longer cached: it counts as changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """
-    The bundle as it goes out, and what is in it; `total` counts every match, `matches` those of this page.
+    A bundle to send; `total` counts every match, `matches` those of this page.
 
-    `withheld` counts the resources of the page of which the viewer does not see everything.
+    `withheld` counts the resources of the page that the viewer sees only in part.
     """
 
     pieces: Pieces
@@ -65,10 +65,10 @@ def search(
     max_included: int | None = None,
 ) -> Answer:
     """
-    The answer to a search, as one viewer may see it; links and addresses start with `base_url`, without final slash.
+    The answer to a search, as one viewer may see it.
 
-    At most `max_included` resources come along with the page (None: as many as there are); what stays behind is told in
-    an entry of its own.
+    Links and addresses start with `base_url`, which has no final slash. At most `max_included`
+    resources are included (None: no limit); an entry of its own says what is left out.
 
     Raises InvalidRequest when its page link was made for another search.
     """
@@ -78,36 +78,36 @@ def search(
     )
 
 
-def answer(found: Found, bodies: Bodies) -> Answer:
-    """The bundle of what was found on a view that is known to be the present one as far as masks go."""
+def answer(page: ResultPage, bodies: Bodies) -> Answer:
+    """The bundle of a page of results, on a view whose masks must be current."""
     entries = [
-        *_entries("match", found, found.matches, bodies, found.subset, found.scores),
-        *_entries("include", found, found.along, bodies, found.subset_along, {}),
-        *found.remarks,
+        *_entries("match", page, page.matches, bodies, page.subset, page.scores),
+        *_entries("include", page, page.included, bodies, page.included_subset, {}),
+        *page.outcomes,
     ]
     pieces = wire.search_bundle(
-        bundle_id=new_id(), total=found.total, links=found.links, entries=entries
+        bundle_id=new_id(), total=page.total, links=page.links, entries=entries
     )
     return Answer(
         pieces,
-        found.total,
-        len(found.matches),
-        len(found.along),
-        _withheld(found.asking, found.given),
+        page.total,
+        len(page.matches),
+        len(page.included),
+        _withheld(page.sight, page.rids),
     )
 
 
-def _withheld(asking: Search, given: BitMap) -> int:
-    """Of how many of these resources, whose bodies were just made, the viewer does not see everything."""
-    cut = given & asking.view.altered(asking.viewer.mask)
-    if not asking.is_held_back:
+def _withheld(sight: Sight, rids: BitMap) -> int:
+    """How many of these resources, whose bodies were just made, the viewer sees only in part."""
+    cut = rids & sight.view.altered(sight.viewer.mask)
+    if not sight.hides_anything:
         return len(cut)
-    astray = (given & asking.astray()) - cut
-    if not astray:
+    referring = (rids & sight.refers_to_hidden()) - cut
+    if not referring:
         return len(cut)
-    # One that may lead astray may also lead elsewhere by the same name, and then nothing was taken out of it.
-    known = asking.rewritten()
-    pairs = (known.get(rid, _FORGOTTEN) for rid in astray)
+    # A reference by identifier may also lead to something seen: then the body was left unchanged.
+    rewritten = sight.rewritten_bodies()
+    pairs = (rewritten.get(rid, _NOT_CACHED) for rid in referring)
     return len(cut) + sum(before != after for before, after in pairs)
 
 
@@ -116,75 +116,74 @@ def new_id() -> str:
     return secrets.token_hex(16)
 
 
-# --- entries ---------------------------------------------------------------------------------------------------------
+# --- entries --------------------------------------------------------------------------------------
 
 Mode = Literal["match", "include"]
 
 
 def _entries(
     mode: Mode,
-    found: Found,
+    page: ResultPage,
     rids: Numbers,
     bodies: Bodies,
     subset: Subset | None,
     scores: Mapping[int, int],
 ) -> Iterator[Pieces]:
-    """The entries of these resources: all in one, or one by one where some have a distance or a score."""
-    start = b'{"fullUrl":"%b/' % found.base_url.encode()
+    """The entries of these resources, in one piece unless some have a distance or a score."""
+    start = b'{"fullUrl":"%b/' % page.base_url.encode()
     end = wire.ending(mode)
-    distances = found.distances
-    there = seen_bodies(found.asking, bodies, rids, found.given)
+    distances = page.distances
+    read = seen_bodies(page.sight, bodies, rids, page.rids)
     if subset or distances or scores:
-        for rid, body in zip(there.rids.tolist(), there.bodies, strict=True):
+        for rid, body in zip(read.rids.tolist(), read.bodies, strict=True):
             cut_down = _cut_down(body, subset) if subset else body
             yield Pieces.of(start, cut_down, wire.ending(mode, distances.get(rid), scores.get(rid)))
-    elif there.bodies:
+    elif read.bodies:
         between = end + b"," + start
-        pieces = [between] * (2 * len(there.bodies) + 1)
-        pieces[0], pieces[1::2], pieces[-1] = start, there.bodies, end
-        yield Pieces(pieces, there.size + len(there.bodies) * len(between) - len(b","))
+        pieces = [between] * (2 * len(read.bodies) + 1)
+        pieces[0], pieces[1::2], pieces[-1] = start, read.bodies, end
+        yield Pieces(pieces, read.size + len(read.bodies) * len(between) - len(b","))
 
 
-def seen_bodies(asking: Search, bodies: Bodies, rids: Numbers, given: BitMap) -> Addressed:
+def seen_bodies(sight: Sight, bodies: Bodies, rids: Numbers, among: BitMap) -> Addressed:
     """
-    The addressed bodies of resources that a viewer sees, without what the viewer may not see of them.
+    The addressed bodies of resources that a viewer sees, cut to what it may see of them.
 
-    `given` is a set that has all of `rids`.
+    `among` is a set that contains all of `rids`.
     """
-    mask = asking.viewer.mask
-    found = bodies.addressed(rids, mask, asking.view.altered(mask) & given)
-    if not asking.is_held_back or not len(found.rids):
-        return found
-    # Asked after the bodies are at hand: any of these may refer to what the view does not know that it refers to.
-    changed = bodies.changed_since(asking.view.seq)
-    newer = given if changed is None else given & BitMap(changed) if changed else NOTHING
-    concerned = given & asking.astray()
+    mask = sight.viewer.mask
+    read = bodies.addressed(rids, mask, sight.view.altered(mask) & among)
+    if not sight.hides_anything or not len(read.rids):
+        return read
+    # Asked once the bodies are read: a newer body may have references that the view does not know.
+    changed = bodies.changed_since(sight.view.seq)
+    newer = among if changed is None else among & BitMap(changed) if changed else NOTHING
+    concerned = among & sight.refers_to_hidden()
     if newer:
         concerned = concerned | newer
     if not concerned:
-        return found
-    rewritten, size = list(found.bodies), found.size
-    for at in np.flatnonzero(bitmaps.are_in(found.rids, concerned)).tolist():
-        rid, before = int(found.rids[at]), rewritten[at]
-        rewritten[at] = _without_hidden(
-            asking, rid, before, asking.may_hide if rid in newer else asking.hides
-        )
+        return read
+    rewritten, size = list(read.bodies), read.size
+    for at in np.flatnonzero(bitmaps.are_in(read.rids, concerned)).tolist():
+        rid, before = int(read.rids[at]), rewritten[at]
+        is_hidden = sight.may_lead_to_hidden if rid in newer else sight.leads_only_to_hidden
+        rewritten[at] = _without_hidden(sight, rid, before, is_hidden)
         size += len(rewritten[at]) - len(before)
-    return Addressed(found.rids, rewritten, size)
+    return Addressed(read.rids, rewritten, size)
 
 
 def _without_hidden(
-    asking: Search, rid: int, addressed: bytes, is_hidden: Callable[[Mapping[str, Any]], bool]
+    sight: Sight, rid: int, addressed: bytes, is_hidden: Callable[[Mapping[str, Any]], bool]
 ) -> bytes:
-    """An addressed body without its references to what the viewer does not see, found once for a view."""
-    known = asking.rewritten()
-    before = known.get(rid)
+    """An addressed body without its references to hidden resources, rewritten once for a view."""
+    cache = sight.rewritten_bodies()
+    before = cache.get(rid)
     if before is not None and before[0] is addressed:
         return before[1]
     after = _rewritten(addressed, lambda whole: without_references(whole, is_hidden))
-    if len(known) >= REWRITTEN_KEPT:
-        known.clear()
-    known[rid] = (addressed, after)
+    if len(cache) >= REWRITTEN_KEPT:
+        cache.clear()
+    cache[rid] = (addressed, after)
     return after
 
 

@@ -1,8 +1,8 @@
 """
-How a search was understood and what each part of it cost: the same stages as `searching`, each one watched.
+How a search was understood and what each part of it cost: the stages of `bundle.py`, each timed.
 
-Nothing is explained that was not done: the search is run for real, under the viewer who asks, and the tree shown is the
-one that the engine answered. A part that the engine did not need (nothing was left to meet it with) does not appear.
+The search really runs, for the viewer who asks, and the tree is the one that the engine evaluated.
+A part that the engine skipped, because nothing was left to intersect, does not appear.
 """
 
 import time
@@ -19,7 +19,7 @@ from ror.access import Viewer
 from ror.errors import InvalidRequest, UsageError
 from ror.search.answer.bodies import Bodies
 from ror.search.answer.bundle import search, seen_bodies
-from ror.search.answer.engine import Search, Step
+from ror.search.answer.engine import Evaluation, Search
 from ror.search.answer.in_words import in_words, meaning
 from ror.search.answer.inclusion import included, within
 from ror.search.answer.ordering import page
@@ -35,19 +35,23 @@ LOCAL: Final = "http://localhost"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node of the tree: what it means, what it found, how many index entries that took and how long in all."""
+    """A node of the tree: what it means, how many resources match, and what it cost."""
 
     depth: int
     meaning: str
     resource_type: str
-    found: int
+    matches: int
     touched: int
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage of the answer, named as in the catalogue (`explain.<name>`); `items` and `size` (bytes) of its result."""
+    """
+    A stage of the answer, named as in the catalogue (`explain.<name>`).
+
+    `items` counts its results and `size` their bytes.
+    """
 
     name: str
     seconds: float
@@ -57,7 +61,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A search, explained: `total` matches on `pages` pages, the first of them `size` bytes long."""
+    """A search explained: `total` matches on `pages` pages, the first of `size` bytes."""
 
     resource_type: str
     pairs: tuple[tuple[str, str], ...]
@@ -73,26 +77,26 @@ def explain(
     index: Index, bodies: Bodies, viewer: Viewer, url_or_path: str, language: str, max_included: int
 ) -> Explanation:
     """
-    What becomes of a search, given as a URL, a path or `Type?criteria`.
+    The explanation of a search, which is a URL, a path or `Type?criteria`.
 
-    Raises UsageError when the address is not a search, and what `parse` raises when the search is not understood.
+    Raises UsageError for an address that is not a search, and what `parse` raises.
     """
-    resource_type, pairs = asked(url_or_path)
+    resource_type, pairs = search_of(url_or_path)
     stages: list[Stage] = []
-    trace: list[Step] = []
+    trace: list[Evaluation] = []
     view = index.view
-    asking = Search(view, viewer, trace)
+    engine = Search(view, viewer, trace)
     with _watched() as watch:
         request = parse(resource_type, seal_of(index.store).opened_in(pairs))
     stages.append(Stage("parse", watch.seconds, len(request.pairs)))
     with _watched() as watch:
-        found = asking.of(request.expression, resource_type)
-    stages.append(Stage("engine", watch.seconds, len(found)))
-    nodes = tuple(_node(step, language) for step in trace)
+        matches = engine.evaluate(request.expression, resource_type)
+    stages.append(Stage("engine", watch.seconds, len(matches)))
+    nodes = tuple(_node(evaluation, language) for evaluation in trace)
     with _watched() as watch:
         cut = page(
-            asking,
-            found,
+            engine,
+            matches,
             resource_type,
             request.sort,
             0 if request.summary else request.count,
@@ -100,17 +104,17 @@ def explain(
         )
     stages.append(Stage("page", watch.seconds, len(cut.rids)))
     with _watched() as watch:
-        brought = included(asking, BitMap(cut.rids), resource_type, request.includes)
-        along, _ = within(asking, brought, max_included)
-    stages.append(Stage("includes", watch.seconds, len(along)))
+        reached = included(engine, BitMap(cut.rids), resource_type, request.includes)
+        kept, _ = within(engine, reached, max_included)
+    stages.append(Stage("includes", watch.seconds, len(kept)))
     with _watched() as watch:
         read = seen_bodies(
-            asking, bodies, np.array([*cut.rids, *along], np.uint32), along | BitMap(cut.rids)
+            engine.sight, bodies, np.array([*cut.rids, *kept], np.uint32), kept | BitMap(cut.rids)
         )
     stages.append(Stage("bodies", watch.seconds, len(read.bodies), read.size))
     with _watched() as watch:
         answer = search(index, bodies, viewer, request, LOCAL, language, max_included)
-    # Everything above once more, now that the bodies are at hand: what the next one to ask will wait for.
+    # Everything again, now that the bodies are cached: what the next client will wait for.
     stages.append(
         Stage("answer", watch.seconds, answer.matches + answer.included, len(answer.pieces))
     )
@@ -126,11 +130,11 @@ def explain(
     )
 
 
-def asked(url_or_path: str) -> tuple[str, list[tuple[str, str]]]:
+def search_of(url_or_path: str) -> tuple[str, list[tuple[str, str]]]:
     """
     The resource type and the criteria of a search, whatever stands before them.
 
-    >>> asked("https://ror.example.org/fhir/Location?name=a%20b&_count=2")
+    >>> search_of("https://ror.example.org/fhir/Location?name=a%20b&_count=2")
     ('Location', [('name', 'a b'), ('_count', '2')])
     """
     parts = urlsplit(url_or_path)
@@ -160,13 +164,18 @@ def _watched() -> Iterator[_Watch]:
     watch.seconds = time.perf_counter() - start
 
 
-# --- meanings --------------------------------------------------------------------------------------------------------
+# --- meanings -------------------------------------------------------------------------------------
 
 
-def _node(step: Step, language: str) -> Node:
-    # The criteria on one record are answered at once, hence shown with it.
-    say = in_words if isinstance(step.expression, SameRecord) else meaning
-    meaning_here = say(step.expression, language)
+def _node(evaluation: Evaluation, language: str) -> Node:
+    # The engine evaluates the criteria on one record at once.
+    say = in_words if isinstance(evaluation.expression, SameRecord) else meaning
+    meaning_here = say(evaluation.expression, language)
     return Node(
-        step.depth, meaning_here, step.resource_type, step.found, step.touched, step.seconds
+        evaluation.depth,
+        meaning_here,
+        evaluation.resource_type,
+        evaluation.matches,
+        evaluation.touched,
+        evaluation.seconds,
     )

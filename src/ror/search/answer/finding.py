@@ -1,7 +1,8 @@
 """
-What a search finds of the directory, before any body is read: the matches of a page, what comes along, the links.
+A page of results before any body is read: its matches, its included resources and its links.
 
-It is small beside the answer that is made of it (`searching.py`), and holds as long as the view that it was found on.
+A result page is small compared with the answer made of it (`bundle.py`), and holds as long as its
+view is current.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,10 +19,11 @@ from ror.resources import bundles as wire
 from ror.resources.bundles import Pieces
 from ror.resources.subset import Subset
 from ror.search.answer.engine import Search
-from ror.search.answer.in_words import told
+from ror.search.answer.in_words import explanation
 from ror.search.answer.inclusion import included, within
 from ror.search.answer.ordering import Page, page
 from ror.search.answer.relevance import relevance
+from ror.search.answer.sight import Sight
 from ror.search.index import bitmaps
 from ror.search.index.bitmaps import Numbers
 from ror.search.index.view import View
@@ -42,33 +44,34 @@ _OF_A_MEASURE: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ResultPage:
     """
-    A page of what a viewer finds on a view; `total` counts every match.
+    A page of the matches that a viewer sees on a view; `total` counts every match.
 
-    `matches` are those of the page, in their order, `along` what comes along; `given` is the set of both. `distances`
-    (metres) and `scores` (per mille) are of some of them; `subset` is what goes out of each match, `subset_along` of
-    the others, None when all does. `remarks` are entries that say something of the answer.
+    `matches` are those of the page, in order, `included` the resources included with them, and
+    `rids` the set of both. Some have `distances` (metres) and `scores` (per mille). `subset` is the
+    part of each match to send, `included_subset` that of the others; None means all of it.
+    `outcomes` are entries about the answer itself.
     """
 
-    asking: Search
+    sight: Sight
     total: int
     matches: Numbers
-    along: Numbers
-    given: BitMap
+    included: Numbers
+    rids: BitMap
     distances: Mapping[int, float]
     scores: Mapping[int, int]
     subset: Subset | None
-    subset_along: Subset | None
+    included_subset: Subset | None
     base_url: str
     links: Sequence[tuple[str, str]]
-    remarks: Sequence[Pieces]
+    outcomes: Sequence[Pieces]
 
     def __len__(self) -> int:
-        """The bytes that it takes, about."""
-        said = sum(map(len, self.remarks)) + sum(len(url) for _, url in self.links)
+        """About how many bytes it takes."""
+        texts = sum(map(len, self.outcomes)) + sum(len(url) for _, url in self.links)
         measures = len(self.distances) + len(self.scores)
-        return said + _OF_A_NUMBER * len(self.given) + _OF_A_MEASURE * measures
+        return texts + _OF_A_NUMBER * len(self.rids) + _OF_A_MEASURE * measures
 
 
 def find(
@@ -79,88 +82,90 @@ def find(
     language: str,
     max_included: int | None,
     close: Callable[[str], str],
-) -> Found:
+) -> ResultPage:
     """
-    What a viewer finds on a view that is known to be the present one as far as masks go.
+    The page of results that a viewer sees on a view, whose masks must be current.
 
-    At most `max_included` resources come along (None: as many as there are). Links begin with `base_url`; `close` makes
-    of a cursor what they show of it.
+    At most `max_included` resources are included (None: no limit). Links begin with `base_url`;
+    `close` turns a cursor into the text that links show.
 
     Raises InvalidRequest when the page link of the request was made for another search.
     """
-    asking = Search(view, viewer)
-    found = asking.of(request.expression, request.resource_type)
+    search = Search(view, viewer)
+    all_matches = search.evaluate(request.expression, request.resource_type)
     if request.summary:
         cut = Page([], None, None)
     else:
         cut = page(
-            asking, found, request.resource_type, request.sort, request.count, request.cursor
+            search, all_matches, request.resource_type, request.sort, request.count, request.cursor
         )
     matches = BitMap(cut.rids)
-    brought = included(asking, matches, request.resource_type, request.includes)
-    along, behind = (brought, {}) if max_included is None else within(asking, brought, max_included)
-    given = along | matches
-    remarks = []
-    if behind:
-        remarks.append(wire.outcome_entry([_left_behind(behind, len(along))], language))
+    reached = included(search, matches, request.resource_type, request.includes)
+    kept, left_out = (
+        (reached, {}) if max_included is None else within(search, reached, max_included)
+    )
+    rids = kept | matches
+    outcomes = []
+    if left_out:
+        outcomes.append(wire.outcome_entry([_left_out(left_out, len(kept))], language))
     if request.ignored:
-        remarks.append(wire.outcome_entry(request.ignored, language))
+        outcomes.append(wire.outcome_entry(request.ignored, language))
     if request.explain:
-        remarks.append(
+        outcomes.append(
             wire.information_entry(
-                told(asking, request.expression, request.resource_type, language)
+                explanation(search, request.expression, request.resource_type, language)
             )
         )
-    return Found(
-        asking=asking,
-        total=len(found),
+    return ResultPage(
+        sight=search.sight,
+        total=len(all_matches),
         matches=np.array(cut.rids, np.uint32),
-        along=bitmaps.numbers_of(along),
-        given=given,
-        distances=_distances(asking, request.expression, request.resource_type, given),
-        scores=_scores(asking, request, matches),
+        included=bitmaps.numbers_of(kept),
+        rids=rids,
+        distances=_distances(search, request.expression, request.resource_type, rids),
+        scores=_scores(search, request, matches),
         subset=request.subset,
         # `_elements` names elements of the type that is searched; a summary is one of any type.
-        subset_along=request.subset if request.subset and request.subset.summary else None,
+        included_subset=request.subset if request.subset and request.subset.summary else None,
         base_url=base_url,
         links=_links(request, cut, base_url, close),
-        remarks=remarks,
+        outcomes=outcomes,
     )
 
 
-def _left_behind(behind: Mapping[str, int], along: int) -> TooCostly:
-    """What is told of a page that would bring more than the `along` that it may: how many of each type stay behind."""
-    counts = ", ".join(f"{number} {name}" for name, number in behind.items())
-    most = max(behind, key=behind.__getitem__)
-    return TooCostly("explain.inclusions-left-out", left_out=counts, limit=along, example=most)
+def _left_out(left_out: Mapping[str, int], kept: int) -> TooCostly:
+    """The warning that a page includes `kept` resources only, and what it leaves out."""
+    counts = ", ".join(f"{number} {name}" for name, number in left_out.items())
+    most = max(left_out, key=left_out.__getitem__)
+    return TooCostly("explain.inclusions-left-out", left_out=counts, limit=kept, example=most)
 
 
-def _scores(asking: Search, request: SearchRequest, shown: BitMap) -> dict[int, int]:
-    """How well each match shown says what full text asked, per mille; empty when nothing was asked in full text."""
+def _scores(search: Search, request: SearchRequest, shown: BitMap) -> dict[int, int]:
+    """The full-text score of each match shown, per mille; empty without a full-text criterion."""
     if not shown or not seeks_words(request.expression):
         return {}
     return dict(
         zip(
             shown,
-            relevance(asking, request.expression, request.resource_type, shown).tolist(),
+            relevance(search, request.expression, request.resource_type, shown).tolist(),
             strict=True,
         )
     )
 
 
 def _distances(
-    asking: Search, expression: Expression, resource_type: str, shown: BitMap
+    search: Search, expression: Expression, resource_type: str, shown: BitMap
 ) -> dict[int, float]:
-    """How far each place shown is from where the search looked, in metres (choice 8)."""
-    found: dict[int, float] = {}
+    """The distance in metres of each place shown from the points of the search (choice 8)."""
+    nearest: dict[int, float] = {}
     for near, place_type in _nears(expression, resource_type):
-        for rid, distance in asking.distances_m(near, place_type, shown).items():
-            found[rid] = min(distance, found.get(rid, distance))
-    return found
+        for rid, distance in search.distances_m(near, place_type, shown).items():
+            nearest[rid] = min(distance, nearest.get(rid, distance))
+    return nearest
 
 
 def _nears(expression: Expression, resource_type: str) -> Iterator[tuple[Near, str]]:
-    """The criteria of position, with the type they are about; what is negated has no distance to tell."""
+    """The criteria of position, with the type they are about; a negated one has no distance."""
     match expression:
         case Near():
             yield expression, resource_type
@@ -175,7 +180,7 @@ def _nears(expression: Expression, resource_type: str) -> Iterator[tuple[Near, s
             return
 
 
-# --- links -----------------------------------------------------------------------------------------------------------
+# --- links ----------------------------------------------------------------------------------------
 
 
 def in_the_clear(cursor: str) -> str:

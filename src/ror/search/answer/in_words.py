@@ -35,18 +35,20 @@ from ror.search.language.values import EARLIEST, LATEST, instant_text
 from ror.standard import terminology
 
 
-def told(
+def explanation(
     search: Search, expression: Expression, resource_type: str, language: str
 ) -> Iterator[str]:
     """
-    How each criterion was understood and what it leaves, one sentence each; then which one removes the last matches.
+    One sentence for each criterion: how it was understood and how many matches it leaves; then the
+    criterion that removes the last matches.
 
-    A criterion is a part of the conjunction at the top: those that hold on one record or behind one link count as one.
+    A criterion is a part of the top conjunction: those on one record or behind one link
+    count as one.
     """
     criteria = expression.parts if isinstance(expression, And) else (expression,)
-    found = [search.of(one, resource_type) for one in criteria]
-    left = search.seen(resource_type)
-    for number, (one, alone) in enumerate(zip(criteria, found, strict=True), start=1):
+    matches = [search.evaluate(one, resource_type) for one in criteria]
+    left = search.sight.seen(resource_type)
+    for number, (one, alone) in enumerate(zip(criteria, matches, strict=True), start=1):
         left = left & alone
         yield messages.text(
             "explain.criterion",
@@ -59,8 +61,8 @@ def told(
     if left or len(criteria) == 1:
         return
     for number, one in enumerate(criteria, start=1):
-        others = search.seen(resource_type)
-        for other, alone in enumerate(found, start=1):
+        others = search.sight.seen(resource_type)
+        for other, alone in enumerate(matches, start=1):
             others = others & alone if other != number else others
         if others:
             yield messages.text(
@@ -173,7 +175,7 @@ def _label(param: str, code: str, system: str | None) -> str | None:
     if param in _UNLABELLED or param.startswith("identifier"):
         return None
     labels = {terminology.display(one.url, code) for one in terminology.code_systems()} - {None}
-    # Several systems may have the code, and the search means all of them: no label is better than the wrong one.
+    # The search means every system that has the code: no label is better than a wrong one.
     return labels.pop() if len(labels) == 1 else None
 
 

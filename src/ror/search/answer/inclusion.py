@@ -1,10 +1,11 @@
 """
-What comes along with the matches of a page: `_include` and `_revinclude`, as the published requests mean them.
+The resources included with the matches of a page: `_include` and `_revinclude`.
 
-An inclusion applies to the matches, to what other inclusions brought, and, with `:iterate`, again to what it brought
-itself, until nothing is new (choice 13; docs/search.md#inclusions). The order in which a client writes its inclusions
-makes no difference. Each resource comes once; what is hidden or absent does not come, and what is more than a page may
-bring is told and not brought.
+They mean what the published requests mean. An inclusion applies to the matches, to what other
+inclusions reached, and, with `:iterate`, again to what it reached itself, until nothing is new
+(choice 13; docs/search.md#inclusions). The order of the inclusions makes no difference. Each
+resource is included once; hidden and absent resources are not. What exceeds the limit of a page is
+left out, and the answer says so.
 """
 
 from collections import deque
@@ -22,11 +23,11 @@ from ror.standard.definitions import RESOURCE_TYPES, search_parameter
 def included(
     search: Search, matches: BitMap, resource_type: str, rules: Sequence[Include]
 ) -> BitMap:
-    """The resources that the rules bring along with `matches`, which are of `resource_type`; never a match itself."""
+    """The resources that the rules include with `matches` of a type; never a match itself."""
     legs = [leg for rule in dict.fromkeys(rules) for leg in _legs(rule)]
     followed = {leg: BitMap() for leg in legs}
-    brought = BitMap()
-    # What came, of which type, and which rule brought it.
+    reached = BitMap()
+    # What came, of which type, and which rule reached it.
     came: deque[tuple[BitMap, str, Include | None]] = deque([(matches, resource_type, None)])
     while came:
         some, some_type, by = came.popleft()
@@ -36,19 +37,19 @@ def included(
             fresh = some - followed[leg]
             if fresh:
                 followed[leg] |= fresh
-                # Counted as this rule's even where another brought it first: so the order of rules does not matter.
-                found = _follow(search, leg, fresh)
-                brought |= found
-                came.append((found, leg.arrives, leg.rule))
-    return brought - matches
+                # Even if another rule reached them first: the order of the rules does not matter.
+                linked = _follow(search, leg, fresh)
+                reached |= linked
+                came.append((linked, leg.arrives, leg.rule))
+    return reached - matches
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Leg:
     """
-    A way that a rule goes, from one type to another; several for a reference that may be to several types.
+    One step of a rule, from one type to another; a reference to several types makes several legs.
 
-    There is one for each rule and way, so that two are told apart without being compared.
+    Each rule has legs of its own, so that identity distinguishes them.
     """
 
     rule: Include
@@ -72,20 +73,20 @@ def _follow(search: Search, leg: _Leg, starts: BitMap) -> BitMap:
     return search.pointed_at(leg.rule.source, leg.rule.param, leg.arrives, starts)
 
 
-def within(search: Search, brought: BitMap, most: int) -> tuple[BitMap, Mapping[str, int]]:
+def within(search: Search, reached: BitMap, most: int) -> tuple[BitMap, Mapping[str, int]]:
     """
-    What comes along when at most `most` resources may, and how many of each type then stay behind.
+    At most `most` of the included resources, and how many of each type are left out.
 
-    The types that come in small numbers come whole, so that a page with very many roles keeps its places; the others
-    share what is left, each with those of the lowest rids.
+    Types with few resources are kept whole, so that a page with very many roles keeps its places;
+    the others share what is left, each keeping its lowest rids.
     """
-    if len(brought) <= most:
-        return brought, {}
-    by_type = {name: brought & search.view.of_type(name) for name in RESOURCE_TYPES}
-    kept, behind = BitMap(), {}
+    if len(reached) <= most:
+        return reached, {}
+    by_type = {name: reached & search.view.of_type(name) for name in RESOURCE_TYPES}
+    kept, left_out = BitMap(), {}
     for place, (name, some) in enumerate(sorted(by_type.items(), key=lambda one: len(one[1]))):
         share = some[: (most - len(kept)) // (len(by_type) - place)]
         kept |= share
         if len(share) < len(some):
-            behind[name] = len(some) - len(share)
-    return kept, behind
+            left_out[name] = len(some) - len(share)
+    return kept, left_out

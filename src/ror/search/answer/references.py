@@ -20,6 +20,11 @@ from ror.search.language.expression import CanonicalIs, TokenIs
 from ror.standard.definitions import RESOURCE_TYPES
 
 
+def sources(view: View, name: ColumnName, target: str, targets: BitMap) -> BitMap:
+    """The resources whose reference under `name` leads to any of `targets`, all of type `target`."""
+    return literal_sources(view, name, targets) | named_sources(view, name, target, targets)
+
+
 def literal_sources(view: View, name: ColumnName, targets: BitMap) -> BitMap:
     """The resources of which a reference under `name` leads literally to any of `targets`."""
     found = BitMap()

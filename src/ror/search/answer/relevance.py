@@ -52,7 +52,7 @@ def relevance(search: Search, expression: Expression, resource_type: str, among:
             best: Array = np.maximum.reduce([_nothing(among), *spoken])
             return best
         case Chain(param, target, inner):
-            there = search.of(inner, target) & search.pointed_at(
+            there = search.evaluate(inner, target) & search.pointed_at(
                 resource_type, param, target, among
             )
             return _behind(
@@ -64,7 +64,7 @@ def relevance(search: Search, expression: Expression, resource_type: str, among:
                 among,
             )
         case Has(source, param, inner):
-            there = search.of(inner, source) & search.pointing_at(
+            there = search.evaluate(inner, source) & search.pointing_at(
                 source, param, resource_type, among
             )
             return _behind(
@@ -76,9 +76,9 @@ def relevance(search: Search, expression: Expression, resource_type: str, among:
                 among,
             )
         case Upward(inner):
-            there = search.of(inner, resource_type)
+            there = search.evaluate(inner, resource_type)
             return _behind(
-                lambda some: search.below(resource_type, some),
+                lambda some: search.with_descendants(resource_type, some),
                 search,
                 inner,
                 resource_type,

@@ -15,9 +15,9 @@ from ror.search.index.segment import ColumnName, Segment
 from ror.standard.definitions import RESOURCE_TYPES
 
 HIDDEN: Final = "hidden"
-ASTRAY: Final = "astray"
-CARRIED: Final = (HIDDEN, ASTRAY)
-"""What the engine finds out about a view under names that end so is handed on to the views after it."""
+REFERS_TO_HIDDEN: Final = "refers-to-hidden"
+CARRIED: Final = (HIDDEN, REFERS_TO_HIDDEN)
+"""Sets cached under names that end so are handed on to the views after this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class View:
     parts: tuple[Part, ...]
     seq: int
     size: int
-    known: dict[Any, BitMap] = field(default_factory=dict, compare=False)
-    """What was found out about this view and holds as long as it does, by whatever names it."""
+    cache: dict[Any, BitMap] = field(default_factory=dict, compare=False)
+    """Sets that were computed for this view, by name."""
     earlier: "Earlier | None" = field(default=None, compare=False)
     rewritten: dict[Any, dict[int, tuple[bytes, bytes]]] = field(
         default_factory=dict, compare=False
@@ -44,7 +44,7 @@ class View:
 
     def of_type(self, resource_type: str) -> BitMap:
         """Every live resource of a type. Do not change the set that is returned."""
-        return self.remembered(
+        return self.cached(
             ("type", resource_type), lambda segment: segment.types.get(resource_type, BitMap())
         )
 
@@ -54,25 +54,25 @@ class View:
 
     def hidden(self, profile: int) -> BitMap:
         """The live resources that a profile, given as its bit, may not see. Do not change the set that is returned."""
-        return self.remembered(("hidden", profile), lambda segment: segment.masks.hidden(profile))
+        return self.cached(("hidden", profile), lambda segment: segment.masks.hidden(profile))
 
     def altered(self, profile: int) -> BitMap:
         """The live resources of which a profile sees some parts only."""
-        return self.remembered(("altered", profile), lambda segment: segment.masks.altered(profile))
+        return self.cached(("altered", profile), lambda segment: segment.masks.altered(profile))
 
     def with_facts(self, facts: int) -> BitMap:
         """The live resources for which any of these facts holds."""
-        return self.remembered(("facts", facts), lambda segment: segment.masks.with_facts(facts))
+        return self.cached(("facts", facts), lambda segment: segment.masks.with_facts(facts))
 
-    def remembered(self, name: Any, of_segment: Callable[[Segment], BitMap]) -> BitMap:
-        """What is alive of a set that each segment has, found once for each name."""
-        found = self.known.get(name)
-        if found is None:
-            found = BitMap()
+    def cached(self, name: Any, of_segment: Callable[[Segment], BitMap]) -> BitMap:
+        """The live members of a set that each segment has, computed once for each name."""
+        rids = self.cache.get(name)
+        if rids is None:
+            rids = BitMap()
             for part in self.parts:
-                found |= of_segment(part.segment) - part.dead
-            self.known[name] = found
-        return found
+                rids |= of_segment(part.segment) - part.dead
+            self.cache[name] = rids
+        return rids
 
     def columns(self, name: ColumnName) -> Iterator[tuple[Part, Column]]:
         """The column of a parameter in each segment that has it."""
@@ -104,11 +104,11 @@ class View:
 
     def _carried(self, changed: BitMap) -> "Earlier | None":
         """What a view after this one, in which these resources changed, starts from."""
-        # A copy: another thread may be finding something out.
-        known = {name: found for name, found in self.known.copy().items() if name[-1] in CARRIED}
-        if any(name[-1] == ASTRAY for name in known):
-            return Earlier(known, changed)
-        return Earlier(self.earlier.known, self.earlier.changed | changed) if self.earlier else None
+        # A copy: another thread may be adding a set.
+        cache = {name: rids for name, rids in self.cache.copy().items() if name[-1] in CARRIED}
+        if any(name[-1] == REFERS_TO_HIDDEN for name in cache):
+            return Earlier(cache, changed)
+        return Earlier(self.earlier.cache, self.earlier.changed | changed) if self.earlier else None
 
     def memory_bytes(self) -> int:
         """Bytes of the arrays, mapped ones included."""
@@ -117,9 +117,9 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What was found out about a view before, and the resources that changed since: most of it still holds."""
+    """The cache of an earlier view, and the resources that changed since: most of it still holds."""
 
-    known: dict[Any, BitMap]
+    cache: dict[Any, BitMap]
     changed: BitMap
 
 

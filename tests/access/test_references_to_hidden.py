@@ -1,8 +1,8 @@
 """
-Whose references lead to something hidden, kept up from view to view: the same as found out from nothing.
+The resources that refer to hidden ones, updated from view to view: the same as recomputed.
 
-Deliberate breakages that this test caught: not looking at the segments of what changed; keeping what was known although
-something else is hidden since.
+Deliberate breakages that this test caught: not looking at the segments of what changed; keeping the
+set although something else is hidden since.
 """
 
 from dataclasses import replace
@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from ror.access import Perimeter, Viewer
-from ror.search.answer.engine import Search
+from ror.search.answer.sight import Sight
 from ror.search.index.index import Index
 from ror.store import open_store
 from tests.conftest import keep
@@ -48,7 +48,7 @@ def anything(random: Random) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_is_astray_is_the_same_kept_up_or_found_out_from_nothing(tmp_path, seed):
+def test_what_is_astray_is_the_same_updated_or_found_out_from_nothing(tmp_path, seed):
     random = Random(seed)
     store = open_store(f"sqlite:///{tmp_path}/ror.db")
     index = Index(store, tmp_path / "index")
@@ -58,17 +58,17 @@ def test_what_is_astray_is_the_same_kept_up_or_found_out_from_nothing(tmp_path, 
         + [offer(random, one) for one in IDS],
     )
     index.open()
-    kept_up = 0
+    updated = 0
 
     for _ in range(40):
         keep(store, [anything(random)])
         index.refresh()
         for viewer in VIEWERS:
-            search = Search(index.view, viewer)
-            kept_up += search._astray_still() is not None
-            anew = Search(replace(index.view, known={}, earlier=None), viewer)
-            assert search.astray() == anew.astray()
+            sight = Sight(index.view, viewer)
+            updated += sight.updated_refers_to_hidden() is not None
+            recomputed = Sight(replace(index.view, cache={}, earlier=None), viewer)
+            assert sight.refers_to_hidden() == recomputed.refers_to_hidden()
 
-    assert kept_up > 20
+    assert updated > 20
     index.close()
     store.close()
