@@ -1,8 +1,9 @@
 """
-How acts of management leave their line in the audit trail: no act without its trace.
+Recording acts of management in the audit trail: no act without its record.
 
-A client is changed, and its line is on disk before the change is: a trail that refuses the line undoes the change. The
-line of a key is written as soon as the key is there. What a line holds of a secret or of a private key is nothing.
+The record of a client change is on disk before the change; if it cannot be written, the client does
+not change. The record of a key follows the key at once. A record never holds a secret or a private
+key.
 """
 
 import time
@@ -19,15 +20,15 @@ from ror.identity.keeping import ClientStore, KeyStore
 from ror.identity.tokens import SigningKey
 
 Record = Callable[[str, str, str, str, dict[str, object]], None]
-"""Traces an act: what was done, to what, by whom, why, and what it changed. Raises Unavailable when it cannot."""
+"""Records an act: action, subject, author, reason, details. Raises Unavailable if it cannot."""
 
 
 def untraced(action: str, subject: str, by: str, reason: str, details: dict[str, object]) -> None:
-    """Leaves no trace, where the settings want none."""
+    """Record nothing: the settings turn the trail off."""
 
 
 def recorder(folder: Folder) -> Record:
-    """What traces acts in a trail that is there: who acts as they say, and the user of the machine as it is."""
+    """A function that records acts in a trail, with the user of the machine."""
 
     def record(action: str, subject: str, by: str, reason: str, details: dict[str, object]) -> None:
         told = {**details, "user": user()}
@@ -48,7 +49,7 @@ def recorder(folder: Folder) -> Record:
 
 
 class TracedClients:
-    """`contract.ClientStore`, each act of which is traced; `opening` opens the trail when there is one to be traced."""
+    """A `ClientStore` that records each act; `opening` opens the trail when an act comes."""
 
     def __init__(self, clients: ClientStore, opening: Callable[[], Record]) -> None:
         self._clients = clients
@@ -56,7 +57,7 @@ class TracedClients:
         self.all, self.acts, self.last_act = clients.all, clients.acts, clients.last_act
 
     def change(self, act: ClientAct, change: Callable[[Client | None], Client]) -> Client:
-        """Do an act, of which the line is on disk before anything is. Raises Unavailable when it cannot be traced."""
+        """Do an act; its record is on disk first. Raises Unavailable if it cannot be recorded."""
         record = self._opening()
 
         def traced(present: Client | None) -> Client:
@@ -70,7 +71,7 @@ class TracedClients:
 
 
 class TracedKeys:
-    """`contract.KeyStore`, which tells who has another key sign, and why; `opening` opens the trail when one does."""
+    """A `KeyStore` that records each new signing key; `opening` opens the trail when one comes."""
 
     def __init__(
         self, keys: KeyStore, opening: Callable[[], Record], by: str, reason: str = ""
@@ -81,7 +82,7 @@ class TracedKeys:
         self.all, self.last_change = keys.all, keys.last_change
 
     def succeed(self, fresh: SigningKey, newest: str | None, forgotten: Sequence[str] = ()) -> bool:
-        """Keep a key after another one; its line is on disk on return, unless somebody else was quicker."""
+        """Keep a new key; its record is on disk on return, unless another process was quicker."""
         record = self._opening()
         is_done = self._keys.succeed(fresh, newest, forgotten)
         if is_done:

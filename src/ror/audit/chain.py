@@ -1,16 +1,16 @@
 """
-How lines are chained, and where a chain does not hold.
+Chaining the lines of a file by hash, and finding where a chain is broken.
 
-A line is the JSON of a record. The last of those that were written together is a link, which ends with the number of
-the line in its file, counted from 1, and a hash:
+A line is the JSON of a record. The last line of a batch is a link: it ends with its line number,
+counted from 1, and a hash:
 
     {"kind":"call",…}
     {"kind":"call",…,"n":7,"chain":"<64 hexadecimal digits>"}
 
-The hash is the SHA-256 of the hash of the link before, followed by everything that stands between that link and this
-hash: the lines before this one, then this one up to `,"chain"`. Before the first link stands the SHA-256 of the name of
-the file. So no line can be changed, moved, taken away or put in without the hash of the next link telling, and the last
-hash stands for all of them. `sha256sum` is enough to check it.
+The hash is the SHA-256 of the previous link's hash followed by everything between that link and
+this hash: the lines in between, then this line up to `,"chain"`. The first link starts from the
+SHA-256 of the file name. So no line can be changed, moved, removed or inserted unless the next hash
+shows it, and the last hash covers all lines. `sha256sum` is enough to check a chain.
 """
 
 import re
@@ -27,7 +27,7 @@ _HASH: Final = b',"chain":"'
 
 
 class Chain:
-    """The end of a chain, to which lines are added; a fresh one begins with the name of its file."""
+    """The end of a chain, to which lines are added; a new chain starts from its file name."""
 
     def __init__(self, file: str, lines: int = 0, head: str | None = None) -> None:
         self.lines = lines
@@ -35,9 +35,9 @@ class Chain:
 
     def link(self, records: bytes) -> bytes:
         """
-        The lines of records that are written together, with their ends of line; the last one becomes the last link.
+        The lines of a batch of records, with their line ends; the last line becomes the last link.
 
-        They are given as JSON, with an end of line between each and the next.
+        `records` is JSON, one record a line, without the last line end.
         """
         self.lines += records.count(b"\n") + 1
         linked = b'%b,"n":%d' % (records[:-1], self.lines)
@@ -46,7 +46,7 @@ class Chain:
 
 
 def genesis(file: str) -> str:
-    """What stands for the hash before the first link of a file."""
+    """The hash that precedes the first link of a file."""
     return sha256(file.encode()).hexdigest()
 
 
@@ -54,7 +54,7 @@ def genesis(file: str) -> str:
 
 
 class Link(NamedTuple):
-    """A line that is a link: its number, what is hashed of it, its hash."""
+    """A line that is a link: its number, its hashed bytes, its hash."""
 
     number: int
     body: bytes
@@ -62,7 +62,7 @@ class Link(NamedTuple):
 
 
 def as_link(text: bytes) -> Link | None:
-    """The link that a line is, given without its end of line; None when it is none."""
+    """The link that a line, without its line end, holds; None if it holds none."""
     found = _LINK.search(text, max(0, len(text) - _LONGEST_LINK))
     if found is None or found.end() != len(text):
         return None
@@ -70,11 +70,11 @@ def as_link(text: bytes) -> Link | None:
 
 
 def last_link(text: bytes) -> tuple[Link | None, bytes]:
-    """The last link in the end of a file, and what stands after its end of line; None and all of it without one."""
+    """The last link in the tail of a file, and the bytes after its line; None and the whole tail without link."""
     at = len(text)
     while (at := text.rfind(_HASH, 0, at)) >= 0:
         start, end = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at)
-        # Only this line is copied: where links were damaged, all of them are tried.
+        # Copies only this line: in a damaged file every candidate is tried.
         link = as_link(text[start:end] if end >= 0 else text[start:])
         if link is not None:
             return link, text[end + 1 :] if end >= 0 else b""
@@ -82,7 +82,7 @@ def last_link(text: bytes) -> tuple[Link | None, bytes]:
 
 
 def as_record(text: bytes) -> Kept | None:
-    """The record that a line tells, link or not; None when it tells none."""
+    """The record of a line, link or not; None if the line holds none."""
     try:
         found: Kept = decode(text)
     except NOT_JSON:
@@ -92,9 +92,9 @@ def as_record(text: bytes) -> Kept | None:
 
 class Break(NamedTuple):
     """
-    A place where a chain does not hold: what is wrong there, and at which line, counted from 1.
+    A break in a chain: what is wrong, and at which line, counted from 1.
 
-    A link tells of the lines before it, too: what is wrong may be at any since `since`.
+    A link covers the lines before it too: the fault may be at any line from `since` on.
     """
 
     what: str
@@ -104,10 +104,10 @@ class Break(NamedTuple):
 
 class Walk:
     """
-    What is found while the lines of a file go by.
+    A pass over the lines of a file.
 
-    `seen` is how many went by; `lines` and `head` are those of the last link, `opened` is the first record, `ended` the
-    one that ends the chain.
+    `seen` counts the lines so far; `lines` and `head` are those of the last link, `opened` is the
+    first record, `ended` the record that ends the chain.
     """
 
     def __init__(self, file: str) -> None:
@@ -115,22 +115,22 @@ class Walk:
         self.seen = 0
         self.opened: Opened | None = None
         self.ended: Closed | Sealed | None = None
-        self._astray = 0
-        """How far lines stand behind where the last link says that they do."""
+        self._offset = 0
+        """How many lines the file is ahead of the number in the last link."""
         self._holds_records = False
-        """Whether there is any record but a seal."""
+        """Whether the file holds any record other than a seal."""
         self._torn, self._torn_bytes = range(0), 0
-        """The lines before this one that are none, and their length: a seal may tell of them."""
+        """The unreadable lines before this one, and their length: a seal may account for them."""
         self._follow(0, genesis(file))
 
     def _follow(self, lines: int, head: str) -> None:
-        """What comes next is chained to this hash."""
+        """Chain the following lines to this hash."""
         self.lines, self.head = lines, head
         self._hashing = sha256(head.encode())
         self._since = self.seen + 1
 
     def over(self, texts: Iterable[bytes]) -> Iterator[Kept | Break]:
-        """The records of lines given without their ends, and the breaks of the chain where they are found."""
+        """The records of lines without line ends, and the breaks of the chain, in order."""
         for text in texts:
             record, link = as_record(text), as_link(text)
             if self.seen == 0 and isinstance(record, Opened) and record.file != self._file:
@@ -145,19 +145,19 @@ class Walk:
                 yield from self._of_link(link)
             yield from self._of_record(record, text, is_linked=link is not None)
         yield from self._unread()
-        # A process that was killed before its first line was whole leaves a file that only a seal can begin.
+        # A process killed before its first line was complete leaves a file that starts with a seal.
         is_stillborn = isinstance(self.ended, Sealed) and not self._holds_records
         if self.seen and self.opened is None and not is_stillborn:
             yield Break("no-opening", 1)
 
     def _of_link(self, link: Link) -> Iterator[Break]:
         self._hashing.update(link.body)
-        if link.number + self._astray != self.seen:
+        if link.number + self._offset != self.seen:
             yield Break("not-in-sequence", self.seen, self._since)
-            self._astray = self.seen - link.number
+            self._offset = self.seen - link.number
         elif self._hashing.hexdigest() != link.head:
             yield Break("changed", self.seen, self._since)
-        # What follows is checked against what this link says, so that one change is told once.
+        # The next lines are checked against this link, so that one change is reported once.
         self._follow(link.number, link.head)
 
     def _of_record(
@@ -183,13 +183,13 @@ class Walk:
         elif isinstance(record, Closed | Sealed):
             self.ended = record
             if not is_linked:
-                # The end of a file is written as a link: without one, no hash stands for the lines before it.
+                # The last record of a file is a link: without it no hash covers the lines before.
                 yield Break("changed", self.seen, self._since)
         self._holds_records |= not isinstance(record, Sealed)
         yield record
 
     def _unread(self) -> Iterator[Break]:
-        """The texts before, when they were no lines and no seal tells of them."""
+        """Breaks for the unreadable lines before, unless a seal accounts for them."""
         for number in self._torn:
             yield Break("not-a-line", number)
         self._torn, self._torn_bytes = range(0), 0

@@ -1,8 +1,8 @@
 """
-The digest of a day: the head of each of its chains, signed with Ed25519.
+The digest of a day: the last hash of each of its chains, signed with Ed25519.
 
-A digest names the one before it by its hash, so that digests are a chain too. The signature is over the very bytes of
-the digest and stands in a file beside it: `openssl pkeyutl -verify` checks it without us.
+A digest names the previous one by hash, so digests form a chain too. The signature covers the bytes
+of the digest and has a file of its own: `openssl pkeyutl -verify` checks it.
 """
 
 from hashlib import sha256
@@ -20,7 +20,7 @@ FORMAT: Final = 1
 
 
 class ChainEnd(msgspec.Struct, frozen=True):
-    """A file of the day: how many lines and bytes it has, and the hash of its last line."""
+    """A file of the day: its numbers of lines and bytes, and the hash of its last line."""
 
     file: str
     lines: int
@@ -29,7 +29,7 @@ class ChainEnd(msgspec.Struct, frozen=True):
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):
-    """What is signed: the files of a day; `key` is the fingerprint of the key, `previous` the digest before."""
+    """The files of a day; `key` is the fingerprint of the signing key, `previous` the digest before."""
 
     format: int = FORMAT
     day: str
@@ -43,12 +43,12 @@ _decode: Final = msgspec.json.Decoder(Digest).decode
 
 
 def written(digest: Digest) -> bytes:
-    """The bytes of a digest, for people too."""
+    """The bytes of a digest, readable by people."""
     return msgspec.json.format(msgspec.json.encode(digest), indent=2) + b"\n"
 
 
 def read(text: bytes) -> Digest | None:
-    """The digest that these bytes are; None when they are none."""
+    """The digest in these bytes; None if there is none."""
     try:
         return _decode(text)
     except NOT_JSON:
@@ -56,7 +56,7 @@ def read(text: bytes) -> Digest | None:
 
 
 def named(day: str, text: bytes) -> DigestNamed:
-    """How the next digest, and the next chains, call this one."""
+    """The name by which the next digest and the next chains refer to this one."""
     return DigestNamed(day, sha256(text).hexdigest())
 
 
@@ -64,14 +64,14 @@ def named(day: str, text: bytes) -> DigestNamed:
 
 
 def new_key() -> bytes:
-    """A fresh signing key, as PEM."""
+    """A new signing key, as PEM."""
     return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
 def signing_key(pem: bytes) -> Ed25519PrivateKey:
-    """The key of a PEM. Raises ValueError when it holds no Ed25519 key."""
+    """The private key of a PEM. Raises ValueError if it holds no Ed25519 key."""
     key = serialization.load_pem_private_key(pem, password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("not an Ed25519 key")
@@ -79,13 +79,13 @@ def signing_key(pem: bytes) -> Ed25519PrivateKey:
 
 
 def public_pem(key: Ed25519PrivateKey) -> bytes:
-    """The public key, which checks what `key` signs, as PEM."""
+    """The public half of `key`, as PEM."""
     encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     return key.public_key().public_bytes(encoding, form)
 
 
 def checking_key(pem: bytes) -> Ed25519PublicKey:
-    """The public key of a PEM. Raises ValueError when it holds no Ed25519 key."""
+    """The public key of a PEM. Raises ValueError if it holds no Ed25519 key."""
     key = serialization.load_pem_public_key(pem)
     if not isinstance(key, Ed25519PublicKey):
         raise ValueError("not an Ed25519 key")
@@ -93,13 +93,13 @@ def checking_key(pem: bytes) -> Ed25519PublicKey:
 
 
 def fingerprint(key: Ed25519PublicKey) -> str:
-    """What a key is known by: the SHA-256 of its DER form."""
+    """The fingerprint of a key: the SHA-256 of its DER form."""
     encoding, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     return sha256(key.public_bytes(encoding, form)).hexdigest()
 
 
 def is_signed(text: bytes, signature: bytes, key: Ed25519PublicKey) -> bool:
-    """Whether `key` checks this signature of these bytes."""
+    """Whether this is a signature of these bytes under `key`."""
     try:
         key.verify(signature, text)
     except InvalidSignature:

@@ -1,8 +1,9 @@
 """
-A record as a FHIR R4 AuditEvent, for who collects those.
+Audit records as FHIR R4 AuditEvent resources.
 
-Codes are those that the standard lists for each element. What the standard has no element for is a detail of the
-entity, under the name that it has in the trail. Source: FHIR R4, auditevent.html.
+Codes come from the value sets that the standard binds to each element. A member of the record
+without FHIR element becomes a detail of the entity, under its own name.
+Source: FHIR R4, auditevent.html.
 """
 
 import base64
@@ -67,12 +68,12 @@ _SUCCESS, _MINOR, _SERIOUS = "0", "4", "8"
 
 def audit_event(record: Told, event_id: str, observer: str) -> Event:
     """
-    The AuditEvent of a record; `event_id` is like no other, `observer` the process that wrote it.
+    The AuditEvent of a record; `event_id` is unique, `observer` is the process that wrote the record.
     """
     event = {
         "resourceType": "AuditEvent",
         "id": event_id,
-        **_told(record),
+        **_by_kind(record),
         "source": {"observer": {"display": observer}, "type": [_coding(_SERVER)]},
     }
     details = [{"type": name, "valueString": text} for name, text in _details(record)]
@@ -81,7 +82,7 @@ def audit_event(record: Told, event_id: str, observer: str) -> Event:
     return event
 
 
-def _told(record: Told) -> Event:
+def _by_kind(record: Told) -> Event:
     match record:
         case Call():
             return _of_call(record)
@@ -104,7 +105,7 @@ def _of_call(call: Call) -> Event:
         "outcome": _SUCCESS if call.status < 400 else _MINOR if call.status < 500 else _SERIOUS,
         "outcomeDesc": f"HTTP {call.status}",
         "agent": [_caller(call)],
-        "entity": [_asked(call)],
+        "entity": [_entity(call)],
     }
     return event
 
@@ -133,8 +134,8 @@ def _announced(system: str | None, code: str) -> Event:
     return {"system": f"urn:oid:{system}", "code": code} if system else {"code": code}
 
 
-def _asked(call: Call) -> Event:
-    """The resource that was asked for, or the request, with what it names hashed as in the trail."""
+def _entity(call: Call) -> Event:
+    """The resource of a read, or the request with its values hashed as in the trail."""
     entity: Event = {"type": _coding(_SYSTEM_OBJECT)}
     if call.interaction == "read" and not call.path.startswith("#"):
         entity["what"] = {"reference": "/".join(call.path.rstrip("/").split("/")[-2:])}
@@ -172,7 +173,7 @@ def _of_act(act: Act) -> Event:
 
 
 def _details(record: Told) -> Iterator[tuple[str, str]]:
-    """What the trail tells and the standard has no element for."""
+    """The members of a record without FHIR element, as text."""
     match record:
         case Call():
             numbers = {
@@ -209,6 +210,6 @@ def _coding(coding: tuple[str, str, str]) -> Event:
 
 
 def _before(at: str, microseconds: int) -> str:
-    """The instant so long before another one, to the millisecond."""
+    """The instant `microseconds` before another one, to the millisecond."""
     start = datetime.fromisoformat(at) - timedelta(microseconds=microseconds)
     return start.isoformat(timespec="milliseconds").replace("+00:00", "Z")

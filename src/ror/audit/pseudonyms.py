@@ -1,10 +1,10 @@
 """
-What of a request may be read in the audit trail, and what is hashed.
+Which values of a request are readable in the audit trail, and which are hashed.
 
-A value that could name somebody is replaced by a keyed hash: without the key of the trail it says nothing, with it one
-can ask who searched for a given name. The table is `knowledge/audit_parameters.toml`. It lists what may be read: what
-nobody foresaw is hashed. A readable value must also look like a code, a date, a number or the id of a resource; what
-else a person typed there is hashed too.
+A value that could identify a person is replaced by a keyed hash: without the key of the trail it
+reveals nothing; with the key an auditor can search for a given name. The table
+`knowledge/audit_parameters.toml` lists what is readable; anything else is hashed. A readable value
+must also look like a code, a date, a number or a resource id; other text is hashed there too.
 """
 
 import base64
@@ -23,10 +23,10 @@ from ror.search.language.filter import NOT_OFFERED, OPERATORS
 from ror.search.language.values import fold
 
 MARK: Final = "#"
-"""What a hashed value begins with; no readable one does."""
+"""The first character of a hashed value; no readable value starts with it."""
 
 MOST_READ: Final = 32_768
-"""Characters of the parameters of a request that are looked at one by one: a thousand codes fit."""
+"""Characters of a request that are examined value by value: a thousand codes fit."""
 
 KEY_BYTES: Final = 32
 _REMEMBERED_LENGTH: Final = 200
@@ -35,11 +35,11 @@ _HASH_BYTES: Final = 12
 
 Treatment = Literal["readable", "hashed", "system"]
 TREATMENTS: Final[tuple[Treatment, ...]] = ("readable", "system", "hashed")
-"""`system` lets what stands before a bar be read: the system of an identifier, not its value."""
+"""`system` leaves the text before a bar readable: the system of an identifier, not its value."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9:/._|+*-]{0,200}", re.ASCII)
 _LONG_NUMBER: Final = re.compile(r"\+?[0-9]{9,}", re.ASCII)
-"""A telephone, the number of a professional or of a structure, wherever it is typed."""
+"""A telephone number, or the identifier of a professional or a structure."""
 _PLAIN_PATH: Final = re.compile(r"/[A-Za-z0-9/._$-]{0,400}", re.ASCII)
 
 _COMMA: Final = re.compile(r"(?<!\\),")
@@ -60,14 +60,14 @@ _FILTER_WORDS: Final = frozenset(
 
 
 class Veil:
-    """Hashes what must not be read, with the key of one trail."""
+    """Replaces personal values by hashes, with the key of one trail."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._remembered = lru_cache(maxsize=4096)(self._pair)
 
     def hashed(self, value: str) -> str:
-        """The hash of a text; texts that a search takes for the same have the same, unless they are very long."""
+        """The hash of a text; texts that a search considers equal share it, unless they are very long."""
         text = fold(value) if len(value) <= MOST_READ else value
         found = blake2b(text.encode(), key=self._key, digest_size=_HASH_BYTES).digest()
         return MARK + base64.urlsafe_b64encode(found).decode("ascii")
@@ -76,9 +76,10 @@ class Veil:
         self, resource_type: str | None, pairs: Sequence[tuple[str, str]]
     ) -> tuple[tuple[str, str], ...]:
         """
-        The parameters of a request on a resource type, as they may be written; in order.
+        The parameters of a request on a resource type, as the trail records them, in order.
 
-        What is beyond `MOST_READ` characters is hashed whole: a request must not make a line much longer than itself.
+        Beyond `MOST_READ` characters they are hashed whole: a record must not become much longer
+        than its request.
         """
         written, left = [], MOST_READ
         for name, value in pairs:
@@ -92,11 +93,11 @@ class Veil:
         return tuple(written)
 
     def path(self, path: str) -> str:
-        """The path of a request, hashed when it is none of ours."""
+        """The path of a request; hashed if it is not one of ours."""
         return path if _PLAIN_PATH.fullmatch(path) else self.hashed(path)
 
     def announced(self, value: str | None) -> str | None:
-        """The value of a header that should be a code."""
+        """The value of a `Ror-*` header; hashed unless it looks like a code."""
         return value if value is None or _looks_like_a_code(value) else self.hashed(value)
 
     def _pair(self, resource_type: str | None, name: str, value: str) -> tuple[str, str]:
@@ -111,7 +112,7 @@ class Veil:
         return name, self._listed(value, treatment)
 
     def _listed(self, text: str, treatment: Treatment) -> str:
-        """Each value of a comma list for itself, and in a value each part between bars."""
+        """A comma list with each value, and each part between bars, treated on its own."""
         if treatment == "hashed":
             return ",".join([self.hashed(one) for one in _COMMA.split(text)])
         pieces = _COMMA_OR_BAR.split(text)
@@ -122,7 +123,7 @@ class Veil:
         return "".join(pieces)
 
     def _filter(self, resource_type: str, text: str) -> Iterator[str]:
-        """The pieces of a filter: its words and the names it knows as they are, its values by the name before them."""
+        """The pieces of a filter: keywords and known names as they are, values by the name before them."""
         treatment: Treatment = "hashed"
         for piece in _FILTER_PIECE.findall(text):
             if piece.isspace() or piece in "()" or piece.lower() in _FILTER_WORDS:
@@ -142,7 +143,7 @@ def _looks_like_a_code(text: str) -> bool:
 
 def treatment_of(resource_type: str | None, name: str) -> Treatment | None:
     """
-    What may be written of the values of a parameter; None for a name that is not known.
+    How the values of a parameter are recorded; None for an unknown name.
 
     >>> treatment_of("HealthcareService", "specialty"), treatment_of("PractitionerRole", "practitioner.identifier")
     ('readable', 'system')
@@ -150,7 +151,7 @@ def treatment_of(resource_type: str | None, name: str) -> Treatment | None:
     tables = treatments()
     if name in tables["answering"]:
         return tables["answering"][name]
-    # Names come from outside: long ones are not worth remembering.
+    # Clients choose names: long ones must not fill the cache.
     return (
         None
         if resource_type is None or len(name) > _LONGEST_NAME
@@ -172,7 +173,7 @@ def _treatment_of(resource_type: str, name: str) -> Treatment | None:
 
 @cache
 def treatments() -> Mapping[str, Mapping[str, Treatment]]:
-    """The tables of what may be read: by `types`, `parameters`, `modifiers` and `answering`."""
+    """The tables of treatments: by `types`, `parameters`, `modifiers` and `answering`."""
     text = (
         files("ror.standard.knowledge")
         .joinpath("audit_parameters.toml")

@@ -1,8 +1,9 @@
 """
-What is written: the records of an audit trail, as they are before they are chained.
+The records of an audit trail, before they are chained.
 
-A record is a JSON object that says its `kind`. Calls, imports and acts are what the trail is for; the others tell the
-life of the file that holds them. What may be personal in a call was hashed before it came here (`sensitive.py`).
+A record is a JSON object with a `kind`. Calls, imports and acts are the purpose of the trail; the
+other kinds describe the file that holds them. Personal values of a call are hashed before they come
+here (`pseudonyms.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,14 +18,14 @@ LAST_DAY: Final = "9999-12-31"
 
 
 class Certificate(msgspec.Struct, frozen=True):
-    """The certificate that a client proved to hold when it was given its token."""
+    """The certificate that a client proved to hold when it requested its token."""
 
     serial: str
     subject: str
 
 
 class Announced(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the four `Ror-*` headers of a call said."""
+    """The values of the four `Ror-*` headers of a call."""
 
     user_profile: str | None = None
     user_profile_system: str | None = None
@@ -33,7 +34,7 @@ class Announced(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind"):
-    """Anything that is written; `at` is an instant, see `instant`."""
+    """Any record; `at` is an instant, see `instant`."""
 
     at: str
 
@@ -48,10 +49,11 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind"):
 
 class Particulars(Record, frozen=True, tag="call", gc=False):
     """
-    What is told of a call over HTTP that is unlike others, once it is answered.
+    The part of an answered HTTP call that differs from call to call.
 
-    `query` are the parameters in order. `total` counts every match, `matches` and `included` the resources that went
-    out, `withheld` those of which the policy took something away, or the one that it hides.
+    `query` holds the parameters in order. `total` counts every match, `matches` and `included` the
+    resources of the response, `withheld` those of which the policy removed a part, or the one that
+    it hides.
     """
 
     request_id: str
@@ -66,17 +68,17 @@ class Particulars(Record, frozen=True, tag="call", gc=False):
 
 
 class Brief(Particulars, frozen=True, kw_only=True, tag="call", gc=False):
-    """A call of which the rest is JSON already: the value of `client`, and the members after it. See `in_common`."""
+    """A call whose shared part is JSON already: the value of `client` and all members after it. See `in_common`."""
 
     client: msgspec.Raw
 
 
 class Call(Particulars, frozen=True, kw_only=True, tag="call", gc=False):
     """
-    A call over HTTP: who called and by which route, which many calls have in common, and the rest.
+    An HTTP call: the caller and the route, which many calls share, and its details.
 
-    `client` is None for a caller without a token, `profile` None for one who is nobody. `route` is the address as the
-    route table names it; `policy` is the version that was applied.
+    `client` is None without a token, `profile` is None without identity. `route` is the name in the
+    route table; `policy` is the policy version in force.
     """
 
     client: str | None
@@ -90,7 +92,7 @@ class Call(Particulars, frozen=True, kw_only=True, tag="call", gc=False):
 
 
 class ImportBegun(Record, frozen=True, kw_only=True, tag="import-begun"):
-    """Somebody is about to import files; `run` is found again in the record of its end."""
+    """An import is about to begin; the record of its end has the same `run`."""
 
     run: str
     author: str
@@ -99,7 +101,7 @@ class ImportBegun(Record, frozen=True, kw_only=True, tag="import-begun"):
 
 
 class ImportEnded(Record, frozen=True, kw_only=True, tag="import-ended"):
-    """An import is over; the counts are those of what is durable, `problem` is what stopped it."""
+    """An import has ended; the counts cover what is durable, `problem` is what stopped it."""
 
     run: str
     created: int
@@ -111,7 +113,7 @@ class ImportEnded(Record, frozen=True, kw_only=True, tag="import-ended"):
 
 
 class Act(Record, frozen=True, kw_only=True, tag="act"):
-    """An act of management: `action` was done to `subject`."""
+    """An act of management: `by` did `action` to `subject`."""
 
     action: str
     subject: str
@@ -124,7 +126,7 @@ class Act(Record, frozen=True, kw_only=True, tag="act"):
 
 
 class FileHead(msgspec.Struct, frozen=True):
-    """The last link of a file that is known: how many lines there are up to it, and its hash."""
+    """The last link of a file: the number of lines up to it, and its hash."""
 
     file: str
     lines: int
@@ -140,10 +142,10 @@ class DigestNamed(msgspec.Struct, frozen=True):
 
 class Opened(Record, frozen=True, kw_only=True, tag="opened"):
     """
-    The first line of a file: who writes it, and what stood in the folder before it.
+    The first line of a file: the writing process, and the state of the folder before it.
 
-    `before` is the file of this folder that was opened last, `former` the one that the same process wrote before,
-    `digest` the newest digest, `key` the fingerprint of the key that signs digests.
+    `before` is the file of this folder that was opened last, `former` the previous file of the same
+    process, `digest` the newest digest, `key` the fingerprint of the key that signs digests.
     """
 
     file: str
@@ -157,21 +159,20 @@ class Opened(Record, frozen=True, kw_only=True, tag="opened"):
 
 
 class Lost(Record, frozen=True, kw_only=True, tag="lost"):
-    """Records that could not be kept while the trail could not be written."""
+    """The number of records that were dropped while the trail could not be written."""
 
     count: int
 
 
 class Closed(Record, frozen=True, kw_only=True, tag="closed"):
-    """The last line of a file whose process came to its end, or to the end of the day."""
+    """The last line of a file whose process ended, or whose day ended."""
 
 
 class Sealed(Record, frozen=True, kw_only=True, tag="sealed"):
     """
-    The last line of a file whose process was killed, written by another one.
+    The last line of a file whose process was killed, written by another process.
 
-    `torn_bytes` of a line that was never whole stand before it, those of seals after it that were torn in their turn
-    included.
+    `torn_bytes` counts the bytes of the incomplete line before it, and of incomplete seals.
     """
 
     by: int
@@ -179,7 +180,7 @@ class Sealed(Record, frozen=True, kw_only=True, tag="sealed"):
 
 
 Told = Call | ImportBegun | ImportEnded | Act
-"""What a trail is kept for; other records tell how it was kept."""
+"""The records that are the purpose of a trail; the others describe its files."""
 Kept = Told | Opened | Lost | Closed | Sealed
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -189,9 +190,9 @@ encode: Final = _ENCODER.encode
 
 def in_common(call: Call) -> msgspec.Raw:
     """
-    What a call has in common with others, made once for all of them: its JSON from the value of `client` on.
+    The JSON that a call shares with others, from the value of `client` on; made once for all of them.
 
-    The fields of the record that is extended are written first, so that both begin alike.
+    Fields of the base record come first, so both encodings begin alike.
 
     >>> call = Call("now", "r1", "/", 200, 9, client=None, method="GET", route="", interaction="capabilities")
     >>> encoded([Brief("now", "r1", "/", 200, 9, client=in_common(call))]) == encode(call)
@@ -203,12 +204,12 @@ def in_common(call: Call) -> msgspec.Raw:
 
 
 def encoded(calls: Sequence[Brief]) -> bytes:
-    """The JSON of calls, with an end of line between each and the next."""
+    """The JSON of calls, separated by line ends."""
     return _ENCODER.encode_lines(calls)[:-1]
 
 
 decode: Final = msgspec.json.Decoder(Kept).decode
-"""The record that a line holds. Raises msgspec.MsgspecError when it holds none."""
+"""The record of a line. Raises msgspec.MsgspecError when the line holds none."""
 
 
 # --- instants --------------------------------------------------------------------------------------------------------
@@ -226,7 +227,7 @@ def instant(nanoseconds: int) -> str:
 
 @lru_cache(maxsize=16)
 def _millisecond(milliseconds: int) -> str:
-    # Many calls are answered in the same one.
+    # Many calls are answered in the same millisecond.
     seconds, rest = divmod(milliseconds, 1_000)
     return f"{_second(seconds)}.{rest:03d}Z"
 

@@ -1,9 +1,8 @@
 """
-One file of a trail: lines are added at its end by the one process that opened it, and by nobody else.
+One file of a trail: only the process that opened it appends lines.
 
-The writer keeps the file locked for as long as it lives, so that anybody can tell a file that is being written from one
-whose process was killed. A line that was cut in the middle is never taken away: the seal that is put after it says how
-long it is.
+The writer keeps the file locked while it lives, so other processes can tell a file in use from one
+whose writer was killed. An incomplete line is never removed: the seal after it records its length.
 """
 
 import fcntl
@@ -20,12 +19,12 @@ from ror.audit.records import Closed, FileHead, Opened, Sealed, encode
 from ror.audit.trail.folder import FILE_MODE, Folder, Journal, day_of
 
 _FIRST_LOOK: Final = 65_536
-"""Bytes of the end of a file that hold its last line, most of the time."""
+"""Bytes of the tail of a file that usually hold its last line."""
 _ENDS: Final = (b'"kind":"closed"', b'"kind":"sealed"')
 
 
 class ChainFile:
-    """A file in the hands of the process that writes it; what could not be sent is kept, and sent the next time."""
+    """A file open for writing; bytes that the system did not take are kept and sent next time."""
 
     def __init__(self, folder: Folder, file: str, handle: int) -> None:
         self.file, self.day = file, day_of(file)
@@ -42,24 +41,24 @@ class ChainFile:
         return FileHead(self.file, self._chain.lines, self._chain.head)
 
     def add(self, records: bytes) -> None:
-        """Add records, as `Chain.link` takes them; they go out with what is sent next."""
+        """Add records, in the form that `Chain.link` takes; the next `send` writes them."""
         self._unsent += self._chain.link(records)
 
     def send(self) -> None:
-        """Give the system what it did not take yet. Raises OSError when it still does not."""
+        """Write the pending bytes. Raises OSError if the system does not take them."""
         while self._unsent:
             self._is_synced = False
             del self._unsent[: os.write(self._handle, self._unsent)]
 
     def sync(self) -> None:
-        """Send what was not, and return once everything is on disk. Raises OSError when that cannot be."""
+        """Write the pending bytes and return once they are on disk. Raises OSError if that fails."""
         self.send()
         if not self._is_synced:
             os.fdatasync(self._handle)
             self._is_synced = True
 
     def close(self, at: str) -> None:
-        """Write the last line and let go of the file. Raises OSError when that cannot be; it may be tried again."""
+        """Write the last line and close the file. Raises OSError if that fails; call again to retry."""
         if not self.is_ended:
             self._unsent += self._chain.link(encode(Closed(at=at)))
             self.is_ended = True
@@ -67,12 +66,12 @@ class ChainFile:
         os.close(self._handle)
 
     def abandon(self) -> int:
-        """Let go of a file that is not where it was put; how many lines it never took."""
+        """Close a file that was removed; returns the number of lines that were never written."""
         os.close(self._handle)
         return self._unsent.count(b"\n")
 
     def is_in_place(self) -> bool:
-        """Whether the file is still there under its name: neither deleted nor replaced."""
+        """Whether the file still has its name: neither deleted nor replaced."""
         try:
             found, held = self._path.stat(), os.fstat(self._handle)
         except FileNotFoundError:
@@ -82,9 +81,9 @@ class ChainFile:
 
 def create(folder: Folder, journal: Journal, at: str, former: FileHead | None = None) -> ChainFile:
     """
-    A new file with its first line, durable, in a folder that is locked.
+    A new file with its first line, durable; the caller holds the lock of the folder.
 
-    `former` is where the same process wrote before. Raises OSError when it cannot be made.
+    `former` is the previous file of this process. Raises OSError if the file cannot be made.
     """
     files = folder.files()
     opened = Opened(
@@ -121,17 +120,17 @@ def _end_of(folder: Folder, file: str) -> FileHead:
 
 
 class End(NamedTuple):
-    """How a file ends: its last link, whether that says that it is over, and the bytes after the link's end of line."""
+    """How a file ends: its last link, whether the link closes it, and the bytes after its line."""
 
     link: Link | None
     is_over: bool
     rest: bytes
     is_broken_off: bool
-    """Whether the last line has no end."""
+    """Whether the last line lacks its line end."""
 
     @property
     def torn_bytes(self) -> int:
-        """What there is of a line that is not whole, and of seals after it that were torn in their turn."""
+        """The bytes of an incomplete line, and of incomplete seals after it."""
         return sum(
             map(
                 len,
@@ -140,12 +139,12 @@ class End(NamedTuple):
         )
 
     def chain(self, file: str) -> Chain:
-        """The chain so far of the file of this name."""
+        """The chain of the file, so far."""
         return Chain(file, self.link.number, self.link.head) if self.link else Chain(file)
 
 
 def end(path: Path) -> End:
-    """How a file ends, without reading all of it."""
+    """How a file ends; reads its tail only."""
     size = path.stat().st_size
     with path.open("rb") as file:
         looked = min(_FIRST_LOOK, size)
@@ -161,7 +160,7 @@ def end(path: Path) -> End:
 
 
 def is_in_use(path: Path) -> bool:
-    """Whether a process that lives has the file open to write it."""
+    """Whether a living process has the file open for writing."""
     handle = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -174,7 +173,7 @@ def is_in_use(path: Path) -> bool:
 
 def seal(folder: Folder, file: str, at: str) -> bool:
     """
-    Whether a file is over, in a folder that is locked; it is from now on if the process that wrote it was killed.
+    Whether a file is complete; seals it if its writer was killed. The caller holds the folder lock.
     """
     path = folder.path / file
     if is_in_use(path):
@@ -184,7 +183,7 @@ def seal(folder: Folder, file: str, at: str) -> bool:
         return True
     sealed = encode(Sealed(at=at, by=os.getpid(), torn_bytes=found.torn_bytes))
     ended = b"\n" if found.is_broken_off and (found.rest or found.link) else b""
-    # What was written and not linked yet is linked by the seal.
+    # The seal links the lines that were written and not linked.
     unlinked = found.rest + (ended if found.rest else b"")
     unsent = ended + found.chain(file).link(unlinked + sealed)[len(unlinked) :]
     handle = os.open(path, os.O_WRONLY | os.O_APPEND)
@@ -198,7 +197,7 @@ def seal(folder: Folder, file: str, at: str) -> bool:
 
 
 def texts(path: Path) -> Iterator[bytes]:
-    """The lines of a file without their ends; what is being written is none yet."""
+    """The lines of a file without line ends; a line being written does not count."""
     is_live = is_in_use(path)
     with path.open("rb") as file:
         for text in file:

@@ -1,13 +1,13 @@
 """
-The folder of an audit trail: what is in it, who may read it, its keys.
+The folder of an audit trail: its files, their modes, its keys.
 
     calls/2026-11-24T101112.123-4711-9f3a1c.ndjson    one file a day for each process that served or imported
     acts/2026-11-24T101112.123-4712-0be455.ndjson     the same for acts of management
     digests/2026-11-24.json, 2026-11-24.sig           the digest of a day that is over, and its signature
-    keys/values.key, signing.key, signing.pub         what hashes values, what signs digests, what checks them
+    keys/values.key, signing.key, signing.pub         the key that hashes values, the key pair of digests
 
-Files are for their owner alone (0600, folders 0700). Whoever changes what the folder holds, lines added to a file of
-one's own apart, holds its lock.
+Only the owner may read the files (0600, folders 0700). A process that adds or removes files holds
+the lock of the folder; appending to its own file needs no lock.
 """
 
 import fcntl
@@ -42,7 +42,7 @@ _PUBLIC_KEY: Final = "keys/signing.pub"
 
 
 class Folder:
-    """The folder of a trail; files in it are named by their path below it."""
+    """The folder of a trail; its files are named by their path below it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -50,7 +50,7 @@ class Folder:
     # --- its files ---
 
     def files(self, *journals: Journal) -> list[str]:
-        """The chain files of these journals, of all without any, in the order in which they were opened."""
+        """The chain files of these journals, or of all, in the order in which they were opened."""
         found = [
             f"{journal}/{path.name}"
             for journal in journals or JOURNALS
@@ -71,7 +71,7 @@ class Folder:
         return (self.path / f"digests/{day}.json").read_bytes()
 
     def signature(self, day: str) -> bytes:
-        """The signature of the digest of a day; empty when there is none."""
+        """The signature of the digest of a day; empty if there is none."""
         path = self.path / f"digests/{day}.sig"
         return path.read_bytes() if path.exists() else b""
 
@@ -81,11 +81,11 @@ class Folder:
         return digests.named(days[-1], self.digest(days[-1])) if days else None
 
     def new_file(self, journal: Journal, at: str) -> str:
-        """A name for a file opened at this instant; its day comes after those that are signed."""
+        """A name for a file opened at this instant; its day is later than every signed day."""
         signed = self.days_signed()
         day, time = at[:DAY_LENGTH], at[DAY_LENGTH:].replace(":", "").removesuffix("Z")
         if signed and day <= signed[-1]:
-            # The clock was put back: the digest of that day lists its files already.
+            # The clock was set back: the digest of that day already lists its files.
             day = day_after(signed[-1])
         return f"{journal}/{day}{time}-{os.getpid()}-{secrets.token_hex(3)}.ndjson"
 
@@ -93,9 +93,9 @@ class Folder:
 
     def make(self) -> None:
         """
-        Make the folder and its keys, unless they are there.
+        Make the folder and its keys, unless they exist.
 
-        Raises OSError when it cannot be, UsageError when there are lines already whose key is gone.
+        Raises OSError if that fails, UsageError if the folder has records and a key is missing.
         """
         for name in ("", *JOURNALS, "digests", "keys"):
             (self.path / name).mkdir(mode=FOLDER_MODE, parents=not name, exist_ok=True)
@@ -114,7 +114,7 @@ class Folder:
         self.write(name, make())
 
     def write(self, name: str, content: bytes) -> None:
-        """A file with this content, durable, whole or not there at all."""
+        """Write a file, durably and atomically."""
         path = self.path / name
         partial = path.with_name(f".{path.name}.part")
         handle = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, FILE_MODE)
@@ -126,7 +126,7 @@ class Folder:
         self.sync(path.parent)
 
     def sync(self, folder: Path) -> None:
-        """Have the names that a folder holds on disk."""
+        """Make the entries of a folder durable."""
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -135,7 +135,7 @@ class Folder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Nobody else changes what the folder holds inside."""
+        """Hold the lock of the folder for the length of the block."""
         handle = os.open(self.path / ".lock", os.O_CREAT | os.O_RDWR, FILE_MODE)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -146,26 +146,26 @@ class Folder:
     # --- its keys ---
 
     def veil(self) -> Veil:
-        """What hashes the values of this trail."""
+        """The hashes of personal values, under the key of this trail."""
         return Veil(bytes.fromhex((self.path / _VALUES_KEY).read_text(encoding="ascii")))
 
     def signing_key(self) -> Ed25519PrivateKey:
-        """What signs the digests of this trail."""
+        """The key that signs the digests of this trail."""
         return digests.signing_key((self.path / _SIGNING_KEY).read_bytes())
 
     def fingerprint(self) -> str:
-        """What the key that checks the digests is known by."""
+        """The fingerprint of the key that checks the digests."""
         return digests.fingerprint(self.signing_key().public_key())
 
     def checking_key(self) -> Ed25519PublicKey | None:
-        """What checks the digests of this trail; None when it is not there."""
+        """The key that checks the digests of this trail; None if it is missing."""
         path = self.path / _PUBLIC_KEY
         return digests.checking_key(path.read_bytes()) if path.exists() else None
 
 
 def day_after(day: str) -> str:
     """
-    The next day; the last one that can be written stays.
+    The next day; the last day of the calendar stays.
 
     >>> day_after("2024-02-28"), day_after("9999-12-31")
     ('2024-02-29', '9999-12-31')
@@ -179,5 +179,5 @@ def day_of(file: str) -> str:
 
 
 def opening_of(file: str) -> str:
-    """The name of a chain file without its folder, which begins with when it was opened."""
+    """The name of a chain file without its journal; it begins with the opening instant."""
     return file.rpartition("/")[2]

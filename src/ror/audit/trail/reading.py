@@ -1,4 +1,4 @@
-"""Finding lines in a trail: those of some days, of all files together, in the order of their instants."""
+"""Finding records in a trail: the selected days of all files, in the order of their instants."""
 
 import heapq
 from collections.abc import Iterator
@@ -12,19 +12,19 @@ from ror.audit.trail import chain_file
 from ror.audit.trail.folder import Folder, Journal, day_after, day_of
 
 ANONYMOUS: Final = "-"
-"""Stands for the client of those who called without a token."""
+"""Selects calls without a token, in place of a client."""
 
 _SHORT: Final = 1_000_000
-"""Bytes of a file that is read at once."""
+"""Files up to this size, in bytes, are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """
-    Which records are looked for; what is None or empty asks nothing.
+    The records to find; a member that is None or empty selects everything.
 
-    `since` and `until` are instants as records have them, both included. `status` is 404 or 4xx, `path` a part of one,
-    `value` the hash of one that a parameter had.
+    `since` and `until` are inclusive instants. `status` is like 404 or 4xx, `path` a part of a path,
+    `value` the hash of a parameter value.
     """
 
     since: str = ""
@@ -44,7 +44,7 @@ class Wanted:
         )
 
     def holds(self, record: Kept) -> TypeGuard[Told]:
-        """Whether a record is looked for."""
+        """Whether a record is selected."""
         if not isinstance(record, Told) or not self.since <= record.at <= self.until:
             return False
         if not isinstance(record, Call):
@@ -59,7 +59,7 @@ class Wanted:
 
 
 class Found(NamedTuple):
-    """A record that was looked for: the bytes of its line, the file that this stands in, its number there from 1."""
+    """A selected record: the bytes of its line, its file, and its line number there, from 1."""
 
     record: Told
     text: bytes
@@ -68,9 +68,9 @@ class Found(NamedTuple):
 
 
 def find(folder: Folder, wanted: Wanted) -> Iterator[Found]:
-    """The records looked for, the oldest first. A line that holds none is passed over: `verifying` tells of it."""
+    """The selected records, oldest first. Skips damaged lines: `verifying` reports them."""
     first, last = wanted.since[:DAY_LENGTH], day_after(wanted.until[:DAY_LENGTH])
-    # What is answered at midnight may stand in the file of the next day.
+    # A call answered at midnight may be in the file of the next day.
     files = [file for file in folder.files(*wanted.journals) if first <= day_of(file) <= last]
     for _, of_day in groupby(files, day_of):
         yield from heapq.merge(
@@ -80,7 +80,7 @@ def find(folder: Folder, wanted: Wanted) -> Iterator[Found]:
 
 def _in_file(folder: Folder, file: str, wanted: Wanted) -> Iterator[Found]:
     texts = chain_file.texts(folder.path / file)
-    # A day may have more short files than a process may hold open.
+    # A day may have more short files than a process can keep open.
     for number, text in enumerate(
         list(texts) if (folder.path / file).stat().st_size <= _SHORT else texts, 1
     ):

@@ -1,8 +1,8 @@
 """
-What is done to a trail when a day is over: files of killed processes are sealed, the day is signed, old days may go.
+The end of a day: files of killed processes are sealed, the day is signed, old days are deleted.
 
-It is done by whichever process opens a file next, in a folder that is locked. A day is signed once none of its files is
-being written any more. Only days that are signed can be taken away, calls only, and an act says so before it happens.
+The next process that opens a file does this, under the lock of the folder. A day is signed once none
+of its files is in use. Only the calls of signed days are deleted, and an act records it first.
 """
 
 import getpass
@@ -17,11 +17,11 @@ from ror.audit.trail import chain_file
 from ror.audit.trail.folder import Folder, day_of
 
 PRUNED: Final = "audit-pruned"
-"""The action of the act that says that days were taken away; its subject is the first and the last of them."""
+"""The action of the act that deletes days; its subject is the first and the last of them."""
 
 
 def tend(folder: Folder, at: str, retention_days: int | None) -> None:
-    """Seal, sign and prune what is due at this instant. Raises OSError when the folder cannot be written."""
+    """Seal, sign and delete what is due. Raises OSError if the folder cannot be written."""
     today = at[:DAY_LENGTH]
     _sign_days_over(folder, at, today)
     if retention_days is not None:
@@ -36,7 +36,7 @@ def _sign_days_over(folder: Folder, at: str, today: str) -> None:
         if not chain_file.seal(folder, file, at):
             open_days.add(day_of(file))
     for day in sorted({day_of(file) for file in files}):
-        # In order: a digest names the one before it.
+        # In order: each digest names the previous one.
         if day >= today or day in open_days:
             return
         _sign(folder, day, [file for file in files if day_of(file) == day], at)
@@ -53,7 +53,7 @@ def _sign(folder: Folder, day: str, files: list[str], at: str) -> None:
             chains=tuple(_end_of(folder, file) for file in files),
         )
     )
-    # The digest is what says that the day is signed, so that its signature comes first.
+    # The digest marks the day as signed, so its signature is written first.
     folder.write(f"digests/{day}.sig", key.sign(text))
     folder.write(f"digests/{day}.json", text)
 
@@ -64,11 +64,11 @@ def _end_of(folder: Folder, file: str) -> ChainEnd:
     return ChainEnd(file, chain.lines, path.stat().st_size, chain.head)
 
 
-# --- taking old days away --------------------------------------------------------------------------------------------
+# --- retention --------------------------------------------------------------------------------------------
 
 
 def _prune(folder: Folder, at: str, first_kept: str) -> None:
-    """Take the calls of signed days before `first_kept` away."""
+    """Delete the calls of signed days before `first_kept`."""
     days = {day: _calls_left(folder, day) for day in folder.days_signed() if day < first_kept}
     days = {day: chains for day, chains in days.items() if chains}
     if not days:
@@ -89,7 +89,7 @@ def _prune(folder: Folder, at: str, first_kept: str) -> None:
 
 
 def _calls_left(folder: Folder, day: str) -> list[ChainEnd]:
-    """The files of calls that the digest of a day lists and that are there."""
+    """The call files that the digest of a day lists and that still exist."""
     digest = digests.read(folder.digest(day))
     listed = digest.chains if digest else ()
     return [
@@ -98,7 +98,7 @@ def _calls_left(folder: Folder, day: str) -> list[ChainEnd]:
 
 
 def record(folder: Folder, act: Act) -> None:
-    """Write an act of management, durable, in a folder that is locked."""
+    """Write an act of management durably; the caller holds the folder lock."""
     file = chain_file.create(folder, "acts", act.at)
     file.add(encode(act))
     file.close(act.at)

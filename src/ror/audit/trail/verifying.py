@@ -1,9 +1,10 @@
 """
-Whether a trail is whole: every chain, every digest, and that what they say of each other is so.
+Checking a trail: every chain, every digest, and what they record of each other.
 
-Nothing is changed, and nothing but the public key is needed. Each chain is walked line by line. Then the witnesses are
-heard: a digest lists the files of its day, the first line of a file tells how other files ended when it was opened, and
-an act says which days were taken away. What nobody witnessed yet is what was opened last, until its day is signed.
+Checking changes nothing and needs only the public key. Each chain is read line by line, then compared
+with its witnesses: a digest lists the files of its day, the first line of a file records how other
+files ended when it was opened, and an act records which days were deleted. The file that was opened
+last has no witness until its day is signed.
 """
 
 from collections import defaultdict
@@ -22,20 +23,20 @@ from ror.audit.trail.folder import Folder, day_of
 from ror.audit.trail.tending import PRUNED
 
 MOST_BREAKS: Final = 10
-"""Breaks told of one file; a file that was scrambled has one a line."""
+"""Breaks reported of one file; a scrambled file has one for each line."""
 
 NOTES: Final = frozenset(
     {"in-use", "killed", "torn", "lost", "unsigned", "pruned", "open-to-others"}
 )
-"""What an auditor should know and that takes nothing away from the trail; anything else found is a fault."""
+"""Findings that an auditor should know and that are no fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """
-    Something found in a trail: what, in which file, at which line counted from 1, and what else there is to tell.
+    A finding: what, in which file, at which line (from 1), with details for its text.
 
-    Where it may be at any line of several, `since` is the first of them.
+    If the exact line is unknown, `since` is the first line that it may be.
     """
 
     what: str
@@ -46,13 +47,13 @@ class Finding:
 
     @property
     def is_fault(self) -> bool:
-        """Whether the trail is not whole."""
+        """Whether the trail is damaged."""
         return self.what not in NOTES
 
 
 @dataclass(slots=True)
 class Verdict:
-    """What there is, and what was found; `key` is the fingerprint of the key that checks the digests."""
+    """The size of the trail and the findings; `key` is the fingerprint of the checking key."""
 
     files: int = 0
     lines: int = 0
@@ -63,12 +64,12 @@ class Verdict:
 
     @property
     def is_whole(self) -> bool:
-        """Whether no fault was found."""
+        """Whether there is no fault."""
         return not any(one.is_fault for one in self.findings)
 
 
 class _Witness(NamedTuple):
-    """What `by` says of a file: the hash of its line of that number."""
+    """What the file `by` records of another file: the hash at a line number."""
 
     by: str
     lines: int
@@ -77,7 +78,7 @@ class _Witness(NamedTuple):
 
 def verify(folder: Folder, today: str, trusted_key: str | None = None) -> Verdict:
     """
-    What a trail is worth on a day; `trusted_key` is a fingerprint that was noted elsewhere, which its key must have.
+    The verdict on a trail; `trusted_key` is the fingerprint, noted elsewhere, that its key must have.
     """
     return _Verifying(folder, today, trusted_key).verdict()
 
@@ -97,8 +98,8 @@ class _Verifying:
         self._check_digests()
         files = self._folder.files()
         for file in files:
-            self._hear(file)
-        # Acts first: they say what was taken away.
+            self._read_first_line(file)
+        # Acts first: they record which days were deleted.
         for file in sorted(files, key=lambda file: not file.startswith("acts/")):
             self._check_file(file)
         self._check_absences(set(files))
@@ -108,7 +109,7 @@ class _Verifying:
         self._verdict.last_digest = self._digests[max(self._digests)] if self._digests else None
         return self._verdict
 
-    def _found(
+    def _report(
         self, what: str, file: str, line: int | None = None, since: int | None = None, **told: Any
     ) -> None:
         self._verdict.findings.append(Finding(what, file, line, since, told))
@@ -121,11 +122,11 @@ class _Verifying:
         except ValueError:
             self._key = None
         if self._key is None:
-            self._found("no-key", "keys/signing.pub")
+            self._report("no-key", "keys/signing.pub")
             return
         self._verdict.key = digests.fingerprint(self._key)
         if self._trusted_key not in (None, self._verdict.key):
-            self._found(
+            self._report(
                 "other-key",
                 "keys/signing.pub",
                 fingerprint=self._verdict.key,
@@ -140,31 +141,31 @@ class _Verifying:
             self._digests[day] = here
             digest = digests.read(text)
             if digest is None or digest.day != day:
-                self._found("digest-changed", name)
+                self._report("digest-changed", name)
                 before = here
                 continue
             if digest.key != self._verdict.key:
-                self._found("digest-of-other-key", name, fingerprint=digest.key)
+                self._report("digest-of-other-key", name, fingerprint=digest.key)
             elif self._key and not digests.is_signed(text, self._folder.signature(day), self._key):
-                self._found("digest-changed", name)
+                self._report("digest-changed", name)
             if digest.previous != before:
                 self._miss_digest(digest.previous, name)
             self._listed |= {one.file: one for one in digest.chains}
             before = here
 
     def _miss_digest(self, named: DigestNamed | None, by: str) -> None:
-        """A digest that is not the one that another file names."""
+        """Report a digest that differs from the one that another file names."""
         if named is None:
-            self._found("digest-unexpected", by)
+            self._report("digest-unexpected", by)
         elif named.day in self._digests:
-            self._found("digest-replaced", f"digests/{named.day}.json", by=by)
+            self._report("digest-replaced", f"digests/{named.day}.json", by=by)
         else:
-            self._found("digest-missing", f"digests/{named.day}.json", by=by)
+            self._report("digest-missing", f"digests/{named.day}.json", by=by)
 
     # --- chains ---
 
-    def _hear(self, file: str) -> None:
-        """Take note of what the first line of a file says of the others."""
+    def _read_first_line(self, file: str) -> None:
+        """Read what the first line of a file records of other files."""
         walk = Walk(file)
         next(walk.over(self._texts(file)), None)
         opened = walk.opened
@@ -176,7 +177,7 @@ class _Verifying:
         if opened.digest is not None and self._digests.get(opened.digest.day) != opened.digest:
             self._miss_digest(opened.digest, file)
         if self._verdict.key is not None and opened.key != self._verdict.key:
-            self._found("opened-under-other-key", file, 1, fingerprint=opened.key)
+            self._report("opened-under-other-key", file, 1, fingerprint=opened.key)
 
     def _texts(self, file: str) -> Iterator[bytes]:
         return chain_file.texts(self._folder.path / file)
@@ -192,23 +193,23 @@ class _Verifying:
                 continue
             breaks += 1
             if breaks <= MOST_BREAKS:
-                self._found(found.what, file, found.at, found.since)
+                self._report(found.what, file, found.at, found.since)
         if breaks > MOST_BREAKS:
-            self._found("more-breaks", file, count=breaks - MOST_BREAKS)
+            self._report("more-breaks", file, count=breaks - MOST_BREAKS)
         self._verdict.lines += walk.seen
         for (lines, _), by in witnesses.items():
-            self._found("not-as-witnessed", file, lines, by=by)
+            self._report("not-as-witnessed", file, lines, by=by)
         self._check_end(file, walk, is_in_use)
 
     def _note(self, record: Kept, file: str, number: int) -> None:
         match record:
             case Act(action=action, details=details) if action == PRUNED:
                 self._pruned.update(details.get("files", ()))
-                self._found("pruned", file, number, days=record.subject, by=record.by)
+                self._report("pruned", file, number, days=record.subject, by=record.by)
             case Lost(count=count):
-                self._found("lost", file, number, count=count)
+                self._report("lost", file, number, count=count)
             case Sealed(torn_bytes=torn):
-                self._found("torn" if torn else "killed", file, number, count=torn)
+                self._report("torn" if torn else "killed", file, number, count=torn)
 
     def _check_end(self, file: str, walk: Walk, is_in_use: bool) -> None:
         path, listed = self._folder.path / file, self._listed.get(file)
@@ -218,13 +219,13 @@ class _Verifying:
                 listed.head,
                 listed.bytes,
             ):
-                self._found("not-as-signed", file, lines=walk.seen, signed=listed.lines)
+                self._report("not-as-signed", file, lines=walk.seen, signed=listed.lines)
         elif day_of(file) in self._digests:
-            self._found("not-signed", file, day=day_of(file))
+            self._report("not-signed", file, day=day_of(file))
         if walk.ended is None:
-            self._found("in-use" if is_in_use else "unfinished", file)
+            self._report("in-use" if is_in_use else "unfinished", file)
 
-    # --- what is not there ---
+    # --- missing files ---
 
     def _check_absences(self, present: set[str]) -> None:
         by = {file: f"digests/{day_of(file)}.json" for file in self._listed}
@@ -232,15 +233,15 @@ class _Verifying:
             file: heard[0].by for file, heard in self._witnesses.items() if heard and file not in by
         }
         for file in sorted(set(by) - present - self._pruned):
-            self._found("missing", file, by=by[file])
+            self._report("missing", file, by=by[file])
 
     def _check_days(self, files: list[str]) -> None:
         last_signed = max(self._digests, default="")
         for day in sorted({day_of(file) for file in files}):
             if last_signed < day < self._today:
-                self._found("unsigned", f"digests/{day}.json", day=day)
+                self._report("unsigned", f"digests/{day}.json", day=day)
 
     def _check_modes(self) -> None:
         for path in (self._folder.path, *sorted(self._folder.path.rglob("*"))):
             if path.stat().st_mode & 0o077:
-                self._found("open-to-others", path.relative_to(self._folder.path).as_posix())
+                self._report("open-to-others", path.relative_to(self._folder.path).as_posix())

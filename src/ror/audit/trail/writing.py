@@ -1,9 +1,9 @@
 """
-Writing a trail: records are handed over in memory, and a thread of its own chains them and brings them to disk.
+Writing a trail: callers hand records over in memory, and a thread chains them and writes them.
 
-Handing over costs no more than making the JSON. What was handed over is on disk within `FLUSH_S` and the time that the
-disk takes; `write_durably` returns once it is. When the disk refuses, nothing is dropped: records wait, the next
-flushes try again, and `is_failing` says meanwhile that whoever must be traced should not be answered.
+Handing over costs little more than making the JSON. Records are on disk within `FLUSH_S` plus the
+time of the disk; `write_durably` returns once they are. If the disk fails, records wait, the next
+flushes retry, and `is_failing` tells callers not to answer what must be recorded.
 """
 
 import atexit
@@ -23,21 +23,21 @@ from ror.errors import Unavailable
 
 FLUSH_S: Final = 0.5
 STALLED_S: Final = 10.0
-"""A disk that has not answered for that long is failing."""
+"""A disk that does not respond for this long is failing."""
 MOST_WAITING: Final = 100_000
-"""Records that wait for a disk, at most: some 40 MB. Those beyond are counted, and the count is written."""
+"""The most records that wait for a disk, some 40 MB; further ones are counted, and the count is written."""
 _AT_ONCE: Final = 10_000
-"""Records that are chained and sent in one go."""
+"""Records chained and written at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
     """
-    Who is told how the writing goes.
+    Callbacks about the progress of writing.
 
-    `written` hears after each flush how many lines are on disk since the last one, and how many seconds the oldest
-    record waited, or waits still. `failed` hears the first of several failures, `recovered` their end, `vanished` of a
-    file that somebody took away.
+    `written` gets, after each flush, the number of lines written since the last one and the seconds
+    that the oldest record waited. `failed` gets the first of a series of failures, `recovered` is
+    called at its end, `vanished` gets the name of a file that was removed.
     """
 
     written: Callable[[int, float], None] = lambda lines, lag_s: None
@@ -48,9 +48,9 @@ class Listeners:
 
 class Batch(NamedTuple):
     """
-    Records of a day, as JSON, with an end of line between each and the next; how many there are.
+    The number of records, and the records of a day as JSON separated by line ends.
 
-    One piece of memory for all of them: thousands of small ones that wait for half a second slow the others down.
+    They share one block of memory: thousands of small waiting objects would slow other code down.
     """
 
     day: str
@@ -60,7 +60,7 @@ class Batch(NamedTuple):
 
 class Journal:
     """
-    One process's part of a journal: the file of the day, and what waits to be written to it.
+    The part of a journal that one process writes: the file of the day and the waiting records.
 
     `now` gives the time in nanoseconds since the epoch.
     """
@@ -76,16 +76,16 @@ class Journal:
         self.folder = folder
         self._name: JournalName = name
         self._retention_days = retention_days
-        self._told = listeners or Listeners()
+        self._listeners = listeners or Listeners()
         self._now = now
         self._waiting: deque[Batch] = deque()
         self._waiting_count = 0
         self._waiting_since = 0.0
         self._handing = threading.Lock()
-        """Held while what waits is added to or taken from, or counted as lost; hence never for long."""
+        """Protects the waiting records and the count of lost ones; held briefly."""
         self._lost = 0
         self.is_failing = False
-        """Whether records wait for a disk that refuses them or does not answer, as far as was noticed."""
+        """Whether records wait for a disk that fails or does not respond."""
         self._flushing = threading.Lock()
         self._file: ChainFile | None = None
         self._former: FileHead | None = None
@@ -97,19 +97,19 @@ class Journal:
         self._thread = threading.Thread(target=self._flush_until_stopped, name="audit", daemon=True)
 
     def open(self) -> None:
-        """Open the file of the day and begin to write. Raises OSError when it cannot be."""
+        """Open the file of the day and start the thread. Raises OSError if that fails."""
         with self._flushing:
             self._turn(instant(self._now()))
         self._thread.start()
-        # An interpreter that ends without closing has things left to say.
+        # An interpreter that ends without closing must still write what waits.
         atexit.register(self.close)
 
     def write(self, record: Record) -> bool:
-        """Hand a record over; whether there was room for it."""
+        """Hand a record over; returns whether there was room for it."""
         return self.write_all(Batch(record.day, 1, encode(record)))
 
     def write_all(self, batch: Batch) -> bool:
-        """Hand records over that will be linked together; whether there was room for them."""
+        """Hand over records that share a link; returns whether there was room for them."""
         with self._handing:
             if self._waiting_count + batch.lines > MOST_WAITING:
                 self._lost += batch.lines
@@ -122,42 +122,42 @@ class Journal:
         return True
 
     def write_durably(self, record: Record) -> None:
-        """Hand a record over and return once it is on disk. Raises Unavailable when it is not; it then still waits."""
+        """Hand a record over and return once it is on disk. Raises Unavailable if it is not; it still waits."""
         has_room = self.write(record)
         self.flush()
         if self._problem is not None or not has_room:
             raise Unavailable("audit.cannot-write")
 
     def notice_stall(self) -> None:
-        """Be failing when the disk has not answered for long; noticed at least whenever records are handed over."""
+        """Set `is_failing` if the disk has not responded for long; called with each hand-over."""
         if time.monotonic() - self._beat > STALLED_S:
             self.is_failing = True
 
     def flush(self) -> None:
-        """Bring everything that was handed over to disk, or remember that it cannot be."""
+        """Write everything that waits, or note the failure."""
         with self._flushing:
             self._beat = time.monotonic()
             if self._waiting and self._oldest is None:
                 self._oldest = self._waiting_since
             try:
-                self._bring_to_disk()
+                self._write_waiting()
             except Exception as problem:
-                # Whatever it is, whoever must be traced is not.
+                # Whatever the problem, calls are not being recorded.
                 if self._problem is None:
-                    self._told.failed(problem)
+                    self._listeners.failed(problem)
                 self._problem = problem
-                self._told.written(0, self._lag_s())
+                self._listeners.written(0, self._lag_s())
             else:
                 if self._problem is not None:
-                    self._told.recovered()
+                    self._listeners.recovered()
                 self._problem = None
-                self._told.written(self._linked, self._lag_s())
+                self._listeners.written(self._linked, self._lag_s())
                 self._linked, self._oldest = 0, None
             self._beat = time.monotonic()
             self.is_failing = self._problem is not None
 
     def close(self) -> None:
-        """Write everything that waits and the last line, and let go of the file."""
+        """Write everything that waits and the last line, and close the file."""
         if self._stopping.is_set():
             return
         self._stopping.set()
@@ -178,15 +178,15 @@ class Journal:
     def _lag_s(self) -> float:
         return 0.0 if self._oldest is None else time.monotonic() - self._oldest
 
-    def _bring_to_disk(self) -> None:
-        """Chain what waits and send it, each record to the file of its day, and sync."""
+    def _write_waiting(self) -> None:
+        """Chain the waiting records, write each to the file of its day, and sync."""
         at = instant(self._now())
         self._notice_vanishing()
         while True:
             is_over = self._file is None or self._file.is_ended or at[:DAY_LENGTH] > self._file.day
             if self._file is not None and not self._file.is_ended:
                 self._file.send()
-                taken = self._taken(self._file.day if is_over else LAST_DAY)
+                taken = self._take(self._file.day if is_over else LAST_DAY)
                 self._linked += sum(batch.lines for batch in taken)
                 for batch in taken:
                     self._file.add(batch.records)
@@ -197,8 +197,8 @@ class Journal:
                 return
             self._turn(at)
 
-    def _taken(self, last_day: str) -> list[Batch]:
-        """Records that wait, up to those of a day, about as many as are sent in one go."""
+    def _take(self, last_day: str) -> list[Batch]:
+        """Remove waiting records up to a day, about as many as are written at once."""
         taken, count = list[Batch](), 0
         with self._handing:
             while self._waiting and count < _AT_ONCE and self._waiting[0].day <= last_day:
@@ -212,7 +212,7 @@ class Journal:
         return taken
 
     def _turn(self, at: str) -> None:
-        """Close the file of the day that is over, tend the folder, open the file of today."""
+        """Close the file of a past day, tend the folder, open the file of today."""
         if self._file is not None:
             self._file.close(at)
             self._former, self._file = self._file.end, None
@@ -221,10 +221,10 @@ class Journal:
             self._file = chain_file.create(self.folder, self._name, at, self._former)
 
     def _notice_vanishing(self) -> None:
-        """Let go of a file that somebody took away; the next one names it, so that it is missed."""
+        """Close a file that was removed; the next file names it, so verification misses it."""
         if self._file is None or self._file.is_in_place():
             return
-        self._told.vanished(self._file.file)
+        self._listeners.vanished(self._file.file)
         gone = self._file.abandon()
         with self._handing:
             self._lost += gone
@@ -232,6 +232,6 @@ class Journal:
 
 
 def record_act(folder: Folder, act: Act) -> None:
-    """Write an act of management, and return once it is on disk. Raises OSError when it cannot be."""
+    """Write an act of management and return once it is on disk. Raises OSError if that fails."""
     with folder.locked():
         tending.record(folder, act)
