@@ -50,7 +50,7 @@ def genesis(file: str) -> str:
     return sha256(file.encode()).hexdigest()
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------
 
 
 class Link(NamedTuple):
@@ -70,7 +70,10 @@ def as_link(text: bytes) -> Link | None:
 
 
 def last_link(text: bytes) -> tuple[Link | None, bytes]:
-    """The last link in the tail of a file, and the bytes after its line; None and the whole tail without link."""
+    """
+    The last link in the tail of a file, and the bytes after its line; None and the whole tail
+    without link.
+    """
     at = len(text)
     while (at := text.rfind(_HASH, 0, at)) >= 0:
         start, end = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at)

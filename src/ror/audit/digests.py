@@ -29,7 +29,9 @@ class ChainEnd(msgspec.Struct, frozen=True):
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):
-    """The files of a day; `key` is the fingerprint of the signing key, `previous` the digest before."""
+    """
+    The files of a day; `key` is the fingerprint of the signing key, `previous` the digest before.
+    """
 
     format: int = FORMAT
     day: str
@@ -60,7 +62,7 @@ def named(day: str, text: bytes) -> DigestNamed:
     return DigestNamed(day, sha256(text).hexdigest())
 
 
-# --- keys ------------------------------------------------------------------------------------------------------------
+# --- keys -----------------------------------------------------------------------------------------
 
 
 def new_key() -> bytes:

@@ -68,7 +68,8 @@ _SUCCESS, _MINOR, _SERIOUS = "0", "4", "8"
 
 def audit_event(record: Told, event_id: str, observer: str) -> Event:
     """
-    The AuditEvent of a record; `event_id` is unique, `observer` is the process that wrote the record.
+    The AuditEvent of a record; `event_id` is unique, `observer` is the process that wrote the
+    record.
     """
     event = {
         "resourceType": "AuditEvent",

@@ -67,7 +67,9 @@ class Veil:
         self._remembered = lru_cache(maxsize=4096)(self._pair)
 
     def hashed(self, value: str) -> str:
-        """The hash of a text; texts that a search considers equal share it, unless they are very long."""
+        """
+        The hash of a text; texts that a search considers equal share it, unless they are very long.
+        """
         text = fold(value) if len(value) <= MOST_READ else value
         found = blake2b(text.encode(), key=self._key, digest_size=_HASH_BYTES).digest()
         return MARK + base64.urlsafe_b64encode(found).decode("ascii")
@@ -123,7 +125,10 @@ class Veil:
         return "".join(pieces)
 
     def _filter(self, resource_type: str, text: str) -> Iterator[str]:
-        """The pieces of a filter: keywords and known names as they are, values by the name before them."""
+        """
+        The pieces of a filter: keywords and known names as they are, values by the name before
+        them.
+        """
         treatment: Treatment = "hashed"
         for piece in _FILTER_PIECE.findall(text):
             if piece.isspace() or piece in "()" or piece.lower() in _FILTER_WORDS:

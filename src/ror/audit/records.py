@@ -44,7 +44,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind"):
         return self.at[:DAY_LENGTH]
 
 
-# --- what happened to the directory ----------------------------------------------------------------------------------
+# --- what happened to the directory ---------------------------------------------------------------
 
 
 class Particulars(Record, frozen=True, tag="call", gc=False):
@@ -68,7 +68,10 @@ class Particulars(Record, frozen=True, tag="call", gc=False):
 
 
 class Brief(Particulars, frozen=True, kw_only=True, tag="call", gc=False):
-    """A call whose shared part is JSON already: the value of `client` and all members after it. See `in_common`."""
+    """
+    A call whose shared part is JSON already: the value of `client` and all members after it. See
+    `in_common`.
+    """
 
     client: msgspec.Raw
 
@@ -122,7 +125,7 @@ class Act(Record, frozen=True, kw_only=True, tag="act"):
     details: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-# --- the life of a chain ---------------------------------------------------------------------------------------------
+# --- the life of a chain --------------------------------------------------------------------------
 
 
 class FileHead(msgspec.Struct, frozen=True):
@@ -190,7 +193,8 @@ encode: Final = _ENCODER.encode
 
 def in_common(call: Call) -> msgspec.Raw:
     """
-    The JSON that a call shares with others, from the value of `client` on; made once for all of them.
+    The JSON that a call shares with others, from the value of `client` on; made once for all of
+    them.
 
     Fields of the base record come first, so both encodings begin alike.
 
@@ -212,7 +216,7 @@ decode: Final = msgspec.json.Decoder(Kept).decode
 """The record of a line. Raises msgspec.MsgspecError when the line holds none."""
 
 
-# --- instants --------------------------------------------------------------------------------------------------------
+# --- instants -------------------------------------------------------------------------------------
 
 
 def instant(nanoseconds: int) -> str:

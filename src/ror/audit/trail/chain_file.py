@@ -51,14 +51,18 @@ class ChainFile:
             del self._unsent[: os.write(self._handle, self._unsent)]
 
     def sync(self) -> None:
-        """Write the pending bytes and return once they are on disk. Raises OSError if that fails."""
+        """
+        Write the pending bytes and return once they are on disk. Raises OSError if that fails.
+        """
         self.send()
         if not self._is_synced:
             os.fdatasync(self._handle)
             self._is_synced = True
 
     def close(self, at: str) -> None:
-        """Write the last line and close the file. Raises OSError if that fails; call again to retry."""
+        """
+        Write the last line and close the file. Raises OSError if that fails; call again to retry.
+        """
         if not self.is_ended:
             self._unsent += self._chain.link(encode(Closed(at=at)))
             self.is_ended = True
@@ -116,7 +120,7 @@ def _end_of(folder: Folder, file: str) -> FileHead:
     return FileHead(file, chain.lines, chain.head)
 
 
-# --- files of others -------------------------------------------------------------------------------------------------
+# --- files of others ------------------------------------------------------------------------------
 
 
 class End(NamedTuple):

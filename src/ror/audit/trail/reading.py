@@ -23,8 +23,8 @@ class Wanted:
     """
     The records to find; a member that is None or empty selects everything.
 
-    `since` and `until` are inclusive instants. `status` is like 404 or 4xx, `path` a part of a path,
-    `value` the hash of a parameter value.
+    `since` and `until` are inclusive instants. `status` is like 404 or 4xx, `path` a part of a
+    path, `value` the hash of a parameter value.
     """
 
     since: str = ""

@@ -1,8 +1,8 @@
 """
 The end of a day: files of killed processes are sealed, the day is signed, old days are deleted.
 
-The next process that opens a file does this, under the lock of the folder. A day is signed once none
-of its files is in use. Only the calls of signed days are deleted, and an act records it first.
+The next process that opens a file does this, under the lock of the folder. A day is signed once
+none of its files is in use. Only the calls of signed days are deleted, and an act records it first.
 """
 
 import getpass
@@ -64,7 +64,7 @@ def _end_of(folder: Folder, file: str) -> ChainEnd:
     return ChainEnd(file, chain.lines, path.stat().st_size, chain.head)
 
 
-# --- retention --------------------------------------------------------------------------------------------
+# --- retention ------------------------------------------------------------------------------------
 
 
 def _prune(folder: Folder, at: str, first_kept: str) -> None:

@@ -1,10 +1,10 @@
 """
 Checking a trail: every chain, every digest, and what they record of each other.
 
-Checking changes nothing and needs only the public key. Each chain is read line by line, then compared
-with its witnesses: a digest lists the files of its day, the first line of a file records how other
-files ended when it was opened, and an act records which days were deleted. The file that was opened
-last has no witness until its day is signed.
+Checking changes nothing and needs only the public key. Each chain is read line by line, then
+compared with its witnesses: a digest lists the files of its day, the first line of a file records
+how other files ended when it was opened, and an act records which days were deleted. The file that
+was opened last has no witness until its day is signed.
 """
 
 from collections import defaultdict
@@ -78,7 +78,8 @@ class _Witness(NamedTuple):
 
 def verify(folder: Folder, today: str, trusted_key: str | None = None) -> Verdict:
     """
-    The verdict on a trail; `trusted_key` is the fingerprint, noted elsewhere, that its key must have.
+    The verdict on a trail; `trusted_key` is the fingerprint, noted elsewhere, that its key must
+    have.
     """
     return _Verifying(folder, today, trusted_key).verdict()
 

@@ -25,7 +25,10 @@ FLUSH_S: Final = 0.5
 STALLED_S: Final = 10.0
 """A disk that does not respond for this long is failing."""
 MOST_WAITING: Final = 100_000
-"""The most records that wait for a disk, some 40 MB; further ones are counted, and the count is written."""
+"""
+The most records that wait for a disk, some 40 MB; further ones are counted, and the count is
+written.
+"""
 _AT_ONCE: Final = 10_000
 """Records chained and written at once."""
 
@@ -122,7 +125,10 @@ class Journal:
         return True
 
     def write_durably(self, record: Record) -> None:
-        """Hand a record over and return once it is on disk. Raises Unavailable if it is not; it still waits."""
+        """
+        Hand a record over and return once it is on disk. Raises Unavailable if it is not; it still
+        waits.
+        """
         has_room = self.write(record)
         self.flush()
         if self._problem is not None or not has_room:
