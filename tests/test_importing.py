@@ -5,6 +5,7 @@ import io
 import json
 import sys
 import time
+import tracemalloc
 from decimal import Decimal
 from random import Random
 from types import SimpleNamespace
@@ -303,6 +304,22 @@ def test_a_path_with_nothing_to_read_is_refused_before_anything_is_kept(
             id="an error beside a warning",
         ),
         pytest.param(
+            b'{"resourceType":"Bundle","entry":[],"type":"batch",'
+            b'"entry":[{"resource":{"resourceType":"Organization","id":"1","name":"CHU"}}]}\n',
+            2,
+            "Bundle.entry",
+            "import.repeated-name",
+            id="a Bundle with two lists of entries",
+        ),
+        pytest.param(
+            b'{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Organization"},'
+            b'"resource":{"resourceType":"Organization","id":"1","name":"CHU"}}]}\n',
+            2,
+            "Bundle.entry[0].resource",
+            "import.repeated-name",
+            id="an entry with two resources",
+        ),
+        pytest.param(
             as_json({"resourceType": "Bundle", "entry": {"a": 1}}),
             2,
             "Bundle",
@@ -327,6 +344,83 @@ def test_a_refusal_says_where_and_why_and_stops_nothing_else(
     assert issue.key.startswith(key)
     assert issue.text("fr") and issue.text("en")
     assert {"a", "b"} <= {found for found in ("a", "b") if store.read("Organization", found)}
+
+
+LARGEST = 1_000
+"""The limit of these tests, in bytes."""
+
+
+def line_of(size):
+    """A resource of exactly this many bytes on its line."""
+    bare = len(as_json(organization(alias=[""]))) - 1
+    return as_json(organization(alias=["a" * (size - bare)])).rstrip()
+
+
+def in_lines(text):
+    return text.replace(b",", b",\n")
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["as it is", "compressed"])
+@pytest.mark.parametrize(
+    ("content", "lines", "created"),
+    [
+        pytest.param(line_of(LARGEST) + b"\n", [], 3, id="a line at the limit"),
+        pytest.param(line_of(LARGEST + 1) + b"\n", [2], 2, id="a line over the limit"),
+        pytest.param(line_of(200_000) + b"\n", [2], 2, id="a line far over the limit"),
+        pytest.param(b" " * 200_000 + b"\n", [2], 2, id="a long line of nothing"),
+        pytest.param(
+            as_json(bundle(*[{"resource": organization("c")}] * 50)), [2], 2, id="a long Bundle"
+        ),
+    ],
+)
+def test_a_line_over_the_limit_is_refused_alone(store, given, content, lines, created, pack):
+    text = as_json(organization("a")) + content + as_json(organization("b"))
+    report = Report()
+
+    run(store, documents([given(pack(text))], LARGEST), report, now=NOW)
+
+    assert [one.place.line for one in report.refusals] == lines
+    assert [one.issues[0].key for one in report.refusals] == ["import.long-line"] * len(lines)
+    assert report.created == created
+
+
+@pytest.mark.parametrize(
+    ("content", "refused"),
+    [
+        pytest.param(in_lines(line_of(LARGEST - 4)), [], id="at the limit"),
+        pytest.param(
+            in_lines(line_of(LARGEST + 4)), ["import.large-document"], id="over the limit"
+        ),
+        pytest.param(
+            b'{"resourceType":\n"Organization","alias":["' + b"a" * 5_000 + b'"]}',
+            ["import.large-document"],
+            id="by its second line",
+        ),
+        pytest.param(line_of(LARGEST + 1), ["import.long-line"], id="on one line"),
+    ],
+)
+def test_a_document_over_several_lines_has_the_same_limit(store, given, content, refused):
+    report = Report()
+
+    run(store, documents([given(content)], LARGEST), report, now=NOW)
+
+    assert [one.issues[0].key for one in report.refusals] == refused
+    assert report.created == 1 - len(refused)
+
+
+def test_a_compressed_line_of_hundreds_of_megabytes_takes_little_memory(store, given):
+    blank = gzip.compress(b" " * 20_000_000)
+    bomb = b"".join([gzip.compress(b'{"a":"'), *[blank] * 15, gzip.compress(b'"}\n')])
+    report = Report()
+
+    tracemalloc.start()
+    run(store, documents([given(bomb + gzip.compress(as_json(*THREE)))]), report, now=NOW)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert len(bomb) < 600_000
+    assert counts(report) == (3, 0, 0, 1)
+    assert peak < 60_000_000
 
 
 def test_every_issue_of_a_resource_is_told(store, given):
@@ -364,6 +458,53 @@ def test_a_compressed_file_that_breaks_keeps_what_could_be_read(store, given):
 def generate_lines(count, seed=3):
     for line, _ in zip(generate("small", seed), range(count), strict=False):
         yield line + b"\n"
+
+
+# --- Bundles ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "written"),
+    [
+        pytest.param("urn:uuid:6d0c4a7e-0c5a-4a9b-9f43-0d6a1a4d2f10", None, id="urn:uuid"),
+        pytest.param("urn:oid:1.2.250.1.213", None, id="urn:oid"),
+        pytest.param("https://other.example/fhir/Organization/1", None, id="absolute"),
+        pytest.param("https://other.example/a?b=é", None, id="an address that is not RESTful"),
+        pytest.param("urn:uuid:1", "urn:uuid:1/_history/3", id="with a version"),
+    ],
+)
+@pytest.mark.parametrize("escaped", [False, True], ids=["plain", "escaped"])
+def test_a_reference_to_an_entry_of_a_bundle_is_to_its_resource(
+    store, given, address, written, escaped
+):
+    reference = {"reference": written or address, "display": f'"reference": "{address}"'}
+    entries = bundle(
+        {"fullUrl": address, "resource": organization("1")},
+        {"fullUrl": "urn:uuid:2", "resource": organization("2", partOf=reference)},
+    )
+    text = json.dumps(entries)
+    content = text.replace("/", "\\/") if escaped else text
+
+    report = imported(store, given(content.encode()))
+
+    part_of = json.loads(body(store, "2"))["partOf"]
+    history = "/_history/3" if written else ""
+    assert counts(report) == (2, 0, 0, 0)
+    assert part_of == {**reference, "reference": f"Organization/1{history}"}
+    assert store.dangling(10) == (0, [])
+
+
+def test_a_reference_to_no_entry_of_a_bundle_stays_as_it_is(store, given):
+    reference = {"reference": "urn:uuid:3"}
+    entries = bundle(
+        {"fullUrl": "urn:uuid:1", "resource": organization("1")},
+        {"fullUrl": 7, "resource": organization("2", partOf=reference)},
+    )
+
+    report = imported(store, given(as_json(entries)))
+
+    assert counts(report) == (2, 0, 0, 0)
+    assert json.loads(body(store, "2"))["partOf"] == reference
 
 
 # --- what is kept ----------------------------------------------------------------------------------------------------

@@ -194,6 +194,8 @@ class Settings:
     max_url_kb: int = _setting(64, _whole_number(1, 64))
     """The HTTP parser reads no longer addresses."""
     max_body_mb: int = _setting(16, _whole_number(1, 4_096))
+    max_document_mb: int = _setting(16, _whole_number(1, 4_096))
+    """A line of a file that is imported, or a document over several lines."""
     max_included: int = _setting(10_000, _whole_number(1, 1_000_000))
     """Resources that come along with a page of a search."""
     request_timeout_s: int = _setting(30, _whole_number(1, 3_600))

@@ -15,7 +15,7 @@ from ror.cli.speaking import answer, readable, say, tell
 from ror.cli.tracing import traced
 from ror.directory.importing import Document, Refused, Report, check, documents
 from ror.directory.importing import run as run_import
-from ror.directory.importing.reading import STDIN
+from ror.directory.importing.reading import MEGABYTE, STDIN
 from ror.directory.importing.running import Listeners
 from ror.errors import RorError, Unavailable
 from ror.search.index.index import STALE_FLOOR, Index
@@ -42,7 +42,8 @@ def run(
 ) -> int:
     """Import files into the directory that the settings name; the exit code."""
     runtime.use_tables(settings)
-    given, report, stop, start = documents(files), Report(), Stop(), time.monotonic()
+    report, stop, start = Report(), Stop(), time.monotonic()
+    given = documents(files, settings.max_document_mb * MEGABYTE)
     dangling: tuple[int, list[Dangling]] | None = None
     now = time.time_ns() // 1_000
     with stop.listening(), _progress(start) as progress:

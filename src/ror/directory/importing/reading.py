@@ -1,15 +1,17 @@
 """
 The documents in files, folders and pipes, one at a time: NDJSON, single resources, the entries of Bundles.
 
-The form is recognised by the content, not by the name, because pipes have none: gzip by its first bytes, NDJSON by a
-first line that is a whole document. Only a document written over several lines is held in memory whole.
+The form is recognised by the content, not by the name, because pipes have none: gzip by its first
+bytes, NDJSON by a first line that is a whole document. One document at a time is in memory, and none
+larger than a limit, however small it is when compressed.
 """
 
 import gzip
 import itertools
+import re
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, cast
@@ -18,12 +20,18 @@ import msgspec
 
 from ror.directory.draft import Refusal
 from ror.errors import NOT_JSON, UsageError
+from ror.resources.repeated_names import drops_a_name, repeated_names
 from ror.resources.validation import Issue
 
 STDIN: Final = "-"
 SUFFIXES: Final = (".json", ".ndjson", ".gz")
 """The files that are read in a folder."""
 
+MEGABYTE: Final = 1_000_000
+LARGEST_DOCUMENT: Final = 16 * MEGABYTE
+"""The bytes that a line, or a document over several lines, may have unless somebody decides otherwise."""
+
+_SKIPPED_AT_ONCE: Final = 65_536
 _BOM: Final = b"\xef\xbb\xbf"
 _GZIP: Final = b"\x1f\x8b"
 
@@ -43,15 +51,15 @@ class Document(NamedTuple):
     content: bytes | Refusal
 
 
-def documents(names: Sequence[str]) -> Iterator[Document]:
+def documents(names: Sequence[str], largest: int = LARGEST_DOCUMENT) -> Iterator[Document]:
     """
-    Every document of these files and folders, in the order given and by name inside a folder; `-` is standard input.
+    Every document of these files and folders, in this order and by name inside a folder; `-` is standard input.
 
-    What cannot be read further on comes as a refusal. Raises UsageError, before anything is read, when a file does not
-    exist or a folder has nothing to read.
+    What cannot be read, or has more than `largest` bytes, comes as a refusal. Raises UsageError, before
+    anything is read, when a file does not exist or a folder has nothing to read.
     """
     paths = [path for name in names for path in _files(name)]
-    return itertools.chain.from_iterable(_of_file(path) for path in paths)
+    return itertools.chain.from_iterable(_of_file(path, largest) for path in paths)
 
 
 def _files(name: str) -> list[str]:
@@ -70,12 +78,12 @@ def _files(name: str) -> list[str]:
     return [name]
 
 
-def _of_file(name: str) -> Iterator[Document]:
+def _of_file(name: str, largest: int) -> Iterator[Document]:
     """The documents of one file; a file that breaks on the way gives a refusal after what could be read."""
     line = 1
     try:
         with _opened(name) as stream:
-            for document in _of_stream(name, stream):
+            for document in _of_stream(name, stream, largest):
                 line = document.place.line
                 yield document
     except (OSError, EOFError, zlib.error) as problem:
@@ -95,35 +103,65 @@ def _opened(name: str) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, raw)
 
 
-def _of_stream(name: str, stream: BinaryIO) -> Iterator[Document]:
-    numbered = _lines(stream)
+def _of_stream(name: str, stream: BinaryIO, largest: int) -> Iterator[Document]:
+    numbered = _lines(stream, largest)
     head = list(itertools.islice(numbered, 2))
     if not head:
         return
-    # A document over several lines begins with a line that means nothing alone, and its second line is not a document.
-    is_lines = len(head) == 1 or _is_whole(head[0][1]) or head[1][1].startswith(b'{"')
-    if is_lines:
+    if _begins_lines(*(line for _, line in head)):
         for number, line in itertools.chain(head, numbered):
-            yield from _of_document(Place(name, number), line)
+            if line is None:
+                yield _refused(
+                    Place(name, number), "import.long-line", "too-long", **_size(largest)
+                )
+            else:
+                yield from _of_document(Place(name, number), line)
+        return
+    place, start = Place(name, head[0][0]), b"".join(_with_gaps(head))
+    rest = stream.read(max(0, largest - len(start)) + 1)
+    if None in head[1] or len(start) + len(rest) > largest:
+        yield _refused(place, "import.large-document", "too-long", **_size(largest))
     else:
-        whole = b"".join((*_with_gaps(head), stream.read()))
-        yield from _of_document(Place(name, head[0][0]), whole)
+        yield from _of_document(place, start + rest)
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """The lines that hold something, with their numbers, without byte order mark."""
-    for number, line in enumerate(stream, 1):
+def _size(largest: int) -> dict[str, str]:
+    return {"largest": f"{largest / MEGABYTE:g}"}
+
+
+def _begins_lines(first: bytes | None, second: bytes | None = b'{"') -> bool:
+    """Whether the first two lines of a stream are documents, and not the start of a single one."""
+    # A document over several lines begins with a line that means nothing alone, and its second line is not a document.
+    return first is None or _is_whole(first) or (second or b"").startswith(b'{"')
+
+
+def _lines(stream: BinaryIO, largest: int) -> Iterator[tuple[int, bytes | None]]:
+    """The lines that hold something, with their numbers, without byte order mark; None for one that is too long."""
+    for number in itertools.count(1):
+        line = stream.readline(largest + 1)
+        if not line:
+            return
+        if len(line) > largest and not line.endswith(b"\n"):
+            _skip_line(stream)
+            yield number, None
+            continue
         content = line.removeprefix(_BOM) if number == 1 else line
         if content.strip():
             yield number, content
 
 
-def _with_gaps(head: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
+def _skip_line(stream: BinaryIO) -> None:
+    """Read on to the end of the line, and keep nothing of it."""
+    while (part := stream.readline(_SKIPPED_AT_ONCE)) and not part.endswith(b"\n"):
+        pass
+
+
+def _with_gaps(head: Iterable[tuple[int, bytes | None]]) -> Iterator[bytes]:
     """The first lines of a document with the blank ones between them, so that lines inside it count right."""
     last = None
     for number, line in head:
         yield b"\n" * (0 if last is None else number - last - 1)
-        yield line
+        yield line or b""
         last = number
 
 
@@ -138,16 +176,13 @@ def _is_whole(line: bytes) -> bool:
 # --- bundles ---------------------------------------------------------------------------------------------------------
 
 
-class _Typed(msgspec.Struct):
+class _Named(msgspec.Struct):
     resourceType: str = ""  # noqa: N815 named as in FHIR
+    id: str = ""
 
 
-class _Entry(msgspec.Struct):
-    resource: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-class _Bundle(msgspec.Struct):
-    entry: list[_Entry] = []
+_Members = dict[str, msgspec.Raw]
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def _of_document(place: Place, content: bytes) -> Iterator[Document]:
@@ -156,26 +191,78 @@ def _of_document(place: Place, content: bytes) -> Iterator[Document]:
         yield Document(place, content)
         return
     try:
-        bundle = msgspec.json.decode(content, type=_Bundle)
+        bundle = msgspec.json.decode(content, type=_Members)
+        written = bytes(bundle.get("entry", b"[]"))
+        entries = msgspec.json.decode(written, type=list[_Members])
     except NOT_JSON as problem:
         yield _refused(place, "import.bad-bundle", "structure", "Bundle", problem=str(problem))
         return
-    for number, entry in enumerate(bundle.entry):
+    # The members inside stay as they came, so that only the names of the Bundle itself are compared.
+    if drops_a_name(content, _encode(bundle)) or drops_a_name(written, _encode(entries)):
+        paths = [f"Bundle.{path}" for path in repeated_names(content)]
+        yield Document(place, Refusal(tuple(map(_repeated, paths))))
+        return
+    names = _names_by_address(entries)
+    for number, entry in enumerate(entries):
         inside = place._replace(entry=number)
-        if isinstance(entry.resource, msgspec.UnsetType):
-            yield _refused(inside, "import.no-resource", "required", "Resource")
+        if "resource" in entry:
+            yield Document(inside, _resolved(bytes(entry["resource"]), names))
         else:
-            yield Document(inside, bytes(entry.resource))
+            yield _refused(inside, "import.no-resource", "required", "Resource")
 
 
 def _is_bundle(content: bytes) -> bool:
-    if b'"Bundle"' not in content:
-        return False
+    # Broken JSON is no Bundle: preparing it will say where it breaks.
+    return b'"Bundle"' in content and _name(content).resourceType == "Bundle"
+
+
+def _name(resource: bytes) -> _Named:
+    """The type and the id of a resource, empty where it has none that can be read."""
     try:
-        return msgspec.json.decode(content, type=_Typed).resourceType == "Bundle"
+        return msgspec.json.decode(resource, type=_Named)
     except NOT_JSON:
-        # Broken JSON: preparing it will say where.
-        return False
+        return _Named()
+
+
+def _names_by_address(entries: Sequence[_Members]) -> Mapping[str, str]:
+    """By `fullUrl`, the `Type/id` of the resource of each entry that has both."""
+    names = {}
+    for entry in entries:
+        if "fullUrl" in entry and "resource" in entry:
+            address, name = msgspec.json.decode(entry["fullUrl"]), _name(bytes(entry["resource"]))
+            if isinstance(address, str) and name.resourceType and name.id:
+                names[address] = f"{name.resourceType}/{name.id}"
+    return names
+
+
+_REFERENCE: Final = re.compile(rb'("reference"\s*:\s*)("(?:[^"\\]|\\.)*")')
+
+
+def _resolved(resource: bytes, names: Mapping[str, str]) -> bytes:
+    """
+    A resource of a Bundle whose references to other entries name these as `Type/id`.
+
+    Source: FHIR R4, bundle.html#references.
+    """
+
+    def name(found: re.Match[bytes]) -> bytes:
+        address, history, version = _text(found[2]).partition("/_history/")
+        named = names.get(address)
+        return found[0] if named is None else found[1] + _encode(named + history + version)
+
+    return _REFERENCE.sub(name, resource) if names else resource
+
+
+def _text(written: bytes) -> str:
+    """The text of a JSON string; of one that cannot be read, the empty text."""
+    try:
+        return msgspec.json.decode(written, type=str)
+    except NOT_JSON:
+        return ""
+
+
+def _repeated(path: str) -> Issue:
+    return Issue("error", "structure", path, "import.repeated-name")
 
 
 def _refused(place: Place, key: str, code: str, path: str = "", **params: str) -> Document:
