@@ -28,6 +28,7 @@ from ror.audit.pseudonyms import TREATMENTS, treatments
 from ror.cli.commands import app
 from ror.errors import RorError
 from ror.http import addresses, error_responses, routes
+from ror.search.answer import page_links
 from ror.search.language import criteria, parse
 from ror.search.language import criterion_values as asked
 from ror.search.language import filter as filter_language
@@ -151,6 +152,9 @@ def limits() -> str:
         ("characters of a number", asked.MAX_DIGITS),
         ("parameters in a request, whatever they are", addresses.MAX_PARAMETERS),
         ("kilobytes of all the parameters of a request", addresses.MAX_BYTES // 1_024),
+        ("bytes of a page link after its host; a longer one is stored", page_links.LONGEST_LINK),
+        ("stored page links of each client", page_links.STORED_PER_CLIENT),
+        ("days that a stored page link lives after its last use", page_links.STORED_FOR_DAYS),
     )
     return table(("limit", "value"), ((name, f"{value:,}") for name, value in rows))
 

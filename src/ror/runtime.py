@@ -21,7 +21,7 @@ from ror.identity.token_service import TokenPolicy, TokenService
 from ror.identity.tokens import providers
 from ror.search.answer.answer_cache import Answers
 from ror.search.answer.bodies import Bodies
-from ror.search.answer.page_links import Seal, seal_of
+from ror.search.answer.page_links import PageLinks
 from ror.search.index.index import Index, Troubled
 from ror.settings import Settings
 from ror.standard import terminology
@@ -38,7 +38,7 @@ class Directory:
     index: Index
     bodies: Bodies
     answers: Answers
-    seal: Seal
+    page_links: PageLinks
     registry: Registry
     issuers: Issuers
     rates: Rates
@@ -75,7 +75,7 @@ def open_directory(
             store, snapshot_folder(settings.database), changed=bodies.forget, troubled=troubled
         )
         answers = Answers(settings.answer_cache_mb * 1_000_000)
-        seal = seal_of(store)
+        page_links = PageLinks(store, settings.max_url_kb * 1_024)
         registry = Registry(store)
         issuers = _issuers(settings, told_of_issuer)
         rates = _rates(settings)
@@ -90,7 +90,17 @@ def open_directory(
         store.close()
         raise
     return Directory(
-        settings, store, index, bodies, answers, seal, registry, issuers, rates, tokens, ready_in_s
+        settings,
+        store,
+        index,
+        bodies,
+        answers,
+        page_links,
+        registry,
+        issuers,
+        rates,
+        tokens,
+        ready_in_s,
     )
 
 

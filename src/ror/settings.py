@@ -86,21 +86,21 @@ def _yes_or_no(text: str) -> bool:
     return answer
 
 
+_ADDRESS: Final = re.compile(
+    r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
+    r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*",
+    re.ASCII,
+)
+"""An address with a host, perhaps a port and a path, and nothing that RFC 3986 forbids: links begin with it."""
+
+
 def _public_url(text: str) -> str:
     try:
         parts = urlsplit(text)
         port_is_fine = parts.port is None or parts.port > 0
     except ValueError:
         raise _Unfit("settings.not-a-url") from None
-    is_plain = re.fullmatch(r"[\x21-\x7e]+", text) and not (
-        parts.query or parts.fragment or "@" in parts.netloc
-    )
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or not is_plain
-        or not port_is_fine
-    ):
+    if not _ADDRESS.fullmatch(text) or not parts.hostname or not port_is_fine:
         raise _Unfit("settings.not-a-url")
     return text.rstrip("/")
 

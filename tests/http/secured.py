@@ -49,6 +49,7 @@ def reader(client_id: str, profile: int = 1, **more: Any) -> Client:
 
 CLIENTS = (
     reader("regulation"),
+    reader("desk"),
     reader("crisis", rate=Rate(60, 5)),
     Client(
         "public",

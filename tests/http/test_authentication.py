@@ -824,3 +824,30 @@ def _nothing() -> Any:
     from contextlib import nullcontext
 
     return nullcontext()
+
+
+def test_a_long_page_link_is_for_the_client_that_got_it(direct: Secured):
+    def search(client_id: str, **how: Any) -> requests.Response:
+        announced = PUBLIC if client_id == "public" else ANNOUNCED
+        headers = {"Authorization": f"Bearer {direct.token(client_id)}", **announced}
+        return direct.session.request(headers=headers, **how)
+
+    # Both see the same, so that only the client tells them apart.
+    codes = ",".join(f"l{number}" for number in range(1_000))
+    form = [("_id", codes)] * 3 + [("_count", "10")]
+    links = {
+        client_id: next(
+            link["url"]
+            for link in search(
+                client_id, method="POST", url=f"{direct.url}/fhir/Location/_search", data=form
+            ).json()["link"]
+            if link["relation"] == "next"
+        )
+        for client_id in ("regulation", "desk")
+    }
+
+    assert links["regulation"] != links["desk"]
+    for holder, url in links.items():
+        for client_id in ("regulation", "desk", "public"):
+            answer = search(client_id, method="GET", url=url)
+            assert answer.status_code == (200 if client_id == holder else 404), (holder, client_id)

@@ -5,6 +5,7 @@ Clients of the directory send `|`, `:` and accents raw or escaped, and both mean
 sure is refused with the culprit named, never repaired by guessing. Pure: bytes in, texts out.
 """
 
+import ipaddress
 import re
 from functools import lru_cache
 from typing import Final
@@ -114,5 +115,10 @@ def is_host(host: str) -> bool:
     """
     if not _HOST.fullmatch(host):
         return False
+    if host.startswith("["):
+        try:
+            ipaddress.IPv6Address(host[1 : host.index("]")])
+        except ValueError:
+            return False
     port = host.rpartition(":")[2]
     return not port.isdigit() or int(port) <= 65_535

@@ -112,7 +112,10 @@ class Dispatch:
         if is_pretty and response.body and b"json" in response.content_type:
             response.body = wire.pretty(bytes(response.body))
         # The parameters of token requests are credentials: neither log nor audit trail keeps them.
-        response.pairs = () if route is not None and route.authenticates else pairs
+        if route is not None and route.authenticates:
+            response.pairs = ()
+        elif response.pairs is None:
+            response.pairs = pairs
         response.caller = response.caller or caller
         return route, response
 

@@ -27,6 +27,7 @@ from ror.resources.subset import subset_asked, subsetted
 from ror.runtime import Directory
 from ror.search.answer import bundle as searching
 from ror.search.answer.finding import ResultPage, find
+from ror.search.answer.page_links import is_bound
 from ror.search.index.view import View
 from ror.search.language.parse import parse
 from ror.standard.definitions import RESOURCE_TYPES
@@ -120,6 +121,7 @@ def _search(service: Service, request: Request) -> Response:
     viewer = _viewer(request)
     wanted = negotiation.preferences(request.header(b"prefer"))
     directory = service.directory
+    request = replace(request, pairs=directory.page_links.expanded(_client(request), request.pairs))
     directory.index.see_for(viewer)
     view = directory.index.view
     asked = (
@@ -141,7 +143,7 @@ def _search(service: Service, request: Request) -> Response:
         )
         answer = searching.answer(found, directory.bodies)
         pieces = answer.pieces
-        if found is not kept:
+        if found is not kept and not is_bound(found.links):
             directory.answers.keep(view, asked, answer, found)
     applied: tuple[Header, ...] = (
         ((b"preference-applied", wanted.applied.encode()),) if wanted.applied else ()
@@ -154,6 +156,7 @@ def _search(service: Service, request: Request) -> Response:
         matches=answer.matches,
         included=answer.included,
         withheld=answer.withheld,
+        pairs=request.pairs,
     )
 
 
@@ -165,20 +168,25 @@ def _found(
     wanted: negotiation.Preferences,
 ) -> ResultPage:
     """What a search finds on a view."""
-    pairs = directory.seal.opened_in(request.pairs)
+    pairs = directory.page_links.opened(request.pairs)
     search = parse(
         request.segments[0], pairs, lenient=wanted.lenient, independent=wanted.independent
     )
     if wanted.explain:
         search = replace(search, explain=True)
-    ceiling, close = directory.settings.max_included, directory.seal.closed
-    return find(view, viewer, search, request.base_url, request.language, ceiling, close)
+    ceiling, link = directory.settings.max_included, directory.page_links.linker(_client(request))
+    return find(view, viewer, search, request.base_url, request.language, ceiling, link)
 
 
 def _welcome(service: Service, request: Request) -> Response:
     """Where to begin, for whoever asks the root."""
     told = messages.text("http.welcome", request.language, metadata=f"{request.base_url}/metadata")
     return Response(200, wire.outcome([wire.Issue("information", "informational", told)]))
+
+
+def _client(request: Request) -> str:
+    """The id of the client that calls; the empty text for an anonymous call."""
+    return request.caller.client.id if request.caller.client else ""
 
 
 def _viewer(request: Request) -> Viewer:

@@ -145,6 +145,15 @@ class Dangling:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredQuery:
+    """The query string of a page link that was too long for an address, and the client it was made for."""
+
+    id: str
+    client: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A long piece of work as a row: whoever claims it works on it, and anyone may ask how far it is."""
 
@@ -159,6 +168,20 @@ class Job:
     updated_at: int
     claimed_by: str | None
     heartbeat_at: int | None
+
+
+class StoredQueries(Protocol):
+    """The queries that page links name instead of repeating them; shared by all processes of a directory."""
+
+    def keep(self, query: StoredQuery, per_client: int, max_age_s: float) -> None:
+        """
+        Keep a query, durable on return; a query that is kept already counts as used now.
+
+        Forgets those of its client beyond the `per_client` last used, and all that were not used for `max_age_s`.
+        """
+
+    def read(self, query_id: str, max_age_s: float) -> StoredQuery | None:
+        """The query with this id; None when it is not kept, or was not used for `max_age_s`."""
 
 
 class Store(Protocol):
@@ -181,6 +204,10 @@ class Store(Protocol):
     @property
     def keys(self) -> KeyStore:
         """What signs their tokens."""
+
+    @property
+    def stored_queries(self) -> StoredQueries:
+        """The queries of page links that are too long for an address."""
 
     def packer(self) -> Callable[[Draft], Packed]:
         """

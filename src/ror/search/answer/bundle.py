@@ -17,7 +17,8 @@ from ror.resources import bundles as wire
 from ror.resources.bundles import Pieces
 from ror.resources.subset import Subset, subsetted
 from ror.search.answer.bodies import Addressed, Bodies
-from ror.search.answer.finding import ResultPage, find, in_the_clear
+from ror.search.answer.finding import ResultPage, find
+from ror.search.answer.page_links import plain_link
 from ror.search.answer.sight import Sight
 from ror.search.index import bitmaps
 from ror.search.index.bitmaps import Numbers
@@ -74,7 +75,7 @@ def search(
     """
     index.see_for(viewer)
     return answer(
-        find(index.view, viewer, request, base_url, language, max_included, in_the_clear), bodies
+        find(index.view, viewer, request, base_url, language, max_included, plain_link), bodies
     )
 
 

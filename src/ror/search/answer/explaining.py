@@ -23,7 +23,7 @@ from ror.search.answer.engine import Evaluation, Search
 from ror.search.answer.in_words import in_words, meaning
 from ror.search.answer.inclusion import included, within
 from ror.search.answer.ordering import page
-from ror.search.answer.page_links import seal_of
+from ror.search.answer.page_links import PageLinks
 from ror.search.index.index import Index
 from ror.search.language.expression import SameRecord
 from ror.search.language.parse import parse
@@ -87,7 +87,8 @@ def explain(
     view = index.view
     engine = Search(view, viewer, trace)
     with _watched() as watch:
-        request = parse(resource_type, seal_of(index.store).opened_in(pairs))
+        links = PageLinks(index.store)
+        request = parse(resource_type, links.opened(links.expanded(None, pairs)))
     stages.append(Stage("parse", watch.seconds, len(request.pairs)))
     with _watched() as watch:
         matches = engine.evaluate(request.expression, resource_type)

@@ -5,10 +5,9 @@ A result page is small compared with the answer made of it (`bundle.py`), and ho
 view is current.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, urlencode
 
 import numpy as np
 from pyroaring import BitMap
@@ -22,6 +21,7 @@ from ror.search.answer.engine import Search
 from ror.search.answer.in_words import explanation
 from ror.search.answer.inclusion import included, within
 from ror.search.answer.ordering import Page, page
+from ror.search.answer.page_links import Linker, encoded
 from ror.search.answer.relevance import relevance
 from ror.search.answer.sight import Sight
 from ror.search.index import bitmaps
@@ -81,13 +81,13 @@ def find(
     base_url: str,
     language: str,
     max_included: int | None,
-    close: Callable[[str], str],
+    link: Linker,
 ) -> ResultPage:
     """
     The page of results that a viewer sees on a view, whose masks must be current.
 
-    At most `max_included` resources are included (None: no limit). Links begin with `base_url`;
-    `close` turns a cursor into the text that links show.
+    At most `max_included` resources are included (None: no limit). `link` makes links, which begin
+    with `base_url`.
 
     Raises InvalidRequest when the page link of the request was made for another search.
     """
@@ -128,7 +128,7 @@ def find(
         # `_elements` names elements of the type that is searched; a summary is one of any type.
         included_subset=request.subset if request.subset and request.subset.summary else None,
         base_url=base_url,
-        links=_links(request, cut, base_url, close),
+        links=_links(request, cut, base_url, link),
         outcomes=outcomes,
     )
 
@@ -183,33 +183,12 @@ def _nears(expression: Expression, resource_type: str) -> Iterator[tuple[Near, s
 # --- links ----------------------------------------------------------------------------------------
 
 
-def in_the_clear(cursor: str) -> str:
-    """A cursor as it is, for links that do not leave the program."""
-    return cursor
-
-
-def _links(
-    request: SearchRequest, cut: Page, base_url: str, close: Callable[[str], str]
-) -> list[tuple[str, str]]:
+def _links(request: SearchRequest, cut: Page, base_url: str, link: Linker) -> list[tuple[str, str]]:
     """`self`, `next` and `previous`; the self link says what was understood, and on which page."""
-    query = urlencode(request.pairs, quote_via=quote, safe=":/,.|-_~")
+    address, query = f"{base_url}/{request.resource_type}", encoded(request.pairs)
     pages = (("self", request.cursor), ("next", cut.next), ("previous", cut.previous))
     return [
-        (
-            relation,
-            _url(
-                f"{base_url}/{request.resource_type}",
-                query,
-                close(cursor.encode()) if cursor else None,
-            ),
-        )
+        (relation, link(address, query, cursor))
         for relation, cursor in pages
         if cursor is not None or relation == "self"
     ]
-
-
-def _url(address: str, query: str, cursor: str | None) -> str:
-    pairs = [query] if query else []
-    if cursor is not None:
-        pairs.append(f"_cursor={cursor}")
-    return f"{address}?{'&'.join(pairs)}" if pairs else address

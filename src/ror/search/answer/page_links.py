@@ -1,26 +1,74 @@
 """
-Page links that nobody can read: a cursor leaves the directory encrypted, and comes back as it left.
+The links of a page of results: `self`, `next`, `previous`.
 
 A cursor names a resource by its number. Numbers are given in order, to what is hidden as well: whoever could read them
-could count what lies between two pages. The same place always has the same link, so links tell nothing by changing.
+could count what lies between two pages. So a cursor leaves the directory encrypted, and comes back as it left. The same
+place always has the same link, so links tell nothing by changing.
+
+A link that is too long for an address names a query that the store keeps: `_stored=<id>`. Only the client that got the
+link may follow it. All processes that share a store read the links of each other, also after a restart.
 """
 
 import base64
 import binascii
-from collections.abc import Iterable
-from typing import Final
+import hashlib
+from collections.abc import Sequence
+from typing import Final, Protocol
+from urllib.parse import parse_qsl, quote, urlencode
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from ror.errors import InvalidRequest
-from ror.store.contract import Store
+from ror.errors import InvalidRequest, NotFound
+from ror.messages import shown
+from ror.search.language.cursor import Cursor
+from ror.store.contract import Store, StoredQuery
 
 KEY: Final = "page-links"
 """The fact of a store that holds the key of its page links: all its processes read those of each other."""
 
+CURSOR: Final = "_cursor"
+STORED: Final = "_stored"
+
+LONGEST_LINK: Final = 8_000
+"""Bytes of the path and query of a link. Source: RFC 9110, section 4.1: what every recipient should support."""
+
+STORED_PER_CLIENT: Final = 100
+"""Queries kept for each client; the least recently used ones are forgotten first."""
+
+STORED_FOR_DAYS: Final = 7
+"""Days that a query is kept after its last use."""
+
+_STORED_FOR_S: Final = STORED_FOR_DAYS * 86_400
 _KEY_BITS: Final = 256
-_MAX_LENGTH: Final = 32_768
+_FOR_THE_DOOR: Final = ("_format=", "_pretty=")
+"""What the door reads before the query is looked up, and so stays in the address."""
+
+
+class Linker(Protocol):
+    """What makes a link of an address, an encoded query string and the cursor of a page."""
+
+    def __call__(self, address: str, query: str, cursor: Cursor | None) -> str: ...
+
+
+def encoded(pairs: Sequence[tuple[str, str]]) -> str:
+    """
+    A query string that RFC 3986 allows; `|` is escaped, because Java clients refuse a raw one.
+
+    >>> encoded([("near", "48.85|2.35"), ("name", "Saint-Lô")])
+    'near=48.85%7C2.35&name=Saint-L%C3%B4'
+    """
+    return urlencode(pairs, quote_via=quote, safe=":/,")
+
+
+def plain_link(address: str, query: str, cursor: Cursor | None) -> str:
+    """A link whose cursor can be read and whose length has no limit, for links that stay in the program."""
+    return _joined(address, query, "" if cursor is None else f"{CURSOR}={cursor.encode()}")
+
+
+def _joined(address: str, *parts: str) -> str:
+    query = "&".join(filter(None, parts))
+    return f"{address}?{query}" if query else address
 
 
 class Seal:
@@ -46,8 +94,6 @@ class Seal:
         'AQ'
         """
         try:
-            if len(text) > _MAX_LENGTH:
-                raise ValueError
             raw = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
             cursor = self._cipher.decrypt(raw, None).decode("ascii")
         except (binascii.Error, ValueError, InvalidTag) as reason:
@@ -57,11 +103,79 @@ class Seal:
             raise InvalidRequest("search.cursor")
         return cursor
 
-    def opened_in(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """The parameters of a search, with the cursor that was closed in them. Raises InvalidRequest."""
-        return [(name, self.opened(text) if name == "_cursor" else text) for name, text in pairs]
-
 
 def seal_of(store: Store) -> Seal:
     """The seal of a directory, made with it."""
     return Seal(bytes.fromhex(store.settled_meta(KEY, AESSIV.generate_key(_KEY_BITS).hex())))
+
+
+class PageLinks:
+    """Makes the page links of a directory, and reads them; a link has at most `longest` bytes after its host."""
+
+    def __init__(self, store: Store, longest: int = LONGEST_LINK) -> None:
+        self._queries = store.stored_queries
+        self._seal = seal_of(store)
+        self._longest = min(longest, LONGEST_LINK)
+
+    def linker(self, client: str) -> Linker:
+        """What makes the links of one client; the empty text is the client that does not say who it is."""
+
+        def link(address: str, query: str, cursor: Cursor | None) -> str:
+            page = "" if cursor is None else f"{CURSOR}={self._seal.closed(cursor.encode())}"
+            whole = _joined(address, query, page)
+            if self._fits(whole):
+                return whole
+            pieces = query.split("&")
+            for_the_door = [one for one in pieces if one.startswith(_FOR_THE_DOOR)]
+            criteria = "&".join(one for one in pieces if one not in for_the_door)
+            # All the pages of a search share its query, unless the cursor alone is too long: it holds texts.
+            short = _joined(address, self._stored(client, criteria), *for_the_door, page)
+            if self._fits(short):
+                return short
+            return _joined(address, self._stored(client, f"{criteria}&{page}"), *for_the_door)
+
+        return link
+
+    def _fits(self, link: str) -> bool:
+        return len(link) - link.index("/", link.index("//") + 2) <= self._longest
+
+    def _stored(self, client: str, query: str) -> str:
+        digest = hashlib.blake2b(f"{client}\0{query}".encode(), digest_size=16).hexdigest()
+        self._queries.keep(StoredQuery(digest, client, query), STORED_PER_CLIENT, _STORED_FOR_S)
+        return f"{STORED}={digest}"
+
+    def expanded(
+        self, client: str | None, pairs: Sequence[tuple[str, str]]
+    ) -> Sequence[tuple[str, str]]:
+        """
+        The parameters of a search, with the pairs of the stored query in place of `_stored`.
+
+        `client` is the one that follows the link; None stands for the operator, who may follow any link.
+        Raises NotFound for a query that is not kept for this client, InvalidRequest for a second one.
+        """
+        times = sum(name == STORED for name, _ in pairs)
+        if not times:
+            return pairs
+        if times > 1:
+            raise InvalidRequest("search.given-twice", name=STORED)
+        found: list[tuple[str, str]] = []
+        for name, text in pairs:
+            found += self._kept(client, text) if name == STORED else [(name, text)]
+        return found
+
+    def opened(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The parameters of a search, cursors opened. Raises InvalidRequest for a cursor that is not ours."""
+        return [(name, self._seal.opened(text) if name == CURSOR else text) for name, text in pairs]
+
+    def _kept(self, client: str | None, query_id: str) -> list[tuple[str, str]]:
+        kept = self._queries.read(query_id, _STORED_FOR_S)
+        if kept is None or client not in (None, kept.client):
+            raise NotFound(
+                "search.stored", id=shown(query_id), days=STORED_FOR_DAYS, most=STORED_PER_CLIENT
+            )
+        return parse_qsl(kept.query, keep_blank_values=True)
+
+
+def is_bound(links: Sequence[tuple[str, str]]) -> bool:
+    """Whether one of these links names a stored query, so that no other client may follow it."""
+    return any(f"{STORED}=" in url for _, url in links)

@@ -19,7 +19,6 @@ from ror.errors import InvalidRequest
 _VERSION: Final = 1
 """Changes with the form of a cursor; a link of another version is refused rather than misread."""
 
-_MAX_LENGTH: Final = 16_384
 _MAX_KEYS: Final = 64
 _MAX_RID: Final = 2**32 - 1
 _CHECK: Final = 4
@@ -53,7 +52,7 @@ def decode(text: str) -> Cursor:
     >>> decode(Cursor(False, ("chu", None), 7).encode())
     Cursor(backward=False, keys=('chu', None), rid=7)
     """
-    if not text or len(text) > _MAX_LENGTH or not _ALPHABET.fullmatch(text):
+    if not text or not _ALPHABET.fullmatch(text):
         raise InvalidRequest("search.cursor")
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

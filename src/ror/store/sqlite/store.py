@@ -46,6 +46,7 @@ from ror.store.sqlite.compression import Codec, CorruptFrame
 from ror.store.sqlite.file import as_json, now_us
 from ror.store.sqlite.group_commit import GroupCommit
 from ror.store.sqlite.keys import SqliteKeys
+from ror.store.sqlite.stored_queries import SqliteStoredQueries
 from ror.store.sqlite.writing import rids_in
 
 ROWS_PER_BATCH: Final = 10_000
@@ -87,6 +88,7 @@ class SqliteStore:
         )
         self._clients = SqliteClients(self._writer.run, self._all)
         self._keys = SqliteKeys(self._writer.run, self._all)
+        self._stored_queries = SqliteStoredQueries(self._writer.run, self._all)
 
     @property
     def url(self) -> str:
@@ -99,6 +101,10 @@ class SqliteStore:
     @property
     def keys(self) -> SqliteKeys:
         return self._keys
+
+    @property
+    def stored_queries(self) -> SqliteStoredQueries:
+        return self._stored_queries
 
     # Writing
 

@@ -1,0 +1,57 @@
+"""
+The queries of page links in the SQLite file of their directory: `contract.StoredQueries` on the writer and the readers.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from ror.store.contract import StoredQuery
+from ror.store.sqlite.clients import Writes
+from ror.store.sqlite.file import now_us
+
+_USED_AGAIN_AFTER_US: Final = 3_600_000_000
+"""A query that was used less long ago is not written again: following its pages costs one write an hour."""
+
+_KEEP: Final = """
+    INSERT INTO stored_query (id, client, used_at, query) VALUES (?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at
+"""
+_FORGET_OLD: Final = "DELETE FROM stored_query WHERE used_at < ?"
+_FORGET_BEYOND: Final = """
+    DELETE FROM stored_query WHERE id IN (
+      SELECT id FROM stored_query WHERE client = ?
+      ORDER BY used_at DESC, rowid DESC LIMIT -1 OFFSET ?
+    )
+"""
+
+
+class SqliteStoredQueries:
+    """`contract.StoredQueries`; `write` runs a piece of work durably, `read` gives the rows of a query."""
+
+    def __init__(self, write: Writes, read: Callable[[str, Sequence[object]], list[Any]]) -> None:
+        self._write = write
+        self._read = read
+
+    def keep(self, query: StoredQuery, per_client: int, max_age_s: float) -> None:
+        now = now_us()
+        recent = self._read(
+            "SELECT 1 FROM stored_query WHERE id = ? AND used_at > ?",
+            (query.id, now - _USED_AGAIN_AFTER_US),
+        )
+        if recent:
+            return
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(_KEEP, (query.id, query.client, now, query.query))
+            connection.execute(_FORGET_OLD, (now - int(max_age_s * 1e6),))
+            connection.execute(_FORGET_BEYOND, (query.client, per_client))
+
+        self._write(work)
+
+    def read(self, query_id: str, max_age_s: float) -> StoredQuery | None:
+        rows = self._read(
+            "SELECT id, client, query FROM stored_query WHERE id = ? AND used_at >= ?",
+            (query_id, now_us() - int(max_age_s * 1e6)),
+        )
+        return StoredQuery(*rows[0]) if rows else None
