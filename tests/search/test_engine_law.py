@@ -47,7 +47,14 @@ from ror.search.language.expression import (
     matches,
 )
 from ror.search.language.modifiers import IDENTIFIER, OF_TYPE, TEXT, modifiers_of
-from ror.search.language.values import covering, fold, normal_system, normal_unit
+from ror.search.language.values import (
+    covering,
+    fold,
+    normal_code,
+    normal_identifier,
+    normal_system,
+    normal_unit,
+)
 from ror.standard.definitions import FULL_TEXT, search_parameters
 from ror.standard.geography import distance_m
 from tests.search import worlds
@@ -130,9 +137,11 @@ def _token(random: Random, name: str) -> Expression:
     systems = (None, None, *map(normal_system, worlds.SYSTEMS))
     if random.random() < 0.1:
         return TokenIs(name, None, random.choice(systems[2:4]))
-    return TokenIs(
-        name, random.choice((*CODES_OF.get(name, worlds.CODES), "absent")), random.choice(systems)
-    )
+    code = random.choice((*CODES_OF.get(name, worlds.CODES), "absent"))
+    system = random.choice(systems)
+    if name == "identifier":
+        code = normal_identifier(code)
+    return TokenIs(name, code if system is None else normal_code(code, system), system)
 
 
 CODES_OF = {

@@ -30,6 +30,8 @@ from ror.search.language.values import (
     covering,
     covering_between,
     fold,
+    normal_code,
+    normal_identifier,
     normal_system,
     normal_unit,
 )
@@ -63,14 +65,13 @@ def normal_forms(resource_type: str, name: str, raw: Any) -> Iterator[Any]:
         case "token" if isinstance(raw, bool):
             yield Token(str(raw).lower(), "")
         case "token" if isinstance(raw, str):
-            yield Token(raw, "")
+            yield Token(normal_identifier(raw) if name == "version" else raw, "")
         case "token" if "coding" in raw:
-            yield from (
-                Token(one.get("code", ""), normal_system(one.get("system", "")))
-                for one in raw["coding"]
-            )
-        case "token" if "code" in raw or "value" in raw:
-            yield Token(raw.get("code") or raw["value"], normal_system(raw.get("system", "")))
+            yield from (_coded(one) for one in raw["coding"])
+        case "token" if "value" in raw:
+            yield Token(normal_identifier(raw["value"]), normal_system(raw.get("system", "")))
+        case "token" if "code" in raw:
+            yield _coded(raw)
         case "token":
             yield Token("", "")
         case "string":
@@ -94,10 +95,17 @@ def normal_forms(resource_type: str, name: str, raw: Any) -> Iterator[Any]:
             elif "identifier" in raw:
                 named = raw["identifier"]
                 yield LogicalReference(
-                    raw.get("type", ""), named["value"], normal_system(named.get("system", ""))
+                    raw.get("type", ""),
+                    normal_identifier(named["value"]),
+                    normal_system(named.get("system", "")),
                 )
         case "special":
             yield Position(float(raw["latitude"]), float(raw["longitude"]))
+
+
+def _coded(coding: dict[str, Any]) -> Token:
+    system = normal_system(coding.get("system", ""))
+    return Token(normal_code(coding.get("code", ""), system), system)
 
 
 def compare(resource: dict[str, Any]) -> int:

@@ -282,7 +282,7 @@ RULES = [
         'name eq "a, b"',
         starts(NAME, "a, b"),
     ),
-    ("a backslash in a bare word", "Location", r"identifier eq a\b", TokenIs("identifier", r"a\b")),
+    ("a backslash in a bare word", "Location", r"identifier eq a\b", TokenIs("identifier", r"A\B")),
     (
         "an equals sign in a bare word",
         "Location",
@@ -743,6 +743,8 @@ class Written:
 
 
 def _token(param: str, values: list[str], operator: str) -> Expression:
+    if param == "identifier":
+        values = [value.upper() for value in values]
     leaves = tuple(TokenIs(param, value) for value in values)
     whole = leaves[0] if len(leaves) == 1 else Or(leaves)
     return Not(whole) if operator == "ne" else whole

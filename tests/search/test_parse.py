@@ -114,19 +114,51 @@ LEAVES = [
         "Organization?identifier=http://sirene.fr|1",
         TokenIs("identifier", "1", "sirene.fr"),
     ),
-    ("FHIR R4 escaping: comma", r"Location?identifier=a\,b", TokenIs("identifier", "a,b")),
-    ("FHIR R4 escaping: bar", r"Location?identifier=s|a\|b", TokenIs("identifier", "a|b", "s")),
+    ("FHIR R4 escaping: comma", r"Location?identifier=a\,b", TokenIs("identifier", "A,B")),
+    ("FHIR R4 escaping: bar", r"Location?identifier=s|a\|b", TokenIs("identifier", "A|B", "s")),
     (
         "FHIR R4 escaping: dollar and backslash",
         r"Location?identifier=a\$b\\c",
-        TokenIs("identifier", r"a$b\c"),
+        TokenIs("identifier", r"A$B\C"),
     ),
     (
         "FHIR R4 escaping: an escaped backslash before a comma",
         r"Location?identifier=a\\,b",
-        Or((TokenIs("identifier", "a\\"), TokenIs("identifier", "b"))),
+        Or((TokenIs("identifier", "A\\"), TokenIs("identifier", "B"))),
     ),
-    ("FHIR R4 prefix: a code has none", "Location?identifier=gt5", TokenIs("identifier", "gt5")),
+    ("FHIR R4 prefix: a code has none", "Location?identifier=gt5", TokenIs("identifier", "GT5")),
+    (
+        "choice 36: the system that a code implies",
+        "Location?status=http://hl7.org/fhir/location-status|active",
+        TokenIs("status", "active", ""),
+    ),
+    (
+        "choice 36: the set of values that a code is from",
+        "Questionnaire?status=https://hl7.org/fhir/ValueSet/publication-status|",
+        TokenIs("status", None, ""),
+    ),
+    (
+        "choice 36: a system that the code does not imply",
+        "Location?status=http://hl7.org/fhir/task-status|active",
+        TokenIs("status", "active", "hl7.org/fhir/task-status"),
+    ),
+    (
+        "choice 36: the code of a nomenclature",
+        f"Organization?type={NOS}X|sa05",
+        TokenIs("type", "SA05", "mos.esante.gouv.fr/NOS/X"),
+    ),
+    (
+        "choice 36: the code of another system",
+        "Organization?type=https://a.example|sa05",
+        TokenIs("type", "sa05", "a.example"),
+    ),
+    ("choice 36: a string", "Questionnaire?version=v1", TokenIs("version", "V1")),
+    ("choice 36: an id", "Location?_id=a1", TokenIs("_id", "a1")),
+    (
+        "choice 36: the identifier of a reference",
+        "Task?focus:identifier=2a1",
+        TokenIs("focus:identifier", "2A1"),
+    ),
     ("FHIR R4 token: boolean", "Organization?drop-zone=true", TokenIs("drop-zone", "true")),
     (
         "FHIR R4 special-values: boolean",
@@ -157,7 +189,7 @@ LEAVES = [
     (
         "FHIR R4 :of-type",
         r"Location?identifier:of-type=https://a.example|25|x\|y",
-        TokenIs("identifier:of-type", "x|y", "a.example|25"),
+        TokenIs("identifier:of-type", "X|Y", "a.example|25"),
     ),
     (
         "FHIR R4 :identifier",

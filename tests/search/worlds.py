@@ -23,7 +23,8 @@ ACTIVITIES = "https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R22
 """A real nomenclature: its codes 01 and 02 have labels."""
 LABELS = ("Médecine, Chirurgie, Obstétrique (MCO)", "SMR")
 SYSTEMS = ("https://mos.esante.gouv.fr/a", ACTIVITIES.replace("https:", "http:"), "")
-CODES = ("01", "02")
+CODES = ("01", "02", "a1", "A1")
+"""The last two are one code in a nomenclature, and as identifiers; elsewhere they are two."""
 NAMES = (
     "Centre hospitalier",
     "centre Hospitalier de l’Œuvre",

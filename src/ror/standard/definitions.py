@@ -50,7 +50,8 @@ class Element:
 
     `min` and `max` are inclusive, and a `max` of None means any number. `choice` is the common name of an element that
     may take several types ("value" for `valueString`); its cardinality then holds for the whole choice. `targets` are
-    the resource types that a reference may point to, empty when any will do. `codes` is the closed list of a code.
+    the resource types that a reference may point to, empty when any will do. `codes` is the closed list of a code, and
+    `code_systems` the addresses under which that list is known: its code systems, then its value set.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Element:
     choice: str | None
     targets: tuple[str, ...]
     codes: frozenset[str] | None
+    code_systems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,8 @@ def _expanded(
     """One element; for a choice of types (`value[x]`), one for each of its types."""
     allowed = frozenset(code_lists[codes]) if codes else None
     if not name.endswith("[x]"):
-        return [Element(name, tuple(types), least, most, None, tuple(targets), allowed)]
+        systems = _systems_of(codes) if codes else ()
+        return [Element(name, tuple(types), least, most, None, tuple(targets), allowed, systems)]
     choice = name.removesuffix("[x]")
     return [
         Element(
@@ -242,6 +245,17 @@ def _expanded(
         )
         for kind in types
     ]
+
+
+def _systems_of(code_list: str) -> tuple[str, ...]:
+    """The addresses of a closed list of codes; most have a code system of the same name."""
+    systems = _SYSTEMS_OF_SEVERAL.get(code_list, (code_list,))
+    return tuple(f"{_FHIR}{name}" for name in (*systems, f"ValueSet/{code_list}"))
+
+
+_FHIR: Final = "http://hl7.org/fhir/"
+_SYSTEMS_OF_SEVERAL: Final = {"task-intent": ("task-intent", "request-intent")}
+"""The lists that take their codes from several code systems. Source: FHIR R4, valueset-task-intent.html."""
 
 
 # --- search parameters ----------------------------------------------------------------------------------------------

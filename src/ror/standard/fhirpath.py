@@ -125,3 +125,23 @@ def elements_read(parameter: SearchParameter) -> frozenset[str]:
     if not parameter.expression:
         return frozenset()
     return reached_types(parameter.expression, parameter.resource_type)
+
+
+@cache
+def implicit_systems(parameter: SearchParameter) -> frozenset[str]:
+    """
+    The code systems of the `code` elements that a parameter reads, and the value sets that these are bound to.
+
+    An element of type `code` holds no system: it is that of its value set (choice 36).
+    """
+    if not parameter.expression or parameter.type != "token":
+        return frozenset()
+    resource_type = parameter.resource_type
+    return frozenset(
+        system
+        for path in paths(parameter.expression, resource_type)
+        if path and isinstance(path[-1], Member) and path[-1].type == "code"
+        for system in type_definition(reached_type(path[:-1], resource_type))
+        .elements[path[-1].name]
+        .code_systems
+    )

@@ -428,7 +428,10 @@ def _variants(url: str) -> Iterator[str]:
 
 def _concept(system: str, code: str) -> Concept | None:
     source = code_system(system)
-    return source.concepts.get(code) if source else None
+    if source is None:
+        return None
+    # Searches read a code of NOS in capitals; the few that are published in small letters have no other spelling.
+    return source.concepts.get(code) or source.concepts.get(code.lower())
 
 
 def _listed(system: str, codes: frozenset[str] | None) -> Sequence[Concept]:

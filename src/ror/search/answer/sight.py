@@ -20,7 +20,7 @@ from ror.search.index.segment import LOGICAL
 from ror.search.index.view import HIDDEN, REFERS_TO_HIDDEN, Part, View
 from ror.search.language.entry_names import record_of
 from ror.search.language.expression import TokenIs
-from ror.search.language.values import normal_system
+from ror.search.language.values import normal_identifier, normal_system
 from ror.standard.definitions import RESOURCE_TYPES, search_parameters
 from ror.standard.references import literal_reference
 
@@ -166,7 +166,7 @@ class Sight:
         if "value" not in identifier:
             return []
         system = normal_system(identifier.get("system", "")) or None
-        token = TokenIs("identifier", identifier["value"], system)
+        token = TokenIs("identifier", normal_identifier(identifier["value"]), system)
         types = (one for one in RESOURCE_TYPES if reference.get("type", one) == one)
         return [(one, self._bearers(token, one)) for one in types]
 

@@ -34,6 +34,8 @@ from ror.search.language.values import (
     covering,
     covering_between,
     fold,
+    normal_code,
+    normal_identifier,
     normal_system,
     normal_unit,
 )
@@ -287,7 +289,8 @@ def _converter(param: str, search_type: str, fhir_type: str) -> Convert:
 @lru_cache(maxsize=16384)
 def _token(code: str, system: str) -> Token:
     """A code of a nomenclature: the same few thousand come all the time."""
-    return Token(code, normal_system(system))
+    named = normal_system(system)
+    return Token(normal_code(code, named), named)
 
 
 def _coding(value: Any) -> Sequence[Value]:
@@ -302,11 +305,16 @@ def _codeable_concept(value: Any) -> Sequence[Value]:
 
 
 def _identifier(value: Any) -> Sequence[Value]:
-    return (Token(value.get("value", ABSENT_CODE), normal_system(value.get("system", ""))),)
+    code = normal_identifier(value.get("value", ABSENT_CODE))
+    return (Token(code, normal_system(value.get("system", ""))),)
 
 
 def _code(value: Any) -> Sequence[Value]:
     return (Token(value, ""),)
+
+
+def _caseless(value: Any) -> Sequence[Value]:
+    return (Token(normal_identifier(value), ""),)
 
 
 def _boolean(value: Any) -> Sequence[Value]:
@@ -348,7 +356,9 @@ def _reference(value: Any) -> Sequence[Value]:
         return ()
     return (
         LogicalReference(
-            value.get("type", ""), identifier["value"], normal_system(identifier.get("system", ""))
+            value.get("type", ""),
+            normal_identifier(identifier["value"]),
+            normal_system(identifier.get("system", "")),
         ),
     )
 
@@ -371,7 +381,7 @@ _CONVERSIONS: Final[Mapping[tuple[str, str], Convert]] = {
     ("token", "Identifier"): _identifier,
     ("token", "code"): _code,
     ("token", "id"): _code,
-    ("token", "string"): _code,
+    ("token", "string"): _caseless,
     ("token", "boolean"): _boolean,
     ("string", "string"): _string,
     ("string", "markdown"): _string,

@@ -5,7 +5,7 @@ from typing import Final
 from ror.errors import UsageError
 from ror.store.contract import Store
 
-SCHEMA: Final = "7"
+SCHEMA: Final = "8"
 """Changes whenever `search.extract` would give other entries of the same resource."""
 
 

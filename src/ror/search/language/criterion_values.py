@@ -32,17 +32,20 @@ from ror.search.language.expression import (
     WordIs,
 )
 from ror.search.language.values import (
+    NOMENCLATURES,
     covering,
     fold,
     half_step,
     is_finer_than_indexed,
+    normal_code,
+    normal_identifier,
     normal_system,
     normal_unit,
 )
 from ror.search.language.words import words_asked
 from ror.standard import terminology
 from ror.standard.definitions import CONTENT, FULL_TEXT, NARRATIVE, SearchParameter
-from ror.standard.fhirpath import elements_read
+from ror.standard.fhirpath import elements_read, implicit_systems
 from ror.standard.geography import commune
 
 MAX_VALUES: Final = 1_000
@@ -61,9 +64,6 @@ MAX_DISTANCE_KM: Final = 1_000
 
 POSITION: Final = "near"
 """The parameter that holds where a place is, whichever way a search asks."""
-
-NOMENCLATURES: Final = "mos.esante.gouv.fr/NOS/"
-"""How the normal form of the systems of codes begins; identifiers have none of these, but their types do."""
 
 _METRES: Final = {"km": 1_000, "m": 1}
 _BOOLEAN_SYSTEM: Final = "terminology.hl7.org/CodeSystem/special-values"
@@ -193,6 +193,13 @@ def tokens(asked: Asked, pieces: Sequence[str], param: str | None = None) -> Ite
             if code not in ("true", "false") or system not in (None, _BOOLEAN_SYSTEM):
                 raise asked.refused("search.not-a-boolean", piece)
             system = None
+        elif system in _implicit_systems(parameter):
+            # The index holds a code without the system that its element implies.
+            system = ""
+        if not _CASELESS.isdisjoint(elements_read(parameter)):
+            code = normal_identifier(code)
+        elif system is not None:
+            code = normal_code(code, system)
         yield TokenIs(param, code or None, system)
         if not code or not system or not system.startswith(NOMENCLATURES):
             continue
@@ -208,6 +215,16 @@ def tokens(asked: Asked, pieces: Sequence[str], param: str | None = None) -> Ite
 def drawn_on(system: str, code: str | None) -> tuple[str, ...]:
     """The systems, in normal form, that a set of values takes a code from, where its address stands for a system."""
     return tuple(map(normal_system, terminology.drawn_on(f"https://{system}", code)))
+
+
+_CASELESS: Final = frozenset({"Identifier", "Reference", "string"})
+"""The elements whose tokens are identifiers or texts rather than codes: case does not count (choice 36)."""
+
+
+@lru_cache(maxsize=1024)
+def _implicit_systems(parameter: SearchParameter) -> frozenset[str]:
+    """What may be written, in normal form, as the system of a code that has none of its own."""
+    return frozenset(map(normal_system, implicit_systems(parameter)))
 
 
 def _is_boolean(parameter: SearchParameter) -> bool:

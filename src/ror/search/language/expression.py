@@ -24,6 +24,7 @@ from ror.search.language.values import (
     Value,
     Words,
     labels,
+    normal_code,
 )
 from ror.search.language.words import stem
 from ror.standard.definitions import search_parameter, search_parameters
@@ -37,7 +38,11 @@ class Everything:
 
 @dataclass(frozen=True, slots=True)
 class TokenIs:
-    """A code in any system (`system` None), in none (""), or in one; any code of the system when `code` is None."""
+    """
+    A code in any system (`system` None), in none (""), or in one; any code of the system when `code` is None.
+
+    The code is in the normal form of its system; in any system it is as written.
+    """
 
     param: str
     code: str | None
@@ -353,8 +358,8 @@ def _satisfies(leaf: ValueLeaf) -> Callable[[Value], bool]:
         case TokenIs(_, code, system):
             return lambda value: (
                 isinstance(value, Token | NamedReference)
-                and code in (None, value.code)
                 and system in (None, value.system)
+                and (code is None or value.code == _spelled(code, system, value.system))
             )
         case TextIs(_, text, "starts"):
             return lambda value: isinstance(value, Text) and value.folded.startswith(text)
@@ -398,6 +403,11 @@ def _satisfies(leaf: ValueLeaf) -> Callable[[Value], bool]:
             )
         case Present():
             return lambda value: True
+
+
+def _spelled(code: str, asked: str | None, system: str) -> str:
+    """The spelling in a system of a code asked in that system, or in any when `asked` is None."""
+    return normal_code(code, system) if asked is None else code
 
 
 def word_agrees(indexed: str, asked: str, prefix: bool) -> bool:

@@ -43,6 +43,8 @@ from ror.search.language.values import (
     Value,
     fold,
     labels,
+    normal_code,
+    normal_identifier,
     normal_system,
 )
 from ror.standard.definitions import FULL_TEXT, RESOURCE_TYPES, SearchParameter
@@ -125,7 +127,7 @@ def _typed_identifiers(asked: Asked, pieces: Sequence[str]) -> Iterator[Expressi
         written, code, value = parts
         system = normal_system(written)
         for one in (system, *drawn_on(system, code)):
-            yield TokenIs(param, value, f"{one}|{code}")
+            yield TokenIs(param, normal_identifier(value), f"{one}|{normal_code(code, one)}")
 
 
 def _identifiers(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
@@ -184,13 +186,14 @@ def _types_of_identifier(value: Any) -> Sequence[Value]:
     An identifier without a system is also kept under the system of its type.
     Source: FHIR R4, search.html#token (`:of-type`); docs/search.md#values for places of the guide.
     """
-    code, kind = value.get("value"), value.get("type")
+    code, kind = normal_identifier(value.get("value", "")), value.get("type")
     if not code or not kind:
         return ()
     typed = []
     for coding in kind.get("coding", ()):
         system = normal_system(coding.get("system", ""))
-        typed.append(TypedIdentifier(code, f"{system}|{coding.get('code', '')}"))
+        type_code = normal_code(coding.get("code", ""), system)
+        typed.append(TypedIdentifier(code, f"{system}|{type_code}"))
         if system and "system" not in value:
             typed.append(TypedIdentifier(code, f"{system}|"))
     return typed
@@ -207,7 +210,8 @@ def _identifier_of_reference(value: Any) -> Sequence[Value]:
         return ()
     system = normal_system(identifier.get("system", ""))
     literal = literal_reference(value.get("reference", ""))
-    return (NamedReference(identifier["value"], system, value.get("type", ""), literal),)
+    code = normal_identifier(identifier["value"])
+    return (NamedReference(code, system, value.get("type", ""), literal),)
 
 
 # --- the table ------------------------------------------------------------------------------------

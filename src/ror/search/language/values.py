@@ -148,6 +148,32 @@ def _normal_system(system: str) -> str:
 _cached_system: Final = lru_cache(maxsize=4096)(_normal_system)
 
 
+NOMENCLATURES: Final = "mos.esante.gouv.fr/NOS/"
+"""How the normal form of a system of NOS begins. Identifiers have no such system, but their types do."""
+
+
+def normal_code(code: str, system: str) -> str:
+    """
+    The one spelling of a code: codes of NOS are compared without case, all others with it (choice 36).
+
+    `system` is in its normal form.
+
+    >>> normal_code("sa05", normal_system(NOMENCLATURES + "TRE_R02")), normal_code("active", "")
+    ('SA05', 'active')
+    """
+    return code.upper() if system.startswith(NOMENCLATURES) else code
+
+
+def normal_identifier(value: str) -> str:
+    """
+    The one spelling of the value of an identifier, or of a string read as a token: case does not count (choice 36).
+
+    >>> normal_identifier("2a0000014")
+    '2A0000014'
+    """
+    return value.upper()
+
+
 @lru_cache(maxsize=65536)
 def labels(code: str, system: str) -> tuple[str, ...]:
     """

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from operator import itemgetter
 from typing import Any, Final
@@ -30,12 +30,19 @@ from ror.search.language.expression import (
     TokenIs,
     ValueLeaf,
 )
-from ror.search.language.values import labels
+from ror.search.language.values import NOMENCLATURES, labels, normal_code
 
 _SEPARATOR: Final = SEPARATOR.encode()
 _BETWEEN_KEYS: Final = b"\xff"
 """Never part of UTF-8, so that a match found by scanning cannot run from one key into the next."""
 _AFTER_ANY: Final = b"\xff"
+
+
+def in_any_system(code: str) -> Iterator[bytes]:
+    """How the keys of a code begin, whatever its system: those of NOS have their own spelling of it."""
+    yield code.encode() + _SEPARATOR
+    if (of_nos := normal_code(code, NOMENCLATURES)) != code:
+        yield f"{of_nos}{SEPARATOR}{NOMENCLATURES}".encode()
 
 
 class KeyColumn(Column, Sequence[bytes]):
@@ -86,7 +93,7 @@ class KeyColumn(Column, Sequence[bytes]):
             case TokenIs(_, None, str(system)):
                 return self._of_system(system)
             case TokenIs(_, str(code), None):
-                return self.starting(code.encode() + _SEPARATOR)
+                return BitMap.union(*map(self.starting, in_any_system(code)))
             case TokenIs(_, str(code), str(system)):
                 return self.exactly(f"{code}{SEPARATOR}{system}".encode())
             case LabelIs(_, text):

@@ -9,7 +9,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from ror.search.index.columns.column import Array
-from ror.search.index.columns.keys import KeyColumn
+from ror.search.index.columns.keys import KeyColumn, in_any_system
 from ror.search.index.extract import SEPARATOR
 from ror.search.language.expression import Present, TokenIs, ValueLeaf
 
@@ -53,14 +53,14 @@ class NameColumn(KeyColumn):
             case TokenIs(_, None, str(system)):
                 return self._of_named_system(system)
             case TokenIs(_, str(code), None):
-                return self._starting(code + SEPARATOR)
+                return np.concatenate([*map(self._starting, in_any_system(code))])
             case TokenIs(_, str(code), str(system)):
-                return self._starting(f"{code}{SEPARATOR}{system}{SEPARATOR}")
+                return self._starting(f"{code}{SEPARATOR}{system}{SEPARATOR}".encode())
         raise TypeError(f"a column of names cannot answer {leaf}")
 
-    def _starting(self, prefix: str) -> Array:
-        first = bisect_left(self, prefix.encode())
-        return np.arange(first, bisect_left(self, prefix.encode() + _AFTER_ANY, lo=first))
+    def _starting(self, prefix: bytes) -> Array:
+        first = bisect_left(self, prefix)
+        return np.arange(first, bisect_left(self, prefix + _AFTER_ANY, lo=first))
 
     def _of_named_system(self, system: str) -> Array:
         found = [
