@@ -142,13 +142,13 @@ def test_a_job_that_another_process_works_on_is_waited_for(store, other):
 
     def end():
         waits.append(True)
-        other.end_job(claimed[0].id, "bob", "done", {"masked": PLACES})
+        other.jobs.end(claimed[0].id, "bob", "done", {"masked": PLACES})
 
     job = masking.apply(
         store,
         "3.0",
         "alice",
-        once(lambda: claimed.append(other.claim_job([masking.KIND], "bob", 60))),
+        once(lambda: claimed.append(other.jobs.claim([masking.KIND], "bob", 60))),
         waits=end,
     )
 
@@ -159,11 +159,11 @@ def test_a_job_that_another_process_works_on_is_waited_for(store, other):
 def killed(store, policy_name, masked):
     """A job whose process was killed long ago, after so many resources."""
     job = masking.decide(store, policy_name, "killed")
-    store.claim_job([masking.KIND], "killed", 60)
+    store.jobs.claim([masking.KIND], "killed", 60)
     after = 0
     for _ in range(masked):
         after, _ = store.mask_again(after, 1)
-    store.beat_job(job.id, "killed", {"after": after, "masked": masked})
+    store.jobs.beat(job.id, "killed", {"after": after, "masked": masked})
     with sqlite3.connect(store.url.removeprefix("sqlite:///")) as connection:
         connection.execute("UPDATE job SET heartbeat_at = 0 WHERE id = ?", (job.id,))
     return job
@@ -176,7 +176,10 @@ def test_the_job_of_a_process_that_was_killed_is_gone_on_with(store, other):
     masking.apply(other, "3.0", "alice", heard.append)
 
     assert heard == [*range(4, PLACES + 1), *range(1, PLACES + 1)]
-    assert (store.job(left.id).state, store.job(left.id).progress["masked"]) == ("done", PLACES)
+    assert (store.jobs.get(left.id).state, store.jobs.get(left.id).progress["masked"]) == (
+        "done",
+        PLACES,
+    )
 
 
 def test_the_job_of_a_process_that_was_killed_is_given_up_under_another_policy(store, other, index):
@@ -184,7 +187,7 @@ def test_the_job_of_a_process_that_was_killed_is_given_up_under_another_policy(s
 
     job = masking.apply(other, STRICT.name, "alice")
 
-    assert (store.job(left.id).state, job.state) == ("failed", "done")
+    assert (store.jobs.get(left.id).state, job.state) == ("failed", "done")
     assert seen(index, 0) == (0, 0)
 
 

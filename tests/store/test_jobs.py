@@ -11,18 +11,18 @@ from ror.store.contract import Job, Store
 
 
 def state(store: Store, job: Job) -> str:
-    found = store.job(job.id)
+    found = store.jobs.get(job.id)
     assert found is not None
     return found.state
 
 
 def test_a_job_is_given_to_one_worker_only(store: Store, open_again: Callable[[], Store]) -> None:
     stores = [store, open_again()]
-    wanted = {store.add_job("export", "alice", {"number": number}).id for number in range(20)}
+    wanted = {store.jobs.add("export", "alice", {"number": number}).id for number in range(20)}
     claimed: list[str] = []
 
     def work(mine: Store, worker: str) -> None:
-        while job := mine.claim_job(["export"], worker, 60):
+        while job := mine.jobs.claim(["export"], worker, 60):
             claimed.append(job.id)
 
     threads = [
@@ -39,11 +39,11 @@ def test_a_job_is_given_to_one_worker_only(store: Store, open_again: Callable[[]
 
 
 def test_the_oldest_job_of_a_known_kind_comes_first(store: Store) -> None:
-    store.add_job("import", "alice", {})
-    first = store.add_job("export", "alice", {"type": "Location"})
-    store.add_job("export", "bob", {})
+    store.jobs.add("import", "alice", {})
+    first = store.jobs.add("export", "alice", {"type": "Location"})
+    store.jobs.add("export", "bob", {})
 
-    claimed = store.claim_job(["export"], "worker", 60)
+    claimed = store.jobs.claim(["export"], "worker", 60)
 
     assert claimed is not None
     assert (claimed.id, claimed.state, claimed.claimed_by) == (first.id, "running", "worker")
@@ -51,51 +51,51 @@ def test_the_oldest_job_of_a_known_kind_comes_first(store: Store) -> None:
 
 
 def test_a_worker_without_heartbeat_loses_its_job_with_its_progress(store: Store) -> None:
-    job = store.add_job("export", "alice", {})
-    store.claim_job(["export"], "dead", 60)
-    store.beat_job(job.id, "dead", {"seen": 500})
+    job = store.jobs.add("export", "alice", {})
+    store.jobs.claim(["export"], "dead", 60)
+    store.jobs.beat(job.id, "dead", {"seen": 500})
 
-    kept = store.claim_job(["export"], "eager", 60)
-    taken = store.claim_job(["export"], "next", 0)
+    kept = store.jobs.claim(["export"], "eager", 60)
+    taken = store.jobs.claim(["export"], "next", 0)
 
     assert kept is None
     assert taken is not None
     assert (taken.id, taken.progress) == (job.id, {"seen": 500})
-    assert not store.beat_job(job.id, "dead", {"seen": 600})
-    assert not store.end_job(job.id, "dead", "done", {})
-    assert store.end_job(job.id, "next", "done", {"seen": 700})
+    assert not store.jobs.beat(job.id, "dead", {"seen": 600})
+    assert not store.jobs.end(job.id, "dead", "done", {})
+    assert store.jobs.end(job.id, "next", "done", {"seen": 700})
 
 
 def test_a_cancelled_job_tells_its_worker(store: Store) -> None:
-    job = store.add_job("export", "alice", {})
-    store.claim_job(["export"], "worker", 60)
+    job = store.jobs.add("export", "alice", {})
+    store.jobs.claim(["export"], "worker", 60)
 
-    assert store.cancel_job(job.id)
-    assert not store.beat_job(job.id, "worker", {})
-    assert not store.cancel_job(job.id)
+    assert store.jobs.cancel(job.id)
+    assert not store.jobs.beat(job.id, "worker", {})
+    assert not store.jobs.cancel(job.id)
     assert state(store, job) == "cancelled"
-    assert store.claim_job(["export"], "worker", 0) is None
+    assert store.jobs.claim(["export"], "worker", 0) is None
 
 
 def test_a_cancelled_job_can_be_resumed_and_a_done_one_cannot(store: Store) -> None:
-    job = store.add_job("export", "alice", {})
-    store.cancel_job(job.id)
+    job = store.jobs.add("export", "alice", {})
+    store.jobs.cancel(job.id)
 
-    resumed = store.resume_job(job.id)
-    store.claim_job(["export"], "worker", 60)
-    store.end_job(job.id, "worker", "done", {})
+    resumed = store.jobs.resume(job.id)
+    store.jobs.claim(["export"], "worker", 60)
+    store.jobs.end(job.id, "worker", "done", {})
 
     assert resumed
-    assert not store.resume_job(job.id)
+    assert not store.jobs.resume(job.id)
 
 
 def test_a_job_ends_as_done_or_failed(store: Store) -> None:
     with pytest.raises(ValueError, match="cancelled"):
-        store.end_job("any", "worker", "cancelled", {})
+        store.jobs.end("any", "worker", "cancelled", {})
 
 
 def test_run_next_does_the_work_and_says_how_far_it_went(store: Store) -> None:
-    store.add_job("export", "alice", {"count": 3})
+    store.jobs.add("export", "alice", {"count": 3})
 
     def export(work: jobs.Work) -> None:
         for number in range(int(str(work.job.parameters["count"]))):
@@ -109,7 +109,7 @@ def test_run_next_does_the_work_and_says_how_far_it_went(store: Store) -> None:
 
 
 def test_a_failure_that_can_be_told_is_kept_in_both_languages(store: Store) -> None:
-    store.add_job("export", "alice", {})
+    store.jobs.add("export", "alice", {})
 
     def export(work: jobs.Work) -> None:
         work.report(seen=1)
@@ -125,7 +125,7 @@ def test_a_failure_that_can_be_told_is_kept_in_both_languages(store: Store) -> N
 
 
 def test_a_bug_fails_the_job_and_reveals_nothing(store: Store) -> None:
-    store.add_job("export", "alice", {})
+    store.jobs.add("export", "alice", {})
 
     failed = jobs.run_next(store, "worker", {"export": lambda work: 1 // 0})  # type: ignore[arg-type, return-value]
 
@@ -137,14 +137,14 @@ def test_cancelling_stops_the_worker_at_its_next_report(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "BEAT_EVERY_S", 0.0)
-    job = store.add_job("export", "alice", {})
+    job = store.jobs.add("export", "alice", {})
     reports = []
 
     def export(work: jobs.Work) -> None:
         for number in range(10):
             reports.append(number)
             if number == 3:
-                store.cancel_job(job.id)
+                store.jobs.cancel(job.id)
             work.report(seen=number)
 
     stopped = jobs.run_next(store, "worker", {"export": export})

@@ -34,7 +34,7 @@ def test_what_never_existed_is_none_everywhere(store: Store) -> None:
     assert store.read_version("Organization", "eg-1", 1) is None
     assert store.rid("Organization", "eg-1") is None
     assert store.history("Organization", "eg-1") == []
-    assert store.job("nothing") is None
+    assert store.jobs.get("nothing") is None
     assert store.get_meta("nothing") is None
 
 

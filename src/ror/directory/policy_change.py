@@ -34,7 +34,7 @@ def decide(store: Store, policy_name: str, asked_by: str) -> Job:
     """
     policy = policy_named(policy_name)
     store.set_policy(policy.name)
-    return store.add_job(KIND, asked_by, {"policy": policy.name})
+    return store.jobs.add(KIND, asked_by, {"policy": policy.name})
 
 
 def mask_everything(
@@ -84,14 +84,17 @@ def apply(
     job = decide(store, policy_name, asked_by)
     handlers = {KIND: mask_everything(store, told)}
     is_waiting = False
-    while (current := store.job(job.id)) is not None and current.state in ("waiting", "running"):
+    while (current := store.jobs.get(job.id)) is not None and current.state in (
+        "waiting",
+        "running",
+    ):
         # Jobs that others left come first.
         if run_next(store, f"{asked_by}-{job.id}", handlers) is None:
             if not is_waiting:
                 waits()
             is_waiting = True
             time.sleep(_ASK_AGAIN_AFTER_S)
-    done = store.job(job.id)
+    done = store.jobs.get(job.id)
     if done is None:
         raise NotFound("policy.job-lost", job=job.id)
     return done

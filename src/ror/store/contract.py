@@ -184,6 +184,31 @@ class StoredQueries(Protocol):
         """The query with this id; None when it is not kept, or was not used for `max_age_s`."""
 
 
+class JobStore(Protocol):
+    """The jobs of a directory, as `Store` keeps them: durable, shared by every process."""
+
+    def add(self, kind: str, asked_by: str, parameters: dict[str, object]) -> Job:
+        """A new job, which waits."""
+
+    def claim(self, kinds: Sequence[str], worker: str, stale_after_s: float) -> Job | None:
+        """The oldest waiting job, or one without heartbeat for so long; `worker` alone now has it."""
+
+    def beat(self, job_id: str, worker: str, progress: dict[str, object]) -> bool:
+        """Note a heartbeat and the progress; False when the job was cancelled or taken over."""
+
+    def end(self, job_id: str, worker: str, state: str, progress: dict[str, object]) -> bool:
+        """Note how the work ended; False when the job was cancelled or taken over."""
+
+    def cancel(self, job_id: str) -> bool:
+        """Cancel a job that waits or runs; False when it was already over."""
+
+    def resume(self, job_id: str) -> bool:
+        """Make a failed or cancelled job wait again with its progress; False when it is neither."""
+
+    def get(self, job_id: str) -> Job | None:
+        """The job of this id; None when there is none."""
+
+
 class Store(Protocol):
     """
     The directory on disk.
@@ -204,6 +229,10 @@ class Store(Protocol):
     @property
     def keys(self) -> KeyStore:
         """What signs their tokens."""
+
+    @property
+    def jobs(self) -> JobStore:
+        """Long pieces of work."""
 
     @property
     def stored_queries(self) -> StoredQueries:
@@ -301,25 +330,6 @@ class Store(Protocol):
 
         The last rid and how many there were; None when there are no more. What changes has a line in the change log.
         """
-
-    def add_job(self, kind: str, asked_by: str, parameters: dict[str, object]) -> Job: ...
-
-    def claim_job(self, kinds: Sequence[str], worker: str, stale_after_s: float) -> Job | None:
-        """The oldest waiting job, or one whose worker stopped giving signs; claimed by `worker` for nobody else."""
-
-    def beat_job(self, job_id: str, worker: str, progress: dict[str, object]) -> bool:
-        """Say that the work goes on and how far; False when the job was cancelled or taken over."""
-
-    def end_job(self, job_id: str, worker: str, state: str, progress: dict[str, object]) -> bool:
-        """Say how the work ended; False when the job was cancelled or taken over."""
-
-    def cancel_job(self, job_id: str) -> bool:
-        """Cancel a job that waits or runs; False when it was already over."""
-
-    def resume_job(self, job_id: str) -> bool:
-        """Make a failed or cancelled job wait again, its progress kept; False when it is neither."""
-
-    def job(self, job_id: str) -> Job | None: ...
 
     def close(self) -> None:
         """Finish what was acknowledged and let go of the files."""

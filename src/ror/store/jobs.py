@@ -45,13 +45,13 @@ class Work:
         self.progress |= progress
         if time.monotonic() < self._next_beat:
             return
-        if not self._store.beat_job(self.job.id, self._worker, self.progress):
+        if not self._store.jobs.beat(self.job.id, self._worker, self.progress):
             raise Stopped("jobs.cancelled", job=self.job.id)
         self._next_beat = time.monotonic() + BEAT_EVERY_S
 
     def end(self, state: str) -> None:
         """Write down how the work ended: `done` or `failed`."""
-        self._store.end_job(self.job.id, self._worker, state, self.progress)
+        self._store.jobs.end(self.job.id, self._worker, state, self.progress)
 
 
 Handler = Callable[[Work], None]
@@ -66,7 +66,7 @@ def run_next(
     A RorError fails the job and is kept in its progress as `error`, a text per language. Any other exception is a bug:
     the job fails without detail, and the exception is logged.
     """
-    job = store.claim_job(list(handlers), worker, stale_after_s)
+    job = store.jobs.claim(list(handlers), worker, stale_after_s)
     if job is None:
         return None
     work = Work(store, job, worker)
@@ -83,4 +83,4 @@ def run_next(
     else:
         work.progress.pop("error", None)
         work.end("done")
-    return store.job(job.id)
+    return store.jobs.get(job.id)

@@ -7,6 +7,7 @@ The SQLite engine of the store.
     file          the database file and its migrations
     clients       clients and acts
     keys          signing keys
+    jobs          long work as rows
     stored_queries  the queries of page links that are too long for an address
     group_commit  commits shared by concurrent writers
     compression   bodies and entries as zstd frames

@@ -6,10 +6,8 @@ at the same moment, each seeing what was committed when its statement began. Bod
 the thread that calls, outside any lock.
 """
 
-import json
 import sqlite3
 import threading
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +23,6 @@ from ror.store.contract import (
     Dangling,
     Draft,
     IndexRow,
-    Job,
     Kept,
     Outcome,
     Packed,
@@ -43,25 +40,21 @@ from ror.store.sqlite import (
 )
 from ror.store.sqlite.clients import SqliteClients
 from ror.store.sqlite.compression import Codec, CorruptFrame
-from ror.store.sqlite.file import as_json, now_us
+from ror.store.sqlite.file import as_json
 from ror.store.sqlite.group_commit import GroupCommit
+from ror.store.sqlite.jobs import SqliteJobs
 from ror.store.sqlite.keys import SqliteKeys
 from ror.store.sqlite.stored_queries import SqliteStoredQueries
 from ror.store.sqlite.writing import rids_in
 
 ROWS_PER_BATCH: Final = 10_000
 
-_JOB_COLUMNS: Final = (
-    "id, kind, asked_by, state, parameters, progress,"
-    " created_at, updated_at, claimed_by, heartbeat_at"
-)
 # Named in full, because `json_each` has a `type` and an `id` too.
 _INDEX_COLUMNS: Final = (
     "resource.rid, resource.type, resource.id, last_updated, deleted,"
     " entries, targets, facts, shades"
 )
 _STORED_COLUMNS: Final = "resource.rid, version, last_updated, deleted, body, shades, plan"
-_OVER: Final = ("done", "failed")
 
 
 class SqliteStore:
@@ -88,6 +81,7 @@ class SqliteStore:
         )
         self._clients = SqliteClients(self._writer.run, self._all)
         self._keys = SqliteKeys(self._writer.run, self._all)
+        self._jobs = SqliteJobs(self._writer.run, self._all)
         self._stored_queries = SqliteStoredQueries(self._writer.run, self._all)
 
     @property
@@ -105,6 +99,10 @@ class SqliteStore:
     @property
     def stored_queries(self) -> SqliteStoredQueries:
         return self._stored_queries
+
+    @property
+    def jobs(self) -> SqliteJobs:
+        return self._jobs
 
     # Writing
 
@@ -304,66 +302,6 @@ class SqliteStore:
             lambda connection: sqlite_access.mask_again(connection, after, count), count
         )
 
-    # Jobs
-
-    def add_job(self, kind: str, asked_by: str, parameters: dict[str, object]) -> Job:
-        now = now_us()
-        job = Job(
-            str(uuid.uuid4()), kind, asked_by, "waiting", parameters, {}, now, now, None, None
-        )
-        self._change(
-            "INSERT INTO job (id, kind, asked_by, state, parameters, progress, created_at, updated_at)"
-            " VALUES (?, ?, ?, 'waiting', ?, '{}', ?, ?)",
-            (job.id, kind, asked_by, as_json(parameters), now, now),
-        )
-        return job
-
-    def claim_job(self, kinds: Sequence[str], worker: str, stale_after_s: float) -> Job | None:
-        now = now_us()
-        claim = (
-            f"UPDATE job SET state = 'running', claimed_by = ?1, heartbeat_at = ?2, updated_at = ?2"  # noqa: S608 our own columns
-            " WHERE id = (SELECT id FROM job WHERE kind IN (SELECT value FROM json_each(?3))"
-            " AND (state = 'waiting' OR (state = 'running' AND heartbeat_at <= ?4)) ORDER BY created_at, id LIMIT 1)"
-            f" RETURNING {_JOB_COLUMNS}"
-        )
-        parameters = (worker, now, as_json(kinds), now - int(stale_after_s * 1e6))
-        rows = self._writer.run(lambda connection: connection.execute(claim, parameters).fetchall())
-        return _job(rows[0]) if rows else None
-
-    def beat_job(self, job_id: str, worker: str, progress: dict[str, object]) -> bool:
-        now = now_us()
-        return self._change(
-            "UPDATE job SET progress = ?, heartbeat_at = ?, updated_at = ?"
-            " WHERE id = ? AND claimed_by = ? AND state = 'running'",
-            (as_json(progress), now, now, job_id, worker),
-        )
-
-    def end_job(self, job_id: str, worker: str, state: str, progress: dict[str, object]) -> bool:
-        if state not in _OVER:
-            raise ValueError(f'a job ends as one of {_OVER}, not "{state}"')
-        return self._change(
-            "UPDATE job SET state = ?, progress = ?, updated_at = ?"
-            " WHERE id = ? AND claimed_by = ? AND state = 'running'",
-            (state, as_json(progress), now_us(), job_id, worker),
-        )
-
-    def cancel_job(self, job_id: str) -> bool:
-        return self._change(
-            "UPDATE job SET state = 'cancelled', updated_at = ? WHERE id = ? AND state IN ('waiting', 'running')",
-            (now_us(), job_id),
-        )
-
-    def resume_job(self, job_id: str) -> bool:
-        return self._change(
-            "UPDATE job SET state = 'waiting', claimed_by = NULL, heartbeat_at = NULL, updated_at = ?"
-            " WHERE id = ? AND state IN ('failed', 'cancelled')",
-            (now_us(), job_id),
-        )
-
-    def job(self, job_id: str) -> Job | None:
-        row = self._one(f"SELECT {_JOB_COLUMNS} FROM job WHERE id = ?", (job_id,))  # noqa: S608 our own columns
-        return _job(row) if row else None
-
     def close(self) -> None:
         self._writer.close()
         with self._watching:
@@ -486,10 +424,3 @@ class SqliteStore:
 
 def _type_names(connection: sqlite3.Connection) -> dict[int, str]:
     return dict(connection.execute("SELECT code, name FROM type").fetchall())
-
-
-def _job(row: Sequence[Any]) -> Job:
-    identifier, kind, asked_by, state, parameters, progress, *rest = row
-    return Job(
-        identifier, kind, asked_by, state, json.loads(parameters), json.loads(progress), *rest
-    )

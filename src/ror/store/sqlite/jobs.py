@@ -1,0 +1,99 @@
+"""
+The jobs of a directory in its SQLite file: `contract.JobStore` on the writer and the readers of the store.
+"""
+
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from ror.store.contract import Job
+from ror.store.sqlite.clients import Writes
+from ror.store.sqlite.file import as_json, now_us
+
+_ENDS: Final = ("done", "failed")
+
+_COLUMNS: Final = (
+    "id, kind, asked_by, state, parameters, progress,"
+    " created_at, updated_at, claimed_by, heartbeat_at"
+)
+
+
+class SqliteJobs:
+    """`contract.JobStore`; `write` runs a piece of work durably, `read` gives the rows of a query."""
+
+    def __init__(self, write: Writes, read: Callable[[str, Sequence[object]], list[Any]]) -> None:
+        self._write = write
+        self._read = read
+
+    def add(self, kind: str, asked_by: str, parameters: dict[str, object]) -> Job:
+        now = now_us()
+        job = Job(
+            str(uuid.uuid4()), kind, asked_by, "waiting", parameters, {}, now, now, None, None
+        )
+        self._change(
+            "INSERT INTO job (id, kind, asked_by, state, parameters, progress, created_at, updated_at)"
+            " VALUES (?, ?, ?, 'waiting', ?, '{}', ?, ?)",
+            (job.id, kind, asked_by, as_json(parameters), now, now),
+        )
+        return job
+
+    def claim(self, kinds: Sequence[str], worker: str, stale_after_s: float) -> Job | None:
+        now = now_us()
+        claim = (
+            f"UPDATE job SET state = 'running', claimed_by = ?1, heartbeat_at = ?2, updated_at = ?2"  # noqa: S608 our own columns
+            " WHERE id = (SELECT id FROM job WHERE kind IN (SELECT value FROM json_each(?3))"
+            " AND (state = 'waiting' OR (state = 'running' AND heartbeat_at <= ?4)) ORDER BY created_at, id LIMIT 1)"
+            f" RETURNING {_COLUMNS}"
+        )
+        parameters = (worker, now, as_json(kinds), now - int(stale_after_s * 1e6))
+        rows = self._write(lambda connection: connection.execute(claim, parameters).fetchall())
+        return _job(rows[0]) if rows else None
+
+    def beat(self, job_id: str, worker: str, progress: dict[str, object]) -> bool:
+        now = now_us()
+        return self._change(
+            "UPDATE job SET progress = ?, heartbeat_at = ?, updated_at = ?"
+            " WHERE id = ? AND claimed_by = ? AND state = 'running'",
+            (as_json(progress), now, now, job_id, worker),
+        )
+
+    def end(self, job_id: str, worker: str, state: str, progress: dict[str, object]) -> bool:
+        if state not in _ENDS:
+            raise ValueError(f'a job ends as one of {_ENDS}, not "{state}"')
+        return self._change(
+            "UPDATE job SET state = ?, progress = ?, updated_at = ?"
+            " WHERE id = ? AND claimed_by = ? AND state = 'running'",
+            (state, as_json(progress), now_us(), job_id, worker),
+        )
+
+    def cancel(self, job_id: str) -> bool:
+        return self._change(
+            "UPDATE job SET state = 'cancelled', updated_at = ? WHERE id = ? AND state IN ('waiting', 'running')",
+            (now_us(), job_id),
+        )
+
+    def resume(self, job_id: str) -> bool:
+        return self._change(
+            "UPDATE job SET state = 'waiting', claimed_by = NULL, heartbeat_at = NULL, updated_at = ?"
+            " WHERE id = ? AND state IN ('failed', 'cancelled')",
+            (now_us(), job_id),
+        )
+
+    def get(self, job_id: str) -> Job | None:
+        rows = self._read(f"SELECT {_COLUMNS} FROM job WHERE id = ?", (job_id,))  # noqa: S608 our own columns
+        return _job(rows[0]) if rows else None
+
+    def _change(self, statement: str, parameters: Sequence[object]) -> bool:
+        """Write one statement, durably; whether it changed a row."""
+        return self._write(
+            lambda connection: connection.execute(statement, parameters).rowcount == 1
+        )
+
+
+def _job(row: Sequence[Any]) -> Job:
+    """The job of a row of `_COLUMNS`."""
+    identifier, kind, asked_by, state, parameters, progress, *rest = row
+    return Job(
+        identifier, kind, asked_by, state, json.loads(parameters), json.loads(progress), *rest
+    )
