@@ -14,10 +14,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import typer
 
 from ror import messages
-from ror.cli.commands import app
+from ror.cli.commands import every_command
 from ror.http.routes import ROUTES, SERVICE_ROUTES
 from ror.settings import SETTINGS
 from ror.standard.definitions import RESOURCE_TYPES, records, search_parameters
@@ -99,16 +98,7 @@ def test_every_command_is_documented():
 
 @cache
 def commands() -> dict[str, Any]:
-    return dict(_typed("", typer.main.get_command(app)))
-
-
-def _typed(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
-    """Every command of a group and of the groups in it, with what is typed after `ror`."""
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from _typed(f"{prefix}{name} ", command)
-        else:
-            yield prefix + name, command
+    return dict(every_command())
 
 
 def typed_lines() -> list[Any]:

@@ -20,12 +20,11 @@ from typing import Any, Final
 # The help of the commands is said in the language of the environment, once and for all; these pages are in English.
 os.environ["LC_ALL"] = "en"
 
-import typer
 
 from ror import errors
 from ror.access import policy
 from ror.audit.pseudonyms import TREATMENTS, treatments
-from ror.cli.commands import app
+from ror.cli.commands import every_command
 from ror.errors import RorError
 from ror.http import addresses, error_responses, routes
 from ror.search.answer import page_links
@@ -274,18 +273,7 @@ def _default(value: object) -> str:
 
 def commands() -> str:
     """Every command, its arguments and its options."""
-    return "\n\n".join(
-        _command(name, command) for name, command in _typed("", typer.main.get_command(app))
-    )
-
-
-def _typed(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
-    """Every command of a group and of the groups in it, with what is typed after `ror`."""
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from _typed(f"{prefix}{name} ", command)
-        else:
-            yield prefix + name, command
+    return "\n\n".join(_command(name, command) for name, command in every_command())
 
 
 def _command(name: str, command: Any) -> str:

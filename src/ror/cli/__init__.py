@@ -1,33 +1,32 @@
 """
 The command line: a thin translator between a terminal and the rooms that do the work.
 
-    audit_commands   `ror audit`
-    auditing         what it does
-    client_commands  `ror client`
-    clients          what it does
-    commands         the application and its main commands
-    demo_clients     the clients of the demonstration
-    demonstration    `ror demo`
-    generation       `ror generate`
-    importation      `ror import`
-    key_commands     `ror keys`
-    keys             what it does
-    options          options shared by commands
-    output           files written whole
-    pki              what `ror pki` does
-    pki_commands     `ror pki`
-    policies         what `ror policy` does
-    policy_commands  `ror policy`
-    showing          `ror stats`, `ror explain`, `ror reindex`
-    speaking         printing in the language of the user
-    tracing          audit records of commands
+    commands      the `ror` command and the table of its commands
+    audit         `ror audit`
+    clients       `ror client`
+    demo          `ror demo`
+    directory     `ror stats`, `ror reindex`
+    explain       `ror explain`
+    generate      `ror generate`
+    import_files  `ror import`
+    keys          `ror keys`
+    pki           `ror pki`
+    policy        `ror policy`
+    serve         `ror serve`
+    help          help and usage errors in the user's language
+    import_audit  what an import writes to the audit trail
+    opening       the directory that a command works on
+    options       options that several commands share
+    output_file   output to a file, written whole or not at all
+    terminal      text for a terminal, in the user's language
 """
 
 import os
 import sys
 
 from ror.cli.commands import app
-from ror.cli.speaking import say, tell, told_usage
+from ror.cli.help import usage_error
+from ror.cli.terminal import say, write_notice
 from ror.errors import RorError
 
 USAGE: int = 2
@@ -47,10 +46,10 @@ def main() -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except RorError as problem:
-        for one in (problem, *problem.also):
-            tell(one.text(say.language))
+        for error in (problem, *problem.also):
+            write_notice(error.text(say.language))
     except TyperException as problem:
-        tell(told_usage(problem))
+        write_notice(usage_error(problem))
     except BrokenPipeError:
         # Otherwise the interpreter would try again at exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,27 +1,28 @@
-"""`ror client …`: who may call, shown and changed."""
+"""`ror client …`: enrol, list and change the clients of a directory."""
 
 import json
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 from cryptography import x509
 from rich.table import Table
 
 from ror.access import Perimeter
 from ror.audit.acts import TracedClients
 from ror.audit.trail.tending import user
-from ror.cli.showing import console, existing_store
-from ror.cli.speaking import answer, say, tell
+from ror.cli.help import Command, application
+from ror.cli.opening import existing_store
+from ror.cli.options import By, ConfigFile, Database, Machine, Reason, settings
+from ror.cli.terminal import console, say, write_line, write_notice
 from ror.errors import UsageError
-from ror.identity import Act, Action, Client, Kind, Rate, announcements, rate_of
-from ror.identity import enrolment as enrolling
+from ror.identity import Act, Action, Client, Kind, Rate, announcements, enrolment, rate_of
 from ror.identity.certificates import distinguished_name, written_name
 from ror.identity.enrolment import Signature
 from ror.identity.keeping import ClientStore
@@ -32,180 +33,232 @@ from ror.standard import terminology
 REGIONS: Final = "https://mos.esante.gouv.fr/NOS/TRE_R30-RegionOM/FHIR/TRE-R30-RegionOM"
 FIELDS: Final = "https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite"
 
+_COLUMNS: Final = (
+    "cli.client-heading",
+    "cli.client-state",
+    "cli.client-reads-as",
+    "cli.client-known-by",
+    "cli.client-called",
+)
 _ESTABLISHMENT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
+app: Final = application(say("cli.client"))
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What was typed about a new client."""
-
-    client_id: str
-    name: str
-    profile: int | None
-    supplier: bool
-    subject: str | None
-    certificate: Path | None
-    regions: tuple[str, ...]
-    fields: tuple[str, ...]
-    user_profiles: tuple[str, ...]
-    roles: tuple[str, ...]
-    establishments: tuple[str, ...]
-    calls_per_minute: int | None
-    burst: int | None
+ClientId = Annotated[str, typer.Argument(metavar="ID", help=say("cli.client-id"))]
+CallsPerMinute = Annotated[
+    int | None,
+    typer.Option("--calls-per-minute", min=1, max=1_000_000, help=say("cli.client-calls")),
+]
+Burst = Annotated[
+    int | None, typer.Option("--burst", min=1, max=1_000_000, help=say("cli.client-burst"))
+]
 
 
-def add(settings: Settings, asked: Asked, by: str | None, reason: str, machine: bool) -> None:
-    """Let a client in; its secret is told here and nowhere else."""
-    client = _client(settings, asked)
-    with _clients(settings) as clients:
-        enrolled = enrolling.add(clients, client, _signature(by, reason))
-    _tell_enrolled(enrolled, machine)
-
-
-def rotate_secret(
-    settings: Settings, client_id: str, by: str | None, reason: str, machine: bool
+@app.command("add", cls=Command, help=say("cli.client-add"))
+def add(
+    client_id: ClientId,
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help=say("cli.client-name"))] = "",
+    profile: Annotated[
+        int | None, typer.Option("--profile", min=0, max=5, help=say("cli.client-profile"))
+    ] = None,
+    supplier: Annotated[bool, typer.Option("--supplier", help=say("cli.client-supplier"))] = False,
+    subject: Annotated[
+        str | None, typer.Option("--subject", metavar="DN", help=say("cli.client-subject"))
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option("--certificate", metavar="FILE", help=say("cli.client-certificate")),
+    ] = None,
+    regions: Annotated[
+        list[str] | None, typer.Option("--region", metavar="CODE", help=say("cli.client-region"))
+    ] = None,
+    fields: Annotated[
+        list[str] | None, typer.Option("--field", metavar="CODE", help=say("cli.client-field"))
+    ] = None,
+    user_profiles: Annotated[
+        list[str] | None,
+        typer.Option("--user-profile", metavar="CODE", help=say("cli.client-user-profile")),
+    ] = None,
+    roles: Annotated[
+        list[str] | None, typer.Option("--role", metavar="CODE", help=say("cli.client-role"))
+    ] = None,
+    establishments: Annotated[
+        list[str] | None,
+        typer.Option("--establishment", metavar="ID", help=say("cli.client-establishment")),
+    ] = None,
+    calls_per_minute: CallsPerMinute = None,
+    burst: Burst = None,
+    by: By = None,
+    reason: Reason = "",
+    database: Database = None,
+    machine: Machine = False,
+    config: ConfigFile = None,
 ) -> None:
-    """Give a client another secret, told here and nowhere else."""
-    with _clients(settings) as clients:
-        enrolled = enrolling.rotate_secret(clients, client_id, _signature(by, reason))
-    _tell_enrolled(enrolled, machine)
+    current = settings(config, database=database)
+    use_tables(current)
+    known = announcements(Path(current.user_profiles_file) if current.user_profiles_file else None)
+    _check_codes("--user-profile", user_profiles, known.user_profiles)
+    _check_codes("--role", roles, known.roles)
+    _check_codes("--region", regions, _codes(REGIONS))
+    _check_codes("--field", fields, _codes(FIELDS))
+    if profile is not None:
+        user_profiles = user_profiles or sorted(known.of_profile(profile))
+        roles = roles or sorted(known.roles)
+    perimeter = Perimeter(frozenset(regions or ()), frozenset(fields or ()))
+    client = Client(
+        id=client_id,
+        name=name or client_id,
+        kind=Kind.SUPPLIER if supplier else Kind.CONSUMER,
+        profile=profile,
+        subject=_subject(subject, certificate),
+        perimeter=perimeter if perimeter != Perimeter() else None,
+        user_profiles=frozenset(user_profiles or ()),
+        roles=frozenset(roles or ()),
+        establishments=_establishments(establishments),
+        rate=_rate(calls_per_minute, burst),
+    )
+    with _clients(current) as clients:
+        enrolled = enrolment.add(clients, client, _signature(by, reason))
+    _write_enrolled(enrolled, machine)
 
 
-def change_state(
-    settings: Settings, client_id: str, action: str, by: str | None, reason: str, machine: bool
-) -> None:
-    """Suspend, resume or revoke a client."""
-    with _clients(settings) as clients:
-        client = enrolling.change_state(clients, client_id, Action(action), _signature(by, reason))
-    _tell(client, machine)
-
-
-def grant_establishments(
-    settings: Settings,
-    client_id: str,
-    granted: tuple[str, ...],
-    withdrawn: tuple[str, ...],
-    by: str | None,
-    reason: str,
-    machine: bool,
-) -> None:
-    """Say for which establishments a supplier may declare beds."""
-    with _clients(settings) as clients:
-        given = _establishments(granted), _establishments(withdrawn)
-        client = enrolling.grant_establishments(clients, client_id, *given, _signature(by, reason))
-    _tell(client, machine)
-
-
-def set_rate(
-    settings: Settings,
-    client_id: str,
-    calls_per_minute: int | None,
-    burst: int | None,
-    by: str | None,
-    reason: str,
-    machine: bool,
-) -> None:
-    """Say how often a client may call."""
-    rate = _rate(calls_per_minute, burst)
-    with _clients(settings) as clients:
-        client = enrolling.set_rate(clients, client_id, rate, _signature(by, reason))
-    _tell(client, machine)
-
-
-def show(settings: Settings, client_id: str, machine: bool) -> None:
-    """Show a client, and what was done to it."""
-    with _clients(settings) as clients:
-        client, acts = enrolling.found(clients, client_id), clients.acts(client_id)
+@app.command("list", cls=Command, help=say("cli.client-list"))
+def list_(database: Database = None, machine: Machine = False, config: ConfigFile = None) -> None:
+    with _clients(settings(config, database=database)) as clients:
+        entries = clients.all()
     if machine:
-        answer(
-            json.dumps(
-                {**_facts(client), "acts": [_of_act(act) for act in acts]}, ensure_ascii=False
-            )
-        )
+        write_line(json.dumps([_as_json(client) for client in entries], ensure_ascii=False))
         return
-    _tell(client, machine=False)
+    table = Table(box=None)
+    for heading in _COLUMNS:
+        table.add_column(say(heading))
+    for client in entries:
+        reads_as = client.kind.value if client.profile is None else str(client.profile)
+        row = (client.id, client.state.value, reads_as, client.subject or "secret", client.name)
+        table.add_row(*row)
+    console().print(table)
+
+
+@app.command("show", cls=Command, help=say("cli.client-show"))
+def show(
+    client_id: ClientId,
+    database: Database = None,
+    machine: Machine = False,
+    config: ConfigFile = None,
+) -> None:
+    with _clients(settings(config, database=database)) as clients:
+        client, acts = enrolment.found(clients, client_id), clients.acts(client_id)
+    if machine:
+        facts = {**_as_json(client), "acts": [_act_as_json(act) for act in acts]}
+        write_line(json.dumps(facts, ensure_ascii=False))
+        return
+    _write_client(client, machine=False)
     for act in acts:
-        told = say(
+        line = say(
             "cli.client-act",
             at=_instant(act.at),
             action=act.action.value,
             by=act.by,
             reason=act.reason or "-",
         )
-        answer(told)
+        write_line(line)
 
 
-def show_all(settings: Settings, machine: bool) -> None:
-    """Show every client."""
-    with _clients(settings) as clients:
-        known = clients.all()
-    if machine:
-        answer(json.dumps([_facts(client) for client in known], ensure_ascii=False))
-        return
-    table = Table(box=None)
-    for heading in (
-        "client-heading",
-        "client-state",
-        "client-reads-as",
-        "client-known-by",
-        "client-called",
-    ):
-        table.add_column(say(f"cli.{heading}"))
-    for client in known:
-        table.add_row(
-            client.id,
-            client.state.value,
-            _reads_as(client),
-            client.subject or "secret",
-            client.name,
+def _changing_state(action: Action) -> Callable[..., None]:
+    """The command that suspends, resumes or revokes a client."""
+
+    def change(
+        client_id: ClientId,
+        reason: Reason,
+        by: By = None,
+        database: Database = None,
+        machine: Machine = False,
+        config: ConfigFile = None,
+    ) -> None:
+        with _clients(settings(config, database=database)) as clients:
+            client = enrolment.change_state(clients, client_id, action, _signature(by, reason))
+        _write_client(client, machine)
+
+    return change
+
+
+for _action, _help in {
+    Action.SUSPEND: "cli.client-suspend",
+    Action.RESUME: "cli.client-resume",
+    Action.REVOKE: "cli.client-revoke",
+}.items():
+    app.command(_action.value, cls=Command, help=say(_help))(_changing_state(_action))
+
+
+@app.command("rotate-secret", cls=Command, help=say("cli.client-rotate-secret"))
+def rotate_secret(
+    client_id: ClientId,
+    by: By = None,
+    reason: Reason = "",
+    database: Database = None,
+    machine: Machine = False,
+    config: ConfigFile = None,
+) -> None:
+    with _clients(settings(config, database=database)) as clients:
+        enrolled = enrolment.rotate_secret(clients, client_id, _signature(by, reason))
+    _write_enrolled(enrolled, machine)
+
+
+@app.command("grant-establishments", cls=Command, help=say("cli.client-grant-establishments"))
+def grant_establishments(
+    client_id: ClientId,
+    granted: Annotated[
+        list[str] | None, typer.Argument(metavar="ESTABLISHMENT...", help=say("cli.client-granted"))
+    ] = None,
+    withdrawn: Annotated[
+        list[str] | None, typer.Option("--withdraw", metavar="ID", help=say("cli.client-withdrawn"))
+    ] = None,
+    by: By = None,
+    reason: Reason = "",
+    database: Database = None,
+    machine: Machine = False,
+    config: ConfigFile = None,
+) -> None:
+    changes = _establishments(granted), _establishments(withdrawn)
+    with _clients(settings(config, database=database)) as clients:
+        client = enrolment.grant_establishments(
+            clients, client_id, *changes, _signature(by, reason)
         )
-    console().print(table)
+    _write_client(client, machine)
 
 
-# --- what was typed --------------------------------------------------------------------------------------------------
+@app.command("set-rate", cls=Command, help=say("cli.client-set-rate"))
+def set_rate(
+    client_id: ClientId,
+    calls_per_minute: CallsPerMinute = None,
+    burst: Burst = None,
+    by: By = None,
+    reason: Reason = "",
+    database: Database = None,
+    machine: Machine = False,
+    config: ConfigFile = None,
+) -> None:
+    rate = _rate(calls_per_minute, burst)
+    with _clients(settings(config, database=database)) as clients:
+        client = enrolment.set_rate(clients, client_id, rate, _signature(by, reason))
+    _write_client(client, machine)
 
 
-def _client(settings: Settings, asked: Asked) -> Client:
-    """The client that was asked for. Raises UsageError when a code is unknown or a name cannot be read."""
-    known = announcements(
-        Path(settings.user_profiles_file) if settings.user_profiles_file else None
-    )
-    use_tables(settings)
-    user_profiles, roles = frozenset(asked.user_profiles), frozenset(asked.roles)
-    _check_codes(user_profiles, known.user_profiles, "--user-profile")
-    _check_codes(roles, known.roles, "--role")
-    _check_codes(asked.regions, _codes(REGIONS), "--region")
-    _check_codes(asked.fields, _codes(FIELDS), "--field")
-    if asked.profile is not None:
-        user_profiles = user_profiles or known.of_profile(asked.profile)
-        roles = roles or known.roles
-    perimeter = Perimeter(frozenset(asked.regions), frozenset(asked.fields))
-    return Client(
-        id=asked.client_id,
-        name=asked.name or asked.client_id,
-        kind=Kind.SUPPLIER if asked.supplier else Kind.CONSUMER,
-        profile=asked.profile,
-        subject=_subject(asked),
-        perimeter=perimeter if perimeter != Perimeter() else None,
-        user_profiles=user_profiles,
-        roles=roles,
-        establishments=_establishments(asked.establishments),
-        rate=_rate(asked.calls_per_minute, asked.burst),
-    )
+# --- reading the options --------------------------------------------------------------------------
 
 
-def _subject(asked: Asked) -> str | None:
-    """The subject of the certificate, as text or taken from a file."""
-    if asked.certificate is None:
-        return None if asked.subject is None else written_name(distinguished_name(asked.subject))
-    if asked.subject is not None:
+def _subject(subject: str | None, certificate: Path | None) -> str | None:
+    """The subject of the client's certificate, from the text or from the file."""
+    if certificate is None:
+        return None if subject is None else written_name(distinguished_name(subject))
+    if subject is not None:
         raise UsageError("clients.subject-twice")
     try:
-        return written_name(x509.load_pem_x509_certificate(asked.certificate.read_bytes()).subject)
+        return written_name(x509.load_pem_x509_certificate(certificate.read_bytes()).subject)
     except OSError:
-        raise UsageError("clients.unreadable-certificate", file=asked.certificate) from None
+        raise UsageError("clients.unreadable-certificate", file=certificate) from None
     except ValueError:
-        raise UsageError("clients.bad-certificate", file=asked.certificate) from None
+        raise UsageError("clients.bad-certificate", file=certificate) from None
 
 
 def _rate(calls_per_minute: int | None, burst: int | None) -> Rate | None:
@@ -217,12 +270,12 @@ def _rate(calls_per_minute: int | None, burst: int | None) -> Rate | None:
 
 
 def _codes(system: str) -> frozenset[str]:
-    found = terminology.code_system(system)
-    return frozenset(found.concepts) if found else frozenset()
+    code_system = terminology.code_system(system)
+    return frozenset(code_system.concepts) if code_system else frozenset()
 
 
-def _check_codes(codes: Any, known: Any, option: str) -> None:
-    unknown = sorted(set(codes) - set(known))
+def _check_codes(option: str, codes: Collection[str] | None, known: Collection[str]) -> None:
+    unknown = sorted(set(codes or ()) - set(known))
     if unknown:
         raise UsageError(
             "clients.unknown-code",
@@ -232,54 +285,52 @@ def _check_codes(codes: Any, known: Any, option: str) -> None:
         )
 
 
-def _establishments(given: tuple[str, ...]) -> frozenset[str]:
-    for one in given:
-        if not _ESTABLISHMENT.fullmatch(one):
-            raise UsageError("clients.bad-establishment", code=one[:100])
-    return frozenset(given)
+def _establishments(codes: list[str] | None) -> frozenset[str]:
+    for code in codes or ():
+        if not _ESTABLISHMENT.fullmatch(code):
+            raise UsageError("clients.bad-establishment", code=code[:100])
+    return frozenset(codes or ())
 
 
 def _signature(by: str | None, reason: str) -> Signature:
-    """Who acts: as told, else the user of this machine."""
+    """Who makes the change: `--by`, else the user of this machine."""
     return Signature(user() if by is None else by, reason, time.time_ns() // 1_000)
 
 
 @contextmanager
 def _clients(settings: Settings) -> Iterator[ClientStore]:
-    """The clients of a directory that is there; what is done to them is traced."""
-    store = existing_store(settings.database)
-    try:
+    """The clients of a directory that exists. Changes to them are written to the audit trail."""
+    with closing(existing_store(settings.database)) as store:
         yield TracedClients(store.clients, partial(open_acts, settings, store))
-    finally:
-        store.close()
 
 
-# --- what is told ----------------------------------------------------------------------------------------------------
+# --- writing the result ---------------------------------------------------------------------------
 
 
-def _tell_enrolled(enrolled: enrolling.Enrolled, machine: bool) -> None:
+def _write_enrolled(enrolled: enrolment.Enrolled, machine: bool) -> None:
+    """Write a client with its new secret, which is shown this once."""
     if machine:
         secret = {"secret": enrolled.secret} if enrolled.secret else {}
-        answer(json.dumps({**_facts(enrolled.client), **secret}, ensure_ascii=False))
+        write_line(json.dumps({**_as_json(enrolled.client), **secret}, ensure_ascii=False))
         return
-    _tell(enrolled.client, machine=False)
+    _write_client(enrolled.client, machine=False)
     if enrolled.secret:
-        answer(f"client_secret: {enrolled.secret}")
-        tell(say("cli.client-secret-once"))
+        write_line(f"client_secret: {enrolled.secret}")
+        write_notice(say("cli.client-secret-once"))
 
 
-def _tell(client: Client, machine: bool) -> None:
-    facts = _facts(client)
+def _write_client(client: Client, machine: bool) -> None:
+    facts = _as_json(client)
     if machine:
-        answer(json.dumps(facts, ensure_ascii=False))
+        write_line(json.dumps(facts, ensure_ascii=False))
         return
     for name, value in facts.items():
         if value not in (None, [], ""):
-            answer(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
+            write_line(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
 
 
-def _facts(client: Client) -> dict[str, Any]:
-    """A client for a program: nothing of its secret."""
+def _as_json(client: Client) -> dict[str, Any]:
+    """A client for a program, without its secret."""
     perimeter, rate = client.perimeter or Perimeter(), client.rate
     return {
         "client_id": client.id,
@@ -298,13 +349,14 @@ def _facts(client: Client) -> dict[str, Any]:
     }
 
 
-def _of_act(act: Act) -> dict[str, Any]:
-    told = {"action": act.action.value, "at": _instant(act.at), "by": act.by, "reason": act.reason}
-    return {**told, "details": dict(act.details)}
-
-
-def _reads_as(client: Client) -> str:
-    return client.kind.value if client.profile is None else str(client.profile)
+def _act_as_json(act: Act) -> dict[str, Any]:
+    return {
+        "action": act.action.value,
+        "at": _instant(act.at),
+        "by": act.by,
+        "reason": act.reason,
+        "details": dict(act.details),
+    }
 
 
 def _instant(microseconds: int) -> str:

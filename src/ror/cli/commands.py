@@ -1,36 +1,76 @@
 """
-What can be typed: every command with its arguments and options. What they do is in the modules they load.
+The `ror` command: the table of its commands, and the file that each is in.
+
+A file is loaded when one of its commands runs: `ror --version` and `ror --help` load none.
 """
 
-import inspect
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Annotated, Any, Final
 
 import typer
 
-from ror.cli import audit_commands, client_commands, key_commands, pki_commands, policy_commands
-from ror.cli.options import ConfigFile, Database, Machine, settings
-from ror.cli.speaking import SpokenCommand, SpokenGroup, answer, say
-from ror.settings import SETTINGS
+from ror.cli.help import Command, Group, application
+from ror.cli.terminal import say, write_line
 
-app: Final = typer.Typer(
-    name="ror",
-    cls=SpokenGroup,
-    help=say("cli.ror"),
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-)
+FILES: Final[Mapping[str, str]] = {
+    "demo": "demo.command",
+    "serve": "serve",
+    "import": "import_files",
+    "generate": "generate",
+    "explain": "explain",
+    "stats": "directory",
+    "reindex": "directory",
+    "client": "clients",
+    "keys": "keys",
+    "pki": "pki",
+    "policy": "policy",
+    "audit": "audit",
+}
+"""The module in this folder of each command and command group; its `app` has the command."""
 
-SizeName = Annotated[str, typer.Option("--size", metavar="SIZE", help=say("cli.size"))]
-Seed = Annotated[int, typer.Option("--seed", min=0, help=say("cli.seed"))]
+
+def load(name: str) -> Any:
+    """The command or command group of this name, ready to run."""
+    module = import_module(f"ror.cli.{FILES[name]}")
+    app = typer.main.get_command(module.app)
+    # An app with several commands of the top level, such as `stats` and `reindex`.
+    return getattr(app, "commands", {}).get(name, app)
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def every_command() -> Iterator[tuple[str, Any]]:
+    """Every command with what is typed after `ror`, such as "client add"."""
+    for name in FILES:
+        command = load(name)
+        if not hasattr(command, "commands"):
+            yield name, command
+        for inner, member in getattr(command, "commands", {}).items():
+            yield f"{name} {inner}", member
+
+
+class _Ror(Group):
+    """The `ror` command."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(FILES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """What `ror --help` prints of a command. Its name and summary need no file."""
+        return Command(cmd_name, help=say(f"cli.{cmd_name}")) if cmd_name in FILES else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and load(command.name), rest
+
+
+app: Final = application(say("cli.ror"), _Ror)
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
         from importlib.metadata import version
 
-        answer(f"ror {version('ror')}")
+        write_line(f"ror {version('ror')}")
         raise typer.Exit
 
 
@@ -41,123 +81,4 @@ def ror(
         typer.Option("--version", callback=_show_version, is_eager=True, help=say("cli.version")),
     ] = False,
 ) -> None:
-    """Every command begins here; there is nothing to do."""
-
-
-@app.command("demo", cls=SpokenCommand, help=say("cli.demo"))
-def demo(
-    size: SizeName = "small",
-    port: Annotated[
-        int, typer.Option("--port", min=1, max=65_535, help=say("setting.port"))
-    ] = 8000,
-    tls_port: Annotated[
-        int, typer.Option("--tls-port", min=1, max=65_535, help=say("cli.demo-tls-port"))
-    ] = 8443,
-    seed: Seed = 1,
-    directory: Annotated[
-        Path, typer.Option("--directory", metavar="FOLDER", help=say("cli.demo-directory"))
-    ] = Path("var/demo"),
-) -> None:
-    from ror.cli import demonstration
-
-    demonstration.run(size, port, tls_port, seed, directory)
-
-
-def serve(config: ConfigFile = None, **options: str | None) -> None:
-    from ror.http import serve as serve_until_stopped
-
-    serve_until_stopped(settings(config, **options))
-
-
-def _with_every_setting(command: Any) -> Any:
-    """The command with one option for each setting: the table of settings is the only list of them."""
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [inspect.signature(command).parameters["config"].replace(kind=keyword)]
-    for one in SETTINGS:
-        shown = "" if one.default in (None, ()) else _as_typed(one.default)
-        text = one.description(say.language) + (
-            f" {say('cli.default').format(shown)}" if shown else ""
-        )
-        option = typer.Option(one.option, metavar="TEXT", help=text)
-        annotation = Annotated[str | None, option]
-        parameters.append(inspect.Parameter(one.name, keyword, default=None, annotation=annotation))
-    command.__signature__ = inspect.Signature(parameters)
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
-    return command
-
-
-def _as_typed(value: object) -> str:
-    """A default value as one would type it."""
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-app.command("serve", cls=SpokenCommand, help=say("cli.serve"))(_with_every_setting(serve))
-
-
-@app.command("import", cls=SpokenCommand, help=say("cli.import"))
-def import_(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help=say("cli.import-files"))],
-    database: Database = None,
-    author: Annotated[
-        str, typer.Option("--author", metavar="NAME", help=say("cli.import-author"))
-    ] = "import",
-    workers: Annotated[
-        int, typer.Option("--workers", min=0, max=64, help=say("cli.import-workers"))
-    ] = 2,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help=say("cli.import-dry-run"))] = False,
-    machine: Machine = False,
-    config: ConfigFile = None,
-) -> int:
-    from ror.cli import importation
-
-    return importation.run(
-        settings(config, database=database), files, author, workers, dry_run, machine
-    )
-
-
-@app.command("generate", cls=SpokenCommand, help=say("cli.generate"))
-def generate(
-    size: SizeName = "small",
-    seed: Seed = 1,
-    output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help=say("cli.generate-output"))
-    ] = "-",
-) -> None:
-    from ror.cli import generation
-
-    generation.run(size, seed, output)
-
-
-@app.command("explain", cls=SpokenCommand, help=say("cli.explain"))
-def explain(
-    url: Annotated[str, typer.Argument(metavar="URL", help=say("cli.explain-url"))],
-    database: Database = None,
-    machine: Machine = False,
-    config: ConfigFile = None,
-) -> None:
-    from ror.cli import showing
-
-    showing.explanation(settings(config, database=database), url, machine)
-
-
-@app.command("stats", cls=SpokenCommand, help=say("cli.stats"))
-def stats(database: Database = None, machine: Machine = False, config: ConfigFile = None) -> None:
-    from ror.cli import showing
-
-    showing.statistics(settings(config, database=database), machine)
-
-
-@app.command("reindex", cls=SpokenCommand, help=say("cli.reindex"))
-def reindex(database: Database = None, config: ConfigFile = None) -> None:
-    from ror.cli import showing
-
-    showing.reindexed(settings(config, database=database))
-
-
-app.add_typer(client_commands.app, name="client")
-app.add_typer(key_commands.app, name="keys")
-app.add_typer(pki_commands.app, name="pki")
-app.add_typer(policy_commands.app, name="policy")
-app.add_typer(audit_commands.app, name="audit")
+    """Runs before every command. It gives the application its options and does nothing else."""

@@ -1,48 +1,58 @@
-"""`ror keys …`: the keys that sign tokens, shown by name and replaced; never what they are made of."""
+"""`ror keys …`: list and replace the keys that sign tokens. Key material is never shown."""
 
 import json
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
+from typing import Annotated, Final
+
+import typer
 
 from ror.audit.acts import TracedKeys
 from ror.audit.trail.tending import user
-from ror.cli.showing import existing_store
-from ror.cli.speaking import answer
-from ror.identity import token_service as authorising
+from ror.cli.help import Command, application
+from ror.cli.opening import existing_store
+from ror.cli.options import By, ConfigFile, Database, Machine, Reason, settings
+from ror.cli.terminal import say, write_line
+from ror.identity import token_service
 from ror.identity.keeping import KeyStore
 from ror.identity.tokens import accepted
 from ror.runtime import open_acts
-from ror.settings import Settings
+
+app: Final = application(say("cli.keys"))
 
 
-def rotate(settings: Settings, at_once: bool, by: str | None, reason: str, machine: bool) -> None:
-    """Have another key sign from now on."""
-    store = existing_store(settings.database)
-    try:
-        keys = TracedKeys(store.keys, partial(open_acts, settings, store), by or user(), reason)
-        authorising.rotate(keys, store.keys.all(), int(time.time()), at_once=at_once)
-        _tell(store.keys, machine)
-    finally:
-        store.close()
+@app.command("list", cls=Command, help=say("cli.keys-list"))
+def list_(database: Database = None, machine: Machine = False, config: ConfigFile = None) -> None:
+    with closing(existing_store(settings(config, database=database).database)) as store:
+        _write_keys(store.keys, machine)
 
 
-def show_all(settings: Settings, machine: bool) -> None:
-    """Show the keys whose tokens are accepted, the one that signs last."""
-    store = existing_store(settings.database)
-    try:
-        _tell(store.keys, machine)
-    finally:
-        store.close()
+@app.command("rotate", cls=Command, help=say("cli.keys-rotate"))
+def rotate(
+    at_once: Annotated[bool, typer.Option("--at-once", help=say("cli.keys-at-once"))] = False,
+    by: By = None,
+    reason: Reason = "",
+    database: Database = None,
+    machine: Machine = False,
+    config: ConfigFile = None,
+) -> None:
+    current = settings(config, database=database)
+    with closing(existing_store(current.database)) as store:
+        keys = TracedKeys(store.keys, partial(open_acts, current, store), by or user(), reason)
+        token_service.rotate(keys, store.keys.all(), int(time.time()), at_once=at_once)
+        _write_keys(store.keys, machine)
 
 
-def _tell(keys: KeyStore, machine: bool) -> None:
-    known = [
+def _write_keys(keys: KeyStore, machine: bool) -> None:
+    """Write the keys whose tokens are accepted. The one that signs comes last."""
+    rows = [
         {"kid": key.kid, "created_at": datetime.fromtimestamp(key.created_at, UTC).isoformat()}
         for key in accepted(keys.all(), int(time.time()))
     ]
     if machine:
-        answer(json.dumps(known))
+        write_line(json.dumps(rows))
         return
-    for key in known:
-        answer(f"{key['created_at']}  {key['kid']}")
+    for row in rows:
+        write_line(f"{row['created_at']}  {row['kid']}")

@@ -1,4 +1,4 @@
-"""What many commands take: a database, a file of settings, an answer for programs, a signature."""
+"""The options that several commands share, and the settings that follow from them."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ror.cli.speaking import say
+from ror.cli.terminal import say
 from ror.settings import Settings, load
 
 Database = Annotated[
@@ -18,6 +18,8 @@ ConfigFile = Annotated[
 Machine = Annotated[bool, typer.Option("--json", help=say("cli.json"))]
 By = Annotated[str | None, typer.Option("--by", metavar="NAME", help=say("cli.by"))]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help=say("cli.reason"))]
+SizeName = Annotated[str, typer.Option("--size", metavar="SIZE", help=say("cli.size"))]
+Seed = Annotated[int, typer.Option("--seed", min=0, help=say("cli.seed"))]
 
 
 def settings(config: Path | None = None, **options: object) -> Settings:

@@ -1,72 +1,89 @@
-"""`ror pki …`: certificates for tests and sandboxes, told each time to be good for nothing else."""
+"""`ror pki …`: certificates for tests and sandboxes. Each command says so."""
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated, Final
 
 import msgspec
+import typer
 
-from ror.cli.speaking import answer, say, tell
+from ror.cli.help import Command, application
+from ror.cli.options import Machine
+from ror.cli.terminal import say, write_line, write_notice
 from ror.identity.certificates import escaped_value
 from ror.identity.sandbox_authority import LOCAL_HOSTS, SandboxAuthority, make
 
+app: Final = application(say("cli.pki"))
 
-def init(folder: Path, hosts: tuple[str, ...]) -> None:
-    """Make an authority, and a certificate for the server."""
-    made = make(folder, datetime.now(UTC), hosts or LOCAL_HOSTS)
-    certificate, key = made.files("server")
-    answer(f"tls_client_authorities = {_quoted(made.authorities)}")
-    answer(f"tls_client_crl = {_quoted(made.revocations)}")
-    answer(f"tls_certificate = {_quoted(certificate)}")
-    answer(f"tls_key = {_quoted(key)}")
-    tell(say("cli.pki-warning"))
+Folder = Annotated[
+    Path, typer.Option("--directory", metavar="FOLDER", help=say("cli.pki-directory"))
+]
 
 
-def issue(
-    folder: Path,
-    name: str,
-    unit: str,
-    organisation: str,
-    subject: str | None,
-    days: int,
-    machine: bool,
+@app.command("init", cls=Command, help=say("cli.pki-init"))
+def init(
+    hosts: Annotated[
+        list[str] | None, typer.Option("--host", metavar="NAME", help=say("cli.pki-host"))
+    ] = None,
+    folder: Folder = Path("pki"),
 ) -> None:
-    """Issue the certificate of a client."""
-    values = (escaped_value(one) for one in (name, unit, organisation))
-    asked = subject or "CN={},OU={},O={},ST=Paris (75),C=FR".format(*values)
+    authority = make(folder, datetime.now(UTC), tuple(hosts or LOCAL_HOSTS))
+    certificate, key = authority.files("server")
+    write_line(f"tls_client_authorities = {_quoted(authority.authorities)}")
+    write_line(f"tls_client_crl = {_quoted(authority.revocations)}")
+    write_line(f"tls_certificate = {_quoted(certificate)}")
+    write_line(f"tls_key = {_quoted(key)}")
+    write_notice(say("cli.pki-warning"))
+
+
+@app.command("issue", cls=Command, help=say("cli.pki-issue"))
+def issue(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=say("cli.pki-name"))],
+    unit: Annotated[
+        str, typer.Option("--ou", metavar="NUMBER", help=say("cli.pki-ou"))
+    ] = "000000000",
+    organisation: Annotated[
+        str, typer.Option("--organisation", metavar="TEXT", help=say("cli.pki-organisation"))
+    ] = "STRUCTURE DE TEST",
+    subject: Annotated[
+        str | None, typer.Option("--subject", metavar="DN", help=say("cli.pki-subject"))
+    ] = None,
+    days: Annotated[int, typer.Option("--days", min=1, max=3650, help=say("cli.pki-days"))] = 1095,
+    folder: Folder = Path("pki"),
+    machine: Machine = False,
+) -> None:
+    values = map(escaped_value, (name, unit, organisation))
+    full_subject = subject or "CN={},OU={},O={},ST=Paris (75),C=FR".format(*values)
     authority = SandboxAuthority(folder)
-    issued = authority.issue(name, asked, datetime.now(UTC), days)
-    certificate, key = authority.files(name)
+    issued = authority.issue(name, full_subject, datetime.now(UTC), days)
+    certificate, key = map(str, authority.files(name))
+    files = {"certificate": certificate, "key": key}
     if machine:
-        told = msgspec.to_builtins(issued)
-        answer(
-            msgspec.json.encode({**told, "certificate": str(certificate), "key": str(key)}).decode()
-        )
+        write_line(msgspec.json.encode({**msgspec.to_builtins(issued), **files}).decode())
     else:
-        for label, value in (
-            ("subject", issued.subject),
-            ("serial", issued.serial),
-            ("certificate", certificate),
-            ("key", key),
-        ):
-            answer(f"{label}: {value}")
-    tell(say("cli.pki-warning"))
+        for label, value in {"subject": issued.subject, "serial": issued.serial, **files}.items():
+            write_line(f"{label}: {value}")
+    write_notice(say("cli.pki-warning"))
 
 
-def revoke(folder: Path, name: str) -> None:
-    """Revoke a certificate."""
+@app.command("revoke", cls=Command, help=say("cli.pki-revoke"))
+def revoke(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=say("cli.pki-revoked"))],
+    folder: Folder = Path("pki"),
+) -> None:
     authority = SandboxAuthority(folder)
     issued = authority.revoke(name, datetime.now(UTC))
-    answer(f"subject: {issued.subject}")
-    answer(f"crl: {authority.revocations}")
-    tell(say("cli.pki-warning"))
+    write_line(f"subject: {issued.subject}")
+    write_line(f"crl: {authority.revocations}")
+    write_notice(say("cli.pki-warning"))
 
 
-def renew(folder: Path) -> None:
-    """Publish the revocation lists again."""
+@app.command("crl", cls=Command, help=say("cli.pki-crl"))
+def publish_crl(folder: Folder = Path("pki")) -> None:
     authority = SandboxAuthority(folder)
     authority.publish_revocations(datetime.now(UTC))
-    answer(f"crl: {authority.revocations}")
-    tell(say("cli.pki-warning"))
+    write_line(f"crl: {authority.revocations}")
+    write_notice(say("cli.pki-warning"))
 
 
 def _quoted(path: Path) -> str:

@@ -1,61 +1,18 @@
-"""
-How the command line speaks: the language of the environment, numbers as people write them, help and usage errors.
-"""
+"""Help and usage errors in the user's language."""
 
 import difflib
-import os
-import sys
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from ror import messages
+from ror.cli.terminal import say
 from ror.errors import UsageError
 
 
-class _Speaker:
-    """Says the texts of the catalogue in one language."""
-
-    def __init__(self, language: str) -> None:
-        self.language = language
-
-    def __call__(self, key: str, **params: object) -> str:
-        return messages.text(key, self.language, **params)
-
-    def number(self, value: float, decimals: int = 0) -> str:
-        """A number with its thousands apart."""
-        text = f"{value:,.{decimals}f}"
-        return text.replace(",", "\u202f").replace(".", ",") if self.language == "fr" else text
-
-
-def _environment_language() -> str:
-    # The order in which POSIX reads them.
-    named = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    return messages.preferred_language(next((value for value in named if value), None))
-
-
-say = _Speaker(_environment_language())
-"""The texts of the catalogue in the language of this process."""
-
-
-def tell(line: str) -> None:
-    """Write a line for people on standard error."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 the terminal is the business of this room
-
-
-def answer(line: str = "") -> None:
-    """Write a line of the answer on standard output, at once: what it says is wanted while a server runs, say."""
-    print(line, flush=True)  # noqa: T201 the terminal is the business of this room
-
-
-def readable(file: str) -> str:
-    """The name of a file as a text; bytes in it that are none are escaped."""
-    return os.fsencode(file).decode("utf-8", "backslashreplace")
-
-
-def told_usage(problem: TyperException) -> str:
-    """What is wrong with a command line, and how to see what would be right."""
+def usage_error(problem: TyperException) -> str:
+    """What is wrong with a command line, and which help shows what is right."""
     context: Any = getattr(problem, "ctx", None)
     parameter: Any = getattr(problem, "param", None)
     command = context.command_path if context is not None else "ror"
@@ -79,11 +36,8 @@ def told_usage(problem: TyperException) -> str:
     return f"{what} {say('cli.see-help', command=command)}"
 
 
-# --- help ------------------------------------------------------------------------------------------------------------
-
-
-class _SpokenHelp:
-    """Gives a command its help in the language of `say`."""
+class _TranslatedHelp:
+    """Prints the help of a command in the language of `say`."""
 
     def get_help_option(self, ctx: Any) -> Any:
         option = super().get_help_option(ctx)  # type: ignore[misc]  # the other parent has it
@@ -103,12 +57,12 @@ class _SpokenHelp:
         super().format_help(ctx, formatter)  # type: ignore[misc]  # the other parent has it
 
 
-class SpokenCommand(_SpokenHelp, TyperCommand):
+class Command(_TranslatedHelp, TyperCommand):
     """A command."""
 
 
-class SpokenGroup(_SpokenHelp, TyperGroup):
-    """The group of all commands, which says the nearest of them to who mistypes one."""
+class Group(_TranslatedHelp, TyperGroup):
+    """A group of commands. For a mistyped command it names the closest one."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         names = self.list_commands(ctx)
@@ -116,3 +70,14 @@ class SpokenGroup(_SpokenHelp, TyperGroup):
             near = difflib.get_close_matches(args[0], names, n=1) or names
             raise UsageError("cli.unknown-command", name=args[0], near=", ".join(near))
         return super().resolve_command(ctx, args)
+
+
+def application(help_text: str | None = None, cls: type[Group] = Group) -> typer.Typer:
+    """Commands of the top level; with a help text, a command group."""
+    return typer.Typer(
+        cls=cls,
+        help=help_text,
+        no_args_is_help=help_text is not None,
+        add_completion=False,
+        rich_markup_mode="rich",
+    )

@@ -1,4 +1,4 @@
-"""What an import leaves in the audit trail: a line before anything is kept, and one before anything is reported."""
+"""The audit lines of an import: one before it writes anything, one before it reports anything."""
 
 import secrets
 import time
@@ -9,7 +9,7 @@ from ror import runtime
 from ror.audit.records import ImportBegun, ImportEnded, instant
 from ror.audit.trail.tending import user
 from ror.audit.trail.writing import Journal
-from ror.cli.speaking import readable
+from ror.cli.terminal import printable
 from ror.directory.importing import Report
 from ror.errors import RorError
 from ror.settings import Settings
@@ -28,7 +28,7 @@ def traced(
     """
     An import inside, traced when the settings say so.
 
-    Raises UsageError before it begins when the trail cannot be opened, Unavailable when a line cannot be written.
+    Raises UsageError if the trail cannot be opened, Unavailable if a line cannot be written.
     """
     journal = runtime.open_trail(settings, store)
     if journal is None:
@@ -37,7 +37,7 @@ def traced(
     run = secrets.token_hex(8)
     try:
         begun = ImportBegun(
-            at=_now(), run=run, author=author, by=user(), files=tuple(map(readable, files))
+            at=_now(), run=run, author=author, by=user(), files=tuple(map(printable, files))
         )
         journal.write_durably(begun)
         try:

@@ -1,61 +1,72 @@
-"""`ror import`: runs an import under the eyes of a person or of a program, and stops it cleanly."""
+"""`ror import`: import files, report progress and refusals, stop cleanly on a signal."""
 
 import json
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import typer
 
 from ror import runtime
-from ror.cli.speaking import answer, readable, say, tell
-from ror.cli.tracing import traced
+from ror.cli.help import Command, application
+from ror.cli.import_audit import traced
+from ror.cli.options import ConfigFile, Database, Machine, settings
+from ror.cli.terminal import printable, say, write_line, write_notice
 from ror.directory.importing import Document, Refused, Report, check, documents
 from ror.directory.importing import run as run_import
 from ror.directory.importing.reading import MEGABYTE, STDIN
 from ror.directory.importing.running import Listeners
 from ror.errors import RorError, Unavailable
 from ror.search.index.index import STALE_FLOOR, Index
-from ror.settings import Settings
 from ror.store import open_store
 from ror.store.contract import Dangling, Store
 
+app: Final = application()
+
 QUIET_S: Final = 1.0
-"""Nothing is said of progress before."""
+"""Progress is not reported before."""
 PLAIN_EVERY_S: Final = 5.0
-"""Between two lines of progress where there is no terminal."""
+"""Between two lines of progress when the output is not a terminal."""
 DANGLING_SHOWN: Final = 20
 ISSUES_SHOWN: Final = 10
-"""Issues told for one resource; the machine-readable report has them all."""
+"""Issues printed for one resource; the JSON report has all of them."""
 
 
-def run(
-    settings: Settings,
-    files: Sequence[str],
-    author: str,
-    workers: int,
-    dry_run: bool,
-    machine: bool,
+@app.command("import", cls=Command, help=say("cli.import"))
+def import_files(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help=say("cli.import-files"))],
+    database: Database = None,
+    author: Annotated[
+        str, typer.Option("--author", metavar="NAME", help=say("cli.import-author"))
+    ] = "import",
+    workers: Annotated[
+        int, typer.Option("--workers", min=0, max=64, help=say("cli.import-workers"))
+    ] = 2,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=say("cli.import-dry-run"))] = False,
+    machine: Machine = False,
+    config: ConfigFile = None,
 ) -> int:
-    """Import files into the directory that the settings name; the exit code."""
-    runtime.use_tables(settings)
+    current = settings(config, database=database)
+    runtime.use_tables(current)
     report, stop, start = Report(), Stop(), time.monotonic()
-    given = documents(files, settings.max_document_mb * MEGABYTE)
+    source = documents(files, current.max_document_mb * MEGABYTE)
     dangling: tuple[int, list[Dangling]] | None = None
     now = time.time_ns() // 1_000
     with stop.listening(), _progress(start) as progress:
-        listeners = Listeners(_tell_refused, progress, stop.is_asked)
-        reading = stop.interrupting(given)
+        listeners = Listeners(_write_refused, progress, stop.is_wanted)
+        reading = stop.interrupting(source)
         if dry_run:
             check(reading, report, now=now, workers=workers, listeners=listeners)
         else:
-            store = open_store(settings.database)
+            store = open_store(current.database)
             before = store.last_change()
             try:
-                with traced(settings, store, files, author, report, stop.is_asked):
+                with traced(current, store, files, author, report, stop.is_wanted):
                     run_import(
                         store,
                         reading,
@@ -65,22 +76,22 @@ def run(
                         workers=workers,
                         listeners=listeners,
                     )
-                if not stop.is_asked():
+                if not stop.is_wanted():
                     dangling = store.dangling(DANGLING_SHOWN, after=before)
-                    renew_snapshot(store, runtime.snapshot_folder(settings.database), report)
+                    renew_snapshot(store, runtime.snapshot_folder(current.database), report)
             except RorError:
                 report.interrupted = True
-                _tell_report(report, time.monotonic() - start, dry_run=False)
+                _write_report(report, time.monotonic() - start, dry_run=False)
                 raise
             finally:
                 store.close()
-    report.interrupted |= stop.is_asked()
+    report.interrupted |= stop.is_wanted()
     seconds = time.monotonic() - start
     if machine:
-        answer(json.dumps(_as_json(report, seconds, dangling), ensure_ascii=False))
+        write_line(json.dumps(_as_json(report, seconds, dangling), ensure_ascii=False))
     else:
-        _tell_report(report, seconds, dry_run)
-        _tell_dangling(dangling)
+        _write_report(report, seconds, dry_run)
+        _write_dangling(dangling)
     if stop.signal is not None:
         return 128 + stop.signal
     return 1 if report.refused else 0
@@ -88,9 +99,9 @@ def run(
 
 def renew_snapshot(store: Store, folder: Path, report: Report) -> None:
     """
-    Write an index snapshot when the next start would otherwise have much to index.
+    Write an index snapshot if the next start would otherwise have much to index.
 
-    A disk that has no room for it takes nothing away from the import: the next start does without.
+    Without space on the disk for it the import still succeeds: the next start reads the resources.
     """
     changes = report.created + report.updated
     if changes and (changes >= STALE_FLOOR or not any(folder.glob("*.index"))):
@@ -99,24 +110,24 @@ def renew_snapshot(store: Store, folder: Path, report: Report) -> None:
             index.open()
             index.snapshot()
         except Unavailable as problem:
-            tell(problem.text(say.language))
+            write_notice(problem.text(say.language))
 
 
-# --- stopping --------------------------------------------------------------------------------------------------------
+# --- stopping -------------------------------------------------------------------------------------
 
 
-class _Asked(BaseException):
-    """Leaves a wait for input that may be long; not an Exception, so that nobody takes it for a failure."""
+class _Interrupted(BaseException):
+    """Ends a wait for input. Not an Exception, so that no handler takes it for a failure."""
 
 
 class Stop:
-    """Whether SIGINT or SIGTERM came: the batch under way is finished first. A second one ends at once."""
+    """Whether SIGINT or SIGTERM came. The current batch is finished; a second one ends at once."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self._waiting = False
 
-    def is_asked(self) -> bool:
+    def is_wanted(self) -> bool:
         """Whether to stop after the batch under way."""
         return self.signal is not None
 
@@ -131,15 +142,15 @@ class Stop:
             for kind, handler in zip(kinds, before, strict=True):
                 signal.signal(kind, handler)
 
-    def interrupting(self, given: Iterable[Document]) -> Iterator[Document]:
-        """The documents given, until a signal comes, even while the next one is waited for."""
-        source = iter(given)
-        while not self.is_asked():
+    def interrupting(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """The documents, until a signal comes, even while it waits for the next document."""
+        source = iter(documents)
+        while not self.is_wanted():
             try:
                 self._waiting = True
                 document = next(source)
                 self._waiting = False
-            except (StopIteration, _Asked):
+            except (StopIteration, _Interrupted):
                 self._waiting = False
                 return
             yield document
@@ -149,14 +160,14 @@ class Stop:
         self.signal = number
         if self._waiting:
             self._waiting = False
-            raise _Asked
+            raise _Interrupted
 
 
-# --- telling ---------------------------------------------------------------------------------------------------------
+# --- reporting ------------------------------------------------------------------------------------
 
 
 class _Progress:
-    """Says how far an import is: a moving line on a terminal, a line from time to time elsewhere."""
+    """Reports progress: a moving line on a terminal, a line every few seconds elsewhere."""
 
     def __init__(self, start: float, status: Any) -> None:
         self._start, self._status = start, status
@@ -176,7 +187,7 @@ class _Progress:
             self._status.start()
         elif now - self._last >= PLAIN_EVERY_S:
             self._last = now
-            tell(text)
+            write_notice(text)
 
 
 @contextmanager
@@ -193,18 +204,18 @@ def _progress(start: float) -> Iterator[_Progress]:
         status.stop()
 
 
-def _tell_refused(refused: Refused) -> None:
-    file = say("import.stdin") if refused.place.file == STDIN else readable(refused.place.file)
+def _write_refused(refused: Refused) -> None:
+    file = say("import.stdin") if refused.place.file == STDIN else printable(refused.place.file)
     where = {"file": file, "line": refused.place.line}
     for issue in refused.issues[:ISSUES_SHOWN]:
         path, reason = refused.path(issue), issue.text(say.language)
         key = "import.refusal" if path else "import.refusal-without-path"
-        tell(say(key, path=path, reason=reason, **where))
+        write_notice(say(key, path=path, reason=reason, **where))
     if len(refused.issues) > ISSUES_SHOWN:
-        tell(say("import.more-issues", count=len(refused.issues) - ISSUES_SHOWN, **where))
+        write_notice(say("import.more-issues", count=len(refused.issues) - ISSUES_SHOWN, **where))
 
 
-def _tell_report(report: Report, seconds: float, dry_run: bool) -> None:
+def _write_report(report: Report, seconds: float, dry_run: bool) -> None:
     counts = {name: say.number(getattr(report, name)) for name in _COUNTS}
     key = (
         "import.interrupted"
@@ -213,20 +224,26 @@ def _tell_report(report: Report, seconds: float, dry_run: bool) -> None:
         if dry_run
         else "import.done"
     )
-    answer(say(key, seconds=say.number(seconds, 1), **counts))
+    write_line(say(key, seconds=say.number(seconds, 1), **counts))
     if not (report.kept or report.accepted or report.refused or report.interrupted):
-        answer(say("import.nothing"))
+        write_line(say("import.nothing"))
 
 
-def _tell_dangling(dangling: tuple[int, list[Dangling]] | None) -> None:
+def _write_dangling(dangling: tuple[int, list[Dangling]] | None) -> None:
     count, first = dangling or (0, [])
     if not count:
         return
-    answer(say("import.dangling", count=say.number(count)))
-    for one in first:
-        answer(say("import.dangling-one", source="/".join(one.source), target="/".join(one.target)))
+    write_line(say("import.dangling", count=say.number(count)))
+    for reference in first:
+        write_line(
+            say(
+                "import.dangling-one",
+                source="/".join(reference.source),
+                target="/".join(reference.target),
+            )
+        )
     if count > len(first):
-        answer(say("import.dangling-more", count=say.number(count - len(first))))
+        write_line(say("import.dangling-more", count=say.number(count - len(first))))
 
 
 _COUNTS: Final = ("created", "updated", "unchanged", "accepted", "refused")
@@ -236,15 +253,16 @@ def _as_json(
     report: Report, seconds: float, dangling: tuple[int, list[Dangling]] | None
 ) -> dict[str, object]:
     """The report for programs; `refusals` are the first ones, `refused` counts all."""
-    told: dict[str, object] = {name: getattr(report, name) for name in _COUNTS}
-    told |= {"interrupted": report.interrupted, "seconds": round(seconds, 3)}
-    told["refusals"] = [_refused_as_json(refused) for refused in report.refusals]
+    facts: dict[str, object] = {name: getattr(report, name) for name in _COUNTS}
+    facts |= {"interrupted": report.interrupted, "seconds": round(seconds, 3)}
+    facts["refusals"] = [_refused_as_json(refused) for refused in report.refusals]
     if dangling is not None:
         references = [
-            {"source": "/".join(one.source), "target": "/".join(one.target)} for one in dangling[1]
+            {"source": "/".join(reference.source), "target": "/".join(reference.target)}
+            for reference in dangling[1]
         ]
-        told["dangling"] = {"count": dangling[0], "first": references}
-    return told
+        facts["dangling"] = {"count": dangling[0], "first": references}
+    return facts
 
 
 def _refused_as_json(refused: Refused) -> dict[str, object]:
@@ -252,4 +270,4 @@ def _refused_as_json(refused: Refused) -> dict[str, object]:
         {"code": issue.code, "path": refused.path(issue), "reason": issue.text(say.language)}
         for issue in refused.issues
     ]
-    return {**refused.place._asdict(), "file": readable(refused.place.file), "issues": issues}
+    return {**refused.place._asdict(), "file": printable(refused.place.file), "issues": issues}

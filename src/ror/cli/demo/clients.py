@@ -22,7 +22,7 @@ from typing import Final
 
 from cryptography import x509
 
-from ror.cli.speaking import answer, say
+from ror.cli.terminal import say, write_line
 from ror.errors import UsageError
 from ror.http.authorisation import TOKEN
 from ror.identity import HEADERS, PUBLIC_PROFILE, Client, announcements, sandbox_authority
@@ -91,18 +91,18 @@ def register(clients: ClientStore, folder: Path) -> None:
 
 def tell(settings: Settings, secured: Settings, authority: SandboxAuthority, folder: Path) -> None:
     """Show how each client gets a token and calls."""
-    answer(say("cli.demo-clients"))
+    write_line(say("cli.demo-clients"))
     for profile, meaning in PROFILES.items():
         client = _client(profile)
-        answer(say("cli.demo-client", profile=profile, client=client.id, meaning=say(meaning)))
-        answer(f"  TOKEN=$({_token_line(client, secured, authority, folder)})")
+        write_line(say("cli.demo-client", profile=profile, client=client.id, meaning=say(meaning)))
+        write_line(f"  TOKEN=$({_token_line(client, secured, authority, folder)})")
         known = announcements()
         values = (min(client.user_profiles), known.system, min(client.roles), known.role_system)
         written = " ".join(
             f"-H '{name}: {value}'" for name, value in zip(HEADERS, values, strict=True)
         )
         address = f"http://{settings.host}:{settings.port}{settings.mounts[0]}/{_REQUEST}"
-        answer(f"  curl -H \"Authorization: Bearer $TOKEN\" {written} '{address}'")
+        write_line(f"  curl -H \"Authorization: Bearer $TOKEN\" {written} '{address}'")
 
 
 def secured_settings(settings: Settings, tls_port: int, authority: SandboxAuthority) -> Settings:

@@ -14,7 +14,7 @@ from ror.errors import UsageError
 @contextmanager
 def opened(output: str, mode: int = 0o666) -> Iterator[BinaryIO]:
     """
-    A file to write, `-` for standard output; compressed when its name ends in `.gz`. `mode` is who may read it.
+    A file to write, `-` for standard output; compressed if its name ends in `.gz`. `mode` says who reads it.
 
     Raises UsageError when it cannot be written.
     """

@@ -10,16 +10,20 @@ import time
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import quote
+
+import typer
 
 from ror import runtime
 from ror.audit.acts import TracedClients
-from ror.cli import demo_clients
-from ror.cli.generation import size_named
-from ror.cli.importation import renew_snapshot
-from ror.cli.speaking import answer, say
-from ror.cli.tracing import traced
+from ror.cli.demo import clients as demo_clients
+from ror.cli.generate import size_named
+from ror.cli.help import Command, application
+from ror.cli.import_audit import traced
+from ror.cli.import_files import renew_snapshot
+from ror.cli.options import Seed, SizeName
+from ror.cli.terminal import say, write_line
 from ror.directory.importing import Document, Place, Report
 from ror.directory.importing import run as run_import
 from ror.errors import UsageError
@@ -45,8 +49,23 @@ ANONYMOUS_PROFILE: Final = 2
 """What those who coordinate care may see: everything but what is for regulation and crises."""
 
 
-def run(size_name: str, port: int, tls_port: int, seed: int, folder: Path) -> None:
-    """Serve a demonstration until told to stop, after making it when `folder` does not hold this one already."""
+app: Final = application()
+
+
+@app.command("demo", cls=Command, help=say("cli.demo"))
+def demo(
+    size_name: SizeName = "small",
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65_535, help=say("setting.port"))
+    ] = 8000,
+    tls_port: Annotated[
+        int, typer.Option("--tls-port", min=1, max=65_535, help=say("cli.demo-tls-port"))
+    ] = 8443,
+    seed: Seed = 1,
+    folder: Annotated[
+        Path, typer.Option("--directory", metavar="FOLDER", help=say("cli.demo-directory"))
+    ] = Path("var/demo"),
+) -> None:
     size = size_named(size_name)
     database = f"sqlite:///{quote(str(folder / 'demo.db'))}"
     # Only what is asked here: a demonstration must not depend on what else is set on this machine.
@@ -61,11 +80,11 @@ def run(size_name: str, port: int, tls_port: int, seed: int, folder: Path) -> No
     authority = demo_clients.authority_of(folder)
     _register(settings, folder)
     for key, request in REQUESTS:
-        answer(say(key))
-        answer(f"  curl 'http://{settings.host}:{port}{settings.mounts[0]}/{request}'")
+        write_line(say(key))
+        write_line(f"  curl 'http://{settings.host}:{port}{settings.mounts[0]}/{request}'")
     secured = demo_clients.secured_settings(settings, tls_port, authority)
     demo_clients.tell(settings, secured, authority, folder)
-    answer(say("cli.demo-stop"))
+    write_line(say("cli.demo-stop"))
     from ror.http import serve
 
     with demo_clients.serving_beside(secured):
@@ -97,7 +116,7 @@ def _make(settings: Settings, folder: Path, size: Size, seed: int) -> None:
     try:
         if store.get_meta(MARK) == mark:
             return
-        answer(say("cli.demo-making", size=size.value, folder=folder))
+        write_line(say("cli.demo-making", size=size.value, folder=folder))
         store.set_meta(MARK, MAKING + mark)
         report, start = Report(), time.monotonic()
         given = (
@@ -107,7 +126,7 @@ def _make(settings: Settings, folder: Path, size: Size, seed: int) -> None:
             run_import(store, given, report, now=time.time_ns() // 1_000, author=MARK)
         renew_snapshot(store, runtime.snapshot_folder(database), report)
         store.set_meta(MARK, mark)
-        answer(
+        write_line(
             say(
                 "cli.demo-made",
                 count=say.number(report.kept),
