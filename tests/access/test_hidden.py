@@ -273,7 +273,15 @@ def test_several_codes_that_say_different_things_count_as_the_most_confidential(
 
 
 @pytest.mark.parametrize(
-    "spelled", ["http://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/", ROR + "{}|0.7.0"]
+    "spelled",
+    [
+        "http://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/",
+        ROR + "{}|0.7.0",
+        ROR + "{}/",
+        ROR + "{}#a",
+        ROR + "{}?x",
+        ROR.upper() + "%20{}",
+    ],
 )
 @pytest.mark.parametrize(
     ("resource_type", "name"),
@@ -302,8 +310,9 @@ def test_an_extension_is_governed_however_its_url_is_spelled(resource_type, name
     ],
 )
 @pytest.mark.parametrize("base", [ROR, ROR.replace("https", "http")])
-def test_an_offer_is_sensitive_unless_it_says_that_it_is_not(base, said, facts):
-    flag = {"url": f"{base}ror-healthcareservice-sensitive-unit", **said}
+@pytest.mark.parametrize("ending", ["", "/", "#a", "?x", "|1"])
+def test_an_offer_is_sensitive_unless_it_says_that_it_is_not(base, ending, said, facts):
+    flag = {"url": f"{base}ror-healthcareservice-sensitive-unit{ending}", **said}
 
     assert (
         own_facts({"resourceType": "HealthcareService", "extension": [flag]}) & SENSITIVE == facts

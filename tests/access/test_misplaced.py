@@ -15,6 +15,10 @@ ROR = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/"
 CAPACITY = {"url": f"{ROR}ror-location-supported-capacity", "extension": []}
 FLAG = {"url": f"{ROR}ror-healthcareservice-sensitive-unit", "valueBoolean": True}
 CONTACT = {"url": f"{ROR}ror-healthcareservice-contact"}
+LEVEL = {
+    "url": f"{ROR}ror-telecom-confidentiality-level",
+    "valueCodeableConcept": {"coding": [{"code": "3"}]},
+}
 TELECOM = {"url": f"{ROR}ror-healthcareservice-contact-telecom"}
 
 
@@ -29,18 +33,116 @@ PLACES = [
     ("Location", {"_name": {"extension": [CAPACITY]}}, "name.extension[0]"),
     ("Location", {"extension": [{"url": "urn:x", "extension": [CAPACITY]}]}, "extension[0].extension[0]"),
     ("Location", {"extension": [CAPACITY, {**CAPACITY, "extension": [CAPACITY]}]}, "extension[1].extension[0]"),
-    ("Location", {"extension": [{**CAPACITY, "url": "http://example.org/ror-location-supported-capacity|2"}], "address":
+    ("Location", {"extension": [{**CAPACITY, "url": "http://example.org/ror-location-supported-capacity"}], "address":
         {"extension": [{"url": "ror-location-equipment"}]}}, "address.extension[0]"),
     ("Organization", {"extension": [CAPACITY]}, "extension[0]"),
     ("HealthcareService", {"modifierExtension": [FLAG]}, "modifierExtension[0]"),
     ("HealthcareService", {"extension": [TELECOM]}, "extension[0]"),
     ("HealthcareService", {"extension": [{**CONTACT, "extension": [CONTACT]}]}, "extension[0].extension[0]"),
+    ("HealthcareService", {"telecom": [{"_value": {"extension": [LEVEL]}}]}, "telecom[0].value.extension[0]"),
+    ("Location", {"telecom": [{"value": "1", "modifierExtension": [LEVEL]}]}, "telecom[0].modifierExtension[0]"),
+    ("Location", {"telecom": [{"extension": [{"url": "urn:x", "extension": [LEVEL]}]}]},
+        "telecom[0].extension[0].extension[0]"),
+    ("Location", {"extension": [LEVEL]}, "extension[0]"),
+    ("Organization", {"contact": [{"telecom": [{"period": {"extension": [LEVEL]}}]}]},
+        "contact[0].telecom[0].period.extension[0]"),
+    ("HealthcareService", {"extension": [{**CONTACT, "extension": [{**TELECOM, "valueContactPoint":
+        {"extension": [LEVEL]}}]}]}, "extension[0].extension[0].valueContactPoint.extension[0]"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("resource_type", "content", "path"), PLACES)
 def test_what_no_rule_would_guard_is_found_by_its_place(resource_type, content, path):
     assert paths({"resourceType": resource_type, **content}) == [f"{resource_type}.{path}"]
+
+
+SPELLINGS = [
+    pytest.param("{name}/", id="a final slash"),
+    pytest.param("{name}//", id="two final slashes"),
+    pytest.param("{name}#a", id="a fragment"),
+    pytest.param("{name}?x=1", id="a query"),
+    pytest.param("{name}|0.7.0", id="a version"),
+    pytest.param("{name};v=1", id="a parameter"),
+    pytest.param("{upper}", id="upper case"),
+    pytest.param("{encoded}", id="percent-encoded"),
+    pytest.param("{twice}", id="percent-encoded twice"),
+    pytest.param("{wide}", id="full width letters"),
+    pytest.param("{underscored}", id="underscores"),
+    pytest.param("#{name}", id="as a fragment"),
+    pytest.param("{name}\\x", id="a backslash"),
+    pytest.param('{name}"', id="a quotation mark"),
+    pytest.param("{name}\u200b", id="an invisible character"),
+]
+GOVERNED = [
+    ("Organization", [], "ror-organization-drop-zone"),
+    ("Location", [], "ror-location-supported-capacity"),
+    ("Location", [], "ror-location-equipment"),
+    ("HealthcareService", [], "ror-healthcareservice-sensitive-unit"),
+    ("HealthcareService", [], "ror-healthcareservice-contact"),
+    ("Organization", ["contact"], "ror-contact-confidentiality-level"),
+    ("Organization", ["contact", "telecom"], "ror-contact-telecom-confidentiality-level"),
+    ("Location", ["telecom"], "ror-telecom-confidentiality-level"),
+    ("Practitioner", ["telecom"], "ror-confidentiality-level"),
+]
+
+
+def spelled(spelling: str, name: str) -> str:
+    encoded = name.replace("-", "%2D")
+    return ROR + spelling.format(
+        name=name,
+        upper=name.upper(),
+        encoded=encoded,
+        twice=encoded.replace("%", "%25"),
+        wide="".join(chr(ord(one) + 0xFEE0) if one.isalpha() else one for one in name),
+        underscored=name.replace("-", "_"),
+    )
+
+
+def holding(resource_type: str, members: list[str], url: str) -> dict[str, Any]:
+    node: dict[str, Any] = {"extension": [{"url": url, "valueString": "a"}]}
+    for member in reversed(members):
+        node = {member: [node]}
+    return {"resourceType": resource_type, **node}
+
+
+@pytest.mark.parametrize(("resource_type", "members", "name"), GOVERNED)
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_governed_url_that_is_spelled_otherwise_is_refused_and_the_right_one_named(
+    resource_type, members, name, spelling
+):
+    given = holding(resource_type, members, spelled(spelling, name))
+
+    [fault] = misplaced(given, msgspec.json.encode(given))
+
+    path = ".".join([resource_type, *(f"{member}[0]" for member in members), "extension[0].url"])
+    assert (fault.path, fault.fault) == (path, "url")
+    assert fault.right in (name, "confidentiality-level")
+    assert paths(holding(resource_type, members, ROR + name)) == []
+
+
+@pytest.mark.parametrize(
+    "url", ["AdditionalBedType", "additionalBedType/", f"{ROR}additionalBedType"]
+)
+def test_a_part_of_a_capacity_that_is_spelled_otherwise_is_refused_in_a_capacity_only(url):
+    part = {"url": url, "valueCode": "1"}
+
+    assert paths(
+        {"resourceType": "Location", "extension": [{**CAPACITY, "extension": [part]}]}
+    ) == ["Location.extension[0].extension[0].url"]
+    assert paths({"resourceType": "Location", "extension": [part]}) == []
+
+
+def test_an_import_refuses_a_governed_url_that_is_spelled_otherwise():
+    flag = {"url": f"{ROR}ror-healthcareservice-sensitive-unit/", "valueBoolean": True}
+    given = {"resourceType": "HealthcareService", "id": "1", "extension": [flag]}
+
+    refused = prepare(json.dumps(given).encode(), 0)
+
+    assert isinstance(refused, Refusal)
+    assert [(one.key, one.path) for one in refused.issues] == [
+        ("import.misspelt", "HealthcareService.extension[0].url")
+    ]
+    assert "« ror-healthcareservice-sensitive-unit »" in refused.issues[0].text("fr")
 
 
 def test_an_import_refuses_it_and_says_where_it_belongs():

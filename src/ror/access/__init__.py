@@ -7,7 +7,8 @@ What a viewer may see.
     parts       the governed parts of a resource
     cutting     a body cut for a profile
     references  references to hidden resources
-    misplaced   governed extensions in places that no rule guards
+    governed    the extensions that a rule governs, however their URL is spelled
+    misplaced   governed extensions that no rule would find
 """
 
 from ror.access.viewers import OPEN_DATA, SEES_EVERYTHING, Perimeter, Viewer, anonymous_viewer

@@ -11,6 +11,8 @@ Source: the mapping comments of the guide (`uniteSensible`, `champActivite`); ch
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from ror.access.governed import SENSITIVE_UNIT, name_of_extension
+
 SENSITIVE: Final = 1
 FIELDS: Final[Mapping[str, int]] = {"01": 2, "02": 4, "03": 8, "04": 16, "05": 32}
 """The bit of each field of activity (TRE_R227): MCO, SMR, psychiatry, médico-social, ville."""
@@ -19,8 +21,6 @@ OTHER_FIELD: Final = 64
 ANY_FIELD: Final = OTHER_FIELD | sum(FIELDS.values())
 MEDICO_SOCIAL: Final = FIELDS["04"]
 VILLE: Final = FIELDS["05"]
-
-SENSITIVE_UNIT: Final = "ror-healthcareservice-sensitive-unit"
 
 Direction = Literal["along", "against"]
 
@@ -32,16 +32,6 @@ FLOWS: Final[Mapping[tuple[str, str], Direction]] = {
     ("PractitionerRole", "Practitioner"): "along",
 }
 """Whether facts go along a reference or against it, by the types that it leads from and to; others carry none."""
-
-
-def name_of_extension(extension: Mapping[str, Any]) -> str:
-    """
-    The name of an extension, at the end of its URL: who spells the rest otherwise must not lay open what it governs.
-
-    >>> name_of_extension({"url": "http://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/ror-location-equipment"})
-    'ror-location-equipment'
-    """
-    return str(extension.get("url", "")).partition("|")[0].rpartition("/")[2]
 
 
 def own_facts(resource: Mapping[str, Any]) -> int:

@@ -14,13 +14,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from ror.access.facts import name_of_extension
-from ror.access.policy import INSTALLED, PERMANENT, REGULAR, Code, code_of, element_rows
+from ror.access.governed import LEVEL, capacity_parts, element_rows, name_of_extension
+from ror.access.policy import INSTALLED, PERMANENT, REGULAR, Code, code_of
 
 Resource = Mapping[str, Any]
 
-_LEVEL: Final = "confidentiality-level"
-"""How the names of all the extensions end that say a level: on a contact, on a telecom, on an offer's contact."""
 _LEVELS: Final = {"1": 1, "2": 2, "3": 3}
 MOST_CONFIDENTIAL: Final = 3
 
@@ -133,7 +131,7 @@ def _stated(item: Resource) -> int | None:
     levels = [
         _LEVELS.get(_code_in(one), MOST_CONFIDENTIAL)
         for one in item.get("extension", ())
-        if name_of_extension(one).endswith(_LEVEL)
+        if name_of_extension(one).endswith(LEVEL)
     ]
     return max(levels) if levels else None
 
@@ -180,7 +178,7 @@ def _nomenclature(coding: Resource) -> str:
 
 def _capacity(capacity: Resource, level: int) -> int:
     """The kind of a capacity: what is not known to be harmless counts as the most restricted."""
-    parts = {part.get("url"): part for part in capacity.get("extension", ())}
+    parts = capacity_parts(capacity)
     status = _code_in(parts.get("capacityStatus", {}))
     regular = status in _REGULAR_STATUSES and "additionalBedType" not in parts
     permanent = _code_in(parts.get("temporaryAssignement", {})) == _NO_ASSIGNMENT

@@ -6,14 +6,13 @@ is kept with a resource. With the facts that hold for the resource, a policy tur
 of the six profiles. Masks are kept too, so that reading never comes here.
 """
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any, Final
 
 from ror.access.facts import ANY_FIELD, MEDICO_SOCIAL, SENSITIVE, VILLE
+from ror.access.governed import tables
 from ror.errors import UsageError
 
 PROFILES: Final = range(6)
@@ -48,22 +47,9 @@ _TERMS: Final[Mapping[str, Any]] = {
 
 
 @cache
-def _tables() -> Mapping[str, Any]:
-    return tomllib.loads(
-        files("ror.standard.knowledge").joinpath("access_policy.toml").read_text("utf-8")
-    )
-
-
-def element_rows() -> Sequence[Mapping[str, Any]]:
-    """The rows that say which rule governs which element."""
-    rows: Sequence[Mapping[str, Any]] = _tables()["elements"]
-    return rows
-
-
-@cache
 def _rule_numbers() -> Mapping[str, int]:
     # The newest policy has every rule; the order is that of the file, and new rules come last.
-    return {rule: number for number, rule in enumerate(_tables()["policies"][0]["rules"], 1)}
+    return {rule: number for number, rule in enumerate(tables()["policies"][0]["rules"], 1)}
 
 
 def code_of(rule: str, grade: int = 0) -> Code:
@@ -86,7 +72,7 @@ def name_of(code: Code) -> str:
 @cache
 def resource_code(resource_type: str) -> Code:
     """The code of the rule that governs a resource as a whole."""
-    return code_of(_tables()["resources"][resource_type])
+    return code_of(tables()["resources"][resource_type])
 
 
 @dataclass(frozen=True)
@@ -136,12 +122,12 @@ def policy_named(name: str) -> Policy:
 
 def versions() -> tuple[str, ...]:
     """The versions of the policy, newest first."""
-    return tuple(policy["version"] for policy in _tables()["policies"])
+    return tuple(policy["version"] for policy in tables()["policies"])
 
 
 def switches() -> Mapping[str, str]:
     """The name of each switch, and why there is one."""
-    return {switch["name"]: switch["source"] for switch in _tables()["switches"]}
+    return {switch["name"]: switch["source"] for switch in tables()["switches"]}
 
 
 def rules() -> tuple[str, ...]:
@@ -161,8 +147,8 @@ def cell(policy: Policy, rule: str, profile: int) -> str:
 def _cells(name: str) -> Mapping[str, Sequence[str]]:
     """The matrix of a policy: by rule, a cell for each profile."""
     version, *on = name.split("+")
-    by_version = {policy["version"]: policy for policy in _tables()["policies"]}
-    by_switch = {switch["name"]: switch for switch in _tables()["switches"]}
+    by_version = {policy["version"]: policy for policy in tables()["policies"]}
+    by_switch = {switch["name"]: switch for switch in tables()["switches"]}
     if version not in by_version:
         raise UsageError("access.unknown-policy", found=version, known=", ".join(by_version))
     for switch in on:

@@ -204,7 +204,8 @@ def _issues(resource: object) -> list[Issue]:
 
 
 def _misplaced(one: Misplaced) -> Issue:
-    return _issue("extension", one.path, "import.misplaced", name=one.name, belongs=one.belongs)
+    key = "import.misplaced" if one.fault == "place" else "import.misspelt"
+    return _issue("extension", one.path, key, name=one.name, right=one.right)
 
 
 def _repeated(resource: str, paths: Sequence[str]) -> Refusal:
