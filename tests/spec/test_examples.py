@@ -84,7 +84,14 @@ def _token(value: Any) -> Iterator[str]:
         yield f"{system}|{code}"
 
 
-def _string(value: str) -> Iterator[str]:
+def _string(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        # A name or an address is found by any of its parts.
+        for name in ("text", "family", "given", "prefix", "suffix", "line", "city", "postalCode"):
+            parts = value.get(name, ())
+            for part in (parts,) if isinstance(parts, str) else filter(None, parts):
+                yield from _string(part)
+        return
     start = value[: max(3, len(value) // 2)]
     yield from map(_escaped, (value, start, start.upper(), fold(start)))
 
@@ -129,6 +136,10 @@ def _reference(value: Any) -> Iterator[str]:
         yield from (value["reference"], value["reference"].partition("/")[2])
 
 
+def _uri(value: str) -> Iterator[str]:
+    yield from (value, value.partition("|")[0])
+
+
 def _position(value: dict[str, Any]) -> Iterator[str]:
     yield from (
         f"{value['latitude']}|{value['longitude']}|1|km",
@@ -151,6 +162,7 @@ ASKING = {
     "number": Asking(_number, ("lt-1", "gt1000000")),
     "quantity": Asking(_quantity, ("gt1000000", "ge0|https://www.example.org/units|verges")),
     "reference": Asking(_reference, ("absent",)),
+    "uri": Asking(_uri, ("http://absent.example",)),
     "special": Asking(_position, ("-45.5|120.5|1|km",)),
 }
 

@@ -40,7 +40,8 @@ EVERYWHERE: Final = ("_id", "_lastUpdated", "_tag", *FULL_TEXT)
 """Search parameters of every resource. Source: FHIR R4, search.html#all; the guide lists them for some types only."""
 
 Kind = Literal["resource", "complex", "backbone", "primitive"]
-Maturity = Literal["available", "draft", "implied", "definition-only"]
+Maturity = Literal["available", "draft", "implied", "definition-only", "added"]
+"""What the guide says of a parameter; "added" is one of FHIR R4 that the guide does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +288,12 @@ def search_parameter(resource_type: str, name: str) -> SearchParameter | None:
     """
     found = search_parameters(resource_type).get(name)
     return found or _by_alias().get((resource_type, name))
+
+
+def search_parameters_digest() -> str:
+    """A short text that changes with what the search parameters read of resources."""
+    digest: str = _tables("search_parameters.json")["digest"]
+    return digest
 
 
 @cache

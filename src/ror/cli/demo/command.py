@@ -28,7 +28,7 @@ from ror.directory.importing import Document, Place, Report
 from ror.directory.importing import run as run_import
 from ror.errors import UsageError
 from ror.samples import Size, generate
-from ror.search.index.schema import SCHEMA
+from ror.search.index.schema import schema
 from ror.settings import FILE_VARIABLE, Settings, load
 from ror.store import open_store
 
@@ -105,7 +105,7 @@ def _make(settings: Settings, folder: Path, size: Size, seed: int) -> None:
     """Fill the database with this demonstration, unless it is there."""
     database = settings.database
     # With another index schema it could not be read.
-    mark = f"{size.value} {seed} {version('ror')} {SCHEMA}"
+    mark = f"{size.value} {seed} {version('ror')} {schema()}"
     if _mark_of(database, folder) not in (None, mark, MAKING + mark):
         (folder / "demo.db").unlink()
         for suffix in ("-wal", "-shm"):

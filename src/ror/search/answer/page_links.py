@@ -171,7 +171,10 @@ class PageLinks:
         kept = self._queries.read(query_id, _STORED_FOR_S)
         if kept is None or client not in (None, kept.client):
             raise NotFound(
-                "search.stored", id=shown(query_id), days=STORED_FOR_DAYS, most=STORED_PER_CLIENT
+                "http.no-stored-query",
+                id=shown(query_id),
+                days=STORED_FOR_DAYS,
+                most=STORED_PER_CLIENT,
             )
         return parse_qsl(kept.query, keep_blank_values=True)
 

@@ -1,6 +1,7 @@
 """
 The directory in memory, loaded from snapshots and kept current from the change log.
 
+    conversions  how each FHIR type is read for each type of search parameter
     extract   the index entries of one resource
     content   the words of one resource
     bitmaps   numpy arrays to bitmaps

@@ -10,12 +10,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, Final
 
 import msgspec
 
 from ror.search.index.content import words_in, words_said
+from ror.search.index.conversions import Convert, canonical, conversion, reference_value
 from ror.search.language.entry_names import governed_entries, modifier_entries, record_of
 from ror.search.language.expression import leads_to_resources
 from ror.search.language.modifiers import entries_of_element
@@ -31,13 +32,6 @@ from ror.search.language.values import (
     TypedIdentifier,
     Value,
     Words,
-    covering,
-    covering_between,
-    fold,
-    normal_code,
-    normal_identifier,
-    normal_system,
-    normal_unit,
 )
 from ror.standard.definitions import (
     CONTENT,
@@ -52,9 +46,6 @@ from ror.standard.references import Reference, is_reference, literal_reference
 Entries = dict[str, list[tuple[Value, int]]]
 """By parameter, each value with the row of its record; the row is 0 outside records."""
 
-ABSENT_CODE: Final = ""
-"""The code of a concept that has none: it is there for `:missing`, and no query can ask for it."""
-
 CANONICAL_PARAMETER: Final = "_canonical"
 """The canonical URL that a resource is known by; not a search parameter, it resolves canonical references."""
 
@@ -62,11 +53,6 @@ CANONICAL_TYPES: Final = ("Questionnaire", "Measure")
 
 UNSEARCHED: Final = "_unsearched"
 """What a resource refers to where no parameter looks; not a search parameter, it tells which bodies to rewrite."""
-
-DEFAULT_UNIT: Final = {"age-range-low": "a", "age-range-high": "a"}
-"""The unit of a quantity written without one: ages are in years (choice 10)."""
-
-Convert = Callable[[Any], Sequence[Value]]
 
 
 @dataclass(slots=True)
@@ -120,7 +106,7 @@ def unsearched(
         found = dict.fromkeys(filter(None, map(literal_reference, map(bytes.decode, written))))
     else:
         found = dict.fromkeys(
-            value for reference in references_in(resource) for value in _reference(reference)
+            value for reference in references_in(resource) for value in reference_value(reference)
         )
     return [(value, 0) for value in found if value not in read]
 
@@ -248,7 +234,7 @@ def _tree(resource_type: str) -> Node:
         for path in paths(parameter.expression, resource_type):
             reached = reached_type(path, resource_type)
             leaves = _at(root, path).leaves
-            leaves.append((parameter.name, _converter(parameter.name, parameter.type, reached)))
+            leaves.append((parameter.name, conversion(parameter.name, parameter.type, reached)))
             leaves += [
                 (modifier_entries(parameter.name, modifier), convert)
                 for modifier, convert in entries_of_element(reached)
@@ -260,7 +246,7 @@ def _tree(resource_type: str) -> Node:
             for part in parts:
                 _at(root, part).part = True
     if resource_type in CANONICAL_TYPES:
-        _at(root, (Member("url", "uri"),)).leaves.append((CANONICAL_PARAMETER, _canonical))
+        _at(root, (Member("url", "uri"),)).leaves.append((CANONICAL_PARAMETER, canonical))
     return root
 
 
@@ -274,127 +260,6 @@ def _at(root: Node, path: Path) -> Node:
             case Only(field_name, literal):
                 node = node.cases.setdefault(field_name, {}).setdefault(literal, Node())
     return node
-
-
-# --- conversions -----------------------------------------------------------------------------------------------------
-
-
-def _converter(param: str, search_type: str, fhir_type: str) -> Convert:
-    """How a FHIR type is read for a parameter of `search_type`; raises KeyError for a pair that has no meaning."""
-    if search_type == "quantity":
-        return _quantity(DEFAULT_UNIT.get(param))
-    return _CONVERSIONS[search_type, fhir_type]
-
-
-@lru_cache(maxsize=16384)
-def _token(code: str, system: str) -> Token:
-    """A code of a nomenclature: the same few thousand come all the time."""
-    named = normal_system(system)
-    return Token(normal_code(code, named), named)
-
-
-def _coding(value: Any) -> Sequence[Value]:
-    return (_token(value.get("code", ABSENT_CODE), value.get("system", "")),)
-
-
-def _codeable_concept(value: Any) -> Sequence[Value]:
-    codings = value.get("coding")
-    if not codings:
-        return (_token(ABSENT_CODE, ""),)
-    return [_token(one.get("code", ABSENT_CODE), one.get("system", "")) for one in codings]
-
-
-def _identifier(value: Any) -> Sequence[Value]:
-    code = normal_identifier(value.get("value", ABSENT_CODE))
-    return (Token(code, normal_system(value.get("system", ""))),)
-
-
-def _code(value: Any) -> Sequence[Value]:
-    return (Token(value, ""),)
-
-
-def _caseless(value: Any) -> Sequence[Value]:
-    return (Token(normal_identifier(value), ""),)
-
-
-def _boolean(value: Any) -> Sequence[Value]:
-    return (Token("true" if value else "false", ""),)
-
-
-def _string(value: Any) -> Sequence[Value]:
-    return (Text(fold(value), value),)
-
-
-def _date(value: Any) -> Sequence[Value]:
-    return (covering(value),)
-
-
-def _period(value: Any) -> Sequence[Value]:
-    return (covering_between(value.get("start"), value.get("end")),)
-
-
-def _number(value: Any) -> Sequence[Value]:
-    return (Decimal(value),)
-
-
-def _quantity(default_unit: str | None) -> Convert:
-    def convert(value: Any) -> Sequence[Value]:
-        if "value" not in value:
-            return ()
-        code = value.get("code") or value.get("unit") or default_unit
-        return (Quantity(Decimal(value["value"]), normal_unit(value.get("system"), code)),)
-
-    return convert
-
-
-def _reference(value: Any) -> Sequence[Value]:
-    literal = literal_reference(value.get("reference", ""))
-    if literal is not None:
-        return (literal,)
-    identifier = value.get("identifier", {})
-    if "value" not in identifier:
-        return ()
-    return (
-        LogicalReference(
-            value.get("type", ""),
-            normal_identifier(identifier["value"]),
-            normal_system(identifier.get("system", "")),
-        ),
-    )
-
-
-def _canonical(value: Any) -> Sequence[Value]:
-    url, _, version = value.partition("|")
-    return (Canonical(url, version),)
-
-
-def _position(value: Any) -> Sequence[Value]:
-    # Either may be absent, for a reason that the `_name` beside it gives.
-    if "latitude" not in value or "longitude" not in value:
-        return ()
-    return (Position(float(value["latitude"]), float(value["longitude"])),)
-
-
-_CONVERSIONS: Final[Mapping[tuple[str, str], Convert]] = {
-    ("token", "CodeableConcept"): _codeable_concept,
-    ("token", "Coding"): _coding,
-    ("token", "Identifier"): _identifier,
-    ("token", "code"): _code,
-    ("token", "id"): _code,
-    ("token", "string"): _caseless,
-    ("token", "boolean"): _boolean,
-    ("string", "string"): _string,
-    ("string", "markdown"): _string,
-    ("date", "date"): _date,
-    ("date", "dateTime"): _date,
-    ("date", "instant"): _date,
-    ("date", "Period"): _period,
-    ("number", "integer"): _number,
-    ("number", "decimal"): _number,
-    ("reference", "Reference"): _reference,
-    ("reference", "canonical"): _canonical,
-    ("special", "Location.position"): _position,
-}
 
 
 # --- the packed form -------------------------------------------------------------------------------------------------

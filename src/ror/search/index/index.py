@@ -21,7 +21,7 @@ from ror.access import Viewer
 from ror.errors import Unavailable
 from ror.search.index import segment as segments
 from ror.search.index.garbage import seldom_collected
-from ror.search.index.schema import SCHEMA, check_schema
+from ror.search.index.schema import check_schema, schema
 from ror.search.index.segment import Segment
 from ror.search.index.view import EMPTY, Part, View
 from ror.store.contract import IndexRow, Store
@@ -230,7 +230,7 @@ class Index:
         """Write the first segment when it is alone, hence whole."""
         if len(self.view.parts) != 1:
             return
-        facts = {"schema": SCHEMA, "directory": identity, "seq": str(self.view.seq)}
+        facts = {"schema": schema(), "directory": identity, "seq": str(self.view.seq)}
         segments.save(
             self.view.parts[0].segment, self.folder / f"{self.view.seq:012d}.index", facts
         )
@@ -252,7 +252,7 @@ class Index:
             segment, facts = loaded
             seq = int(facts["seq"])
             if (
-                facts["schema"] == SCHEMA
+                facts["schema"] == schema()
                 and facts["directory"] == identity
                 and self._snapshot_seq < seq <= last
             ):

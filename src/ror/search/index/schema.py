@@ -3,10 +3,16 @@
 from typing import Final
 
 from ror.errors import UsageError
+from ror.standard.definitions import search_parameters_digest
 from ror.store.contract import Store
 
-SCHEMA: Final = "8"
-"""Changes whenever `search.extract` would give other entries of the same resource."""
+FORM: Final = "8"
+"""Changes whenever `search.index.extract` reads a search parameter in another way."""
+
+
+def schema() -> str:
+    """The form of entries, which changes with `FORM` and with what search parameters read."""
+    return f"{FORM}-{search_parameters_digest()}"
 
 
 def check_schema(store: Store) -> None:
@@ -15,6 +21,6 @@ def check_schema(store: Store) -> None:
 
     Raises UsageError when they are of another: entries of two forms in one directory would answer searches wrongly.
     """
-    known = store.settled_meta("index-schema", SCHEMA)
-    if known != SCHEMA:
-        raise UsageError("index.other-schema", found=known, known=SCHEMA)
+    known = store.settled_meta("index-schema", schema())
+    if known != schema():
+        raise UsageError("index.other-schema", found=known, known=schema())

@@ -217,7 +217,7 @@ def drawn_on(system: str, code: str | None) -> tuple[str, ...]:
     return tuple(map(normal_system, terminology.drawn_on(f"https://{system}", code)))
 
 
-_CASELESS: Final = frozenset({"Identifier", "Reference", "string"})
+_CASELESS: Final = frozenset({"Identifier", "ContactPoint", "Reference", "string"})
 """The elements whose tokens are identifiers or texts rather than codes: case does not count (choice 36)."""
 
 
@@ -331,6 +331,16 @@ def _references(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
         yield ReferenceIs(parameter.name, wanted, identifier)
 
 
+def _uris(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+    """
+    URIs, compared letter by letter; a canonical URL without version finds all its versions.
+
+    Source: FHIR R4, search.html#uri.
+    """
+    for piece in pieces:
+        yield TokenIs(asked.parameter.name, opened(piece), "")
+
+
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII)
 _REFERENCE: Final = re.compile(
     r"(?:(?:https?://[^|?#\s]+/)?([A-Za-z]+)/)?([A-Za-z0-9.-]{1,64})", re.ASCII
@@ -407,6 +417,7 @@ _READERS: Final[Mapping[str, Reader]] = {
     "number": _numbers,
     "quantity": _quantities,
     "reference": _references,
+    "uri": _uris,
     "special": _special,
 }
 

@@ -44,6 +44,7 @@ OPERATORS: Final[Mapping[str, tuple[str, ...]]] = {
     "number": (*PREFIXES, "pr"),
     "quantity": (*PREFIXES, "pr"),
     "reference": ("eq", "ne", "pr"),
+    "uri": ("eq", "ne", "pr"),
     "special": ("eq", "pr"),
 }
 """The operators that each type of parameter takes; `=` always does."""

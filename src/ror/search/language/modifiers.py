@@ -57,7 +57,16 @@ TEXT: Final = "text"
 OF_TYPE: Final = "of-type"
 IDENTIFIER: Final = "identifier"
 
-PARAMETER_TYPES: Final = ("token", "string", "date", "number", "quantity", "reference", "special")
+PARAMETER_TYPES: Final = (
+    "token",
+    "string",
+    "date",
+    "number",
+    "quantity",
+    "reference",
+    "uri",
+    "special",
+)
 
 Conversion = Callable[[Any], Sequence[Value]]
 
