@@ -123,6 +123,8 @@ def test_what_a_page_says_to_type_exists(line):
                 assert_command_exists(arguments)
             case "python":
                 assert (ROOT / arguments[0]).exists()
+            case "pytest":
+                assert all((ROOT / one).exists() for one in arguments)
             case "curl":
                 assert arguments[0].startswith(SERVED_AT)
             case "pre-commit":
