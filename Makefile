@@ -16,17 +16,20 @@ COMPILE := PIP_FIND_LINKS= $(BIN)/pip-compile --quiet --generate-hashes --strip-
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --build-deps-for editable $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test test-long lint bench lock clean
 
 help:  ## Show this help
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name told; do \
-		printf '  make %-8s %s\n' "$$name" "$$told"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name told; do \
+		printf '  make %-10s %s\n' "$$name" "$$told"; done
 
 demo: $(VENV)/.runtime  ## Make a fictitious directory and serve it on http://127.0.0.1:8000
 	$(BIN)/ror demo
 
 test: lint  ## Run lint, types, then every test
 	$(BIN)/pytest -n 2
+
+test-long: $(VENV)/.development  ## Run laws, kills and fuzzing with large amounts (an hour)
+	ROR_TEST_LONG=1 $(BIN)/pytest -n 2 -m long
 
 lint: $(VENV)/.development  ## Check style, format and types
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from ror.resources.validation.rules import RULES
 from ror.resources.validation.values import PRIMITIVES, in_order
 from ror.resources.validation.walk import issues_of
 from ror.standard.definitions import type_names
+from tests.amounts import amount
 
 SHARED = Path(__file__).parent.parent / "../shared"
 FOLDERS = ("spec/examples", "data/guide/0.7.0", "data/guide/annuaire-organization-examples")
@@ -799,7 +800,8 @@ def damaged(draw):
 
 
 @pytest.mark.skipif(not EXAMPLES, reason="the published examples are not here")
-@settings(max_examples=400, deadline=None)
+@pytest.mark.long
+@settings(max_examples=amount(400, 8000), deadline=None)
 @given(st.data())
 def test_what_the_gate_lets_through_has_no_issue(data):
     resource = data.draw(damaged())

@@ -29,9 +29,13 @@ from ror.settings import Settings
 from ror.store import open_store
 from tests.access import secrets
 from tests.access.adversary import STRATEGIES, Adversary, Answer, Ask, Request, tell_apart
+from tests.amounts import amount
 from tests.waiting import until
 
-REQUESTS = int(os.environ.get("ROR_TEST_ATTACK", "10000"))
+pytestmark = pytest.mark.long
+
+
+REQUESTS = amount(10_000, 100_000)
 SEED = int(os.environ.get("ROR_TEST_ATTACK_SEED", "20261126"))
 ENOUGH = 400
 """Requests in which a strategy tells two directories apart when nothing is hidden."""

@@ -7,7 +7,7 @@ do some that are held to a perimeter; the oracle says what is left for each (`or
 alone, where nothing is governed, is asked the same (`asking.py`): searches with chains, filters, full text, orders,
 totals, inclusions, explanations, page by page and back.
 
-`ROR_TEST_WORLDS` and `ROR_TEST_REQUESTS` ask more than the usual run.
+`make test-long` generates more worlds and sends more requests.
 
 Deliberate breakages that the law caught: a criterion, an order or a score that looks at hidden parts; criteria on one
 record that meet in a hidden one; a chain, a reverse chain or an inclusion by way of something hidden; a total that
@@ -25,7 +25,6 @@ else is hidden since, because these worlds refer by identifier everywhere
 (`test_hidden.py` catches them).
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -37,6 +36,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -57,7 +57,11 @@ from ror.store.contract import Draft, Store
 from tests.access import worlds
 from tests.access.asking import Grammar, Request
 from tests.access.oracle import Asker, key_of, seen_by
+from tests.amounts import amount
 from tests.conftest import NOW, draft_of
+
+pytestmark = pytest.mark.long
+
 
 BASE = "https://ror.test/fhir"
 TAG = msgspec.json.decode(SUBSETTED)
@@ -67,8 +71,8 @@ POLICIES = (
     Policy("3.0.1", frozenset({"open-installed-capacity", "open-ms-specific-data"})),
     Policy("3.0.1", frozenset({"profile-4-professionals"})),
 )
-WORLDS = int(os.environ.get("ROR_TEST_WORLDS", "8"))
-REQUESTS = int(os.environ.get("ROR_TEST_REQUESTS", "60"))
+WORLDS = amount(8, 400)
+REQUESTS = amount(60, 300)
 """Asked of each world by each asker."""
 MOST_PAGES = 4
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ror.audit.pseudonyms import MARK, Veil, treatment_of, treatments
 from ror.directory.capability import RESULT_PARAMETERS
 from ror.standard.definitions import RESOURCE_TYPES, search_parameters
+from tests.amounts import amount
 
 VEIL = Veil(b"0" * 32)
 RPPS = "urn:oid:1.2.250.1.71.4.2.1"
@@ -208,7 +209,8 @@ NAMES = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.long
+@settings(max_examples=amount(300, 6000), deadline=None)
 @given(
     st.sampled_from(RESOURCE_TYPES),
     st.sampled_from(NAMES),

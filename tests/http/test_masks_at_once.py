@@ -11,7 +11,6 @@ bodies kept although they changed; answers kept from one view to the next; level
 """
 
 import http.client
-import os
 import subprocess
 import sys
 import threading
@@ -32,11 +31,15 @@ import pytest
 from ror.directory import policy_change as masking
 from ror.store import open_store
 from ror.store.contract import Store
+from tests.amounts import amount
 from tests.conftest import Server, clean_environment, keep, serving
+
+pytestmark = pytest.mark.long
+
 
 ROR = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/"
 FIELD = "https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite"
-CHANGES = int(os.environ.get("ROR_TEST_CHANGES", "120"))
+CHANGES = amount(120, 3_000)
 SEED = 22
 CLIENTS = 4
 

@@ -57,7 +57,11 @@ from ror.search.language.values import (
 )
 from ror.standard.definitions import FULL_TEXT, search_parameters
 from ror.standard.geography import distance_m
+from tests.amounts import amount
 from tests.search import worlds
+
+pytestmark = pytest.mark.long
+
 
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 CHAINS = (
@@ -291,7 +295,7 @@ def tree(random: Random, resource_type: str, depth: int) -> Expression:
 
 
 SEEDS = st.integers(0, 2**32)
-MANY = settings(max_examples=60, deadline=None)
+MANY = settings(max_examples=amount(60, 600), deadline=None)
 TREES_A_WORLD = 40
 
 
@@ -311,7 +315,7 @@ def test_the_engine_finds_exactly_what_matches_accepts(seed):
         assert found == {world.rids[facts.type, facts.id] for facts in expected}, asked
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=amount(20, 200), deadline=None)
 @given(SEEDS)
 def test_every_criterion_and_every_modifier_alone_finds_exactly_what_matches_accepts(seed):
     random = Random(seed)

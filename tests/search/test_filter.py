@@ -48,6 +48,7 @@ from ror.search.language.filter import (
 from ror.search.language.parse import parse
 from ror.search.language.values import covering
 from ror.standard.definitions import RESOURCE_TYPES
+from tests.amounts import amount
 from tests.search import worlds
 
 NOS = "https://mos.esante.gouv.fr/NOS/"
@@ -840,7 +841,8 @@ SEEDS = st.integers(0, 2**32)
 WORLDS = [worlds.SlowWorld(worlds.batches(Random(seed))) for seed in range(8)]
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.long
+@settings(max_examples=amount(300, 6000), deadline=None)
 @given(SEEDS)
 def test_a_filter_without_links_is_read_as_the_tree_it_was_printed_from(seed):
     random = Random(seed)
@@ -851,7 +853,8 @@ def test_a_filter_without_links_is_read_as_the_tree_it_was_printed_from(seed):
     )
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.long
+@settings(max_examples=amount(300, 6000), deadline=None)
 @given(SEEDS)
 def test_a_filter_finds_what_the_tree_it_was_printed_from_finds(seed):
     random = Random(seed)
@@ -870,7 +873,8 @@ def test_a_filter_finds_what_the_tree_it_was_printed_from_finds(seed):
 AS_MODIFIER = {"ne": ":not", "pr": ":missing"}
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.long
+@settings(max_examples=amount(300, 6000), deadline=None)
 @given(SEEDS)
 def test_an_and_means_what_its_comparisons_mean_as_criteria_of_a_query(seed):
     """Choice 2: on one record, and behind one link on one resource, in both."""

@@ -3,11 +3,10 @@ Whatever is asked, the answer is the right one or a refusal that can be told: ne
 
 Requests are drawn from a grammar of query strings in which a good part is broken, and filters are also broken byte by
 byte. What is understood is answered by a real directory and compared with `matches`. The n-th request is always the
-same: a failure names it, and `request(n)` or `broken_filter(n)` draws it again. `ROR_TEST_FUZZ=100000` asks more of
-them than the usual run.
+same: a failure names it, and `request(n)` or `broken_filter(n)` draws it again.
+`make test-long` sends 100,000.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,10 +27,14 @@ from ror.search.language.modifiers import MODIFIERS, modifiers_of_type
 from ror.search.language.parse import parse
 from ror.settings import Settings
 from ror.standard.definitions import RESOURCE_TYPES, SearchParameter, search_parameters
+from tests.amounts import amount
 from tests.conftest import keep
 from tests.search import worlds
 
-COUNT = int(os.environ.get("ROR_TEST_FUZZ", "2000"))
+pytestmark = pytest.mark.long
+
+
+COUNT = amount(2_000, 100_000)
 """Requests asked, half of each kind."""
 SLOW_S = 2.0
 """Of processor time: what else a machine does is not the fault of a request."""

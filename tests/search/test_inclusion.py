@@ -23,6 +23,7 @@ from ror.search.answer.inclusion import included, within
 from ror.search.language.expression import Everything
 from ror.search.language.parse import parse
 from ror.standard.definitions import RESOURCE_TYPES
+from tests.amounts import amount
 from tests.search.worlds import SlowWorld
 
 
@@ -371,7 +372,8 @@ def naively_brought(
             return set().union(*by_rule.values()) - matches
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.long
+@settings(max_examples=amount(60, 600), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_inclusions_are_those_of_a_naive_reading_of_the_rules(seed):
     random = Random(seed)
@@ -402,7 +404,8 @@ def test_a_page_of_everything_brings_nothing_that_it_has_already(world):
 # --- limits ----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.long
+@settings(max_examples=amount(60, 600), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_a_limit_is_used_up_and_takes_from_the_types_of_which_there_is_most(seed):
     random = Random(seed)

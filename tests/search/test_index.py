@@ -32,6 +32,7 @@ from ror.search.index.view import EMPTY, View
 from ror.search.language.expression import Everything, Expression, TokenIs
 from ror.store import open_store
 from ror.store.contract import Store
+from tests.amounts import amount
 from tests.conftest import clean_environment, import_lines, keep, serving
 from tests.search import worlds
 from tests.search.test_engine_law import USED, tree
@@ -87,7 +88,8 @@ def write_in_steps(store: Store, random: Random, index: Index, steps: int = 12) 
     return most_parts
 
 
-@settings(max_examples=6, deadline=None)
+@pytest.mark.long
+@settings(max_examples=amount(6, 60), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_an_index_that_followed_every_change_answers_as_one_rebuilt_from_the_store(new_store, seed):
     store, folder = new_store()
@@ -107,7 +109,8 @@ def test_an_index_that_followed_every_change_answers_as_one_rebuilt_from_the_sto
     assert 2 < most_parts < 3 * 13
 
 
-@settings(max_examples=8, deadline=None)
+@pytest.mark.long
+@settings(max_examples=amount(8, 80), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_a_snapshot_gives_the_same_answers_after_more_changes_too(new_store, seed):
     store, folder = new_store()

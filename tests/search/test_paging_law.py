@@ -34,7 +34,11 @@ from ror.search.language.parse import parse
 from ror.search.language.values import Period, Quantity, Text, Token
 from ror.store import open_store
 from ror.store.contract import Store
+from tests.amounts import amount
 from tests.conftest import clean_environment, keep, small_directory
+
+pytestmark = pytest.mark.long
+
 
 BASE = "http://ror.test/fhir"
 ROR = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/"
@@ -224,7 +228,7 @@ def in_order(world: World, sort: str) -> list[str]:
     return ordered
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=amount(40, 400), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_without_writes_the_pages_are_the_order_asked_forward_and_back(new_world, seed):
     random = Random(seed)
@@ -247,7 +251,7 @@ def self_link(bundle: dict[str, Any]) -> str:
     return next(link["url"] for link in bundle["link"] if link["relation"] == "self")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=amount(40, 400), deadline=None)
 @given(seed=st.integers(0, 2**32))
 @example(seed=2124)  # the last resource that had the sorted text is deleted between two pages
 def test_each_match_that_stays_is_visited_once_while_others_are_written(new_world, seed):
@@ -273,7 +277,7 @@ def test_each_match_that_stays_is_visited_once_while_others_are_written(new_worl
         assert initial & world.present.keys() <= set(visited)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=amount(10, 100), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_the_order_is_the_same_after_merges_and_from_a_snapshot(new_world, seed):
     random = Random(seed)

@@ -38,6 +38,7 @@ from ror.search.language.parse import Include, SortKey, parse
 from ror.search.language.values import covering
 from ror.standard.definitions import RESOURCE_TYPES, all_search_parameters, search_parameters
 from ror.standard.geography import commune
+from tests.amounts import amount
 
 NOS = "https://mos.esante.gouv.fr/NOS/"
 SPECIALTY = f"{NOS}TRE_R211-ActiviteOperationnelle/FHIR/TRE-R211-ActiviteOperationnelle"
@@ -1141,7 +1142,8 @@ def searches(draw):
     return resource_type, draw(st.lists(st.tuples(names, values), max_size=4))
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.long
+@settings(max_examples=amount(300, 6000), deadline=None)
 @given(searches(), st.booleans(), st.booleans())
 def test_any_pairs_are_understood_or_refused_in_words(search, lenient, independent):
     try:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap
@@ -42,11 +43,15 @@ from ror.search.language.expression import (
 from ror.search.language.parse import SearchRequest, SortKey, parse
 from ror.search.language.values import Period, Position, Quantity, Text, Token
 from ror.standard.geography import distance_m
+from tests.amounts import amount
 from tests.search import worlds
 from tests.search.test_engine_law import CHAINS, USED, tree
 
+pytestmark = pytest.mark.long
+
+
 SEEDS = st.integers(0, 2**32)
-MANY = settings(max_examples=40, deadline=None)
+MANY = settings(max_examples=amount(40, 400), deadline=None)
 TREES_A_WORLD = 20
 LITERAL_CHAINS = [one for one in CHAINS if one[0] != "MeasureReport"]
 """Those whose references may be written as `Type/id`."""

@@ -4,14 +4,13 @@ read up: small segments, merges, a new snapshot made elsewhere and adopted.
 
 Every place has one free-bed count at any moment, from a small set: whatever moment a read sees, the counts of that
 moment add up to all the places. The writer says what was acknowledged when; a read that begins a while later may not
-find less. `ROR_TEST_WRITES=30000` makes a minute of it.
+find less. `make test-long` writes for most of a minute.
 
 Deliberate breakages that these tests caught: a view that keeps what a later segment replaces; a search that finds what
 is no longer alive in its segment; small segments that are never merged.
 """
 
 import multiprocessing
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,12 +28,16 @@ from ror.search.index import index as indexing
 from ror.search.language.parse import parse
 from ror.settings import Settings
 from ror.store import open_store
+from tests.amounts import amount
 from tests.conftest import keep
 from tests.waiting import until
 
+pytestmark = pytest.mark.long
+
+
 PLACES = 200
 COUNTS = range(5)
-WRITES = int(os.environ.get("ROR_TEST_WRITES", "1000"))
+WRITES = amount(1_000, 20_000)
 RATE = 500
 """Writes a second, each a commit of its own as its caller sees it."""
 CALLERS = 8
