@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, cast
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -80,6 +80,11 @@ class Log:
     def failure(self, event: str, problem: BaseException, **facts: Any) -> None:
         """An error that is a bug or an accident, with its traceback."""
         self.write("error", event, **facts, problem="".join(traceback.format_exception(problem)))
+
+
+def log_of(shape: str, level: str) -> Log:
+    """The log on standard error that the settings `log_format` and `log_level` describe."""
+    return Log(shape, cast(Level, level))
 
 
 def _json_line(level: Level, event: str, facts: dict[str, Any]) -> bytes:

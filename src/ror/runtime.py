@@ -3,7 +3,7 @@ The one place where the parts are put together: a store, its index, the bodies a
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from ror.identity.provider_keys import Issuers, Told, nobody
 from ror.identity.rates import Rates
 from ror.identity.registry import Registry
 from ror.identity.token_service import TokenPolicy, TokenService
-from ror.identity.tokens import providers
+from ror.identity.tokens import Provider, providers
 from ror.search.answer.answer_cache import Answers
 from ror.search.answer.bodies import Bodies
 from ror.search.answer.page_links import PageLinks
@@ -49,6 +49,10 @@ class Directory:
         """See at once what has been written, here or by another process."""
         self.index.refresh()
 
+    def reload_identity_providers(self) -> None:
+        """Read the file of identity providers again. Raises UsageError when it cannot be read."""
+        self.issuers.replace(_providers(self.settings))
+
     def close(self) -> None:
         """Stop following changes and let go of the files; what was acknowledged is kept."""
         self.index.close()
@@ -77,7 +81,7 @@ def open_directory(
         answers = Answers(settings.answer_cache_mb * 1_000_000)
         page_links = PageLinks(store, settings.max_url_kb * 1_024)
         registry = Registry(store)
-        issuers = _issuers(settings, told_of_issuer)
+        issuers = Issuers(_providers(settings), told_of_issuer)
         rates = _rates(settings)
         keys = TracedKeys(store.keys, partial(_open_acts_while_serving, settings, store), BY_ITSELF)
         tokens = TokenService(registry, keys, _authorities(settings), _token_policy(settings))
@@ -188,16 +192,16 @@ def _beside(database: str, ending: str) -> Path:
     return Path(f"{database_file(database)}{ending}")
 
 
-def _issuers(settings: Settings, told: Told) -> Issuers:
-    """The identity providers of others that are believed."""
+def _providers(settings: Settings) -> Sequence[Provider]:
+    """The identity providers whose tokens are accepted."""
     if settings.identity_providers_file is None:
-        return Issuers((), told)
+        return ()
     path = Path(settings.identity_providers_file)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise UsageError("providers.bad-file", file=path, problem=problem) from None
-    return Issuers(providers(text, str(path), settings.issuer), told)
+    return providers(text, str(path), settings.issuer)
 
 
 def _rates(settings: Settings) -> Rates:

@@ -170,7 +170,9 @@ def free_port() -> int:
         return one.getsockname()[1]
 
 
-def start(database: str, **variables: str) -> Server:
+def start(
+    database: str, program: str = SERVE, is_secured: bool = False, **variables: str
+) -> Server:
     """A server on a directory, once it is ready."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROR_")}
@@ -182,11 +184,17 @@ def start(database: str, **variables: str) -> Server:
     }
     environment |= {"LANG": "fr_FR.UTF-8", **variables}
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVE], env=environment, stderr=subprocess.PIPE
+        [sys.executable, "-c", program], env=environment, stderr=subprocess.PIPE
     )
     server = Server(process, port)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
+        if is_secured:
+            # These helpers do not speak TLS.
+            if server.log("ready"):
+                return server
+            time.sleep(0.05)
+            continue
         try:
             answer = server.send(request("/health/ready"))
         except OSError:

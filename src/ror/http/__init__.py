@@ -6,6 +6,7 @@ The HTTP service: FHIR, tokens, health and metrics.
     authorisation    the routes of the token endpoint
     callers          the caller of a request
     compression      gzip and zstd
+    connections      the connections of a process, and how many it may hold
     dispatch         from a request to a response
     error_responses  the response to an error
     etags            entity tags and dates of versions
@@ -19,13 +20,18 @@ The HTTP service: FHIR, tokens, health and metrics.
     proxies          headers of trusted proxies
     rate_limits      rate limits of callers
     reporting        metrics and audit records, in batches
+    reloading        files that an operator renews under a running server
     routes           the routes and what each answers
     send             headers and coding of a response
-    serving          the server process and its workers
+    server           the server of one process
+    serving          one process, or several behind one socket
+    signals          signals of the server's processes
+    supervisor       runs workers and passes connections to them
     tls              TLS settings
     tracing          audit records of requests
+    worker           a worker process
 """
 
-from ror.http.serving import create_app, serve
+from ror.http.serving import serve
 
-__all__ = ["create_app", "serve"]
+__all__ = ["serve"]

@@ -91,6 +91,10 @@ class Application:
             self._log(exchange)
             self.reporter.end(exchange)
 
+    def reload_user_profiles(self) -> None:
+        """Read the file of user profiles again. Raises UsageError when it cannot be read."""
+        self._dispatch.reload_user_profiles()
+
     def refuse(
         self, error: RorError, raw_headers: Iterable[tuple[bytes, bytes]]
     ) -> tuple[Response, list[Header]]:

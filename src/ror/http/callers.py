@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from ror.errors import Forbidden, RorError, Unauthenticated, Unavailable
 from ror.http.exchange import Caller, Headers, Route
 from ror.http.proxies import Proxies, certificate_of
-from ror.identity import HEADERS, Client, Rule, State, announcements, check_announced
+from ror.identity import HEADERS, Announcements, Client, Rule, State, announcements, check_announced
 from ror.identity.certificates import written_name
 from ror.identity.registry import Register
 from ror.identity.token_service import NOT_SERVED, TokenRefused
@@ -40,18 +40,26 @@ class _Known(NamedTuple):
 
 
 class Callers:
-    """Recognises those who call the service; for one thread."""
+    """Identifies the callers of the service; for one thread."""
+
+    _announcements: Announcements
+    _register: Register | None
 
     def __init__(self, settings: Settings, anonymous: Caller | None, proxies: Proxies) -> None:
-        path = settings.user_profiles_file
-        self._announcements = announcements(Path(path) if path else None)
         self._settings = settings
+        self.reload_user_profiles()
         self._anonymous = anonymous
         self._proxies = proxies
-        self._register: Register | None = None
+        self._known: dict[bytes, _Known] = {}
         self._others: Mapping[str, Issuer] = {}
         self._issuers: Mapping[str, Issuer] = {}
-        self._known: dict[bytes, _Known] = {}
+
+    def reload_user_profiles(self) -> None:
+        """Read the file of user profiles again. Raises UsageError when it cannot be read."""
+        path = self._settings.user_profiles_file
+        self._announcements = announcements(Path(path) if path else None)
+        # The next request forgets the callers that were checked against the former table.
+        self._register = None
 
     def caller(
         self,

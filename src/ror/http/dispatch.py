@@ -68,6 +68,10 @@ class Dispatch:
         """Let go of the threads."""
         self._token_threads.shutdown(wait=False)
 
+    def reload_user_profiles(self) -> None:
+        """Read the file of user profiles again. Raises UsageError when it cannot be read."""
+        self._callers.reload_user_profiles()
+
     async def respond(
         self, scope: Scope, receive: Receive, headers: Headers, request_id: str
     ) -> tuple[Route | None, Response]:

@@ -9,6 +9,7 @@ and scripts leave in addresses, which no HTTP parser accepts (choice 24).
 import asyncio
 import re
 from asyncio.events import TimerHandle
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote_from_bytes
 
@@ -64,8 +65,9 @@ class _Gathering:
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, *, on_close: Callable[[], None], **options: Any) -> None:
+        super().__init__(**options)
+        self._on_close = on_close
         application = self.config.loaded_app
         assert isinstance(application, Application)
         self._application = application
@@ -91,6 +93,7 @@ class Protocol(HttpToolsProtocol):
         """Let go of everything."""
         self._stop_timer()
         super().connection_lost(exc)
+        self._on_close()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, request by request; a head that is too large or does not end is refused."""

@@ -67,6 +67,17 @@ class Issuers:
         self._known: Mapping[str, Issuer] = {}
         self._rebuild()
 
+    def replace(self, providers: Iterable[Provider]) -> None:
+        """Believe these providers from now on; the keys of those that did not change stay."""
+        former = self._watched
+        self._watched = {
+            one.issuer: former[one.issuer]
+            if one.issuer in former and former[one.issuer].provider == one
+            else _Watched(one)
+            for one in providers
+        }
+        self._rebuild()
+
     def known(self) -> Mapping[str, Issuer]:
         """The issuers by name, with the keys that are at hand; the same object while nothing changes."""
         if self._watched:

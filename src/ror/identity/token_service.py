@@ -147,6 +147,11 @@ class TokenService:
                 return keys[-1]
             rotate(self._keys, keys, now)
 
+    def reload_authorities(self) -> None:
+        """Read the authorities and revocation lists again. Raises Unavailable if that fails."""
+        if self._authorities is not None:
+            self._authorities.current()
+
     def _proven(
         self, credentials: Credentials, certificate: x509.Certificate | None, now: datetime
     ) -> Client:

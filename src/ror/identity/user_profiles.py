@@ -49,7 +49,6 @@ class Announcements:
         return frozenset(code for code, one in self.user_profiles.items() if one.profile == profile)
 
 
-@cache
 def announcements(path: Path | None = None) -> Announcements:
     """
     The shipped table, or that of a file. Raises UsageError when the file does not hold one.
@@ -58,16 +57,17 @@ def announcements(path: Path | None = None) -> Announcements:
     True
     """
     if path is None:
-        text = (
-            resources.files("ror.standard.knowledge")
-            .joinpath("user_profiles.toml")
-            .read_text(encoding="utf-8")
-        )
-        return _read(text)
+        return _shipped()
     try:
         return _read(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, msgspec.ValidationError) as problem:
         raise UsageError("clients.bad-user-profiles", file=path, problem=problem) from None
+
+
+@cache
+def _shipped() -> Announcements:
+    file = resources.files("ror.standard.knowledge").joinpath("user_profiles.toml")
+    return _read(file.read_text(encoding="utf-8"))
 
 
 def _read(text: str) -> Announcements:
