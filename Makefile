@@ -1,6 +1,6 @@
 # Everything a developer types. Needs make and Python 3.11 or later; whatever else is used comes from the lock files.
 #
-#   make demo                   a fictitious directory on http://127.0.0.1:8000, with tokens on https://localhost:8443
+#   make demo                   a fictitious directory on http://127.0.0.1:8000, or the next free port
 #   make test                   lint, types and tests, as the server runs them
 
 PYTHON ?= python3

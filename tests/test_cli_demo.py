@@ -1,6 +1,7 @@
 """`ror demo` as somebody who tries it: what it prints is typed into a shell, twice, and works."""
 
 import json
+import re
 import shutil
 import socket
 import ssl
@@ -9,34 +10,24 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import chain
 
 import pytest
 
-from tests.test_cli import clean_environment
+from tests.test_cli import clean_environment, ror
 
 
 @contextmanager
-def demonstration(folder, ports) -> Iterator[list[str]]:
+def demonstration(folder, *options, **environment) -> Iterator[list[str]]:
     """What a demonstration prints into a pipe, while it runs."""
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "ror",
-            "demo",
-            "--port",
-            ports[0],
-            "--tls-port",
-            ports[1],
-            "--directory",
-            "deep/demo",
-        ],
+        [sys.executable, "-m", "ror", "demo", *options, "--directory", "deep/demo"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         cwd=folder,
-        env=clean_environment("en"),
+        env=clean_environment("en") | environment,
     )
     shown: list[str] = []
     try:
@@ -44,6 +35,7 @@ def demonstration(folder, ports) -> Iterator[list[str]]:
             shown.append(line.rstrip("\n"))
             if "Ctrl-C" in line:
                 break
+        ports = ports_of(shown, folder)
         answer_of(f"http://127.0.0.1:{ports[0]}/health/ready")
         answer_of(
             f"https://localhost:{ports[1]}/health/ready", folder / "deep/demo/pki/authorities.pem"
@@ -59,22 +51,38 @@ def demonstration(folder, ports) -> Iterator[list[str]]:
             socket.create_connection(("127.0.0.1", int(port)), timeout=1)
 
 
+def ports_of(shown: list[str], folder) -> tuple[int, int]:
+    """The ports of both servers, as the demonstration prints them."""
+    [first] = {int(port) for port in re.findall(r"http://127\.0\.0\.1:(\d+)/", "".join(shown))}
+    [second] = {
+        int(port)
+        for port in re.findall(r"https://localhost:(\d+)/", "".join(clients_shown(folder)))
+    }
+    return first, second
+
+
+def clients_shown(folder) -> list[str]:
+    """What `ror demo clients` prints."""
+    return ror("demo", "clients", "--directory", "deep/demo", folder=folder).stdout.splitlines()
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """What was shown by the first run and by the second, and what the shell made of it."""
+    """What the first run and the second printed, and what each command of it answered."""
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed on this machine")
     folder = tmp_path_factory.mktemp("demo")
-    ports = [str(free_port()), str(free_port())]
+    ports = ["--port", str(free_port()), "--tls-port", str(free_port())]
     found = []
     for _ in range(2):
-        with demonstration(folder, ports) as shown:
-            found.append((shown, [typed(lines, folder) for lines in commands(shown)]))
+        with demonstration(folder, *ports) as shown:
+            lines = shown + clients_shown(folder)
+            found.append((lines, [typed(line, folder) for line in commands(lines)], shown))
     return found
 
 
 def commands(shown: list[str]) -> list[str]:
-    """What is to be typed: requests alone, and those that begin by taking a token."""
+    """The commands to type: requests alone, and those that begin by getting a token."""
     lines = [line.strip() for line in shown if line.startswith("  ")]
     return [
         f"{lines[position - 1]}; {line}" if lines[position - 1].startswith("TOKEN=") else line
@@ -95,17 +103,17 @@ def typed(line: str, folder) -> dict:
 
 
 def test_it_is_made_once(runs):
-    assert [any("Making" in line for line in shown) for shown, _ in runs] == [True, False]
+    assert [any("Making" in line for line in shown) for shown, _, _ in runs] == [True, False]
 
 
 def test_what_it_says_to_type_finds_something(runs):
-    for _, answers in runs:
+    for _, answers, _ in runs:
         assert len(answers) == 3 + 6
         assert all(answer["total"] > 0 for answer in answers), answers
 
 
 def test_each_profile_sees_its_own(runs):
-    _, answers = runs[0]
+    _, answers, _ = runs[0]
     totals = [answer["total"] for answer in answers[3:]]
 
     assert totals[1] == totals[4] == max(totals)
@@ -116,34 +124,93 @@ def test_each_profile_sees_its_own(runs):
 
 
 def test_the_second_time_has_the_same_clients(runs):
-    shown = [[line for line in lines if "TOKEN" in line] for lines, _ in runs]
+    shown = [[line for line in lines if "TOKEN" in line] for lines, _, _ in runs]
 
     assert shown[0] == shown[1]
 
 
 def test_what_must_stay_secret_is_for_its_owner_alone(runs, tmp_path_factory):
     folder = next(tmp_path_factory.getbasetemp().glob("demo*")) / "deep" / "demo"
-    secrets = [folder / "demo-0.secret", *(folder / "pki").glob("*.key")]
+    secrets = [
+        folder / "demo-0.secret",
+        folder / "demo-clients.txt",
+        *(folder / "pki").glob("*.key"),
+    ]
 
     assert len(secrets) > 6
     assert {path.stat().st_mode & 0o777 for path in secrets} == {0o600}
 
 
-def test_a_tls_port_that_is_taken_is_told(tmp_path):
+def test_a_dozen_lines_say_what_to_try(runs):
+    _, _, shown = runs[1]
+
+    assert len(shown) <= 12
+    assert sum("curl" in line for line in shown) == 3
+    assert not any("TOKEN" in line or "client_secret" in line for line in shown)
+    assert any(
+        "deep/demo/demo-clients.txt" in line and "ror demo clients" in line for line in shown
+    )
+
+
+@pytest.fixture
+def taken_defaults():
+    """Ports 8000 and 8443 in use, by this test or by whoever has them already."""
+    with ExitStack() as stack:
+        for port in (8000, 8443):
+            with suppress(OSError):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+        yield
+
+
+def test_a_port_in_use_is_replaced_by_the_next_free_one(taken_defaults, tmp_path):
+    with demonstration(tmp_path) as shown:
+        first, second = ports_of(shown, tmp_path)
+
+    assert 8000 < first < 8443 < second
+    assert [line for line in shown if f"{first}" in line and "8000" in line] != []
+    assert [line for line in shown if f"{second}" in line and "8443" in line] != []
+
+
+@pytest.mark.parametrize("source", ["environment", "file"])
+def test_settings_hold_for_a_demonstration(source, tmp_path):
+    port = free_port()
+    settings = {"port": port, "mount_points": "/annuaire"}
+    if source == "file":
+        lines = [f"{name} = {value!r}" for name, value in settings.items()]
+        (tmp_path / "ror.toml").write_text("\n".join(lines))
+    variables = {f"ROR_{name.upper()}": str(value) for name, value in settings.items()}
+
+    environment = variables if source == "environment" else {}
+    with demonstration(tmp_path, "--tls-port", str(free_port()), **environment) as shown:
+        address = f"http://127.0.0.1:{port}/annuaire"
+
+        assert any(f"{address}/HealthcareService" in line for line in shown)
+        assert answer_of(f"{address}/Location?_summary=count")["total"] > 0
+
+
+@pytest.mark.parametrize("asked", ["--port", "--tls-port", "ROR_PORT"])
+def test_a_port_that_was_asked_for_and_is_in_use_is_refused(asked, tmp_path):
+    options = {"--port": str(free_port()), "--tls-port": str(free_port())}
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = subprocess.run(
-            [sys.executable, "-m", "ror", "demo", "--port", str(free_port()), "--tls-port", port],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=clean_environment("en"),
-            timeout=120,
-            check=False,
-        )
+        environment = {}
+        if asked == "ROR_PORT":
+            del options["--port"]
+            environment = {asked: port}
+        else:
+            options[asked] = port
+        done = ror("demo", *chain.from_iterable(options.items()), folder=tmp_path, **environment)
 
     assert done.returncode == 2
-    assert port in done.stderr and "--tls-port" in done.stderr
+    assert port in done.stderr
+    assert not (tmp_path / "var").exists(), "nothing is made before"
+
+
+def test_clients_of_no_demonstration_are_refused(tmp_path):
+    done = ror("demo", "clients", folder=tmp_path)
+
+    assert done.returncode == 2
+    assert "ror demo" in done.stderr
 
 
 def free_port():

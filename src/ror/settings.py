@@ -259,9 +259,12 @@ def load(
     options: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
     file: Path | None = None,
+    defaults: Mapping[str, object] | None = None,
 ) -> Settings:
     """
     The settings, from the command line's `options` by name (None: not given), the environment and a file.
+
+    `defaults` replace those of the table, for a command that has its own.
 
     `file` is the one named on the command line; else `ROR_CONFIG` names it, else `./ror.toml` is read if there is one.
 
@@ -270,6 +273,7 @@ def load(
     environment = environment or {}
     values: dict[str, Any] = {}
     for source in (
+        _given(defaults or {}),
         _from_file(_chosen_file(file, environment)),
         _from_environment(environment),
         _given(options or {}),

@@ -42,7 +42,8 @@ def every_command() -> Iterator[tuple[str, Any]]:
     """Every command with what is typed after `ror`, such as "client add"."""
     for name in FILES:
         command = load(name)
-        if not hasattr(command, "commands"):
+        # A group such as `ror demo` can run by itself.
+        if getattr(command, "invoke_without_command", True):
             yield name, command
         for inner, member in getattr(command, "commands", {}).items():
             yield f"{name} {inner}", member

@@ -42,7 +42,7 @@ def serve(settings: Settings) -> None:
     if settings.tls_certificate:
         # Checked before anything is loaded, so that the error is the only line.
         tls_context(settings)
-    with _listening(settings) as listener:
+    with listening(settings) as listener:
         if settings.workers == 1:
             _serve_alone(settings, log, listener)
         else:
@@ -82,8 +82,12 @@ def _serve_with_workers(settings: Settings, log: Log, listener: socket.socket) -
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
-    """A socket bound to the address of the settings."""
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """
+    A socket that listens on the address of the settings.
+
+    Raises UsageError when the address is taken, forbidden or unknown.
+    """
     host, port = settings.host, settings.port
     try:
         family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[

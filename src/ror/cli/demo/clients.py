@@ -1,20 +1,13 @@
 """
-The clients of a demonstration: one per access profile, with what each needs to call, and a second server for TLS.
+The clients of the demonstration, one for each access profile, and what each needs to call.
 
-Certificates come from an authority for tests in the folder of the demonstration, where the secret of the public client
-is kept too, so that the next run shows the same ones. Nobody else may read them.
+Their certificates come from a test authority in the folder of the demonstration. The secret of the
+public client is kept there too, so that the next run has the same clients. Only the owner of the
+folder can read them.
 """
 
-import ctypes
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
@@ -22,15 +15,20 @@ from typing import Final
 
 from cryptography import x509
 
-from ror.cli.terminal import say, write_line
-from ror.errors import UsageError
+from ror.cli.terminal import say
 from ror.http.authorisation import TOKEN
-from ror.identity import HEADERS, PUBLIC_PROFILE, Client, announcements, sandbox_authority
-from ror.identity import enrolment as enrolling
+from ror.identity import (
+    HEADERS,
+    PUBLIC_PROFILE,
+    Client,
+    announcements,
+    enrolment,
+    sandbox_authority,
+)
 from ror.identity.enrolment import Signature
 from ror.identity.keeping import ClientStore
 from ror.identity.sandbox_authority import SandboxAuthority
-from ror.settings import Settings, as_environment
+from ror.settings import Settings
 
 PROFILES: Final = {
     0: "cli.demo-profile-0",
@@ -40,19 +38,20 @@ PROFILES: Final = {
     4: "cli.demo-profile-4",
     5: "cli.demo-profile-5",
 }
-"""The access profiles that a client is registered for, with the key of what each is for."""
+"""The access profiles that have a client, with the key of what each profile is for."""
+
+INSTRUCTIONS: Final = "demo-clients.txt"
+"""The file that says how each client calls; it has a secret."""
 
 _SUBJECT: Final = "CN=demo-{profile},OU=000000000,O=DEMONSTRATION,ST=Paris (75),C=FR"
 _SECRET: Final = "demo-0.secret"  # noqa: S105 the name of a file
 _REQUEST: Final = "HealthcareService?_summary=count"
 _EARLY: Final = timedelta(days=2)
-"""Certificates that end sooner are made again."""
-_PARENT_DEATH: Final = 1
-"""PR_SET_PDEATHSIG of Linux: a signal for a process whose parent is gone."""
+"""Certificates that end sooner are replaced."""
 
 
 def authority_of(folder: Path) -> SandboxAuthority:
-    """The authority of the demonstration in a folder, made when there is none that will last the day."""
+    """The test authority in a folder. It is made again when its certificates end soon."""
     now, place = datetime.now(UTC), folder / "pki"
     if (place / "root.pem").exists():
         certificate = x509.load_pem_x509_certificate((place / "server.pem").read_bytes())
@@ -72,84 +71,52 @@ def authority_of(folder: Path) -> SandboxAuthority:
 
 
 def register(clients: ClientStore, folder: Path) -> None:
-    """Let the clients of the demonstration in that are not, and keep the secret of the one that has one."""
+    """Enrol the clients that are missing, and keep the secret of the public client."""
     known = {client.id for client in clients.all()}
     signature = Signature("ror demo", "", time.time_ns() // 1_000)
     secret = folder / _SECRET
     for profile in PROFILES:
         client = _client(profile)
         if client.id not in known:
-            given = enrolling.add(clients, client, signature).secret
+            new = enrolment.add(clients, client, signature).secret
         elif client.has_secret and not secret.exists():
-            given = enrolling.rotate_secret(clients, client.id, signature).secret
+            new = enrolment.rotate_secret(clients, client.id, signature).secret
         else:
-            given = None
-        if given is not None:
-            secret.touch(mode=0o600)
-            secret.write_text(given, encoding="ascii")
+            new = None
+        if new is not None:
+            _write_private(secret, new)
 
 
-def tell(settings: Settings, secured: Settings, authority: SandboxAuthority, folder: Path) -> None:
-    """Show how each client gets a token and calls."""
-    write_line(say("cli.demo-clients"))
+def write_instructions(
+    settings: Settings, with_tls: Settings, authority: SandboxAuthority, folder: Path
+) -> Path:
+    """Write how each client gets a token and calls to a file for its owner alone; the file."""
+    path = folder / INSTRUCTIONS
+    lines = [say("cli.demo-clients-test")]
     for profile, meaning in PROFILES.items():
         client = _client(profile)
-        write_line(say("cli.demo-client", profile=profile, client=client.id, meaning=say(meaning)))
-        write_line(f"  TOKEN=$({_token_line(client, secured, authority, folder)})")
-        known = announcements()
-        values = (min(client.user_profiles), known.system, min(client.roles), known.role_system)
-        written = " ".join(
-            f"-H '{name}: {value}'" for name, value in zip(HEADERS, values, strict=True)
-        )
-        address = f"http://{settings.host}:{settings.port}{settings.mounts[0]}/{_REQUEST}"
-        write_line(f"  curl -H \"Authorization: Bearer $TOKEN\" {written} '{address}'")
+        lines += [
+            "",
+            say("cli.demo-client", profile=profile, client=client.id, meaning=say(meaning)),
+            f"  TOKEN=$({_token_line(client, with_tls, authority, folder)})",
+            f"  {_request_line(client, settings)}",
+        ]
+    _write_private(path, "\n".join(lines) + "\n")
+    return path
 
 
-def secured_settings(settings: Settings, tls_port: int, authority: SandboxAuthority) -> Settings:
-    """The settings of the server beside, which speaks TLS and knows clients by their certificates."""
-    certificate, key = authority.files("server")
-    return replace(
-        settings,
-        port=tls_port,
-        anonymous_profile=None,
-        log_level="warning",
-        tls_certificate=str(certificate),
-        tls_key=str(key),
-        tls_client_authorities=(str(authority.authorities),),
-        tls_client_crl=(str(authority.revocations),),
-    )
+def address(settings: Settings) -> str:
+    """Where the FHIR service answers on this machine."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{settings.scheme}://{host}:{settings.port}{settings.mounts[0]}"
 
 
-@contextmanager
-def serving_beside(settings: Settings) -> Iterator[None]:
-    """Another server, in a process of its own that ends with the block and does not outlive this one."""
-    _check_free(settings)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROR_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ror", "serve"],
-        env={**environment, **as_environment(settings)},
-        preexec_fn=_end_with_parent,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _end_with_parent() -> None:
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGTERM)
-
-
-def _check_free(settings: Settings) -> None:
-    """Nothing, when the port can be listened on: what another process says of it would come late."""
-    with socket.socket() as attempt:
-        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            attempt.bind((settings.host, settings.port))
-        except OSError:
-            raise UsageError("cli.demo-port-taken", port=settings.port) from None
+def _request_line(client: Client, settings: Settings) -> str:
+    """The command that sends a request of a client, with the token in `$TOKEN`."""
+    known = announcements()
+    values = (min(client.user_profiles), known.system, min(client.roles), known.role_system)
+    headers = " ".join(f"-H '{name}: {value}'" for name, value in zip(HEADERS, values, strict=True))
+    return f"curl -H \"Authorization: Bearer $TOKEN\" {headers} '{address(settings)}/{_REQUEST}'"
 
 
 def _client(profile: int) -> Client:
@@ -165,7 +132,7 @@ def _client(profile: int) -> Client:
 
 
 def _token_line(
-    client: Client, secured: Settings, authority: SandboxAuthority, folder: Path
+    client: Client, with_tls: Settings, authority: SandboxAuthority, folder: Path
 ) -> str:
     """The command that prints a token of a client."""
     if client.has_secret:
@@ -175,6 +142,13 @@ def _token_line(
         proof = f"--cert '{certificate}' --key '{key}'"
     form = f"-d grant_type=client_credentials -d client_id={client.id} {proof}"
     extracted = 'sed \'s/.*"access_token":"\\([^"]*\\)".*/\\1/\''
-    return (
-        f"curl -s --cacert '{authority.authorities}' {form} '{secured.issuer}{TOKEN}' | {extracted}"
-    )
+    return f"curl -s --cacert '{authority.authorities}' {form} '{with_tls.issuer}{TOKEN}' | {extracted}"
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, also while it is written."""
+    partial = path.with_name(f"{path.name}.part")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(text.encode())
+    partial.replace(path)

@@ -1,14 +1,14 @@
 """
-`ror demo`: a fictitious directory, made once and served on this machine, with requests to try and clients to be.
+`ror demo`: make a fictitious directory once, then serve it on this machine.
 
-Two servers share it: one without TLS, which anybody on the machine may read under profile 2, and one with TLS, where
-clients prove who they are by certificates.
+Two servers share the directory. One speaks plain HTTP and lets anyone on this machine read under
+profile 2. The other speaks TLS and gives tokens to clients that prove who they are.
 """
 
-import shutil
-import time
+import os
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import quote
@@ -17,139 +17,101 @@ import typer
 
 from ror import runtime
 from ror.audit.acts import TracedClients
-from ror.cli.demo import clients as demo_clients
+from ror.cli.demo import clients, directory
+from ror.cli.demo.ports import FIRST, FIRST_TLS, chosen_or_free
+from ror.cli.demo.second_server import second_server, tls_settings
 from ror.cli.generate import size_named
 from ror.cli.help import Command, application
-from ror.cli.import_audit import traced
-from ror.cli.import_files import renew_snapshot
-from ror.cli.options import Seed, SizeName
+from ror.cli.options import ConfigFile, Seed, SizeName
 from ror.cli.terminal import say, write_line
-from ror.directory.importing import Document, Place, Report
-from ror.directory.importing import run as run_import
 from ror.errors import UsageError
-from ror.samples import Size, generate
-from ror.search.index.schema import schema
-from ror.settings import FILE_VARIABLE, Settings, load
+from ror.http import serve
+from ror.settings import Settings, load
 from ror.store import open_store
-
-MARK: Final = "demo"
-"""The fact of a store that says which demonstration it holds."""
-MAKING: Final = "making "
-"""Before the mark of a demonstration that is not whole."""
 
 REQUESTS: Final = (
     ("cli.demo-count", "HealthcareService?_summary=count"),
     ("cli.demo-near", "HealthcareService?location.near=48.8566%7C2.3522%7C5%7Ckm&_count=5"),
     ("cli.demo-include", "HealthcareService?_count=3&_include=HealthcareService:organization"),
 )
-"""What to try: the key of what it shows, and the request."""
-
+"""Requests to try: the key of what each shows, and the request."""
 
 ANONYMOUS_PROFILE: Final = 2
-"""What those who coordinate care may see: everything but what is for regulation and crises."""
+"""The profile of those who coordinate care: everything but regulation and crisis data."""
 
+ANY_PORT: Final = 0
+
+OWN_FILES: Final = dict.fromkeys(
+    ("audit_folder", "tls_certificate", "tls_key", "tls_client_authorities", "tls_client_crl"), ""
+)
+"""Settings that do not hold here: the demonstration keeps its files in its own folder."""
 
 app: Final = application()
 
+Folder = Annotated[
+    Path, typer.Option("--directory", metavar="FOLDER", help=say("cli.demo-directory"))
+]
+DEFAULT_FOLDER: Final = Path("var/demo")
 
-@app.command("demo", cls=Command, help=say("cli.demo"))
+
+@app.callback(invoke_without_command=True, help=say("cli.demo"))
 def demo(
+    context: typer.Context,
     size_name: SizeName = "small",
     port: Annotated[
-        int, typer.Option("--port", min=1, max=65_535, help=say("setting.port"))
-    ] = 8000,
+        int | None, typer.Option("--port", min=1, max=65_535, help=say("cli.demo-port"))
+    ] = None,
     tls_port: Annotated[
-        int, typer.Option("--tls-port", min=1, max=65_535, help=say("cli.demo-tls-port"))
-    ] = 8443,
+        int | None, typer.Option("--tls-port", min=1, max=65_535, help=say("cli.demo-tls-port"))
+    ] = None,
     seed: Seed = 1,
-    folder: Annotated[
-        Path, typer.Option("--directory", metavar="FOLDER", help=say("cli.demo-directory"))
-    ] = Path("var/demo"),
+    folder: Folder = DEFAULT_FOLDER,
+    config: ConfigFile = None,
 ) -> None:
+    if context.invoked_subcommand is not None:
+        return
     size = size_named(size_name)
-    database = f"sqlite:///{quote(str(folder / 'demo.db'))}"
-    # Only what is asked here: a demonstration must not depend on what else is set on this machine.
-    given = {
-        "database": database,
-        "port": port,
-        "anonymous_profile": ANONYMOUS_PROFILE,
-        "token_issuer": f"https://localhost:{tls_port}",
-    }
-    settings = load(given, {FILE_VARIABLE: ""})
-    _make(settings, folder, size, seed)
-    authority = demo_clients.authority_of(folder)
-    _register(settings, folder)
+    settings, second = _settings(folder, port, tls_port, config)
+    directory.make(settings, folder, size, seed)
+    authority = clients.authority_of(folder.absolute())
+    with closing(open_store(settings.database)) as store:
+        acts = partial(runtime.open_acts, settings, store)
+        clients.register(TracedClients(store.clients, acts), folder)
+    with_tls = tls_settings(settings, second, authority)
+    instructions = clients.write_instructions(settings, with_tls, authority, folder)
+    write_line(say("cli.demo-address", address=clients.address(settings)))
     for key, request in REQUESTS:
         write_line(say(key))
-        write_line(f"  curl 'http://{settings.host}:{port}{settings.mounts[0]}/{request}'")
-    secured = demo_clients.secured_settings(settings, tls_port, authority)
-    demo_clients.tell(settings, secured, authority, folder)
+        write_line(f"  curl '{clients.address(settings)}/{request}'")
+    write_line(say("cli.demo-clients", file=instructions, command=_clients_command(folder)))
     write_line(say("cli.demo-stop"))
-    from ror.http import serve
-
-    with demo_clients.serving_beside(secured):
+    with second_server(with_tls):
         serve(settings)
 
 
-def _register(settings: Settings, folder: Path) -> None:
-    store = open_store(settings.database)
+def _settings(
+    folder: Path, port: int | None, tls_port: int | None, config: Path | None
+) -> tuple[Settings, int]:
+    """The settings of the demonstration, with a free port, and the port of the second server."""
+    database = f"sqlite:///{quote(str(folder / 'demo.db'))}"
+    options = {**OWN_FILES, "database": database, "port": port}
+    defaults = {"port": ANY_PORT, "anonymous_profile": ANONYMOUS_PROFILE}
+    settings = load(options, os.environ, config, defaults)
+    settings = replace(settings, port=chosen_or_free(settings, settings.port, FIRST))
+    second = chosen_or_free(settings, tls_port, FIRST_TLS)
+    return replace(settings, token_issuer=f"https://localhost:{second}"), second
+
+
+def _clients_command(folder: Path) -> str:
+    """The command that shows the clients of this folder."""
+    chosen = "" if folder == DEFAULT_FOLDER else f" --directory '{folder}'"
+    return f"ror demo clients{chosen}"
+
+
+@app.command("clients", cls=Command, help=say("cli.demo-clients-help"))
+def show_clients(folder: Folder = DEFAULT_FOLDER) -> None:
     try:
-        demo_clients.register(
-            TracedClients(store.clients, partial(runtime.open_acts, settings, store)), folder
-        )
-    finally:
-        store.close()
-
-
-def _make(settings: Settings, folder: Path, size: Size, seed: int) -> None:
-    """Fill the database with this demonstration, unless it is there."""
-    database = settings.database
-    # With another index schema it could not be read.
-    mark = f"{size.value} {seed} {version('ror')} {schema()}"
-    if _mark_of(database, folder) not in (None, mark, MAKING + mark):
-        (folder / "demo.db").unlink()
-        for suffix in ("-wal", "-shm"):
-            (folder / f"demo.db{suffix}").unlink(missing_ok=True)
-        shutil.rmtree(runtime.snapshot_folder(database), ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    store = open_store(database)
-    try:
-        if store.get_meta(MARK) == mark:
-            return
-        write_line(say("cli.demo-making", size=size.value, folder=folder))
-        store.set_meta(MARK, MAKING + mark)
-        report, start = Report(), time.monotonic()
-        given = (
-            Document(Place("demo", line), one) for line, one in enumerate(generate(size, seed), 1)
-        )
-        with traced(settings, store, (MARK,), MARK, report, lambda: False):
-            run_import(store, given, report, now=time.time_ns() // 1_000, author=MARK)
-        renew_snapshot(store, runtime.snapshot_folder(database), report)
-        store.set_meta(MARK, mark)
-        write_line(
-            say(
-                "cli.demo-made",
-                count=say.number(report.kept),
-                seconds=say.number(time.monotonic() - start, 1),
-            )
-        )
-    finally:
-        store.close()
-
-
-def _mark_of(database: str, folder: Path) -> str | None:
-    """
-    The mark of the demonstration that a folder holds; None when it holds none.
-
-    Raises UsageError when its database is not a demonstration: it is not ours to replace.
-    """
-    if not (folder / "demo.db").exists():
-        return None
-    store = open_store(database)
-    try:
-        mark = store.get_meta(MARK)
-        if mark is None and store.last_change():
-            raise UsageError("cli.not-a-demo", folder=folder)
-        return mark
-    finally:
-        store.close()
+        text = (folder / clients.INSTRUCTIONS).read_text(encoding="utf-8")
+    except OSError:
+        raise UsageError("cli.no-demo", folder=folder) from None
+    write_line(text.rstrip("\n"))
