@@ -19,7 +19,7 @@ from ror import messages
 from ror.cli.commands import every_command
 from ror.http.routes import ROUTES, SERVICE_ROUTES
 from ror.settings import SETTINGS
-from ror.standard.definitions import RESOURCE_TYPES, records, search_parameters
+from ror.standard.definitions import RESOURCE_TYPES, invariants, records, search_parameters
 
 ROOT = Path(__file__).parent.parent
 PAGES = (*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md")))
@@ -294,7 +294,7 @@ def is_said(key: str) -> bool:
     if not any(one.pattern == rf"{section}\..+" for one in composed):
         return False
     # `f"capability.{name[1:]}"` says what `_count` and its like mean.
-    known = written | {one.name for one in SETTINGS}
+    known = written | {one.name for one in SETTINGS} | {one.key for one in invariants()}
     return name in known or f"_{name}" in known or any(one.fullmatch(name) for one in composed)
 
 

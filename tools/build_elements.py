@@ -16,6 +16,7 @@ import json
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,7 @@ def build(package: Path) -> dict[str, Any]:
         },
         "resourceTypes": value_sets.codes("http://hl7.org/fhir/ValueSet/resource-types"),
         "summaries": summaries,
+        "invariants": invariants_of(definitions, tables),
         "codes": dict(sorted(codes.items())),
         "types": {name: tables[name] for name in ordered(tables)},
     }
@@ -163,6 +165,62 @@ def tables_of(
         row["codes"] = bound_codes(element, value_sets, codes)
         tables[parent]["elements"].append(row)
     return tables
+
+
+def invariants_of(
+    definitions: dict[str, dict[str, Any]], tables: dict[str, Any]
+) -> list[dict[str, str]]:
+    """
+    The constraints of every type that a resource of the directory may hold, as rows.
+
+    The subject of a constraint is a value of `type`, or each value of its `member` where there is one.
+    What holds for every element (ele-1), extension and resource stands once, under the type that defines it.
+    """
+    names = [name for name in ordered(tables) if "." not in name and name not in ANSWERS]
+    rows = []
+    for name in (*names, "DomainResource"):
+        definition = definitions[name]
+        for element in definition["snapshot"]["element"]:
+            path = element["path"]
+            parent, _, member = path.rpartition(".")
+            if not parent or path in tables:
+                rows += [invariant(path, "", one) for one in own_constraints(element, definition)]
+            elif member != "extension":
+                rows += [
+                    invariant(parent, member, one) for one in own_constraints(element, definition)
+                ]
+                rows += constraints_of_profiles(parent, element, definitions)
+    return rows
+
+
+def own_constraints(
+    element: dict[str, Any], definition: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """The constraints that a definition puts on one of its elements itself, or takes over from Quantity."""
+    for constraint in element.get("constraint", []):
+        source = constraint.get("source", definition["url"])
+        if source in (definition["url"], STRUCTURE_DEFINITION + "Quantity"):
+            yield constraint
+
+
+def constraints_of_profiles(
+    parent: str, element: dict[str, Any], definitions: dict[str, dict[str, Any]]
+) -> Iterator[dict[str, str]]:
+    """The constraints of the profile that an element puts on its type, such as SimpleQuantity, as rows."""
+    for kind in element.get("type", []):
+        for url in kind.get("profile", []):
+            profile = definitions.get(url.removeprefix(STRUCTURE_DEFINITION))
+            member = element["path"].rpartition(".")[2].replace("[x]", kind["code"])
+            root = profile["snapshot"]["element"][0] if profile else {}
+            for constraint in root.get("constraint", []):
+                if profile and constraint.get("source", profile["url"]) == profile["url"]:
+                    yield invariant(parent, member, constraint)
+
+
+def invariant(type_name: str, member: str, constraint: dict[str, Any]) -> dict[str, str]:
+    """One row of the table of invariants."""
+    names = ("key", "severity", "expression", "human")
+    return {"type": type_name, "member": member, **{name: constraint[name] for name in names}}
 
 
 def summary_of(definition: dict[str, Any]) -> list[str]:
@@ -300,6 +358,8 @@ def render(tables: dict[str, Any]) -> str:
         f"  {line(name)}: {line(names)}" for name, names in tables["summaries"].items()
     )
     lines.append('"summaries": {\n' + summaries + "\n},")
+    invariants = ",\n".join(f"  {line(row)}" for row in tables["invariants"])
+    lines.append('"invariants": [\n' + invariants + "\n],")
     lists = ",\n".join(f"  {line(name)}: {line(codes)}" for name, codes in tables["codes"].items())
     lines.append('"codes": {\n' + lists + "\n},")
     types = []

@@ -81,6 +81,22 @@ class TypeDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class Invariant:
+    """
+    A constraint of the standard: a FHIRPath expression about a type, or about each value of its `member`.
+
+    `member` is "" for a constraint on the type itself; only those of severity "error" must hold.
+    """
+
+    type: str
+    member: str
+    key: str
+    severity: Literal["error", "warning"]
+    expression: str
+    human: str
+
+
+@dataclass(frozen=True, slots=True)
 class SearchParameter:
     """
     A criterion that a resource type can be searched by.
@@ -205,6 +221,12 @@ def summary_elements(resource_type: str) -> frozenset[str]:
     )
     elements = type_definition(resource_type).elements.values()
     return frozenset(one.name for one in elements if (one.choice or one.name) in marked)
+
+
+@cache
+def invariants() -> tuple[Invariant, ...]:
+    """The constraints of every type that a resource of the directory may hold."""
+    return tuple(Invariant(**row) for row in _tables("elements.json")["invariants"])
 
 
 def type_names() -> tuple[str, ...]:

@@ -5,6 +5,13 @@ Two speeds, one meaning. `validate` first asks a fast gate, compiled from the el
 resource of an import in some tens of microseconds; when the gate is not sure, the walk lists every issue with its path,
 and the walk is right. Profiles and the terminologies of the guide are other rooms' business.
 
+    gate         the fast half: functions compiled for the shapes of objects
+    walk         the thorough half: every issue with its path
+    rules        the invariants of each type, from the table of the standard
+    predicates   FHIRPath invariants as Python functions
+    expressions  FHIRPath invariants as trees
+    values       what the primitive types accept
+
 Resources are decoded JSON whose numbers are int or Decimal, never float: FHIR keeps the digits of a decimal.
 """
 

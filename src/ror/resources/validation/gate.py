@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from ror.resources.validation.rules import RULES
+from ror.resources.validation.rules import rules_of
 from ror.resources.validation.values import (
     PRIMITIVES,
     is_reference,
@@ -222,9 +222,7 @@ class _Kind:
             and all(one.name in node for one in elements if one.min and one.choice is None)
             and len(made) == len(set(made))
             and {one.choice for one in elements if one.min and one.choice} <= set(made)
-            and all(
-                rule.holds(node) for rule in RULES.get(self.definition.name, ()) if rule.is_of_shape
-            )
+            and all(rule.holds(node) for rule in rules_of(self.definition.name) if rule.is_of_shape)
         )
 
 
@@ -297,7 +295,7 @@ def _function_of(kind: _Kind, shape: Shape) -> Check:
     for variable, member in members.items():
         names.update((f"{variable}_{name}", thing) for name, thing in member.value.bound.items())
         lines += (f"    {line}" for line in _lines_of(variable, member))
-    for place, rule in enumerate(RULES.get(kind.definition.name, ())):
+    for place, rule in enumerate(rules_of(kind.definition.name)):
         if not rule.is_of_shape:
             names[f"rule{place}"] = rule.holds
             lines.append(f"    if not rule{place}(node): return False")

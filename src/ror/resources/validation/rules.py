@@ -1,27 +1,60 @@
 """
-The invariants of FHIR R4 that are worth checking on a directory, as a table: type -> rules.
+The invariants that a value of a type must satisfy, compiled from the table of FHIR R4.
 
-A rule is asked about a node whose structure is already right, and says whether it holds. Those that need the whole
-resource (contained resources and the references to them) are in `walk`. Source: the constraints of the R4 definitions.
+Those that need the whole resource (contained resources and the references to them) and those about
+structure and narratives are in `walk` and `values`; what the standard only recommends is not checked.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
-from ror.resources.validation.values import in_order
+from ror.resources.validation.expressions import parse
+from ror.resources.validation.predicates import is_of_shape, predicate
+from ror.standard.definitions import Invariant, invariants, type_definition
 
 Node = dict[str, Any]
+
+CHECKED_ELSEWHERE: Final[Mapping[str, str]] = {
+    "ele-1": "walk: an element is never empty",
+    "ref-1": "walk: a local reference names a contained resource",
+    "dom-2": "walk: a contained resource contains none",
+    "dom-3": "walk: a contained resource is referred to",
+    "dom-4": "walk: a contained resource has no version",
+    "dom-5": "walk: a contained resource has no security label",
+    "txt-1": "values: a narrative holds formatting only",
+    "txt-2": "values: a narrative says something",
+}
+"""The invariants that are no expression about one value, and what checks them."""
+
+NOT_CHECKED: Final[Mapping[str, str]] = {
+    "dom-6": "a recommendation: a resource should have a narrative",
+    "que-0": "a recommendation: the name of a Questionnaire should suit a programming language",
+    "mea-0": "a recommendation: the name of a Measure should suit a programming language",
+}
+"""The invariants that the standard only recommends."""
+
+OURS: Final = (
+    Invariant(
+        "Location.position",
+        "",
+        "position",
+        "error",
+        "(latitude.empty() or (latitude >= -90 and latitude <= 90))"
+        " and (longitude.empty() or (longitude >= -180 and longitude <= 180))",
+        "A position is on Earth",
+    ),
+)
+"""What the standard leaves open and a search by distance needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """
-    One invariant: its key in the standard, and whether a node respects it. Its text is `validation.<key>`.
+    One invariant: its key in the standard, and whether a value respects it. Its text is `validation.<key>`.
 
-    It `is_of_shape` when it only asks which members a node has, not what they hold.
+    It `is_of_shape` when it only asks which members a value has, not what they hold.
     """
 
     key: str
@@ -29,76 +62,30 @@ class Rule:
     is_of_shape: bool = False
 
 
-def _has(node: Node, name: str) -> bool:
-    """Whether an element is there, be it without a value and only with extensions."""
-    return name in node or "_" + name in node
-
-
-def _requires(name: str, other: str) -> Callable[[Node], bool]:
-    return lambda node: name not in node or _has(node, other)
-
-
-def _ordered(first: str, last: str) -> Callable[[Node], bool]:
-    return lambda node: first not in node or last not in node or in_order(node[first], node[last])
-
-
-def _never_home(name: str) -> Callable[[Node], bool]:
-    return lambda node: all(one.get("use") != "home" for one in node.get(name, ()))
-
-
-def _value_or_extensions(node: Node) -> bool:
-    return ("extension" in node) != any(name.startswith(("value", "_value")) for name in node)
-
-
-def _low_before_high(node: Node) -> bool:
-    low, high = node.get("low", {}), node.get("high", {})
-    if "value" not in low or "value" not in high:
-        return True
-    same_unit = all(low.get(name) == high.get(name) for name in ("unit", "code", "system"))
-    return not same_unit or bool(low["value"] <= high["value"])
-
-
-def _items_where_they_belong(item: Node) -> bool:
-    kind = item.get("type")
-    return not (kind == "group" and "item" not in item) and not (
-        kind == "display" and "item" in item
+@cache
+def rules_of(type_name: str) -> tuple[Rule, ...]:
+    """The rules of a type, about values whose structure is already right."""
+    return tuple(
+        _rule(one)
+        for one in (*invariants(), *OURS)
+        if one.type == type_name and one.key not in {*CHECKED_ELSEWHERE, *NOT_CHECKED}
     )
 
 
-def _link_ids(node: Node) -> Iterator[str]:
-    for item in node.get("item", ()):
-        if "linkId" in item:
-            yield item["linkId"]
-        yield from _link_ids(item)
+def _rule(invariant: Invariant) -> Rule:
+    expression = parse(invariant.expression)
+    if not invariant.member:
+        holds = predicate(expression, invariant.type)
+        return Rule(invariant.key, holds, is_of_shape(expression))
+    element = type_definition(invariant.type).elements[invariant.member]
+    return Rule(invariant.key, _of_each(invariant.member, predicate(expression, element.types[0])))
 
 
-def _link_ids_are_unique(questionnaire: Node) -> bool:
-    link_ids = list(_link_ids(questionnaire))
-    return len(link_ids) == len(set(link_ids))
+def _of_each(member: str, holds: Callable[[Node], bool]) -> Callable[[Node], bool]:
+    """Whether each value of a member, repeated or not, respects a rule."""
 
+    def all_hold(node: Node) -> bool:
+        value = node.get(member, ())
+        return all(map(holds, (value,) if isinstance(value, dict) else value))
 
-_CODED_QUANTITY = (Rule("qty-3", _requires("code", "system"), is_of_shape=True),)
-
-RULES: Final[dict[str, tuple[Rule, ...]]] = {
-    "Extension": (Rule("ext-1", _value_or_extensions, is_of_shape=True),),
-    "ContactPoint": (Rule("cpt-2", _requires("value", "system"), is_of_shape=True),),
-    "Period": (Rule("per-1", _ordered("start", "end")),),
-    "Range": (Rule("rng-2", _low_before_high),),
-    "Attachment": (Rule("att-1", _requires("data", "contentType"), is_of_shape=True),),
-    "Quantity": _CODED_QUANTITY,
-    "Age": _CODED_QUANTITY,
-    "Count": _CODED_QUANTITY,
-    "Distance": _CODED_QUANTITY,
-    "Duration": _CODED_QUANTITY,
-    "Organization": (
-        Rule("org-1", lambda node: _has(node, "name") or "identifier" in node, is_of_shape=True),
-        Rule("org-2", _never_home("address")),
-        Rule("org-3", _never_home("telecom")),
-    ),
-    "Task": (Rule("inv-1", _ordered("authoredOn", "lastModified")),),
-    "Questionnaire": (Rule("que-2", _link_ids_are_unique),),
-    "Questionnaire.item": (Rule("que-1", _items_where_they_belong),),
-    "MeasureReport": (
-        Rule("mrp-1", lambda node: node.get("type") != "data-collection" or "group" not in node),
-    ),
-}
+    return all_hold

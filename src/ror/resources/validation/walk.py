@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from ror import messages
 from ror.resources.validation.gate import DEEPEST, has_sibling
-from ror.resources.validation.rules import RULES
+from ror.resources.validation.rules import rules_of
 from ror.resources.validation.values import PRIMITIVES, is_reference, may_point_to
 from ror.standard.definitions import (
     Element,
@@ -196,7 +196,7 @@ class _Walk:
                 self._property(node, known, value, f"{path}.{known.path_name}", depth)
         self._cardinalities(node, definition, path)
         if self._errors == before:
-            for rule in RULES.get(type_name, ()):
+            for rule in rules_of(type_name):
                 if not rule.holds(node):
                     self._add("invariant", path, rule.key)
 
