@@ -49,10 +49,10 @@ from ror.search.language.expression import (
 from ror.search.language.modifiers import IDENTIFIER, OF_TYPE, TEXT, modifiers_of
 from ror.search.language.values import (
     covering,
-    fold,
     normal_code,
     normal_identifier,
     normal_system,
+    normal_text,
     normal_unit,
 )
 from ror.standard.definitions import FULL_TEXT, search_parameters
@@ -174,7 +174,8 @@ def _text(random: Random, name: str) -> Expression:
         return WordIs(name, random.choice(words), random.random() < 0.5)
     if random.random() < 0.3:
         return TextIs(name, random.choice(worlds.NAMES), "exact")
-    words = ("centre", "c", "hospital", "oeuvre", "e", "les t", fold(worlds.NAMES[1]))
+    words = ("centre", "c", "hospital", "oeuvre", "e", "les t", normal_text(worlds.NAMES[1]))
+    words += ("saint e", "sainte", "c h u", "chu", "35g", "35 g", "de l", "etienne", "foy")
     return TextIs(name, random.choice(words), random.choice(("starts", "contains", "ends")))
 
 
@@ -215,7 +216,7 @@ MAKERS = {
 
 def _called(random: Random, name: str) -> Expression:
     text = random.choice(
-        [fold(one)[:6] for one in (*worlds.NAMES, *worlds.LABELS)] + ["sans", "s", "c"]
+        [normal_text(one)[:6] for one in (*worlds.NAMES, *worlds.LABELS)] + ["sans", "s", "c"]
     )
     said = TextIs(modifier_entries(name, TEXT), text)
     return (

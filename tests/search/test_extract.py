@@ -27,10 +27,10 @@ from ror.search.language.values import (
     Token,
     covering,
     covering_between,
-    fold,
     normal_code,
     normal_identifier,
     normal_system,
+    normal_text,
     normal_unit,
 )
 from ror.standard.definitions import FULL_TEXT, RESOURCE_TYPES, search_parameters
@@ -77,7 +77,7 @@ def normal_forms(resource_type: str, name: str, raw: Any) -> Iterator[Any]:
         case "token":
             yield Token("", "")
         case "string":
-            yield Text(fold(raw), raw)
+            yield Text(normal_text(raw), raw)
         case "date" if isinstance(raw, str):
             yield covering(raw)
         case "date":

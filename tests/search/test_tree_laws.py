@@ -300,8 +300,8 @@ def values_of(world: worlds.SlowWorld, facts: Facts, key: SortKey) -> Iterator[A
     for one in there:
         for value, _ in one.entries.get(key.param, ()):
             match value:
-                case Text(folded, exact):
-                    yield folded.encode(), exact.encode()
+                case Text(normal, exact):
+                    yield normal.replace(" ", "").encode(), exact.encode()
                 case Token(code, system):
                     yield code.encode(), system.encode()
                 case Period(first, last):

@@ -32,6 +32,10 @@ NAMES = (
     "Cœur",
     "é",
     "EHPAD  Les Tilleuls",
+    "Saint-Étienne",
+    "Sainte-Foy",
+    "C.H.U. 35-G-01",
+    "CHU 35G01",
 )
 DATES = (
     "2024",

@@ -17,10 +17,11 @@ from importlib.resources import files
 from typing import Final, Literal
 
 from ror.errors import RorError
+from ror.search.language.comparing import without_spaces
 from ror.search.language.criteria import FILTER, criterion
 from ror.search.language.criterion_values import MAX_VALUES
 from ror.search.language.filter import NOT_OFFERED, OPERATORS
-from ror.search.language.values import fold
+from ror.search.language.values import normal_text
 
 MARK: Final = "#"
 """The first character of a hashed value; no readable value starts with it."""
@@ -70,7 +71,7 @@ class Veil:
         """
         The hash of a text; texts that a search considers equal share it, unless they are very long.
         """
-        text = fold(value) if len(value) <= MOST_READ else value
+        text = without_spaces(normal_text(value)) if len(value) <= MOST_READ else value
         found = blake2b(text.encode(), key=self._key, digest_size=_HASH_BYTES).digest()
         return MARK + base64.urlsafe_b64encode(found).decode("ascii")
 

@@ -22,10 +22,10 @@ from ror.search.language.values import (
     Value,
     covering,
     covering_between,
-    fold,
     normal_code,
     normal_identifier,
     normal_system,
+    normal_text,
     normal_unit,
 )
 from ror.standard.references import literal_reference
@@ -101,7 +101,7 @@ def _boolean(value: Any) -> Sequence[Value]:
 
 
 def _string(value: Any) -> Sequence[Value]:
-    return (Text(fold(value), value),)
+    return (Text(normal_text(value), value),)
 
 
 def _parts(names: Sequence[str], value: Any) -> Sequence[Value]:
@@ -110,7 +110,7 @@ def _parts(names: Sequence[str], value: Any) -> Sequence[Value]:
 
     Source: FHIR R4, search.html#string: a server may match any of the parts.
     """
-    return [Text(fold(text), text) for text in dict.fromkeys(_texts(names, value))]
+    return [Text(normal_text(text), text) for text in dict.fromkeys(_texts(names, value))]
 
 
 def _texts(names: Sequence[str], value: Any) -> Iterator[str]:

@@ -6,7 +6,7 @@ from ror.errors import UsageError
 from ror.standard.definitions import search_parameters_digest
 from ror.store.contract import Store
 
-FORM: Final = "8"
+FORM: Final = "9"
 """Changes whenever `search.index.extract` reads a search parameter in another way."""
 
 

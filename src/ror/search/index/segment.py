@@ -33,6 +33,7 @@ from ror.search.index.columns import (
     NumberColumn,
     PeriodColumn,
     PositionColumn,
+    TextColumn,
     WordGathering,
 )
 from ror.search.index.extract import (
@@ -84,7 +85,7 @@ class Segment:
 
 _COLUMN_OF_TYPE: Final[Mapping[str, type[Column]]] = {
     "token": KeyColumn,
-    "string": KeyColumn,
+    "string": TextColumn,
     "uri": KeyColumn,
     "date": PeriodColumn,
     "number": NumberColumn,

@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple, cast, get_args
+from typing import Any, Final, NamedTuple, cast, get_args
 
 from ror.errors import InvalidRequest, NotSupported, TooCostly
 from ror.messages import shown
-from ror.search.language.comparing import Prefix
+from ror.search.language.comparing import Prefix, TextMatch
 from ror.search.language.entry_names import modifier_entries
 from ror.search.language.expression import (
     CANONICAL,
@@ -34,12 +34,12 @@ from ror.search.language.expression import (
 from ror.search.language.values import (
     NOMENCLATURES,
     covering,
-    fold,
     half_step,
     is_finer_than_indexed,
     normal_code,
     normal_identifier,
     normal_system,
+    normal_text,
     normal_unit,
 )
 from ror.search.language.words import words_asked
@@ -90,8 +90,6 @@ class Asked(NamedTuple):
 
 Reader = Callable[[Asked, Sequence[str]], Iterator[Expression]]
 """What reads the values of a criterion."""
-
-StringMatch = Literal["starts", "contains", "ends", "exact"]
 
 
 def values_of(asked: Asked, text: str) -> Sequence[str]:
@@ -231,14 +229,12 @@ def _is_boolean(parameter: SearchParameter) -> bool:
     return (parameter.expression or "").endswith(".as(boolean)")
 
 
-def strings(
-    asked: Asked, pieces: Sequence[str], how: StringMatch = "starts"
-) -> Iterator[Expression]:
+def strings(asked: Asked, pieces: Sequence[str], how: TextMatch = "starts") -> Iterator[Expression]:
     """Strings that start with, contain, end with or are each value."""
     for piece in pieces:
         text = opened(piece)
-        compared = text if how == "exact" else fold(text)
-        if not compared and how != "exact":
+        compared = text if how == "exact" else normal_text(text)
+        if not compared:
             raise InvalidRequest("search.empty-value", name=asked.name)
         yield TextIs(asked.parameter.name, compared, how)
 

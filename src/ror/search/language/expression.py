@@ -9,9 +9,16 @@ in the normal form of `values.py`; a parameter is named as on the resource type 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
-from ror.search.language.comparing import Prefix, date_compares, number_compares, unit_agrees
+from ror.search.language.comparing import (
+    Prefix,
+    TextMatch,
+    date_compares,
+    number_compares,
+    text_compares,
+    unit_agrees,
+)
 from ror.search.language.entry_names import parameter_of
 from ror.search.language.values import (
     Canonical,
@@ -51,11 +58,11 @@ class TokenIs:
 
 @dataclass(frozen=True, slots=True)
 class TextIs:
-    """A string that starts with, contains, ends with or exactly is `text`; folded, except for `exact`."""
+    """A string that starts with, contains, ends with or exactly is `text`; in normal form, except for `exact`."""
 
     param: str
     text: str
-    how: Literal["starts", "contains", "ends", "exact"] = "starts"
+    how: TextMatch = "starts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ class WordIs:
 
 @dataclass(frozen=True, slots=True)
 class LabelIs:
-    """A code that the nomenclatures call something that starts with `text`, which is folded."""
+    """A code of which a label in the nomenclatures starts with `text`, which is in normal form."""
 
     param: str
     text: str
@@ -361,14 +368,10 @@ def _satisfies(leaf: ValueLeaf) -> Callable[[Value], bool]:
                 and system in (None, value.system)
                 and (code is None or value.code == _spelled(code, system, value.system))
             )
-        case TextIs(_, text, "starts"):
-            return lambda value: isinstance(value, Text) and value.folded.startswith(text)
-        case TextIs(_, text, "contains"):
-            return lambda value: isinstance(value, Text) and text in value.folded
-        case TextIs(_, text, "ends"):
-            return lambda value: isinstance(value, Text) and value.folded.endswith(text)
-        case TextIs(_, text, _):
+        case TextIs(_, text, "exact"):
             return lambda value: isinstance(value, Text) and value.exact == text
+        case TextIs(_, text, how):
+            return lambda value: isinstance(value, Text) and text_compares(how, value.normal, text)
         case WordIs(_, asked_word, begun):
             return lambda value: (
                 isinstance(value, Words)
@@ -376,7 +379,8 @@ def _satisfies(leaf: ValueLeaf) -> Callable[[Value], bool]:
             )
         case LabelIs(_, text):
             return lambda value: (
-                isinstance(value, Token) and any(one.startswith(text) for one in labels(*value))
+                isinstance(value, Token)
+                and any(text_compares("starts", one, text) for one in labels(*value))
             )
         case DateIs(_, prefix, first, last):
             return lambda value: (

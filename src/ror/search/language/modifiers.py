@@ -41,11 +41,11 @@ from ror.search.language.values import (
     Text,
     TypedIdentifier,
     Value,
-    fold,
     labels,
     normal_code,
     normal_identifier,
     normal_system,
+    normal_text,
 )
 from ror.standard.definitions import FULL_TEXT, RESOURCE_TYPES, SearchParameter
 from ror.standard.fhirpath import elements_read
@@ -118,12 +118,12 @@ def _labels(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
     Source: FHIR R4, search.html#token (`:text`).
     """
     for piece in pieces:
-        folded = fold(opened(piece))
-        if not folded:
+        normal = normal_text(opened(piece))
+        if not normal:
             raise InvalidRequest("search.empty-value", name=asked.name)
         if "Identifier" not in elements_read(asked.parameter):
-            yield LabelIs(asked.parameter.name, folded)
-        yield TextIs(modifier_entries(asked.parameter.name, TEXT), folded)
+            yield LabelIs(asked.parameter.name, normal)
+        yield TextIs(modifier_entries(asked.parameter.name, TEXT), normal)
 
 
 def _typed_identifiers(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
@@ -157,8 +157,8 @@ def _texts_of_coding(value: Any) -> Sequence[Value]:
 @lru_cache(maxsize=16384)
 def _unlisted_label(display: str, code: str, system: str) -> tuple[Text, ...]:
     """The display of a code as a text, unless the nomenclatures give the code this label."""
-    folded = fold(display)
-    return () if folded in labels(code, normal_system(system)) else (Text(folded, display),)
+    normal = normal_text(display)
+    return () if normal in labels(code, normal_system(system)) else (Text(normal, display),)
 
 
 def _texts_of_concept(value: Any) -> Sequence[Value]:
@@ -166,8 +166,8 @@ def _texts_of_concept(value: Any) -> Sequence[Value]:
     codings = value.get("coding", ())
     texts = [text for coding in codings for text in _texts_of_coding(coding)]
     whole = value.get("text")
-    if whole and not any(fold(whole) in _labels_of(coding) for coding in codings):
-        texts.append(Text(fold(whole), whole))
+    if whole and not any(normal_text(whole) in _labels_of(coding) for coding in codings):
+        texts.append(Text(normal_text(whole), whole))
     return texts
 
 
@@ -185,7 +185,7 @@ def _texts_of_identifier(value: Any) -> Sequence[Value]:
     if not kind:
         return ()
     texts = [kind.get("text"), *(coding.get("display") for coding in kind.get("coding", ()))]
-    return [Text(fold(text), text) for text in dict.fromkeys(texts) if text]
+    return [Text(normal_text(text), text) for text in dict.fromkeys(texts) if text]
 
 
 def _types_of_identifier(value: Any) -> Sequence[Value]:

@@ -48,9 +48,9 @@ class TypedIdentifier(Token):
 
 
 class Text(NamedTuple):
-    """A string as compared (`folded`) and as written (`exact`)."""
+    """A string as compared (`normal`, see `normal_text`) and as written (`exact`)."""
 
-    folded: str
+    normal: str
     exact: str
 
 
@@ -177,13 +177,13 @@ def normal_identifier(value: str) -> str:
 @lru_cache(maxsize=65536)
 def labels(code: str, system: str) -> tuple[str, ...]:
     """
-    What the nomenclatures call a code of a system in its normal form, folded; empty when they do not know it.
+    The labels of a code of a system in its normal form, as `normal_text` gives them; empty when no table has the code.
 
     >>> labels("03", normal_system("https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite"))
-    ('psychiatrie (psy)', 'psy')
+    ('psychiatrie psy', 'psy')
     """
     return (
-        tuple(fold(label) for label in terminology.labels(f"https://{system}", code))
+        tuple(normal_text(label) for label in terminology.labels(f"https://{system}", code))
         if code and system
         else ()
     )
@@ -219,6 +219,41 @@ def _fold(text: str) -> str:
 
 
 _cached_fold: Final = lru_cache(maxsize=65536)(_fold)
+
+
+def normal_text(text: str) -> str:
+    """
+    The words of a text as strings are compared: folded, one space between two of them.
+
+    Spaces, punctuation and signs that only modify separate words. Other signs (`+`, `°`) are part
+    of words. `comparing.text_compares` says when a space counts. A text of nothing but punctuation
+    is only folded.
+
+    >>> normal_text("C.H.R. Saint-Étienne / 2ᵉ étage"), normal_text("…")
+    ('c h r saint etienne 2e etage', '...')
+    """
+    return _cached_normal(text) if len(text) <= _CACHED_LENGTH else _normal(text)
+
+
+def _normal(text: str) -> str:
+    folded = fold(text)
+    spaced = folded.translate(_ASCII_SEPARATORS)
+    if not spaced.isascii():
+        spaced = "".join(" " if _separates(one) else one for one in spaced)
+    return " ".join(spaced.split()) or folded
+
+
+def _separates(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind[0] in "PZC" or kind == "Sk" or character == _MINUS
+
+
+_MINUS: Final = "\N{MINUS SIGN}"
+"""A sign by its category, and one more hyphen for those who type."""
+
+
+_ASCII_SEPARATORS: Final = {code: " " for code in range(128) if _separates(chr(code))}
+_cached_normal: Final = lru_cache(maxsize=65536)(_normal)
 
 
 # --- dates -----------------------------------------------------------------------------------------------------------

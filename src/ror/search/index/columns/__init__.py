@@ -11,12 +11,14 @@ from ror.search.index.columns.names import NOWHERE, NameColumn
 from ror.search.index.columns.numbers import NumberColumn
 from ror.search.index.columns.periods import PeriodColumn
 from ror.search.index.columns.positions import PositionColumn, great_circle_m
+from ror.search.index.columns.texts import TextColumn
 from ror.search.index.columns.words import WordColumn, WordGathering
 
 COLUMN_KINDS: Final[Mapping[str, type[Column]]] = {
     column.kind: column
     for column in (
         KeyColumn,
+        TextColumn,
         NameColumn,
         PeriodColumn,
         NumberColumn,
@@ -41,6 +43,7 @@ __all__ = [
     "PeriodColumn",
     "PositionColumn",
     "Slots",
+    "TextColumn",
     "WordColumn",
     "WordGathering",
     "great_circle_m",

@@ -22,11 +22,11 @@ from ror.search.index.columns.column import (
     without_repetition,
 )
 from ror.search.index.extract import SEPARATOR
+from ror.search.language.comparing import text_compares, without_spaces
 from ror.search.language.expression import (
     CanonicalIs,
     LabelIs,
     Present,
-    TextIs,
     TokenIs,
     ValueLeaf,
 )
@@ -49,8 +49,8 @@ class KeyColumn(Column, Sequence[bytes]):
     """
     Tokens, strings and canonical URLs: keys of two parts, in byte order.
 
-    The parts are `code NUL system`, `folded NUL exact` or `url NUL version`.
-    So a code in any system and the start of a string are both a run of neighbouring keys.
+    The parts are `code NUL system` or `url NUL version`; those of strings are in `texts.py`.
+    So a code in any system is a run of neighbouring keys.
     """
 
     kind = "keys"
@@ -98,14 +98,6 @@ class KeyColumn(Column, Sequence[bytes]):
                 return self.exactly(f"{code}{SEPARATOR}{system}".encode())
             case LabelIs(_, text):
                 return self._labelled(text)
-            case TextIs(_, text, "starts"):
-                return self.starting(text.encode())
-            case TextIs(_, text, "contains"):
-                return self._holding(text.encode())
-            case TextIs(_, text, "ends"):
-                return self._holding(text.encode() + _SEPARATOR)
-            case TextIs(_, text, "exact"):
-                return self._holding(_SEPARATOR + text.encode() + _BETWEEN_KEYS)
             case CanonicalIs(_, url, ""):
                 return self.starting(url.encode() + _SEPARATOR)
             case CanonicalIs(_, url, version):
@@ -177,7 +169,7 @@ class KeyColumn(Column, Sequence[bytes]):
 
     def _holding(self, part: bytes) -> BitMap:
         """The slots of the keys that hold `part`, the byte after a key included."""
-        # The second part of a key, the exact text, may hold a folded text only where the folded first part does.
+        # The second part of the key of a string, the exact text, holds letters only where the first part does.
         found = [at.start() for at in re.finditer(re.escape(part), self._blob)]
         return self.of_ranks(
             np.searchsorted(self.arrays["ends"], np.array(found, np.uint64), side="right")
@@ -185,16 +177,24 @@ class KeyColumn(Column, Sequence[bytes]):
 
     def _labelled(self, start: str) -> BitMap:
         """The slots of the codes that have a label that starts so."""
-        first = bisect_left(self._labels, start, key=itemgetter(0))
-        after = bisect_left(self._labels, f"{start}\U0010ffff", lo=first, key=itemgetter(0))
-        return self.of_ranks(np.array([rank for _, rank in self._labels[first:after]], np.int64))
+        letters = without_spaces(start)
+        first = bisect_left(self._labels, letters, key=itemgetter(0))
+        after = bisect_left(self._labels, f"{letters}\U0010ffff", lo=first, key=itemgetter(0))
+        ranks = [
+            rank
+            for _, label, rank in self._labels[first:after]
+            if text_compares("starts", label, start)
+        ]
+        return self.of_ranks(np.array(ranks, np.int64))
 
     @cached_property
-    def _labels(self) -> list[tuple[str, int]]:
-        """The labels of the codes in order, each with the rank of its code."""
+    def _labels(self) -> list[tuple[str, str, int]]:
+        """The labels of the codes without their spaces, in order, each with the label and the rank of its code."""
         codes = ((self[rank].decode().split(SEPARATOR), rank) for rank in range(len(self)))
         return sorted(
-            (label, rank) for (code, system), rank in codes for label in labels(code, system)
+            (without_spaces(label), label, rank)
+            for (code, system), rank in codes
+            for label in labels(code, system)
         )
 
     def holders(self) -> list[tuple[str, list[int]]]:

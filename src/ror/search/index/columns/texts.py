@@ -1,0 +1,129 @@
+"""Strings: a column of texts that finds them without regard to spaces and punctuation."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+from pyroaring import BitMap
+
+from ror.search.index.columns.column import Array
+from ror.search.index.columns.keys import KeyColumn
+from ror.search.index.extract import SEPARATOR
+from ror.search.language.comparing import (
+    TextMatch,
+    text_compares,
+    without_spaces,
+    word_breaks,
+    word_starts,
+)
+from ror.search.language.expression import TextIs, ValueLeaf
+from ror.search.language.values import normal_text
+
+_SEPARATOR: Final = SEPARATOR.encode()
+_AFTER_ANY: Final = b"\xff"
+_BITS: Final = 64
+
+
+class TextColumn(KeyColumn):
+    """
+    Strings without the spaces of their normal form: keys of two parts, `letters NUL exact`.
+
+    The strings that start with a text are a run of neighbouring keys, wherever either has spaces.
+    `words` says which of them have a word where the search has one. It holds a number for each
+    key: bit `n` is set when a word begins at byte `n`.
+    """
+
+    kind = "texts"
+
+    @classmethod
+    def of(cls, given: Sequence[str], slots: Sequence[int], size: int) -> "TextColumn":
+        """The column of these `normal NUL exact` keys, in any order, each beside its slot."""
+        keys: dict[str, str] = {}
+        words: dict[bytes, int] = {}
+        for text in set(given):
+            normal, _, exact = text.partition(SEPARATOR)
+            key = keys[text] = f"{without_spaces(normal)}{SEPARATOR}{exact}"
+            words[key.encode()] = _as_bits(_in_bytes(normal, word_starts(normal)))
+        column = super().of([keys[text] for text in given], slots, size)
+        assert isinstance(column, cls)
+        column.arrays["words"] = np.fromiter((words[key] for key in column), np.uint64, len(words))
+        return column
+
+    def select(self, leaf: ValueLeaf) -> BitMap:
+        match leaf:
+            case TextIs(_, text, "exact"):
+                return self._holding(_SEPARATOR + text.encode() + _AFTER_ANY)
+            case TextIs(_, text, how) if word_breaks(text) or not _has_letters(text):
+                return self.of_ranks(self._comparing(how, text))
+            case TextIs(_, text, "starts"):
+                return self.starting(without_spaces(text).encode())
+            case TextIs(_, text, "contains"):
+                return self._holding(without_spaces(text).encode())
+            case TextIs(_, text, "ends"):
+                return self._holding(without_spaces(text).encode() + _SEPARATOR)
+        return super().select(leaf)
+
+    def _comparing(self, how: TextMatch, text: str) -> Array:
+        """The ranks of the keys that compare with a text of which letters alone do not decide."""
+        letters = without_spaces(text).encode()
+        same = range(
+            bisect_left(self, letters), bisect_left(self, letters + _SEPARATOR + _AFTER_ANY)
+        )
+        ranks, at = self._occurrences(how, letters)
+        breaks = _in_bytes(text, word_breaks(text))
+        farthest = breaks[-1] if breaks else _BITS
+        near = at + farthest < _BITS
+        wanted = np.uint64(_as_bits(breaks) if farthest < _BITS else 0)
+        begins = (self.arrays["words"][ranks[near]] >> at[near].astype(np.uint64)) & wanted
+        # What has no bit, or no letters, is compared as text: the exact part of a key may hold it.
+        compared = [
+            rank for rank in np.unique(ranks[~near]).tolist() if self._compares(rank, how, text)
+        ]
+        return np.concatenate([same, ranks[near][begins == wanted], compared]).astype(np.int64)
+
+    def _compares(self, rank: int, how: TextMatch, text: str) -> bool:
+        exact: str = self[rank].partition(_SEPARATOR)[2].decode()
+        return text_compares(how, normal_text(exact), text)
+
+    def _occurrences(self, how: TextMatch, letters: bytes) -> tuple[Array, Array]:
+        """Where some letters stand as `how` has them: the ranks of keys, and the byte of the key beside each."""
+        if how == "starts":
+            ranks = np.arange(
+                bisect_left(self, letters), bisect_left(self, letters + _AFTER_ANY), dtype=np.int64
+            )
+            return ranks, np.zeros(len(ranks), np.int64)
+        sought = letters + _SEPARATOR if how == "ends" else letters
+        places = np.fromiter(_places(sought, self._blob), np.uint64)
+        ends = self.arrays["ends"]
+        ranks = np.searchsorted(ends, places, side="right")
+        starts = np.where(ranks > 0, ends[ranks - 1], np.uint64(0))
+        return ranks, (places - starts).astype(np.int64)
+
+
+def _has_letters(text: str) -> bool:
+    """Whether a text is more than signs and punctuation."""
+    return any(map(str.isalnum, text))
+
+
+def _places(part: bytes, blob: memoryview) -> Iterator[int]:
+    """Where a part stands in the blob; places may overlap."""
+    sought = re.compile(re.escape(part))
+    found = sought.search(blob)
+    while found:
+        yield found.start()
+        found = sought.search(blob, found.start() + 1)
+
+
+def _in_bytes(text: str, places: Sequence[int]) -> list[int]:
+    """Places in a text without its spaces, counted in bytes of UTF-8."""
+    if text.isascii():
+        return list(places)
+    letters = without_spaces(text)
+    return [len(letters[:at].encode()) for at in places]
+
+
+def _as_bits(places: Sequence[int]) -> int:
+    """The number of which the bits at these places are set, as far as it has bits."""
+    return sum(1 << at for at in places if at < _BITS)
