@@ -1,9 +1,10 @@
 """
-The four headers by which a call announces on whose behalf and in which role it is made: `Ror-Profil-Utilisateur-*` and
-`Ror-Role-Metier-*`.
+The four headers that announce the user profile and the role behind a call:
+`Ror-Profil-Utilisateur-*` and `Ror-Role-Metier-*`.
 
-A read with a token must carry them, with codes that were granted to its client; a declaration of beds must not
-(docs/authentication.md#calls; choice 20). They grant nothing: what is seen depends on the client alone.
+A read with a token must have them, with codes granted to its client; a declaration of beds must not
+(docs/authentication.md#calls; choice 20). They grant nothing: visibility depends on the client
+alone.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ HEADERS: Final = (USER_PROFILE_CODE, USER_PROFILE_SYSTEM, ROLE_CODE, ROLE_SYSTEM
 
 
 class Rule(Enum):
-    """What a route wants of the four headers."""
+    """Whether a route requires or refuses the four headers."""
 
     REQUIRED = "required"
     REFUSED = "refused"
@@ -32,10 +33,10 @@ def check_announced(
     rule: Rule, sent: Mapping[str, str], client: Client, known: Announcements
 ) -> None:
     """
-    Nothing, when what a call of a client announces is what its route wants and what the client was granted.
+    Check the headers of a call against its route and the grants of its client.
 
-    `sent` holds the values of the headers by their names in `HEADERS`, without those that are empty or absent. Raises
-    MissingHeader, InvalidRequest when they must not be sent, or Forbidden when a value is not granted.
+    `sent` holds the values by header name, without empty or absent headers. Raises MissingHeader,
+    InvalidRequest if the route refuses them, or Forbidden if a value is not granted.
     """
     if rule is Rule.REFUSED:
         if sent:

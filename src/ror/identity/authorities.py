@@ -1,8 +1,9 @@
 """
-Which authorities are believed at this moment, and whom they have revoked: files that an operator replaces at will.
+Which authorities are believed at this moment, and whom they have revoked: files that an operator
+replaces at will.
 
-The files are looked at each time they are asked for, and read again when one of them is another file than before, so
-that a new revocation list holds from the next token on, without a restart.
+The files are looked at each time they are asked for, and read again when one of them is another
+file than before, so that a new revocation list holds from the next token on, without a restart.
 """
 
 import threading
@@ -17,7 +18,7 @@ _Look = tuple[tuple[int, int, int], ...]
 
 
 class WatchedAuthorities:
-    """The authorities of PEM files and the revocation lists of others; raises UsageError when they cannot be read."""
+    """The authorities and revocation lists in files. Raises UsageError if they cannot be read."""
 
     def __init__(self, certificates: Sequence[str], revocations: Sequence[str]) -> None:
         self._certificates: Final = [Path(one) for one in certificates]
@@ -31,7 +32,10 @@ class WatchedAuthorities:
             ) from None
 
     def current(self) -> Authorities:
-        """What the files hold now. Raises Unavailable when they cannot be read: nobody is believed meanwhile."""
+        """
+        The current content of the files. Raises Unavailable if they cannot be read: nobody is
+        trusted then.
+        """
         with self._lock:
             try:
                 look = self._looked()

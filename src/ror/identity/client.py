@@ -1,8 +1,9 @@
 """
-What a client is: a program that was let in, what it was granted, and the states it goes through.
+A client: a registered program, its grants, and its states.
 
-A consumer reads under an access profile; a supplier declares beds for a list of establishments and reads nothing. The
-consumer of profile 0 proves who it is by a secret; all others by a certificate, recognised by its subject.
+A consumer reads under an access profile. A supplier declares beds for a list of establishments and
+reads nothing. A consumer of profile 0 authenticates with a secret; every other client with a
+certificate, recognised by its subject.
 """
 
 import re
@@ -15,13 +16,16 @@ from ror.access import Perimeter, Viewer
 from ror.errors import UsageError
 
 PUBLIC_PROFILE: Final = 0
-"""The access profile of open data, the only one that a secret is enough for (docs/authentication.md#clients)."""
+"""
+The access profile of open data; only its clients authenticate with a secret
+(docs/authentication.md#clients).
+"""
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
 class Kind(Enum):
-    """What a client is let in for."""
+    """The purpose of a client."""
 
     CONSUMER = "consumer"
     SUPPLIER = "supplier"
@@ -37,19 +41,19 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How often a client may call: so many calls a minute in the long run, and `burst` of them at once."""
+    """A rate limit: calls a minute in the long run, and `burst` calls at once."""
 
     calls_per_minute: int
     burst: int
 
 
 BURST_S: Final = 10
-"""Unless it is said, a client may call at once as often as it may in this many seconds."""
+"""The default burst is the number of calls that the limit allows in this many seconds."""
 
 
 def rate_of(calls_per_minute: int, burst: int | None = None) -> Rate:
     """
-    The rate of so many calls a minute, with the burst that goes with it when none is given.
+    The rate limit of `calls_per_minute`, with the default burst unless one is stated.
 
     >>> rate_of(600)
     Rate(calls_per_minute=600, burst=100)
@@ -60,11 +64,11 @@ def rate_of(calls_per_minute: int, burst: int | None = None) -> Rate:
 @dataclass(frozen=True, slots=True)
 class Client:
     """
-    A client as it stands.
+    A registered client.
 
-    `profile` is None for a supplier. `subject` is the distinguished name of its certificate, `secret` the hash of its
-    secret; it has one of them. `user_profiles` and `roles` are the codes that its calls may announce. `number` is given
-    by the store, small and never reused.
+    `profile` is None for a supplier. A client has either `subject`, the distinguished name of its
+    certificate, or `secret`, the hash of its secret. `user_profiles` and `roles` are the codes that
+    its calls may announce. The store allots `number`, which is small and never reused.
     """
 
     id: str
@@ -83,17 +87,17 @@ class Client:
 
     @property
     def viewer(self) -> Viewer | None:
-        """As whom it reads; None when it has no profile to read under."""
+        """The viewer that it reads as; None for a supplier."""
         return None if self.profile is None else Viewer(self.profile, self.perimeter, self.id)
 
     @property
     def has_secret(self) -> bool:
-        """Whether it proves who it is by a secret rather than by a certificate."""
+        """Whether it authenticates with a secret rather than a certificate."""
         return self.profile == PUBLIC_PROFILE
 
 
 class Action(Enum):
-    """What is done to a client."""
+    """A kind of act on a client."""
 
     ADD = "add"
     SUSPEND = "suspend"
@@ -106,7 +110,7 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Something done to a client: when, in microseconds since the epoch, by whom, why, and what it changed."""
+    """An act on a client; `at` is in microseconds since the epoch, `details` says what changed."""
 
     client_id: str
     action: Action
@@ -118,7 +122,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """From which states an action is possible, and the state it leads to; None keeps the state."""
+    """The states in which an action is allowed, and the state it leads to; None keeps the state."""
 
     states: Sequence[State]
     leads_to: State | None = None
@@ -128,7 +132,7 @@ _LIVING: Final = (State.ACTIVE, State.SUSPENDED)
 _STEPS: Final[Mapping[Action, _Step]] = {
     Action.SUSPEND: _Step((State.ACTIVE,), State.SUSPENDED),
     Action.RESUME: _Step((State.SUSPENDED,), State.ACTIVE),
-    # For ever: a client that comes back is another one, with another name.
+    # Final: a client that returns is registered again, under another id.
     Action.REVOKE: _Step(_LIVING, State.REVOKED),
     Action.ROTATE_SECRET: _Step(_LIVING),
     Action.GRANT_ESTABLISHMENTS: _Step(_LIVING),
@@ -138,7 +142,8 @@ _STEPS: Final[Mapping[Action, _Step]] = {
 
 def after(client: Client, action: Action) -> Client:
     """
-    The client in the state that an action leads to. Raises UsageError when its present state does not allow it.
+    The client in the state that an action leads to. Raises UsageError if its state forbids the
+    action.
 
     >>> after(Client("sas", "SAS"), Action.SUSPEND).state
     <State.SUSPENDED: 'suspended'>
@@ -158,9 +163,10 @@ def after(client: Client, action: Action) -> Client:
 
 def checked(client: Client) -> Client:
     """
-    The client, when what it was given holds together. Raises UsageError otherwise.
+    The client, if its members are consistent. Raises UsageError otherwise.
 
-    A reading profile or a supplier, one of them; a certificate's subject unless its profile is 0, and then none.
+    A consumer has a profile and a supplier has none; a client has a certificate subject unless its
+    profile is 0.
     """
     if not _ID.fullmatch(client.id):
         raise UsageError("clients.bad-id", id=client.id[:100])

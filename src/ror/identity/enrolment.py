@@ -1,7 +1,7 @@
 """
-How a client comes in, changes and leaves: each act is kept with who did it, when and why.
+Adding, changing and revoking clients; each act is stored with its author, instant and reason.
 
-A secret is made here and given back once; only its hash is kept.
+A new secret is returned once; only its hash is stored.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ from ror.identity.secrets import hashed, new_secret
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Who acts, why, and when, in microseconds since the epoch."""
+    """The author, the reason and the instant of an act, in microseconds since the epoch."""
 
     by: str
     reason: str
@@ -25,7 +25,7 @@ class Signature:
 
 
 class Enrolled(NamedTuple):
-    """A client as it stands now, and its secret when it has just been given one."""
+    """A client after an act, and its secret if the act made one."""
 
     client: Client
     secret: str | None
@@ -33,10 +33,10 @@ class Enrolled(NamedTuple):
 
 def add(clients: ClientStore, client: Client, signature: Signature) -> Enrolled:
     """
-    Let a client in, with a secret when its profile takes one.
+    Register a client, with a secret if its profile needs one.
 
-    Raises UsageError when what it is granted does not hold together, its id was ever given, or its certificate is that
-    of a client of the other kind: who reads and who supplies beds are told apart by it.
+    Raises UsageError if its grants are inconsistent, its id was ever used, or a client of the other
+    kind has its certificate: the certificate tells consumers from suppliers.
     """
     secret = new_secret() if checked(client).has_secret else None
     _check_certificate(clients, client)
@@ -70,7 +70,7 @@ def change_state(
     """
     Suspend, resume or revoke a client.
 
-    Raises UsageError when there is none of this id, or its state does not allow it.
+    Raises UsageError for an unknown id, or if its state forbids the action.
     """
     return _change(
         clients, _act(client_id, action, signature), lambda client: after(client, action)
@@ -79,9 +79,9 @@ def change_state(
 
 def rotate_secret(clients: ClientStore, client_id: str, signature: Signature) -> Enrolled:
     """
-    Give a client another secret; the former one is worth nothing from then on.
+    Replace the secret of a client; the former secret stops working.
 
-    Raises UsageError when there is none of this id, when it has no secret, or when it was revoked.
+    Raises UsageError for an unknown id, for a client without secret, or if it was revoked.
     """
     secret = new_secret()
     kept = hashed(secret)
@@ -104,10 +104,10 @@ def grant_establishments(
     signature: Signature,
 ) -> Client:
     """
-    Add establishments to those whose beds a supplier may declare, and take others away.
+    Add and remove establishments whose beds a supplier may declare.
 
-    Raises UsageError when there is none of this id, when it is no supplier, when it was revoked, when no establishment
-    is named, or one to be taken away was never granted.
+    Raises UsageError for an unknown id, for a client that is no supplier or was revoked, if no
+    establishment is named, or if one to remove was never granted.
     """
     more, less = frozenset(granted), frozenset(withdrawn)
 
@@ -141,9 +141,9 @@ def set_rate(
     clients: ClientStore, client_id: str, rate: Rate | None, signature: Signature
 ) -> Client:
     """
-    Say how often a client may call, None for as often as it likes.
+    Set the rate limit of a client, None for no limit.
 
-    Raises UsageError when there is none of this id, or when it was revoked.
+    Raises UsageError for an unknown id, or if the client was revoked.
     """
     told = {"calls_per_minute": rate.calls_per_minute, "burst": rate.burst} if rate else {}
     act = _act(client_id, Action.SET_RATE, signature, **told)
@@ -151,7 +151,7 @@ def set_rate(
 
 
 def found(clients: ClientStore, client_id: str) -> Client:
-    """The client of this id. Raises UsageError when there is none."""
+    """The client with this id. Raises UsageError for an unknown id."""
     for client in clients.all():
         if client.id == client_id:
             return client

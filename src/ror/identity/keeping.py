@@ -14,15 +14,17 @@ from ror.identity.tokens.keys import SigningKey
 
 class ClientStore(Protocol):
     """
-    The clients of a directory and what was done to each; safe to call from several threads, like the store it is of.
+    The clients of a directory and what was done to each; safe to call from several threads, like
+    the store it is of.
     """
 
     def change(self, act: Act, change: Callable[[Client | None], Client]) -> Client:
         """
-        Do `act`, durable on return: keep what `change` makes of the client as it stands, None when there is none.
+        Do `act`, durable on return: keep what `change` makes of the client as it stands, None when
+        there is none.
 
-        `change` sees what every earlier act left, and what it raises comes out with nothing done. Returns the client
-        with its number.
+        `change` sees what every earlier act left, and what it raises comes out with nothing done.
+        Returns the client with its number.
         """
 
     def all(self) -> list[Client]:
@@ -45,7 +47,8 @@ class KeyStore(Protocol):
         """
         Keep a key after the one named `newest`, None when there is none, and forget others.
 
-        False, with nothing done, when another process was quicker and `newest` is not the newest any more.
+        False, with nothing done, when another process was quicker and `newest` is not the newest
+        any more.
         """
 
     def last_change(self) -> int:

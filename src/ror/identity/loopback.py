@@ -1,11 +1,11 @@
-"""Can only this machine reach an address? What is in the clear, or shows more than open data, stays on those."""
+"""Loopback addresses: unencrypted traffic and more than open data stay on them."""
 
 import ipaddress
 
 
 def is_loopback(host: str) -> bool:
     """
-    Whether only this machine can reach what listens on `host`.
+    Whether only this machine can reach a server that listens on `host`.
 
     >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost"), is_loopback("0.0.0.0")
     (True, True, True, False)

@@ -1,9 +1,9 @@
 """
-Who else may issue tokens, and with which keys at this moment: those that identity providers publish, kept at hand.
+The signing keys that identity providers publish, cached.
 
-Keys are fetched when they are first needed, again after a while, and when a token names one that is not known; not more
-often than every `RETRY_S` seconds for each provider, and by one thread at a time, whatever tokens say. While a provider
-cannot be reached its last keys are believed for `KEPT_S`, then no more. Nothing here waits but `learn`.
+Keys are fetched at first use, refreshed after a while, and fetched again when a token names an
+unknown key: at most every `RETRY_S` seconds for each provider, by one thread at a time. While a
+provider cannot be reached, its last keys are trusted for `KEPT_S`. Only `learn` waits.
 """
 
 import http.client
@@ -26,22 +26,27 @@ FRESH_S: Final = 300.0
 KEPT_S: Final = 3_600.0
 RETRY_S: Final = 10.0
 TIMEOUT_S: Final = 3.0
-"""How long to wait for a connection, and for each piece of an answer."""
+"""Timeout of the connection and of each read."""
 WHOLE_WITHIN_S: Final = 6.0
 _LARGEST: Final = 1 << 20
 _NEVER: Final = float("-inf")
 
 Told = Callable[[str, Exception | None], None]
-"""Hears that the keys of an issuer could not be had, and why, or that they were again (None)."""
+"""
+Called with an issuer and the problem when its keys cannot be fetched, and with None once they can
+again.
+"""
 
 
 def nobody(issuer: str, problem: Exception | None) -> None:
-    """Tells nobody."""
+    """Ignore the report."""
 
 
 @dataclass(slots=True)
 class _Watched:
-    """A provider, its keys, when they were had and last asked for, and why they could not be."""
+    """
+    A provider, its keys, the times of the last success and the last attempt, and the last problem.
+    """
 
     provider: Provider
     text: bytes = b""
@@ -53,7 +58,9 @@ class _Watched:
 
 
 class Issuers:
-    """The issuers of others; safe to share between threads. `now` gives seconds that never go back."""
+    """
+    External token issuers; safe to share between threads. `now` is a monotonic clock in seconds.
+    """
 
     def __init__(
         self,
@@ -79,13 +86,13 @@ class Issuers:
         self._rebuild()
 
     def known(self) -> Mapping[str, Issuer]:
-        """The issuers by name, with the keys that are at hand; the same object while nothing changes."""
+        """The issuers by name with their cached keys; the same object while nothing changes."""
         if self._watched:
             now = self._now()
             for one in self._watched.values():
                 age = now - one.had_at
                 is_due = age > FRESH_S and now - one.tried_at > RETRY_S and one.had_at != _NEVER
-                # One thread is enough, however slow the provider and however many ask.
+                # One thread is enough, however slow the provider and however many callers wait.
                 if is_due and not one.asking.locked():
                     threading.Thread(
                         target=self._ask, args=(one,), name="issuer", daemon=True
@@ -97,9 +104,9 @@ class Issuers:
 
     def learn(self, issuer: str) -> None:
         """
-        Have the keys of an issuer that were published a moment ago; takes as long as its provider does.
+        Fetch the keys of an issuer now; waits for its provider.
 
-        Raises Unavailable when they cannot be had, or are being asked for by somebody else.
+        Raises Unavailable if they cannot be fetched, or if another thread is fetching them.
         """
         watched = self._watched.get(issuer)
         if watched is None:
@@ -110,7 +117,10 @@ class Issuers:
             raise Unavailable("providers.keys-away", issuer=issuer)
 
     def _ask(self, one: _Watched) -> bool:
-        """Ask a provider for its keys, unless that was just done; False when somebody else is asking."""
+        """
+        Fetch the keys of a provider, unless that was just done; False if another thread is doing
+        so.
+        """
         if not one.asking.acquire(blocking=False):
             return False
         try:
@@ -155,11 +165,13 @@ def _issuer(provider: Provider, keys: Mapping[str, Key]) -> Issuer:
     )
 
 
-# --- where keys are published ----------------------------------------------------------------------------------------
+# --- fetching -------------------------------------------------------------------------------------
 
 
 def _published(provider: Provider) -> bytes:
-    """The key set of a provider. Raises OSError, HTTPException or ValueError when it cannot be had."""
+    """
+    The key set of a provider. Raises OSError, HTTPException or ValueError if it cannot be fetched.
+    """
     address = provider.address
     if address is None:
         return Path(provider.jwks).read_bytes()
@@ -168,7 +180,7 @@ def _published(provider: Provider) -> bytes:
         path = (address.path or "/") + (f"?{address.query}" if address.query else "")
         connection.request("GET", path, headers={"Accept": "application/json"})
         response = connection.getresponse()
-        # Another place is not the one that the operator named.
+        # No redirections: the operator named this address.
         if response.status != HTTPStatus.OK:
             raise ValueError(f"HTTP {response.status}")
         return _whole(response)
@@ -185,7 +197,7 @@ def _connection(provider: Provider, address: SplitResult) -> http.client.HTTPCon
 
 
 def _whole(response: http.client.HTTPResponse) -> bytes:
-    """The body of an answer that is neither endless nor endlessly slow; ValueError otherwise."""
+    """The body of a response. Raises ValueError if it is too large or too slow."""
     give_up_at, pieces, size = time.monotonic() + WHOLE_WITHIN_S, [], 0
     while piece := response.read1(65_536):
         pieces.append(piece)

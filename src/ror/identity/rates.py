@@ -1,13 +1,14 @@
 """
-How often clients may call, held to over all the processes of a machine that serve one directory.
+Rate limits of clients, enforced across all processes of a machine that serve one directory.
 
-Each client has a cell of eight bytes in a small file: the instant at which its allowance will be whole again (GCRA, the
-"virtual scheduling" of ITU-T I.371). A call moves that instant on by the time that one call is worth, and is refused
-when the instant would be further away than `burst` calls: so that no stretch of time holds more than the burst and what
-the rate gives in it, whichever process is asked. Reading, deciding and writing are done under a lock of that cell.
+Each client has a cell of eight bytes in a small file: the instant at which its allowance is full
+again (GCRA, the "virtual scheduling" of ITU-T I.371). A call moves that instant by the time that
+one call is worth, and is refused if the instant would lie more than `burst` calls ahead. So no
+period holds more calls than the burst plus what the limit allows in it, whichever process answers.
+Reading, deciding and writing happen under a lock of the cell.
 
-Time is that of the machine since it started, which no change of clock moves. An instant further away than a burst was
-written before the machine started again, or under another rate: it counts for nothing.
+Time is monotonic, from the start of the machine. An instant more than a burst ahead was written
+before the machine restarted or under another limit, and is ignored.
 """
 
 import fcntl
@@ -27,35 +28,39 @@ from ror.identity import Client, Rate
 _CELL: Final = 8
 """Bytes of a cell."""
 _ADDRESSES: Final = 65_536
-"""Cells of callers without a token, by a hash of their address; those of clients come after, by their number."""
+"""
+Cells of callers without a token, by a hash of their address; cells of clients follow, by client
+number.
+"""
 _MINUTE_NS: Final = 60_000_000_000
 _FILE_MODE: Final = 0o600
 
 
 class Rates:
     """
-    The allowances of the clients of one directory, in the file at `path`; safe to share between threads.
+    The allowances of the clients of one directory, in the file at `path`; safe to share between
+    threads.
 
-    `now` gives nanoseconds that never go back. Raises OSError when the file cannot be had.
+    `now` is a monotonic clock in nanoseconds. Raises OSError if the file cannot be opened.
     """
 
     def __init__(self, path: Path, now: Callable[[], int] = time.monotonic_ns) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
         self._now = now
-        # The system's locks are between processes: threads of one hold them together.
+        # File locks work between processes: the threads of one process share them.
         self._threads = threading.Lock()
 
     def count(self, client: Client) -> None:
-        """Count a call of a client. Raises TooManyCalls when it has a rate and calls beyond it."""
+        """Count a call of a client. Raises TooManyCalls beyond its rate limit."""
         if client.rate is not None:
             self._count(_ADDRESSES + client.number, client.rate)
 
     def count_address(self, address: str, rate: Rate) -> None:
-        """Count a call that says nothing but where it comes from. Raises TooManyCalls beyond the rate."""
+        """Count a call without token, by its address. Raises TooManyCalls beyond the rate limit."""
         self._count(_cell_of(address), rate)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._file)
 
     def _count(self, cell: int, rate: Rate) -> None:
@@ -85,9 +90,9 @@ class Rates:
 
 def after_a_call(whole_at: int, rate: Rate, now: int) -> tuple[int, int]:
     """
-    When an allowance will be whole again after one more call, and how long to wait first, 0 when the call is allowed.
+    When an allowance is full again after one more call, and how long to wait first (0: allowed).
 
-    All in nanoseconds; `whole_at` is when it would have been.
+    All in nanoseconds; `whole_at` is when the allowance would have been full.
 
     >>> after_a_call(0, Rate(60, 2), 5_000_000_000)
     (6000000000, 0)
@@ -104,9 +109,8 @@ def after_a_call(whole_at: int, rate: Rate, now: int) -> tuple[int, int]:
 @lru_cache(maxsize=4_096)
 def _cell_of(address: str) -> int:
     """
-    The cell of an address; all of one IPv6 site (/64) share one, as who holds an address there holds them all.
-
-    Two addresses may share one by chance: one in 65,536.
+    The cell of an address. The addresses of one IPv6 site (/64) share a cell, because one host can
+    use all of them. Two other addresses share a cell by chance, one in 65,536.
     """
     try:
         network = ipaddress.ip_network(address)

@@ -1,9 +1,9 @@
 """
-Which clients and signing keys there are at this moment, kept in memory so that looking one up costs nothing.
+The clients and signing keys, cached in memory.
 
-Nothing has to tell it that something changed: it asks the store whether anybody has committed anything, which costs
-microseconds, and reads clients and keys again only when one of them changed. So that asking before each answer, a
-client is refused from the first request that comes after its suspension was acknowledged, in every process.
+Before each use it asks the store whether anything was committed, which costs microseconds, and
+reads clients and keys again only if one of them changed. So every process refuses a client from the
+first request after its suspension was acknowledged.
 """
 
 import threading
@@ -24,7 +24,7 @@ class Register:
 
 
 class Registry:
-    """What a store keeps of clients and keys; safe to share between threads."""
+    """The clients and keys of a store; safe to share between threads."""
 
     def __init__(self, store: IdentityStore) -> None:
         self._store = store
@@ -35,21 +35,21 @@ class Registry:
 
     def current(self) -> Register:
         """
-        What is there, everything included that was done before this call; the same object while nothing changes.
+        The current clients and keys; the same object while nothing changes.
 
-        Raises Unavailable when the store cannot say.
+        Raises Unavailable if the store cannot answer.
         """
         signal = self._store.change_signal()
         if signal != self._signal:
             with self._lock:
                 self._follow()
-                # Only now: what a failed reading missed is read by the next call.
+                # Set last: after a failed read, the next call reads again.
                 self._signal = signal
         return self._register
 
     @property
     def known(self) -> Iterable[Client]:
-        """The clients as they were last read, without asking whether that is still so."""
+        """The clients as last read, without asking the store."""
         return self._register.clients.values()
 
     def _follow(self) -> None:

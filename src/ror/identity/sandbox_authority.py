@@ -1,8 +1,9 @@
 """
-The certification authority of tests and sandboxes, in a folder: never for production.
+A certification authority for tests and sandboxes, in a folder: never for production.
 
-`root` and `issuer` with their keys; `authorities.pem` and `crl.pem` are what a server is told, `server` what it shows;
-`issued.json` says what was issued and what was revoked. Private keys are readable by their owner alone.
+The folder holds `root` and `issuer` with their keys, `authorities.pem` and `crl.pem` for the
+settings of a server, the `server` certificate, and `issued.json`, the list of issued and revoked
+certificates. Only the owner can read private keys.
 """
 
 import os
@@ -26,7 +27,7 @@ _TAKEN: Final = frozenset({"root", "issuer", "authorities", "crl", "server"})
 
 
 class Issued(msgspec.Struct):
-    """A certificate that was issued: the name of its files, its serial number in hexadecimal, and what became of it."""
+    """An issued certificate: the name of its files, its hexadecimal serial number, its dates."""
 
     name: str
     serial: str
@@ -36,7 +37,7 @@ class Issued(msgspec.Struct):
 
 
 class SandboxAuthority:
-    """The authority in a folder. Raises UsageError where there is none, or what is there cannot be read."""
+    """The authority in a folder. Raises UsageError if there is none or it cannot be read."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,7 +53,7 @@ class SandboxAuthority:
 
     @property
     def authorities(self) -> Path:
-        """The certificates of the root and of the authority that issues."""
+        """The certificates of the root and of the issuing authority."""
         return self._path("authorities.pem")
 
     @property
@@ -61,16 +62,16 @@ class SandboxAuthority:
         return self._path("crl.pem")
 
     def files(self, name: str) -> tuple[Path, Path]:
-        """The certificate and the key of this name; `server` is that of this machine."""
+        """The certificate and key files of a name; `server` is the certificate of this machine."""
         return self._path(f"{name}.pem"), self._path(f"{name}.key")
 
     def issue(
         self, name: str, subject: str, now: datetime, days: int = authority.CLIENT_DAYS
     ) -> Issued:
         """
-        A certificate for the client of this subject, in the files of this name.
+        Issue a client certificate for a subject, in files of this name.
 
-        Raises UsageError when the name is taken or cannot be that of a file, or the subject is none.
+        Raises UsageError if the name is taken or no file name, or the subject is invalid.
         """
         if not _NAME.fullmatch(name) or name in _TAKEN:
             raise UsageError("pki.bad-name", name=name[:100])
@@ -91,9 +92,9 @@ class SandboxAuthority:
 
     def revoke(self, name: str, now: datetime) -> Issued:
         """
-        Revoke a certificate, by the name of its files or its serial number, and publish the revocation lists.
+        Revoke a certificate by file name or serial number, and publish the revocation lists.
 
-        Raises UsageError when there is none such that is not revoked.
+        Raises UsageError if no such certificate is valid.
         """
         for one in self.issued:
             if (name == one.name or _is_serial(name, one.serial)) and one.revoked_at is None:
@@ -104,7 +105,7 @@ class SandboxAuthority:
         raise UsageError("pki.not-issued", name=name[:100])
 
     def publish_revocations(self, now: datetime) -> None:
-        """Write the revocation lists again, current for `authority.LIST_DAYS` days."""
+        """Write the revocation lists again, valid for `authority.LIST_DAYS` days."""
         revoked = [(int(one.serial, 16), one.revoked_at) for one in self.issued if one.revoked_at]
         lists = (
             authority.revocation_list(self._issuer, revoked, now),
@@ -125,9 +126,9 @@ class SandboxAuthority:
 
 def make(folder: Path, now: datetime, hosts: Sequence[str] = LOCAL_HOSTS) -> SandboxAuthority:
     """
-    A new authority in a folder, with a certificate for the server of these names and addresses.
+    Make a new authority in a folder, with a server certificate for these host names and addresses.
 
-    Raises UsageError when there is one already or the folder cannot be written.
+    Raises UsageError if the folder has one already or cannot be written.
     """
     if (folder / "root.pem").exists():
         raise UsageError("pki.exists", folder=folder)
@@ -140,7 +141,7 @@ def make(folder: Path, now: datetime, hosts: Sequence[str] = LOCAL_HOSTS) -> San
         _write(folder / "authorities.pem", root.pem + issuer.pem)
         _write_holder(folder, "server", server, chain=issuer.pem)
         _write_holder(folder, "issuer", issuer)
-        # Last: a folder with a root holds everything.
+        # Last: a folder with a root is complete.
         _write_holder(folder, "root", root)
     except OSError as problem:
         raise UsageError("pki.unreadable", folder=folder, problem=problem) from None
@@ -151,7 +152,7 @@ def make(folder: Path, now: datetime, hosts: Sequence[str] = LOCAL_HOSTS) -> San
 
 def _is_serial(text: str, serial: str) -> bool:
     """
-    Whether a text is this serial number, however it writes hexadecimal: other programs put a 0 first, or colons.
+    Whether a text is this serial number; other programs write a leading 0 or colons.
 
     >>> _is_serial("0f:5e", "F5E"), _is_serial("F5", "F5E")
     (True, False)
@@ -165,7 +166,7 @@ def _write_holder(folder: Path, name: str, made: Holder, chain: bytes = b"") -> 
 
 
 def _write(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Put a whole file in its place, so that whoever reads it meanwhile has the former one whole."""
+    """Write a file atomically, so that a concurrent reader gets the former one whole."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,7 +1,7 @@
 """
-Secrets of clients: made here, told once, kept as a hash that is slow and takes room to compute.
+Client secrets: made here, shown once, stored as a hash that is slow and needs memory to compute.
 
-A hash is a text that says how it was made, so that the parameters can be raised and old hashes still be read.
+A hash states its parameters, so they can be raised while old hashes stay readable.
 """
 
 import hashlib
@@ -11,18 +11,18 @@ from base64 import b64decode, b64encode
 from typing import Final
 
 _COST, _BLOCK, _PARALLEL = 1 << 14, 8, 1
-"""16 MB and about 50 ms, RFC 7914: plenty for secrets that are not chosen by people."""
+"""16 MB and about 50 ms (RFC 7914): plenty for secrets that people do not choose."""
 _MEMORY: Final = 64 << 20
 _SALT_BYTES: Final = 16
 
 
 def new_secret() -> str:
-    """A secret of 256 bits that nobody can guess, in letters that need no escape in a form."""
+    """A new random secret of 256 bits, in characters that need no escape in a form."""
     return secrets.token_urlsafe(32)
 
 
 def hashed(secret: str) -> str:
-    """The hash of a secret, to be kept in its stead."""
+    """The hash of a secret, to store in its place."""
     salt = secrets.token_bytes(_SALT_BYTES)
     derived = _text(_derived(secret, salt, _COST, _BLOCK, _PARALLEL))
     return f"scrypt${_COST}${_BLOCK}${_PARALLEL}${_text(salt)}${derived}"
@@ -30,7 +30,7 @@ def hashed(secret: str) -> str:
 
 def is_secret_of(secret: str, kept: str | None) -> bool:
     """
-    Whether a secret is the one whose hash was kept; takes as long when nothing was kept.
+    Whether a secret matches a stored hash; takes the same time if there is no hash.
 
     >>> is_secret_of("s3cret", hashed("s3cret")), is_secret_of("S3cret", hashed("s3cret")), is_secret_of("", None)
     (True, False, False)
@@ -53,4 +53,4 @@ def _text(raw: bytes) -> str:
 _NOBODYS: Final = (
     f"scrypt${_COST}${_BLOCK}${_PARALLEL}${_text(bytes(_SALT_BYTES))}${_text(bytes(32))}"
 )
-"""A hash that no secret has."""
+"""A hash that no secret matches."""

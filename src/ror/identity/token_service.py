@@ -1,8 +1,10 @@
 """
-Who is given a token: OAuth 2.0 client credentials (RFC 6749), with a secret or a client certificate (RFC 8705).
+The token endpoint: OAuth 2.0 client credentials (RFC 6749), with a secret or a client certificate
+(RFC 8705).
 
-Everything is looked at each time: the client's state, its secret or its certificate's subject, chain, dates and
-revocation. What is told of a failure is what its holder may know: a wrong secret and an unknown client are the same.
+Each request checks the client's state and its secret, or its certificate's subject, chain, dates
+and revocation. An error reveals only what its recipient may know: a wrong secret and an unknown
+client look the same.
 """
 
 from base64 import b64decode
@@ -37,21 +39,24 @@ STATUSES: Final[dict[ErrorCode, int]] = {
     "unsupported_grant_type": 400,
     "temporarily_unavailable": 503,
 }
-"""The HTTP status of each error of the token endpoint (RFC 6749 section 5.2, and one for what passes)."""
+"""
+The HTTP status of each token endpoint error (RFC 6749 section 5.2, plus one for a temporary
+failure).
+"""
 
 
 NOT_SERVED: Final = {
     State.SUSPENDED: "oauth.client-suspended",
     State.REVOKED: "oauth.client-revoked",
 }
-"""What a client is told that is known and not served."""
+"""The message key for an authenticated client without access, by state."""
 
 
 class TokenRefused(RorError):
     """
-    No token is given; told as the JSON of OAuth, in plain English (RFC 6749 wants ASCII).
+    No token is issued; answered as OAuth JSON in English (RFC 6749 requires ASCII).
 
-    For the audit trail alone: the client and the certificate, as far as they were proven.
+    `client` and `certificate`, as far as they were authenticated, are for the audit trail only.
     """
 
     def __init__(
@@ -72,7 +77,7 @@ class TokenRefused(RorError):
 
 @dataclass(frozen=True, slots=True)
 class TokenPolicy:
-    """What tokens say and how long they and their keys live."""
+    """The issuer and audience of tokens, and the lifetimes of tokens and keys."""
 
     issuer: str
     audience: str
@@ -81,14 +86,14 @@ class TokenPolicy:
 
 
 class Credentials(NamedTuple):
-    """A client id, and the secret that came with it if one did."""
+    """A client id, and its secret if the request has one."""
 
     client_id: str
     secret: str | None
 
 
 class Authorised(NamedTuple):
-    """A token, the client it is for, and the serial number and subject of the certificate it showed."""
+    """A token, its client, and the serial number and subject of the client's certificate."""
 
     granted: Granted
     client: Client
@@ -96,7 +101,7 @@ class Authorised(NamedTuple):
 
 
 class TokenService:
-    """Gives tokens to the clients of a registry; `keys` is where what signs them is kept."""
+    """Issues tokens to the clients of a registry, signed with the newest key of `keys`."""
 
     def __init__(
         self,
@@ -118,10 +123,10 @@ class TokenService:
         now: float,
     ) -> Authorised:
         """
-        A token for whoever proves to be a client.
+        Authenticate a client and issue a token.
 
-        `form` is the body of the request, `authorization` its header, `certificate` the one that came with the
-        connection. Raises TokenRefused.
+        `form` is the body of the request, `authorization` its header, `certificate` the certificate
+        of the connection. Raises TokenRefused.
         """
         fields = _fields(form)
         credentials = _credentials(fields, authorization)
@@ -140,7 +145,7 @@ class TokenService:
         return Authorised(granted, client, shown)
 
     def signing_key(self, now: int) -> SigningKey:
-        """The key that signs at this moment; a new one when there is none, or the newest has served its days."""
+        """The current signing key; a new one if there is none or the newest is too old."""
         while True:
             keys = self._registry.current().keys
             if keys and may_sign(keys[-1], now, self.policy.key_days):
@@ -155,10 +160,10 @@ class TokenService:
     def _proven(
         self, credentials: Credentials, certificate: x509.Certificate | None, now: datetime
     ) -> Client:
-        """The client that credentials and certificate prove to be there, and served."""
+        """The active client that the credentials or the certificate authenticate."""
         client = self._registry.current().clients.get(credentials.client_id)
         if credentials.secret is not None:
-            # As long for a client that does not exist, or that has no secret, as for one that has another.
+            # Takes the same time for an unknown client, a client without secret and a wrong secret.
             kept = client.secret if client is not None and client.has_secret else None
             if not is_secret_of(credentials.secret, kept):
                 raise TokenRefused("invalid_client", "oauth.bad-credentials")
@@ -175,7 +180,7 @@ class TokenService:
     def check_certificate(
         self, client: Client | None, certificate: x509.Certificate | None, now: datetime
     ) -> None:
-        """Nothing, when the certificate is the client's and may be believed; else TokenRefused."""
+        """Check that the certificate is trusted and belongs to the client. Raises TokenRefused."""
         if certificate is None:
             raise TokenRefused("invalid_client", "oauth.no-credentials")
         if self._authorities is None:
@@ -185,7 +190,7 @@ class TokenService:
         except Untrusted as problem:
             if problem.reason == "list-outdated":
                 raise TokenRefused("temporarily_unavailable", "oauth.list-outdated") from problem
-            # Of others it is not even known who signed them.
+            # For the other reasons the signature is not verified, so the names prove nothing.
             signed = _named(certificate) if problem.reason == "revoked" else None
             raise TokenRefused(
                 "invalid_client", f"oauth.{problem.reason}", certificate=signed
@@ -214,10 +219,10 @@ def _named(certificate: x509.Certificate | None) -> tuple[str, str] | None:
 
 def rotate(keys: KeyStore, known: Sequence[SigningKey], now: int, *, at_once: bool = False) -> None:
     """
-    Have another key sign from now on, and forget those whose tokens have all expired.
+    Add a signing key, and delete keys whose tokens have all expired.
 
-    `at_once` forgets every former key: no token given before is worth anything any more. Does nothing when another
-    process has just done so.
+    `at_once` deletes every former key, which invalidates all their tokens. Does nothing if another
+    process has just rotated.
     """
     fresh = new_signing_key(now)
     kept = () if at_once else accepted([*known, fresh], now)
@@ -226,11 +231,11 @@ def rotate(keys: KeyStore, known: Sequence[SigningKey], now: int, *, at_once: bo
     )
 
 
-# --- what was sent ---------------------------------------------------------------------------------------------------
+# --- reading the request --------------------------------------------------------------------------
 
 
 def _fields(form: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """The fields of a form; a field without value is as if absent, and one that comes twice is refused (RFC 6749)."""
+    """The fields of a form, without empty ones. Refuses a repeated field (RFC 6749)."""
     fields: dict[str, str] = {}
     for name, value in form:
         if name in fields:
@@ -241,7 +246,7 @@ def _fields(form: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 def _credentials(fields: dict[str, str], authorization: str | None) -> Credentials:
-    """What the client says it is, by the header or by the form, not by both."""
+    """The credentials of the header or of the form, not of both."""
     said, secret = fields.get("client_id"), fields.get("client_secret")
     if authorization is None:
         if said is None:
@@ -267,10 +272,10 @@ def _basic(authorization: str) -> Credentials:
 
 def _check_grant(fields: dict[str, str]) -> None:
     """
-    Nothing, when the grant is the one offered; else TokenRefused.
+    Check the grant type. Raises TokenRefused.
 
-    A scope is ignored, as RFC 6749 section 3.3 allows: rights depend on the client alone, and clients made for other
-    providers send `openid` with every request.
+    A scope is ignored, as RFC 6749 section 3.3 allows: rights depend on the client alone, and
+    clients made for other providers send `openid` with every request.
     """
     asked = fields.get("grant_type")
     if asked is None:
@@ -280,5 +285,5 @@ def _check_grant(fields: dict[str, str]) -> None:
 
 
 def _ascii(text: str) -> str:
-    """A text as an error description may hold it: RFC 6749 leaves out quotes, backslashes and all but ASCII."""
+    """A text without the characters that RFC 6749 forbids in an error description."""
     return "".join(one if " " <= one <= "~" and one not in '"\\' else "?" for one in text[:200])

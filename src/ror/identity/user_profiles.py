@@ -1,8 +1,9 @@
 """
-The user profiles and roles that calls announce, and the access profile that goes with each user profile.
+The user profiles and roles that calls may announce, and the access profile of each user profile.
 
-A table, shipped in `knowledge/user_profiles.toml`; an operator's file of the same form takes its place whole. It
-serves to propose grants: what a client sees is decided by its own access profile, whatever a call announces.
+The table ships in `knowledge/user_profiles.toml`; an operator's file of the same form replaces it.
+It only proposes grants: the access profile of a client decides what it sees, whatever a call
+announces.
 """
 
 import tomllib
@@ -20,7 +21,7 @@ from ror.errors import UsageError
 
 
 class UserProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A user profile: its label, its first day, the access profile that goes with it, and how surely that is known."""
+    """A user profile: its label, first day, access profile, and how certain that is (`status`)."""
 
     label: str
     status: str
@@ -37,7 +38,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Announcements:
-    """What calls may announce: user profiles and roles, each with the system of its codes."""
+    """The user profiles and roles that calls may announce, with the systems of their codes."""
 
     system: str
     role_system: str
@@ -45,13 +46,13 @@ class Announcements:
     user_profiles: Mapping[str, UserProfile]
 
     def of_profile(self, profile: int) -> frozenset[str]:
-        """The user profiles that go with an access profile."""
+        """The user profiles of an access profile."""
         return frozenset(code for code, one in self.user_profiles.items() if one.profile == profile)
 
 
 def announcements(path: Path | None = None) -> Announcements:
     """
-    The shipped table, or that of a file. Raises UsageError when the file does not hold one.
+    The shipped table, or that of a file. Raises UsageError if the file holds none.
 
     >>> announcements().of_profile(3) == {"CU19", "CU21"}
     True

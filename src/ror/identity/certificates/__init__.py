@@ -1,4 +1,10 @@
-"""Whose certificate is this, and may it be believed?"""
+"""
+Client certificates and the authorities that sign them.
+
+    names      distinguished names: reading, writing, comparing
+    trust      whether a client certificate is trusted
+    authority  a certification authority for tests
+"""
 
 from ror.identity.certificates.names import (
     distinguished_name,

@@ -1,9 +1,9 @@
 """
-A certification authority for tests and sandboxes, shaped like the one that lets organisations in: never for production.
+A certification authority for tests and sandboxes, shaped like IGC-Santé: never for production.
 
-A root, an intermediate authority for organisations, and what it issues: certificates of clients, with the subject
-`CN=…,OU=<SIREN or FINESS>,O=…,ST=Paris (75),C=FR` of the IGC-Santé offer ORG AUTH_CLI, and of servers. Every name says
-that it is a test. Pure: keys are made here, where they are kept is the caller's business.
+A root and an intermediate authority for organisations issue client certificates, with the subject
+`CN=…,OU=<SIREN or FINESS>,O=…,ST=Paris (75),C=FR` of the IGC-Santé offer ORG AUTH_CLI, and server
+certificates. Every name says that it is a test. This module makes keys; callers store them.
 """
 
 import ipaddress
@@ -22,7 +22,7 @@ from ror.identity.certificates.names import distinguished_name
 ORGANISATION: Final = "O=ROR TEST - NE PAS UTILISER EN PRODUCTION,C=FR"
 ROOT_NAME: Final = f"CN=AC RACINE TEST,OU=0002 000000000,{ORGANISATION}"
 INTERMEDIATE_NAME: Final = f"CN=AC TEST ELEMENTAIRE ORGANISATIONS,OU=0002 000000000,{ORGANISATION}"
-"""The branch of IGC-Santé that certifies organisations is called "ELEMENTAIRE ORGANISATIONS"."""
+"""Named after the branch of IGC-Santé that certifies organisations."""
 
 AUTHORITY_DAYS: Final = 3_650
 CLIENT_DAYS: Final = 3 * 365
@@ -30,7 +30,7 @@ SERVER_DAYS: Final = 397
 LIST_DAYS: Final = 30
 
 _EARLY: Final = timedelta(minutes=5)
-"""How much sooner than now things are valid from: clocks differ."""
+"""Certificates are valid from this long before now, because clocks differ."""
 
 PrivateKey = ec.EllipticCurvePrivateKey
 
@@ -58,7 +58,7 @@ class Holder:
 
 
 def holder(certificate_pem: bytes, key_pem: bytes) -> Holder:
-    """What was written down by `pem` and `key_pem`. Raises ValueError when it was something else."""
+    """The holder written by `pem` and `key_pem`. Raises ValueError for anything else."""
     key = serialization.load_pem_private_key(key_pem, password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError("not a key of this authority")
@@ -66,14 +66,14 @@ def holder(certificate_pem: bytes, key_pem: bytes) -> Holder:
 
 
 def new_root(now: datetime) -> Holder:
-    """An authority that answers for itself."""
+    """A self-signed root authority."""
     return _signed_by(
         None, ROOT_NAME, now, timedelta(days=AUTHORITY_DAYS), _AUTHORITY_USAGE, path_length=1
     )
 
 
 def new_intermediate(root: Holder, now: datetime) -> Holder:
-    """The authority that issues, answered for by the root."""
+    """The issuing authority, signed by the root."""
     return _signed_by(
         root,
         INTERMEDIATE_NAME,
@@ -87,13 +87,13 @@ def new_intermediate(root: Holder, now: datetime) -> Holder:
 def issue_client(
     issuer: Holder, subject: str, now: datetime, valid: timedelta = timedelta(days=CLIENT_DAYS)
 ) -> Holder:
-    """A certificate for the client of this subject, as text. Raises UsageError when it is no distinguished name."""
+    """A client certificate for this subject. Raises UsageError if it is no distinguished name."""
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
     return _signed_by(issuer, subject, now, valid, _LEAF_USAGE, extensions=[usage])
 
 
 def issue_server(issuer: Holder, hosts: Sequence[str], now: datetime) -> Holder:
-    """A certificate for the server of these names and addresses."""
+    """A server certificate for these host names and addresses."""
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
     name = f"CN={hosts[0]},{ORGANISATION}"
@@ -105,7 +105,9 @@ def issue_server(issuer: Holder, hosts: Sequence[str], now: datetime) -> Holder:
 def revocation_list(
     issuer: Holder, revoked: Iterable[tuple[int, datetime]], now: datetime
 ) -> bytes:
-    """The revocation list of an authority, as PEM: the serial number of each certificate, and since when."""
+    """
+    The revocation list of an authority, as PEM, from pairs of serial number and revocation date.
+    """
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuer.certificate.subject)
@@ -151,7 +153,7 @@ def _signed_by(
     path_length: int | None = None,
     extensions: Sequence[x509.ExtensionType] = (),
 ) -> Holder:
-    """A new key, and its certificate signed by an issuer, or by itself."""
+    """A new key and its certificate, signed by the issuer or by the key itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = distinguished_name(subject)
     signing = issuer.key if issuer else key

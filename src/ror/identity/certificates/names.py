@@ -1,9 +1,10 @@
 """
 Distinguished names: reading them as people write them, writing them in one form, comparing them.
 
-The text form is that of RFC 4514: the most particular attribute first, `\\` before what would mean something else. The
-names of attributes compare without case, values exactly, and so does their order, because a name is a path. How a value
-is encoded in a certificate (UTF8String, PrintableString) makes no difference.
+The text form is that of RFC 4514: the most specific attribute first, `\\` before special
+characters. Attribute names compare without case. Values and order compare exactly, because a name
+is a path. The encoding of a value in a certificate (UTF8String, PrintableString) makes no
+difference.
 """
 
 from collections.abc import Mapping
@@ -32,11 +33,11 @@ _TYPES: Final = {
     "TITLE": NameOID.TITLE,
     "UID": NameOID.USER_ID,
 }
-"""The attribute types that may be written by name; any other is written as its dotted number."""
+"""The attribute types that have a name; any other is written as its dotted number."""
 
 
 class _WithoutCase(dict[str, ObjectIdentifier]):
-    """Attribute types by name, in any case: the parser looks a name up as it is written."""
+    """Attribute types by name, without case; the parser calls `get` with the name as written."""
 
     def get(self, key: str, default: object = None, /) -> ObjectIdentifier | None:  # type: ignore[override]
         return super().get(key.upper())
@@ -48,9 +49,7 @@ _WRITTEN: Final = {oid: name for name, oid in _TYPES.items() if name not in ("GI
 
 def distinguished_name(text: str) -> Name:
     """
-    The name that a text in the form of RFC 4514 stands for.
-
-    Raises UsageError when it is none.
+    The distinguished name of an RFC 4514 text. Raises UsageError if the text is none.
 
     >>> distinguished_name("cn=A\\\\, B,O=C") == distinguished_name("CN=A\\\\2C B,o=C")
     True
@@ -66,7 +65,7 @@ def distinguished_name(text: str) -> Name:
 
 def written_name(name: Name) -> str:
     """
-    A name in the form of RFC 4514; the same name always gives the same text.
+    A name as RFC 4514 text; equal names give equal texts.
 
     >>> written_name(distinguished_name("cn=CLIENT,ou=333,C=FR"))
     'CN=CLIENT,OU=333,C=FR'
@@ -76,7 +75,7 @@ def written_name(name: Name) -> str:
 
 def escaped_value(text: str) -> str:
     """
-    A value as it is written in a name.
+    An attribute value, escaped for a distinguished name.
 
     >>> print(escaped_value("A, B+C"))
     A\\, B\\+C
@@ -86,7 +85,7 @@ def escaped_value(text: str) -> str:
 
 def is_same_name(registered: str, presented: Name) -> bool:
     """
-    Whether the name of a certificate is the one that was registered as text.
+    Whether the name in a certificate equals a registered text.
 
     >>> is_same_name("CN=CLIENT,C=FR", distinguished_name("CN=client,C=FR"))
     False

@@ -1,8 +1,9 @@
 """
-Whether a client certificate may be believed: its chain, its dates, what it is for, and that nobody revoked it.
+Whether a client certificate is trusted: its chain, its dates, its purpose, its revocation.
 
-The path is built and its signatures verified by `cryptography`; revocation lists are looked at here, for each
-certificate of the path. A list that is out of date says nothing, and then nobody is believed on its word.
+`cryptography` builds the path and verifies its signatures; this module checks the revocation lists
+for each certificate of the path. An outdated list proves nothing, so its issuer's certificates are
+not trusted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +27,7 @@ _CRL_END: Final = b"-----END X509 CRL-----"
 
 
 class Untrusted(Exception):
-    """A certificate that is not to be believed, and why."""
+    """A certificate is not trusted, with the reason."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -35,7 +36,7 @@ class Untrusted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Authorities:
-    """The certification authorities that are believed, and their revocation lists."""
+    """The trusted certification authorities and their revocation lists."""
 
     roots: Sequence[x509.Certificate]
     intermediates: Sequence[x509.Certificate]
@@ -44,10 +45,10 @@ class Authorities:
 
 def authorities(certificates: bytes, revocations: Iterable[bytes] = ()) -> Authorities:
     """
-    The authorities of PEM certificates, and the revocation lists of files in PEM or DER.
+    The authorities in PEM certificates, with the revocation lists of PEM or DER files.
 
-    Those that signed themselves are roots; when there is none, each is believed by itself. Raises ValueError for what
-    cannot be read.
+    Self-signed certificates are roots; without any, each certificate is trusted on its own. Raises
+    ValueError for an unreadable file.
     """
     found = x509.load_pem_x509_certificates(certificates)
     roots = [one for one in found if one.subject == one.issuer]
@@ -59,7 +60,7 @@ def authorities(certificates: bytes, revocations: Iterable[bytes] = ()) -> Autho
 
 
 def believe(certificate: x509.Certificate, known: Authorities, now: datetime) -> None:
-    """Nothing, when a client certificate may be believed at an instant; else Untrusted."""
+    """Check a client certificate at an instant. Raises Untrusted."""
     if now < certificate.not_valid_before_utc:
         raise Untrusted("not-yet")
     if now > certificate.not_valid_after_utc:
@@ -77,7 +78,7 @@ def _path(
     """The certificate, its issuer, and so on up to a root."""
     if not known.roots:
         raise Untrusted("untrusted")
-    # The profile of the Web wants a host name in every certificate; those of organisations have none.
+    # The Web profile requires a host name; certificates of organisations have none.
     for_clients = verification.ExtensionPolicy.webpki_defaults_ee().may_be_present(
         x509.SubjectAlternativeName, verification.Criticality.AGNOSTIC, None
     )
@@ -113,9 +114,10 @@ def _check_revocation(
     is_client: bool,
 ) -> None:
     """
-    Nothing, when the lists of the issuer do not name the certificate; else Untrusted.
+    Check that no list of the issuer revokes the certificate. Raises Untrusted.
 
-    Where lists are looked at, the issuer of a client must have one; that of an authority need not.
+    If any list is configured, the issuer of a client certificate must have one; that of an
+    authority certificate need not.
     """
     its_own = [
         one
@@ -135,7 +137,7 @@ def _check_revocation(
 
 
 def _is_signed(revocations: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    # Every type of key that can sign a certificate can sign a list; the annotations of the library say less.
+    # Any key that signs certificates can sign lists; the annotations of the library are narrower.
     return revocations.is_signature_valid(
         cast(CertificateIssuerPublicKeyTypes, issuer.public_key())
     )

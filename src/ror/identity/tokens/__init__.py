@@ -1,4 +1,11 @@
-"""Who does a token speak for, and who signed it?"""
+"""
+Access tokens.
+
+    issuing    making tokens
+    verifying  verifying tokens of known issuers
+    keys       signing keys, their succession and their public halves
+    providers  identity providers, as the operator describes them
+"""
 
 from ror.identity.tokens.issuing import Granted, issue
 from ror.identity.tokens.keys import (

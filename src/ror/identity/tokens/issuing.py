@@ -1,7 +1,8 @@
 """
-Making tokens: signed JSON Web Tokens (RFC 9068 in spirit, the claims of the published service in form).
+Making tokens: signed JSON Web Tokens with the claims of the published service, close to RFC 9068.
 
-A token says who the client is and how it proved it; never what it may see, which is looked up when the token is used.
+A token says who the client is and how it authenticated, never what it may see: each call looks that
+up.
 """
 
 import secrets
@@ -14,7 +15,7 @@ from ror.identity.tokens.keys import ALGORITHM, SigningKey
 
 
 class Granted(NamedTuple):
-    """A token, and how many seconds it lives."""
+    """A token and its lifetime in seconds."""
 
     token: str
     expires_in: int
@@ -31,9 +32,10 @@ def issue(
     lifetime_s: int,
 ) -> Granted:
     """
-    A token for a client; `certificate` is the serial number and the subject of the one it showed.
+    A token for a client; `certificate` is the serial number and subject of its certificate.
 
-    It is not bound to the certificate (`cnf` of RFC 8705): calls come without one.
+    The token is not bound to the certificate (`cnf` of RFC 8705), because API calls come without
+    one.
     """
     claims: dict[str, Any] = {
         "iss": issuer,

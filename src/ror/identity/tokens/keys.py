@@ -1,8 +1,8 @@
 """
-The keys that sign our tokens: how they succeed each other, and what is published of them.
+The keys that sign our tokens: their succession, and the public key set.
 
-The newest signs. A key that was succeeded is accepted for as long as a token signed with it may still be valid, so that
-changing keys refuses no token; then it is forgotten.
+The newest key signs. A former key stays accepted as long as a token that it signed may be valid, so
+changing keys invalidates no token; then it is deleted.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,14 +18,14 @@ from ror.errors import NOT_JSON
 
 ALGORITHM: Final = "ES256"
 LONGEST_LIFE_S: Final = 3_600
-"""No token lives longer, whatever the settings say."""
+"""The longest lifetime of a token, whatever the settings say."""
 MARGIN_S: Final = 60
-"""Clocks of servers that share a directory may differ by this much."""
+"""The clocks of servers that share a directory may differ by this much."""
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key as a JSON Web Key, its name, and when it was made, in seconds since the epoch."""
+    """A private key as a JSON Web Key, its id, and its creation in seconds since the epoch."""
 
     kid: str
     created_at: int
@@ -33,7 +33,7 @@ class SigningKey:
 
 
 def new_signing_key(now: int) -> SigningKey:
-    """A key that was never used."""
+    """A new signing key."""
     key = ECKey.generate_key("P-256", {"use": "sig", "alg": ALGORITHM}, auto_kid=True)
     assert key.kid is not None, "it was just named"
     return SigningKey(key.kid, now, key.as_dict(private=True))
@@ -41,10 +41,11 @@ def new_signing_key(now: int) -> SigningKey:
 
 def accepted(keys: Sequence[SigningKey], now: int) -> Sequence[SigningKey]:
     """
-    Those of the keys, given from the oldest, whose tokens may still be valid.
+    The keys whose tokens may still be valid; `keys` are in order, oldest first.
 
-    A key stops being accepted once any later key has signed for the longest life of a token. A later key dated in the
-    future (the clock jumped forward, then back) proves nothing; the one made after it does.
+    A key stops being accepted once any later key has signed for the longest life of a token. A
+    later key dated in the future (the clock jumped forward, then back) proves nothing; the one made
+    after it does.
 
     >>> old, new = SigningKey("old", 0, {}), SigningKey("new", 1_000, {})
     >>> [key.kid for key in accepted([old, new], 1_600)], [key.kid for key in accepted([old, new], 9_000)]
@@ -57,9 +58,11 @@ def accepted(keys: Sequence[SigningKey], now: int) -> Sequence[SigningKey]:
 
 def may_sign(key: SigningKey, now: int, days: int) -> bool:
     """
-    Whether a key may sign at this moment: it has not served its days, and it is not dated in the future.
+    Whether a key may sign at this moment: it has not served its days, and it is not dated in the
+    future.
 
-    A key dated in the future was made while the clock was wrong. It would sign for longer than its days.
+    A key dated in the future was made while the clock was wrong. It would sign for longer than its
+    days.
 
     >>> [may_sign(SigningKey("k", 86_400, {}), now, 1) for now in (0, 86_400, 172_799, 172_800)]
     [False, True, True, False]
@@ -73,31 +76,31 @@ def published(keys: Iterable[SigningKey]) -> dict[str, Any]:
 
 
 def ring_of(keys: Iterable[SigningKey]) -> dict[str, Key]:
-    """The public halves of keys by name, ready to verify with."""
+    """The public halves of keys by id, ready to verify signatures."""
     return {
         key.kid: ECKey.import_key(ECKey.import_key(dict(key.jwk)).as_dict(private=False))
         for key in keys
     }
 
 
-# --- keys of others --------------------------------------------------------------------------------------------------
+# --- keys of other issuers ------------------------------------------------------------------------
 
 _PUBLIC: Final[Mapping[str, tuple[str, ...]]] = {
     "EC": ("crv", "x", "y"),
     "RSA": ("n", "e"),
     "OKP": ("crv", "x"),
 }
-"""The members that make a public key, by type."""
+"""The members of a public key, by key type."""
 _SHORTEST_RSA: Final = 2_048
 MOST_KEYS: Final = 100
 
 
 def key_ring(jwks: bytes) -> dict[str, Key]:
     """
-    The keys of a JSON Web Key Set that may verify a signature, by name.
+    The keys of a JSON Web Key Set that can verify signatures, by id.
 
-    Those that are of another kind or use, cannot be read or are too short are left out. Raises ValueError when nothing
-    is left, or it is no key set.
+    Leaves out keys of another type or use, unreadable keys and short keys. Raises ValueError if no
+    key remains, or the text is no key set.
     """
     try:
         listed = msgspec.json.decode(jwks, type=_KeySet).keys

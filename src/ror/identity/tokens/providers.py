@@ -1,8 +1,8 @@
 """
-Which identity providers of others are believed, as an operator writes it: a TOML file with a table for each.
+The trusted identity providers, from a TOML file with one table for each.
 
-A provider says who a client is, never what it may see: the client must be one of ours, and what it was granted is what
-we know of it.
+A provider says who a client is, never what it may see: the client must be registered here, with its
+grants.
 """
 
 import tomllib
@@ -21,11 +21,12 @@ USUAL: Final = ("ES256", "RS256", "PS256")
 
 class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """
-    An identity provider: `issuer` as its tokens name it, `jwks` the address or the file of its keys.
+    An identity provider: `issuer` as in its tokens, `jwks` the address or file of its keys.
 
-    Its tokens must be for `audience`; `client_claim` names the client, by our client ids or by the names of `clients`,
-    which then are the only ones that it speaks for. With `certificate_bound` a client that we know by a certificate is
-    believed only on a token that is bound to it. `authorities` is a PEM file that certifies the address of the keys.
+    Its tokens must be for `audience`. `client_claim` names the client: by our client ids, or by the
+    keys of `clients`, which are then the only clients it may name. With `certificate_bound`, a
+    client registered with a certificate needs a token bound to it. `authorities` is a PEM file that
+    certifies the address of the keys.
     """
 
     issuer: str
@@ -39,7 +40,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def address(self) -> SplitResult | None:
-        """Where its keys are over HTTP; None when they are in a file."""
+        """The HTTP address of its keys; None if they are in a file."""
         parts = urlsplit(self.jwks)
         return parts if parts.scheme in ("http", "https") else None
 
@@ -50,9 +51,9 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 def providers(text: str, file: str, own_issuer: str) -> tuple[Provider, ...]:
     """
-    The providers that the text of a file describes; `file` is what it is called, `own_issuer` ours.
+    The providers described in the text of a file; `own_issuer` is our own.
 
-    Raises UsageError when it cannot be understood, or says what nobody should.
+    Raises UsageError if the text is invalid or unsafe.
     """
     try:
         content: dict[str, Any] = tomllib.loads(text)

@@ -1,8 +1,8 @@
 """
-Reading tokens: who issued one, whether the signature and the dates hold, and which client it speaks for.
+Verifying tokens: their issuer, signature, dates and client.
 
-Only issuers that are known beforehand are believed, with keys that are theirs and algorithms of a short list: what the
-token itself says of its key is never followed, and a key is used with the algorithms of its own type only.
+Only configured issuers are trusted, with their own keys and a short list of algorithms. A key that
+the token itself supplies is never used, and a key is used only with algorithms of its type.
 """
 
 from collections.abc import Mapping
@@ -24,35 +24,38 @@ from joserfc.util import urlsafe_b64decode
 from ror.errors import NOT_JSON, RorError
 
 MAX_TOKEN: Final = 8_192
-"""Characters of a token; ours have about 700."""
+"""Longest token, in characters; ours have about 700."""
 CLOCK_SKEW_S: Final = 60
-"""A token that becomes valid in this long is taken: clocks differ. Nothing is added to its end."""
+"""A token may become valid this much later than now, because clocks differ; its end is exact."""
 
 ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
     "EC": ("ES256", "ES384", "ES512"),
     "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     "OKP": ("Ed25519",),
 }
-"""Asymmetric signatures by type of key: never `none`, never a public key taken for a shared secret."""
+"""Asymmetric signatures by key type: never `none`, never a public key used as a shared secret."""
 
 
 _ANY: Final = frozenset(name for of_type in ALGORITHMS.values() for name in of_type)
 
 
 class InvalidToken(RorError):
-    """The access token is malformed, not signed by a known issuer, not for this service, or of a client not served."""
+    """
+    The access token is malformed, of an unknown issuer, for another service, or of a client without
+    access.
+    """
 
     status, issue = 401, "login"
 
 
 class ExpiredToken(InvalidToken):
-    """The access token has lived its time."""
+    """The access token has expired."""
 
     status, issue = 401, "expired"
 
 
 class UnknownKey(InvalidToken):
-    """The access token is signed with a key that its issuer has not published, as far as is known here."""
+    """The access token is signed with a key that is not in the cached keys of its issuer."""
 
     def __init__(self, issuer: str, kid: str) -> None:
         super().__init__("tokens.unknown-key", kid=kid[:100])
@@ -61,25 +64,26 @@ class UnknownKey(InvalidToken):
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Who may issue tokens: its name, the audience they must be for, its keys, the claim that names the client."""
+    """A token issuer: its name, its audience, its keys, the claim that names the client."""
 
     name: str
     audience: str
     keys: Mapping[str, Key] = field(repr=False)
     client_claim: str = "azp"
     client_ids: Mapping[str, str] | None = None
-    """Our client ids by what the claim says; None when they are the same."""
+    """Our client ids by claim value; None if they are equal."""
     algorithms: frozenset[str] = _ANY
     is_ours: bool = True
     certificate_bound: bool = False
-    """Whether a client that is known by a certificate is believed only on a token that is bound to it."""
+    """Whether a client registered with a certificate needs a token bound to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
     """
-    Whom a token speaks for and until when, in seconds since the epoch; the certificate that one of ours was given for;
-    the SHA-256 of the one that calls must show, in base64url (`cnf` of RFC 8705), None when it is bound to none.
+    A verified token: its client, its expiry in seconds since the epoch, for our own tokens the
+    certificate of the token request, and the SHA-256 of the certificate that calls must present, in
+    base64url (`cnf` of RFC 8705), None without binding.
     """
 
     issuer: Issuer
@@ -91,14 +95,14 @@ class Verified:
 
 def verified(token: str, issuers: Mapping[str, Issuer], now: float) -> Verified:
     """
-    Whom a token speaks for, once everything in it is verified; `issuers` are by name.
+    Verify a token; `issuers` are by name.
 
-    Raises InvalidToken, whose kinds are ExpiredToken and UnknownKey.
+    Raises InvalidToken, or its subclasses ExpiredToken and UnknownKey.
     """
     try:
         return _verified(token, issuers, now)
     except RecursionError:
-        # What is nested about as deeply as we can read is too deep for the next who looks at it.
+        # JSON nested to the limit of this reader is too deep for the next one.
         raise InvalidToken("tokens.malformed") from None
 
 
@@ -134,7 +138,7 @@ def _verified(token: str, issuers: Mapping[str, Issuer], now: float) -> Verified
 
 
 def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The header and the claims of a token, read to know whom to verify it with."""
+    """The header and claims of a token, before verification."""
     parts = token.split(".")
     if len(token) > MAX_TOKEN or len(parts) != 3:
         raise InvalidToken("tokens.malformed")
@@ -148,7 +152,7 @@ def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _key(issuer: Issuer, header: dict[str, Any]) -> Key:
-    """The key that a token names, or the only one there is. Raises UnknownKey when there is none such."""
+    """The key that a token names, or the only key of its issuer. Raises UnknownKey."""
     kid = header.get("kid")
     if kid is None and len(issuer.keys) == 1:
         return next(iter(issuer.keys.values()))
@@ -159,14 +163,16 @@ def _key(issuer: Issuer, header: dict[str, Any]) -> Key:
 
 
 def _algorithms(issuer: Issuer, key: Key) -> list[str]:
-    """Those of its type that its issuer uses; only its own when it says one."""
+    """
+    The algorithms of the key type that the issuer uses; only that of the key if it states one.
+    """
     own = key.get("alg")
     of_type = ALGORITHMS.get(key.key_type, ())
     return [one for one in of_type if one in issuer.algorithms and own in (None, one)]
 
 
 def _claims_of(issuer: Issuer, now: float) -> jwt.JWTClaimsRegistry:
-    """What the claims of a token must be; its end, to which the leeway does not apply, is looked at apart."""
+    """The required claims; the caller checks the expiry, to which no leeway applies."""
     return jwt.JWTClaimsRegistry(
         now=int(now),
         leeway=CLOCK_SKEW_S,
@@ -196,7 +202,9 @@ def _certificate(claims: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def _thumbprint(claims: dict[str, Any]) -> str | None:
-    """What a token is bound to. Raises InvalidToken when it is bound in a way that is not understood here."""
+    """
+    The certificate that a token is bound to. Raises InvalidToken for an unknown kind of binding.
+    """
     match claims.get("cnf"):
         case None:
             return None
