@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from ror.access.parts import Group
+from ror.access.policy import ProfileMask
 from ror.resources.subset import SUBSETTED
 
 _TAG: Final = bytes(SUBSETTED)
@@ -18,18 +19,18 @@ _decode_plan: Final = msgspec.msgpack.Decoder().decode
 
 
 @lru_cache(maxsize=4096)
-def hidden_codes(shades: bytes, profile_mask: int) -> bytes:
-    """The codes of the parts that a profile, given as its bit, may not see."""
+def hidden_codes(shades: bytes, viewer_mask: ProfileMask) -> bytes:
+    """The codes of the parts that the viewer may not see."""
     return bytes(
         code
         for code, mask in zip(shades[2::2], shades[3::2], strict=True)
-        if not mask & profile_mask
+        if not mask & viewer_mask
     )
 
 
-def may_see(shades: bytes, profile_mask: int) -> bool:
-    """Whether a profile, given as its bit, may see the resource at all."""
-    return bool(shades[1] & profile_mask)
+def may_see(shades: bytes, viewer_mask: ProfileMask) -> bool:
+    """Whether the viewer may see the resource at all."""
+    return bool(shades[1] & viewer_mask)
 
 
 def cut(body: bytes, plan: bytes, hidden: bytes) -> bytes:

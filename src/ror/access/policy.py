@@ -9,7 +9,7 @@ of the six profiles. Masks are kept too, so that reading never comes here.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, Final
+from typing import Any, Final, NewType
 
 from ror.access.facts import ANY_FIELD, MEDICO_SOCIAL, SENSITIVE, VILLE
 from ror.access.governed import tables
@@ -18,7 +18,13 @@ from ror.errors import UsageError
 PROFILES: Final = range(6)
 """The access profiles of the ROR."""
 
-ALL_PROFILES: Final = 0b111111
+ProfileMask = NewType("ProfileMask", int)
+"""One bit for each access profile: bit 2 stands for profile 2."""
+
+MASKS: Final = tuple(ProfileMask(1 << profile) for profile in PROFILES)
+"""The mask of each profile alone."""
+
+ALL_PROFILES: Final = ProfileMask(0b111111)
 
 INSTALLED, PERMANENT, REGULAR = 1, 2, 4
 """The grade of a capacity, as bits."""
@@ -92,8 +98,8 @@ class Policy:
         """
         return "+".join((self.version, *sorted(self.switches)))
 
-    def mask(self, code: Code, facts: int) -> int:
-        """The profiles, as bits, that may see what `code` governs where these facts hold."""
+    def mask(self, code: Code, facts: int) -> ProfileMask:
+        """The profiles that may see what `code` governs where these facts hold."""
         return _mask(self.name, code, facts)
 
     def shades(self, codes: bytes, facts: int) -> bytes:
@@ -165,10 +171,11 @@ def _cells(name: str) -> Mapping[str, Sequence[str]]:
 
 
 @cache
-def _mask(name: str, code: Code, facts: int) -> int:
+def _mask(name: str, code: Code, facts: int) -> ProfileMask:
     rule = name_of(code).partition(".")[0]
     row = _cells(name)[rule]
-    return sum(1 << profile for profile in PROFILES if _holds(row[profile], facts, code % GRADES))
+    seen_by = (profile for profile in PROFILES if _holds(row[profile], facts, code % GRADES))
+    return ProfileMask(sum(1 << profile for profile in seen_by))
 
 
 def _holds(text: str, facts: int, grade: int) -> bool:

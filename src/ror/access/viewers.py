@@ -8,7 +8,7 @@ reading under it is one more set intersection.
 from dataclasses import dataclass
 from typing import Final
 
-from ror.access.policy import PROFILES
+from ror.access.policy import MASKS, PROFILES, ProfileMask
 from ror.errors import UsageError
 
 OPEN_DATA: Final = 0
@@ -39,9 +39,9 @@ class Viewer:
     client_id: str | None = None
 
     @property
-    def mask(self) -> int:
+    def mask(self) -> ProfileMask:
         """The bit of this profile in a visibility mask."""
-        return 1 << self.profile
+        return MASKS[self.profile]
 
     @property
     def sees_everything(self) -> bool:
@@ -49,7 +49,7 @@ class Viewer:
         return self.profile == SEES_EVERYTHING and self.perimeter is None
 
     @property
-    def sight(self) -> tuple[int, Perimeter | None]:
+    def sight(self) -> tuple[ProfileMask, Perimeter | None]:
         """All that decides what this viewer sees: who has the same sees the same, and may share what was found."""
         return self.mask, self.perimeter
 

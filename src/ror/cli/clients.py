@@ -29,6 +29,7 @@ from ror.identity.keeping import ClientStore
 from ror.runtime import open_acts, use_tables
 from ror.settings import Settings
 from ror.standard import terminology
+from ror.standard.instants import Micros
 
 REGIONS: Final = "https://mos.esante.gouv.fr/NOS/TRE_R30-RegionOM/FHIR/TRE-R30-RegionOM"
 FIELDS: Final = "https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite"
@@ -294,7 +295,7 @@ def _establishments(codes: list[str] | None) -> frozenset[str]:
 
 def _signature(by: str | None, reason: str) -> Signature:
     """Who makes the change: `--by`, else the user of this machine."""
-    return Signature(user() if by is None else by, reason, time.time_ns() // 1_000)
+    return Signature(user() if by is None else by, reason, Micros(time.time_ns() // 1_000))
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from ror.directory.importing.reading import MEGABYTE, STDIN
 from ror.directory.importing.running import Listeners
 from ror.errors import RorError, Unavailable
 from ror.search.index.index import STALE_FLOOR, Index
+from ror.standard.instants import Micros
 from ror.store import open_store
 from ror.store.contract import Dangling, Store
 
@@ -56,7 +57,7 @@ def import_files(
     report, stop, start = Report(), Stop(), time.monotonic()
     source = documents(files, current.max_document_mb * MEGABYTE)
     dangling: tuple[int, list[Dangling]] | None = None
-    now = time.time_ns() // 1_000
+    now = Micros(time.time_ns() // 1_000)
     with stop.listening(), _progress(start) as progress:
         listeners = Listeners(_write_refused, progress, stop.is_wanted)
         reading = stop.interrupting(source)

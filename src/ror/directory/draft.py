@@ -24,6 +24,7 @@ from ror.resources.validation import Issue, validate
 from ror.search.index import extract
 from ror.search.language.values import covering, instant_text
 from ror.standard.definitions import RESOURCE_TYPES
+from ror.standard.instants import Micros
 from ror.standard.references import Reference
 from ror.store.contract import Draft, Packed
 
@@ -48,7 +49,7 @@ class Refusal:
     line: int = 0
 
 
-def prepare(content: bytes | Mapping[str, Any], now: int) -> Draft | Refusal:
+def prepare(content: bytes | Mapping[str, Any], now: Micros) -> Draft | Refusal:
     """
     The draft of a resource, or the reasons for refusing it.
 
@@ -67,7 +68,7 @@ def prepare(content: bytes | Mapping[str, Any], now: int) -> Draft | Refusal:
         return _not_json(content, problem)
 
 
-def _draft_of(resource: object, written: bytes, now: int) -> Draft | Refusal:
+def _draft_of(resource: object, written: bytes, now: Micros) -> Draft | Refusal:
     """
     The draft of a decoded resource; `written` is it as JSON, its members in alphabetical order.
 
@@ -83,7 +84,7 @@ def _draft_of(resource: object, written: bytes, now: int) -> Draft | Refusal:
     meta = resource.get("meta", {})
     try:
         if "lastUpdated" in meta:
-            last_updated = covering(meta["lastUpdated"]).first
+            last_updated = Micros(covering(meta["lastUpdated"]).first)
             if last_updated > now + _CLOCKS_DIFFER:
                 return _refused(
                     "value",
@@ -93,7 +94,7 @@ def _draft_of(resource: object, written: bytes, now: int) -> Draft | Refusal:
                     now=instant_text(now),
                 )
         else:
-            last_updated = now - now % 1000
+            last_updated = Micros(now - now % 1000)
             meta = {**meta, "lastUpdated": instant_text(last_updated)}
         # Bundles find the type and the id of a body by its first two members.
         ordered = {"resourceType": resource["resourceType"], "id": resource["id"], "meta": meta}
@@ -105,7 +106,7 @@ def _draft_of(resource: object, written: bytes, now: int) -> Draft | Refusal:
         )
 
 
-def drafted(resource: Mapping[str, Any], last_updated: int, digest: bytes) -> Draft:
+def drafted(resource: Mapping[str, Any], last_updated: Micros, digest: bytes) -> Draft:
     """
     The draft of a valid resource: it begins with its type, its id and its `meta`, which says when it was updated.
 
@@ -151,7 +152,7 @@ class Prepared(NamedTuple):
 
 
 def prepare_all(
-    given: Sequence[bytes | Refusal], now: int, pack: Callable[[Draft], Packed]
+    given: Sequence[bytes | Refusal], now: Micros, pack: Callable[[Draft], Packed]
 ) -> Prepared:
     """What becomes of each document, packed for a store; what was refused before stays so."""
     prepared = Prepared([], {})
@@ -164,7 +165,7 @@ def prepare_all(
     return prepared
 
 
-def _prepared(content: bytes, now: int) -> Draft | Refusal:
+def _prepared(content: bytes, now: Micros) -> Draft | Refusal:
     """What `prepare` gives; a fault of this program refuses one document and not a whole import."""
     try:
         return prepare(content, now)

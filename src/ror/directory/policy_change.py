@@ -13,7 +13,7 @@ from typing import Final
 
 from ror.access.policy import policy_named
 from ror.errors import NotFound, Unavailable
-from ror.store.contract import Job, Store
+from ror.store.contract import Job, Rid, Store
 from ror.store.jobs import Work, run_next
 
 KIND: Final = "mask"
@@ -45,14 +45,14 @@ def mask_everything(
     def work(job: Work) -> None:
         match job.progress:
             case {"after": int(after), "masked": int(masked)}:
-                pass
+                last = Rid(after)
             case _:
-                after, masked = 0, 0
-        while (batch := store.mask_again(after, RESOURCES_AT_ONCE)) is not None:
-            after, count = batch
+                last, masked = Rid(0), 0
+        while (batch := store.mask_again(last, RESOURCES_AT_ONCE)) is not None:
+            last, count = batch
             masked += count
             _check_still_decided(store, job.job)
-            job.report(after=after, masked=masked)
+            job.report(after=last, masked=masked)
             told(masked)
         _check_still_decided(store, job.job)
         job.progress["masked"] = masked

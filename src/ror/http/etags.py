@@ -9,6 +9,8 @@ from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 from typing import Final
 
+from ror.standard.instants import Micros
+
 
 def etag_of_version(version: int, part: bytes | None = None) -> str:
     """
@@ -34,7 +36,7 @@ def is_fresh(
     if_none_match: str | None,
     if_modified_since: str | None,
     etag: str,
-    last_updated: int | None = None,
+    last_updated: Micros | None = None,
 ) -> bool:
     """
     Whether the client's copy is current; `last_updated` is in microseconds since the epoch.

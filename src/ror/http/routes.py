@@ -31,6 +31,7 @@ from ror.search.answer.page_links import is_bound
 from ror.search.index.view import View
 from ror.search.language.parse import parse
 from ror.standard.definitions import RESOURCE_TYPES
+from ror.standard.instants import Micros
 
 VERSION: Final = version("ror")
 
@@ -88,7 +89,7 @@ class _Representation:
     body: bytes
     is_cut: bool
     etag: str
-    last_updated: int
+    last_updated: Micros
     headers: tuple[Header, ...]
 
     def __len__(self) -> int:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ror.access import Perimeter, Viewer
 from ror.errors import UsageError
+from ror.standard.instants import Micros
 
 PUBLIC_PROFILE: Final = 0
 """
@@ -114,7 +115,7 @@ class Act:
 
     client_id: str
     action: Action
-    at: int
+    at: Micros
     by: str
     reason: str
     details: Mapping[str, Any] = field(default_factory=dict)

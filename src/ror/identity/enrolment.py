@@ -13,6 +13,7 @@ from ror.identity import Act, Action, Client, Kind, Rate, State, after, checked
 from ror.identity.certificates import distinguished_name, is_same_name
 from ror.identity.keeping import ClientStore
 from ror.identity.secrets import hashed, new_secret
+from ror.standard.instants import Micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Signature:
 
     by: str
     reason: str
-    at: int
+    at: Micros
 
 
 class Enrolled(NamedTuple):

@@ -10,9 +10,19 @@ referred to already has one, so that a reference never has to be resolved twice.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, NewType, Protocol
 
 from ror.identity.keeping import ClientStore, KeyStore
+from ror.standard.instants import Micros
+
+Rid = NewType("Rid", int)
+"""The small integer that stands for a resource inside the process."""
+
+Seq = NewType("Seq", int)
+"""The place of a change in the change log."""
+
+NO_CHANGE: Final = Seq(0)
+"""The place before every change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +31,7 @@ class Draft:
 
     type: str
     id: str
-    last_updated: int
-    """Microseconds since the epoch, UTC."""
+    last_updated: Micros
     body: bytes
     """The exact JSON that goes out, UTF-8, not compressed: how it is kept is the store's business."""
     entries: bytes
@@ -50,7 +59,7 @@ class Packed(NamedTuple):
 
     type: str
     id: str
-    last_updated: int
+    last_updated: Micros
     body: bytes
     entries: bytes
     links: tuple[tuple[str, str], ...]
@@ -73,11 +82,11 @@ class Outcome(Enum):
 class Stored:
     """A version of a resource as it can be read; the body is empty when it was deleted."""
 
-    rid: int
+    rid: Rid
     type: str
     id: str
     version: int
-    last_updated: int
+    last_updated: Micros
     deleted: bool
     body: bytes
     shades: bytes
@@ -98,8 +107,8 @@ class VersionRow:
     """One line of a resource's history: which version, when, by whom, and whether it was a deletion."""
 
     version: int
-    last_updated: int
-    recorded_at: int
+    last_updated: Micros
+    recorded_at: Micros
     author: str
     deleted: bool
 
@@ -112,8 +121,8 @@ class Change:
     A line whose version was told before says that something else changed: who may see the resource.
     """
 
-    seq: int
-    rid: int
+    seq: Seq
+    rid: Rid
     version: int
     deleted: bool
 
@@ -122,13 +131,13 @@ class Change:
 class IndexRow:
     """What the index needs of one resource; `entries` is empty and `targets` too when it was deleted."""
 
-    rid: int
+    rid: Rid
     type: str
     id: str
-    last_updated: int
+    last_updated: Micros
     deleted: bool
     entries: bytes
-    targets: Sequence[int]
+    targets: Sequence[Rid]
     """The rid of each link, in the order of `Draft.links`."""
     facts: int = 0
     """The facts that hold for it."""
@@ -164,10 +173,10 @@ class Job:
     """`waiting`, `running`, `done`, `failed` or `cancelled`."""
     parameters: dict[str, object]
     progress: dict[str, object]
-    created_at: int
-    updated_at: int
+    created_at: Micros
+    updated_at: Micros
     claimed_by: str | None
-    heartbeat_at: int | None
+    heartbeat_at: Micros | None
 
 
 class StoredQueries(Protocol):
@@ -265,16 +274,16 @@ class Store(Protocol):
     def history(self, resource_type: str, resource_id: str) -> list[VersionRow]:
         """The versions of a resource, newest first."""
 
-    def bodies(self, rids: Sequence[int]) -> list[Kept | None]:
+    def bodies(self, rids: Sequence[Rid]) -> list[Kept | None]:
         """The current body of each rid, in the same order; None where there is none."""
 
-    def rid(self, resource_type: str, resource_id: str) -> int | None:
+    def rid(self, resource_type: str, resource_id: str) -> Rid | None:
         """The rid of a resource or of something referred to; None when never heard of."""
 
-    def last_change(self) -> int:
+    def last_change(self) -> Seq:
         """The seq of the newest change; 0 when the store is empty."""
 
-    def changes_after(self, seq: int, limit: int) -> list[Change]:
+    def changes_after(self, seq: Seq, limit: int) -> list[Change]:
         """The changes after `seq`, in order, at most `limit`."""
 
     def change_signal(self) -> int:
@@ -284,13 +293,13 @@ class Store(Protocol):
         It only says "look at the change log"; it costs microseconds, so it can be polled.
         """
 
-    def masks_changed_at(self) -> int:
+    def masks_changed_at(self) -> Seq:
         """The seq of the last change after which somebody may see less or more of something that was there before."""
 
-    def index_rows(self, rids: Iterable[int]) -> list[IndexRow]:
+    def index_rows(self, rids: Iterable[Rid]) -> list[IndexRow]:
         """What the index needs of these resources, in no order; a rid that is only referred to is left out."""
 
-    def all_index_rows(self) -> Iterator[tuple[int, list[IndexRow]]]:
+    def all_index_rows(self) -> Iterator[tuple[Seq, list[IndexRow]]]:
         """
         Every live resource, for a rebuild: batches `(seq, rows)` by growing rid, all of one consistent moment.
 
@@ -300,7 +309,7 @@ class Store(Protocol):
     def counts(self) -> dict[str, int]:
         """How many live resources of each type that has some."""
 
-    def dangling(self, limit: int, after: int = 0) -> tuple[int, list[Dangling]]:
+    def dangling(self, limit: int, after: Seq = NO_CHANGE) -> tuple[int, list[Dangling]]:
         """
         How many references of live resources point at something absent or deleted, and the first `limit`.
 
@@ -324,7 +333,7 @@ class Store(Protocol):
     def set_policy(self, name: str) -> None:
         """Make the masks of all that is written from now on with another access policy."""
 
-    def mask_again(self, after: int, count: int) -> tuple[int, int] | None:
+    def mask_again(self, after: Rid, count: int) -> tuple[Rid, int] | None:
         """
         Give the first `count` resources of a rid above `after` the masks of the policy, in one durable transaction.
 

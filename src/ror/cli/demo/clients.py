@@ -29,6 +29,7 @@ from ror.identity.enrolment import Signature
 from ror.identity.keeping import ClientStore
 from ror.identity.sandbox_authority import SandboxAuthority
 from ror.settings import Settings
+from ror.standard.instants import Micros
 
 PROFILES: Final = {
     0: "cli.demo-profile-0",
@@ -73,7 +74,7 @@ def authority_of(folder: Path) -> SandboxAuthority:
 def register(clients: ClientStore, folder: Path) -> None:
     """Enrol the clients that are missing, and keep the secret of the public client."""
     known = {client.id for client in clients.all()}
-    signature = Signature("ror demo", "", time.time_ns() // 1_000)
+    signature = Signature("ror demo", "", Micros(time.time_ns() // 1_000))
     secret = folder / _SECRET
     for profile in PROFILES:
         client = _client(profile)

@@ -17,6 +17,7 @@ from ror.errors import UsageError
 from ror.samples import Size, generate
 from ror.search.index.schema import schema
 from ror.settings import Settings
+from ror.standard.instants import Micros
 from ror.store import open_store
 
 MARK: Final = "demo"
@@ -50,7 +51,7 @@ def make(settings: Settings, folder: Path, size: Size, seed: int) -> None:
             for number, line in enumerate(generate(size, seed), 1)
         )
         with traced(settings, store, (MARK,), MARK, report, lambda: False):
-            run_import(store, documents, report, now=time.time_ns() // 1_000, author=MARK)
+            run_import(store, documents, report, now=Micros(time.time_ns() // 1_000), author=MARK)
         renew_snapshot(store, runtime.snapshot_folder(database), report)
         store.set_meta(MARK, mark)
         seconds = say.number(time.monotonic() - start, 1)

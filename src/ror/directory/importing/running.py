@@ -29,6 +29,7 @@ from ror.resources.validation import Issue
 from ror.search.index.garbage import collect_seldom, seldom_collected
 from ror.search.index.schema import check_schema
 from ror.standard import terminology
+from ror.standard.instants import Micros
 from ror.store.contract import Draft, Outcome, Packed, Store
 
 AUTHOR: Final = "import"
@@ -104,7 +105,7 @@ def run(
     given: Iterable[Document],
     report: Report,
     *,
-    now: int,
+    now: Micros,
     author: str = AUTHOR,
     workers: int = WORKERS,
     listeners: Listeners | None = None,
@@ -133,7 +134,7 @@ def check(
     given: Iterable[Document],
     report: Report,
     *,
-    now: int,
+    now: Micros,
     workers: int = WORKERS,
     listeners: Listeners | None = None,
 ) -> None:
@@ -153,7 +154,7 @@ def _only_named(draft: Draft) -> Packed:
 class _Work(NamedTuple):
     """What preparing needs besides the documents: the instant in microseconds, and how drafts are packed."""
 
-    now: int
+    now: Micros
     pack: Callable[[Draft], Packed]
 
 

@@ -18,9 +18,10 @@ import numpy.typing as npt
 from pyroaring import BitMap
 
 from ror.access.cutting import cut, hidden_codes, may_see
+from ror.access.policy import ProfileMask
 from ror.search.index import bitmaps
 from ror.search.index.bitmaps import Numbers
-from ror.store.contract import Kept, Store
+from ror.store.contract import Kept, Rid, Seq, Store
 
 _OVERHEAD: Final = 56
 """Bytes that keeping one body costs besides the body."""
@@ -34,7 +35,7 @@ _SWEPT_AT_ONCE: Final = 4_096
 MOST_CHANGES: Final = 10_000
 """So many changes that nobody has seen yet are not told apart."""
 
-_WHOLE: Final = 0
+_WHOLE: Final = ProfileMask(0)
 """The shelf of whole bodies; the others are named by the bit of a profile."""
 
 Places = npt.NDArray[np.intp]
@@ -62,7 +63,7 @@ class Bodies:
         self._generation = 0
         self._reads = 0
         """How many times bodies came from the store."""
-        self._written = _Written(-1, -1, -1, frozenset())
+        self._written = _Written(Seq(-1), -1, -1, frozenset())
         self._lock = threading.Lock()
         self.hits = 0
         self.misses = 0
@@ -72,11 +73,11 @@ class Bodies:
         """Bytes kept."""
         return sum(shelf.size for shelf in self._shelves.values())
 
-    def addressed(self, rids: Numbers, profile: int, altered: BitMap) -> Addressed:
+    def addressed(self, rids: Numbers, viewer_mask: ProfileMask, altered: BitMap) -> Addressed:
         """
-        The bodies of distinct rids, in this order, without those that are not there, or no longer for this profile.
+        The bodies of distinct rids, in this order, without those that are not there, or no longer for this viewer.
 
-        `profile` is its bit, `altered` the resources of which it sees some parts only.
+        `altered` are the resources of which this viewer sees some parts only.
         """
         if not len(rids):
             return Addressed(rids, [], 0)
@@ -86,22 +87,22 @@ class Bodies:
             generation = self._generation
             found, sizes = self._shelf(_WHOLE).look_up(rids)
             if len(cut_at):
-                found[cut_at], sizes[cut_at] = self._shelf(profile).look_up(rids[cut_at])
+                found[cut_at], sizes[cut_at] = self._shelf(viewer_mask).look_up(rids[cut_at])
         is_missing = sizes == 0
         self.misses += (missing := int(np.count_nonzero(is_missing)))
         self.hits += len(rids) - missing
         if missing:
-            for name, of_shelf in ((_WHOLE, ~is_cut), (profile, is_cut)):
+            for name, of_shelf in ((_WHOLE, ~is_cut), (viewer_mask, is_cut)):
                 at = np.flatnonzero(is_missing & of_shelf)
                 if len(at):
-                    found[at] = read = self._read(name, rids[at], profile, generation)
+                    found[at] = read = self._read(name, rids[at], viewer_mask, generation)
                     sizes[at] = [len(body) for body in read]
         if not sizes.all():
             there = sizes > 0
             rids, found = rids[there], found[there]
         return Addressed(rids, found.tolist(), int(sizes.sum()))
 
-    def changed_since(self, seq: int) -> frozenset[int] | None:
+    def changed_since(self, seq: Seq) -> frozenset[Rid] | None:
         """
         `written_since`, cheap while nothing is written; to be asked after `addressed`, of what it gave.
 
@@ -116,7 +117,7 @@ class Bodies:
             known = self._written = _Written(seq, reads, signal, rids)
         return known.rids
 
-    def forget(self, rids: Iterable[int]) -> None:
+    def forget(self, rids: Iterable[Rid]) -> None:
         """Let go of bodies that changed."""
         changed = np.fromiter(rids, np.intp)
         with self._lock:
@@ -124,16 +125,18 @@ class Bodies:
             for shelf in self._shelves.values():
                 shelf.drop(changed)
 
-    def _shelf(self, name: int) -> "_Shelf":
+    def _shelf(self, name: ProfileMask) -> "_Shelf":
         shelf = self._shelves.get(name)
         if shelf is None:
             shelf = self._shelves[name] = _Shelf()
         return shelf
 
-    def _read(self, name: int, rids: Numbers, profile: int, generation: int) -> list[bytes]:
+    def _read(
+        self, name: ProfileMask, rids: Numbers, viewer_mask: ProfileMask, generation: int
+    ) -> list[bytes]:
         """The bodies of rids from the store, empty where there is none; they are on a shelf from now on."""
         kept = self._store.bodies(rids.tolist())
-        read = [_addressed(_as_seen(one, profile)) for one in kept]
+        read = [_addressed(_as_seen(one, viewer_mask)) for one in kept]
         with self._lock:
             # Before anybody is given them: what is newer than a view must be noticed.
             self._reads += 1
@@ -141,7 +144,7 @@ class Bodies:
             if generation == self._generation:
                 for rid, one, body in zip(rids.tolist(), kept, read, strict=True):
                     # It may have other masks by now than whoever asked knew: then it belongs on another shelf.
-                    if one is not None and bool(hidden_codes(one.shades, profile)) == (
+                    if one is not None and bool(hidden_codes(one.shades, viewer_mask)) == (
                         name != _WHOLE
                     ):
                         self._shelf(name).keep(rid, body)
@@ -157,13 +160,13 @@ class Bodies:
 class _Written(NamedTuple):
     """What was written after a change, `seq`, as it was known after so many reads, at a signal of the store."""
 
-    seq: int
+    seq: Seq
     reads: int
     signal: int
-    rids: frozenset[int] | None
+    rids: frozenset[Rid] | None
 
 
-def written_since(store: Store, seq: int) -> frozenset[int] | None:
+def written_since(store: Store, seq: Seq) -> frozenset[Rid] | None:
     """The rids of what was written after a change of the log; None when there are too many to tell them apart."""
     changes = store.changes_after(seq, MOST_CHANGES)
     return frozenset(change.rid for change in changes) if len(changes) < MOST_CHANGES else None
@@ -193,7 +196,7 @@ class _Shelf:
         self._marks[places] = _WHEN_ASKED_AGAIN
         return self._bodies[places], self._sizes[places]
 
-    def keep(self, rid: int, body: bytes) -> None:
+    def keep(self, rid: Rid, body: bytes) -> None:
         """Put a body at its place, unless there is none, or one already."""
         if body and not self._sizes[rid]:
             self._bodies[rid], self._sizes[rid], self._marks[rid] = body, len(body), _WHEN_KEPT
@@ -231,11 +234,11 @@ class _Shelf:
             self._marks = np.concatenate((self._marks, np.zeros(more, np.uint8)))
 
 
-def _as_seen(kept: Kept | None, profile: int) -> bytes:
+def _as_seen(kept: Kept | None, viewer_mask: ProfileMask) -> bytes:
     """A body as a profile may see it; b"" when it may not."""
-    if kept is None or not may_see(kept.shades, profile):
+    if kept is None or not may_see(kept.shades, viewer_mask):
         return b""
-    hidden = hidden_codes(kept.shades, profile)
+    hidden = hidden_codes(kept.shades, viewer_mask)
     return cut(kept.body, kept.plan, hidden) if hidden else kept.body
 
 

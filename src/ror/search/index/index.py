@@ -12,10 +12,10 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from ror.access import Viewer
 from ror.errors import Unavailable
@@ -24,7 +24,7 @@ from ror.search.index.garbage import seldom_collected
 from ror.search.index.schema import check_schema, schema
 from ror.search.index.segment import Segment
 from ror.search.index.view import EMPTY, Part, View
-from ror.store.contract import IndexRow, Store
+from ror.store.contract import NO_CHANGE, IndexRow, Rid, Seq, Store
 
 POLL_S: Final = 0.01
 """How often the change log is looked at; a write elsewhere is visible within a few of these."""
@@ -60,7 +60,7 @@ class Index:
         self,
         store: Store,
         folder: Path,
-        changed: Callable[[Sequence[int]], None] | None = None,
+        changed: Callable[[Sequence[Rid]], None] | None = None,
         troubled: Troubled = lambda work, problem: None,
     ) -> None:
         self.store = store
@@ -250,7 +250,7 @@ class Index:
             if loaded is None:
                 continue
             segment, facts = loaded
-            seq = int(facts["seq"])
+            seq = Seq(int(facts["seq"]))
             if (
                 facts["schema"] == schema()
                 and facts["directory"] == identity
@@ -315,7 +315,7 @@ def _only_one(path: Path) -> Iterator[None]:
 
 def _whole(store: Store) -> View:
     """The view of everything that a store holds, as one segment."""
-    seq = 0
+    seq = NO_CHANGE
 
     def rows() -> Iterator[IndexRow]:
         nonlocal seq
@@ -330,9 +330,9 @@ def _whole(store: Store) -> View:
 
 def _merged(parts: Sequence[Part], store: Store) -> Segment:
     """One segment of what is alive in several."""
-    rids: set[int] = set()
+    rids: set[Rid] = set()
     for part in parts:
-        rids.update(part.segment.members - part.dead)
+        rids.update(cast("Iterable[Rid]", part.segment.members - part.dead))
     return segments.build(store.index_rows(sorted(rids)))
 
 

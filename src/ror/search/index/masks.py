@@ -6,16 +6,17 @@ is one for each resource, one for each resource and rule that governs a part of 
 They become bitmaps the first time that a profile asks.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, cast
 
 import numpy as np
 import numpy.typing as npt
 from pyroaring import BitMap
 
-from ror.access.policy import ALL_PROFILES, name_of
+from ror.access.policy import ALL_PROFILES, ProfileMask, name_of
 from ror.search.index import bitmaps
 from ror.search.index.columns import Array
+from ror.store.contract import Rid
 
 Bytes = npt.NDArray[np.uint8]
 RecordName = tuple[str, str]
@@ -44,29 +45,29 @@ class Masks:
         self.rows = rows
         self._known: dict[tuple[str, object, int], BitMap] = {}
 
-    def hidden(self, profile: int) -> BitMap:
-        """The resources that a profile, given as its bit, may not see. Do not change it, nor what follows."""
+    def hidden(self, viewer_mask: ProfileMask) -> BitMap:
+        """The resources that a viewer may not see. Do not change the sets that these methods return."""
         return self._lacking(
-            "seen", None, profile, lambda: (self.whole["rids"], self.whole["seen"])
+            "seen", None, viewer_mask, lambda: (self.whole["rids"], self.whole["seen"])
         )
 
-    def altered(self, profile: int) -> BitMap:
-        """The resources of which a profile sees some parts only."""
+    def altered(self, viewer_mask: ProfileMask) -> BitMap:
+        """The resources of which a viewer sees some parts only."""
         return self._lacking(
-            "altered", None, profile, lambda: (self.whole["rids"], ~self.whole["altered"])
+            "altered", None, viewer_mask, lambda: (self.whole["rids"], ~self.whole["altered"])
         )
 
-    def hidden_by(self, code: str, profile: int) -> BitMap:
-        """The resources of which a profile may not see the parts under a rule and grade."""
-        return self._lacking("code", code, profile, lambda: self.codes.get(code, _NO_MASKS))
+    def hidden_by(self, code: str, viewer_mask: ProfileMask) -> BitMap:
+        """The resources of which a viewer may not see the parts under a rule and grade."""
+        return self._lacking("code", code, viewer_mask, lambda: self.codes.get(code, _NO_MASKS))
 
-    def hidden_rows(self, name: RecordName, profile: int) -> BitMap:
-        """The rows of a record that a profile may not see."""
+    def hidden_rows(self, name: RecordName, viewer_mask: ProfileMask) -> BitMap:
+        """The rows of a record that a viewer may not see."""
         rows = self.rows.get(name)
         if rows is None:
             return _NOTHING
         return self._lacking(
-            "rows", name, profile, lambda: (np.arange(len(rows), dtype=np.uint32), rows)
+            "rows", name, viewer_mask, lambda: (np.arange(len(rows), dtype=np.uint32), rows)
         )
 
     def with_facts(self, facts: int) -> BitMap:
@@ -108,17 +109,18 @@ class MaskGathering:
         self._codes: dict[str, list[tuple[int, int]]] = {}
         self._rows: dict[RecordName, dict[int, int]] = {}
 
-    def add(self, rid: int, shades: bytes, facts: int) -> Mapping[str, int]:
+    def add(self, rid: Rid, shades: bytes, facts: int) -> Mapping[str, ProfileMask]:
         """Take in the masks of a live resource; those of its parts, by rule and grade."""
-        masks = {name_of(code): mask for code, mask in zip(shades[2::2], shades[3::2], strict=True)}
-        seen, common = shades[1], ALL_PROFILES
+        of_parts = cast("Sequence[ProfileMask]", shades[3::2])
+        masks = {name_of(code): mask for code, mask in zip(shades[2::2], of_parts, strict=True)}
+        seen, common = shades[1], int(ALL_PROFILES)
         for code, mask in masks.items():
             self._codes.setdefault(code, []).append((rid, mask))
             common &= mask
         self._whole.append((rid, seen, seen & ~common, facts))
         return masks
 
-    def add_rows(self, name: RecordName, rows: Iterable[int], mask: int) -> None:
+    def add_rows(self, name: RecordName, rows: Iterable[int], mask: ProfileMask) -> None:
         """Take in the mask of some rows of a record, if it hides them from anybody."""
         if mask != ALL_PROFILES:
             self._rows.setdefault(name, {}).update(dict.fromkeys(rows, mask))

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from pyroaring import BitMap
 
-from ror.access.policy import ALL_PROFILES
+from ror.access.policy import ALL_PROFILES, ProfileMask
 from ror.errors import Unavailable
 from ror.search.index import bitmaps
 from ror.search.index.columns import (
@@ -182,7 +182,7 @@ class _Gathering:
         record: str,
         keys: list[Any],
         first_rows: dict[str, int],
-        mask: int,
+        mask: ProfileMask,
     ) -> None:
         """Entries of a repeated record: their slot is the row's number among all the rows of that record."""
         owners = self._owners.setdefault((row.type, record), [])

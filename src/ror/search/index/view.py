@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from pyroaring import BitMap
 
+from ror.access.policy import ProfileMask
 from ror.search.index.columns import Column
 from ror.search.index.segment import ColumnName, Segment
 from ror.standard.definitions import RESOURCE_TYPES
+from ror.store.contract import NO_CHANGE, Seq
 
 HIDDEN: Final = "hidden"
 REFERS_TO_HIDDEN: Final = "refers-to-hidden"
@@ -33,7 +35,7 @@ class View:
     """The index at one moment: `seq` is the last change it holds, and every rid is less than `size`."""
 
     parts: tuple[Part, ...]
-    seq: int
+    seq: Seq
     size: int
     cache: dict[Any, BitMap] = field(default_factory=dict, compare=False)
     """Sets that were computed for this view, by name."""
@@ -52,13 +54,17 @@ class View:
         """How many live resources there are."""
         return sum(len(self.of_type(one)) for one in RESOURCE_TYPES)
 
-    def hidden(self, profile: int) -> BitMap:
-        """The live resources that a profile, given as its bit, may not see. Do not change the set that is returned."""
-        return self.cached(("hidden", profile), lambda segment: segment.masks.hidden(profile))
+    def hidden(self, viewer_mask: ProfileMask) -> BitMap:
+        """The live resources that a viewer may not see. Do not change the set that is returned."""
+        return self.cached(
+            ("hidden", viewer_mask), lambda segment: segment.masks.hidden(viewer_mask)
+        )
 
-    def altered(self, profile: int) -> BitMap:
-        """The live resources of which a profile sees some parts only."""
-        return self.cached(("altered", profile), lambda segment: segment.masks.altered(profile))
+    def altered(self, viewer_mask: ProfileMask) -> BitMap:
+        """The live resources of which a viewer sees some parts only."""
+        return self.cached(
+            ("altered", viewer_mask), lambda segment: segment.masks.altered(viewer_mask)
+        )
 
     def with_facts(self, facts: int) -> BitMap:
         """The live resources for which any of these facts holds."""
@@ -81,7 +87,7 @@ class View:
             if column is not None:
                 yield part, column
 
-    def with_segment(self, fresh: Segment, seq: int) -> "View":
+    def with_segment(self, fresh: Segment, seq: Seq) -> "View":
         """This view, after a segment whose members replace what the others know of them."""
         parts = tuple(
             Part(part.segment, part.dead | (part.segment.members & fresh.members))
@@ -123,4 +129,4 @@ class Earlier:
     changed: BitMap
 
 
-EMPTY: Final = View((), 0, 0)
+EMPTY: Final = View((), NO_CHANGE, 0)

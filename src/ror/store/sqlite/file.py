@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ror.errors import Unavailable, UsageError
+from ror.standard.instants import Micros
 
 APPLICATION_ID: Final = 0x524F5221
 BUSY_TIMEOUT_S: Final = 10.0
@@ -120,9 +121,9 @@ def as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def now_us() -> int:
-    """Microseconds since the epoch, UTC."""
-    return time.time_ns() // 1_000
+def now_us() -> Micros:
+    """The current time."""
+    return Micros(time.time_ns() // 1_000)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -17,6 +17,7 @@ import msgspec
 from ror.access.facts import ANY_FIELD, FLOWS, SENSITIVE
 from ror.access.parts import guarded
 from ror.access.policy import STRICT, Policy, policy_named, resource_code
+from ror.store.contract import Rid
 
 POLICY: Final = "access-policy"
 """The key of `meta` under which a directory says what its masks are made with."""
@@ -108,7 +109,7 @@ def let_go(connection: sqlite3.Connection, rid: int, targets: Sequence[int]) -> 
     _spread(connection, policy, _forgotten_in_loops(connection, policy, reached), told=())
 
 
-def mask_again(connection: sqlite3.Connection, after: int, count: int) -> tuple[int, int] | None:
+def mask_again(connection: sqlite3.Connection, after: Rid, count: int) -> tuple[Rid, int] | None:
     """Give some resources the masks of the policy: `contract.Store.mask_again`."""
     policy = policy_of(connection)
     rows = connection.execute(

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from ror.access.policy import STRICT
 from ror.errors import Unavailable
 from ror.store.contract import (
+    NO_CHANGE,
     Change,
     Dangling,
     Draft,
@@ -26,6 +27,8 @@ from ror.store.contract import (
     Kept,
     Outcome,
     Packed,
+    Rid,
+    Seq,
     Stored,
     VersionRow,
 )
@@ -170,7 +173,7 @@ class SqliteStore:
             for version, last_updated, recorded_at, author, deleted in rows
         ]
 
-    def bodies(self, rids: Sequence[int]) -> list[Kept | None]:
+    def bodies(self, rids: Sequence[Rid]) -> list[Kept | None]:
         # json_each as the outer loop measured as fast as one placeholder per rid, for any number of rids.
         rows = self._all(
             "SELECT resource.rid, body, shades, plan FROM json_each(?)"
@@ -185,7 +188,7 @@ class SqliteStore:
         }
         return [found.get(rid) for rid in rids]
 
-    def rid(self, resource_type: str, resource_id: str) -> int | None:
+    def rid(self, resource_type: str, resource_id: str) -> Rid | None:
         row = self._one(
             "SELECT rid FROM resource WHERE type = (SELECT code FROM type WHERE name = ?) AND id = ?",
             (resource_type, resource_id),
@@ -194,11 +197,12 @@ class SqliteStore:
 
     # Following changes
 
-    def last_change(self) -> int:
+    def last_change(self) -> Seq:
         row = self._one("SELECT max(seq) FROM change")
-        return (row[0] if row else None) or 0
+        newest: Seq | None = row[0] if row else None
+        return newest or NO_CHANGE
 
-    def changes_after(self, seq: int, limit: int) -> list[Change]:
+    def changes_after(self, seq: Seq, limit: int) -> list[Change]:
         rows = self._all(
             "SELECT seq, rid, version, deleted FROM change WHERE seq > ? ORDER BY seq LIMIT ?",
             (seq, limit),
@@ -216,12 +220,12 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise self._told(error) from error
 
-    def masks_changed_at(self) -> int:
-        return int(self.get_meta(sqlite_access.MASKS_CHANGED_AT) or 0)
+    def masks_changed_at(self) -> Seq:
+        return Seq(int(self.get_meta(sqlite_access.MASKS_CHANGED_AT) or 0))
 
     # Reading for the index
 
-    def index_rows(self, rids: Iterable[int]) -> list[IndexRow]:
+    def index_rows(self, rids: Iterable[Rid]) -> list[IndexRow]:
         with self._snapshot() as connection:
             names = _type_names(connection)
             rows = connection.execute(
@@ -231,10 +235,10 @@ class SqliteStore:
             ).fetchall()
         return self._index_rows(rows, names)
 
-    def all_index_rows(self) -> Iterator[tuple[int, list[IndexRow]]]:
+    def all_index_rows(self) -> Iterator[tuple[Seq, list[IndexRow]]]:
         with self._snapshot() as connection:
             names = _type_names(connection)
-            seq = connection.execute("SELECT max(seq) FROM change").fetchone()[0] or 0
+            seq = connection.execute("SELECT max(seq) FROM change").fetchone()[0] or NO_CHANGE
             cursor = connection.execute(
                 f"SELECT {_INDEX_COLUMNS} FROM resource JOIN access ON access.rid = resource.rid"  # noqa: S608 our own columns
                 " WHERE body IS NOT NULL ORDER BY resource.rid"
@@ -256,7 +260,7 @@ class SqliteStore:
         )
         return dict(rows)
 
-    def dangling(self, limit: int, after: int = 0) -> tuple[int, list[Dangling]]:
+    def dangling(self, limit: int, after: Seq = NO_CHANGE) -> tuple[int, list[Dangling]]:
         count, pairs = 0, list[tuple[int, int]]()
         with self._snapshot() as connection:
             absent = {
@@ -297,7 +301,7 @@ class SqliteStore:
     def set_policy(self, name: str) -> None:
         self.set_meta(sqlite_access.POLICY, name)
 
-    def mask_again(self, after: int, count: int) -> tuple[int, int] | None:
+    def mask_again(self, after: Rid, count: int) -> tuple[Rid, int] | None:
         return self._writer.run(
             lambda connection: sqlite_access.mask_again(connection, after, count), count
         )

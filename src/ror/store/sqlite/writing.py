@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from ror.store.contract import Draft, Outcome, Packed
+from ror.store.contract import Draft, Outcome, Packed, Rid
 from ror.store.sqlite import masks as sqlite_access
 from ror.store.sqlite.compression import codec_of, dictionary_id, shipped_dictionary
 from ror.store.sqlite.file import as_json, now_us
@@ -274,7 +274,7 @@ def delete(
     return True
 
 
-def _targets(connection: sqlite3.Connection, rids: Sequence[int]) -> dict[int, tuple[int, ...]]:
+def _targets(connection: sqlite3.Connection, rids: Sequence[int]) -> dict[int, tuple[Rid, ...]]:
     """What each of these resources refers to at this moment."""
     rows = connection.execute(
         "SELECT rid, targets FROM json_each(?) CROSS JOIN resource ON rid = value", (as_json(rids),)
@@ -286,5 +286,5 @@ def _bytes_of(rids: Sequence[int]) -> bytes:
     return struct.pack(f"<{len(rids)}I", *rids)
 
 
-def rids_in(targets: bytes | None) -> tuple[int, ...]:
+def rids_in(targets: bytes | None) -> tuple[Rid, ...]:
     return struct.unpack(f"<{len(targets) // 4}I", targets) if targets else ()
