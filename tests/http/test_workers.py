@@ -149,6 +149,7 @@ def test_a_server_without_files_left_makes_connections_wait_and_says_so(database
     server = start(database, FEW_FILES, ROR_ANONYMOUS_PROFILE="1", ROR_ACCESS_LOG="false")
     try:
         with ExitStack() as kept, bystander(server) as seen:
+            assert until(lambda: seen.seconds)
             idle = [
                 kept.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
                 for _ in range(80)
