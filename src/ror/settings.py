@@ -200,6 +200,9 @@ class Settings:
     """Resources that come along with a page of a search."""
     request_timeout_s: int = _setting(30, _whole_number(1, 3_600))
     """How long a client may take to send the head of a request, then its body."""
+    send_timeout_s: int = _setting(30, _whole_number(1, 3_600))
+    max_unsent_mb: int = _setting(256, _whole_number(1, 1_000_000))
+    """For each process; one response has room whatever its size."""
     stop_timeout_s: int = _setting(30, _whole_number(0, 3_600))
     audit: bool = _setting(True, _yes_or_no)
     audit_folder: str | None = _setting(None, _any_text)

@@ -1,6 +1,5 @@
 """A client that reads all the while, to see what others make it wait."""
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -29,7 +28,7 @@ def bystander(server: Server, raw: bytes = request("/fhir/Location/l1")) -> Iter
     seen, is_over = Bystander(), threading.Event()
 
     def read() -> None:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        with server.connect() as connection:
             while not is_over.is_set():
                 start = time.perf_counter()
                 connection.sendall(raw)

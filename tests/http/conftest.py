@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -84,13 +85,26 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
     lines: list[dict[str, Any]] = field(default_factory=list)
+    is_secured: bool = False
+
+    def secured(self, connection: socket.socket) -> socket.socket:
+        """The connection under TLS, whose certificate nobody looks at, when the server speaks it."""
+        if not self.is_secured:
+            return connection
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context.wrap_socket(connection)
+
+    def connect(self, timeout_s: float = 30.0) -> socket.socket:
+        """A new connection."""
+        return self.secured(socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s))
 
     def send(
         self, raw: bytes, *, half_close: bool = False, timeout_s: float = 30.0
     ) -> Answer | None:
         """What is answered to these very bytes on a connection of their own; None when it is closed without a word."""
         start = time.perf_counter()
-        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s) as connection:
+        with self.connect(timeout_s) as connection:
             try:
                 connection.sendall(raw)
                 if half_close:
@@ -155,13 +169,13 @@ def read_answer(connection: socket.socket, is_head: bool = False) -> Answer | No
     head, _, body = received.partition(b"\r\n\r\n")
     status_line, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-    missing = 0 if is_head else int(headers.get("content-length", 0)) - len(body)
+    pieces, missing = [body], 0 if is_head else int(headers.get("content-length", 0)) - len(body)
     while missing > 0:
         piece = connection.recv(min(missing, 1 << 20))
         assert piece, "the body stops short"
-        body += piece
+        pieces.append(piece)
         missing -= len(piece)
-    return Answer(int(status_line.split(" ")[1]), headers, body)
+    return Answer(int(status_line.split(" ")[1]), headers, b"".join(pieces))
 
 
 def free_port() -> int:
@@ -186,15 +200,9 @@ def start(
     process = subprocess.Popen(
         [sys.executable, "-c", program], env=environment, stderr=subprocess.PIPE
     )
-    server = Server(process, port)
+    server = Server(process, port, is_secured=is_secured)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
-        if is_secured:
-            # These helpers do not speak TLS.
-            if server.log("ready"):
-                return server
-            time.sleep(0.05)
-            continue
         try:
             answer = server.send(request("/health/ready"))
         except OSError:

@@ -12,10 +12,12 @@ The HTTP service: FHIR, tokens, health and metrics.
     etags            entity tags and dates of versions
     exchange         requests, responses, routes, callers
     forms            the body of a form
+    gathering        a transport that writes bodies in pieces
     lifespan         opens and closes the directory
     memory           memory settings of the process
     negotiation      formats, codings and preferences
     operators        who may read metrics
+    outgoing         responses that wait for clients to read them
     protocol         HTTP/1.1 on a connection, with its limits
     proxies          headers of trusted proxies
     rate_limits      rate limits of callers

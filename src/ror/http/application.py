@@ -33,6 +33,7 @@ from ror.http.exchange import (
     headers_by_name,
 )
 from ror.http.lifespan import Lifespan
+from ror.http.outgoing import Outgoing
 from ror.http.reporting import Reporter
 from ror.http.send import response_headers, send_response
 from ror.observability import Log, Metrics
@@ -51,7 +52,10 @@ class Application:
         self.service = Service(settings, anonymous, log, Metrics(), since)
         self.reporter = Reporter(self.service.metrics)
         self.lifespan = Lifespan(self.service, self.reporter, is_worker)
-        self._dispatch = Dispatch(self.service)
+        self.outgoing = Outgoing(
+            settings.max_unsent_mb * 1_024 * 1_024, settings.send_timeout_s, log
+        )
+        self._dispatch = Dispatch(self.service, self.outgoing)
         # Identifiers must be unique, not unpredictable.
         self._id_prefix = secrets.token_hex(6)
         self._id_numbers = itertools.count(1)

@@ -39,6 +39,7 @@ from ror.http.exchange import (
 )
 from ror.http.forms import ClientDisconnected, read_form
 from ror.http.operators import Operators
+from ror.http.outgoing import Outgoing
 from ror.http.proxies import Proxies
 from ror.http.rate_limits import RateLimits
 from ror.http.routes import SERVICE_ROUTES, check_method, route_of
@@ -52,8 +53,9 @@ CLIENT_CLOSED_REQUEST: Final = 499
 class Dispatch:
     """Answers the requests of a service, for the event loop of one process."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, outgoing: Outgoing) -> None:
         settings = service.settings
+        self._outgoing = outgoing
         self._service = service
         # The root comes last: every path begins with it.
         self._mounts = sorted(settings.mounts, key=len, reverse=True)
@@ -101,6 +103,7 @@ class Dispatch:
                 )
             is_pretty = _check_format(headers, pairs)
             _check_parameters(route, headers, pairs)
+            await self._outgoing.freed()
             request = Request(segments, base_url, headers, pairs, language, caller)
             response = (
                 await self._authenticate(route, request, scope)

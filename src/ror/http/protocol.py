@@ -18,8 +18,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from ror.errors import AddressTooLong, InvalidRequest, RorError
 from ror.http.application import Application
 from ror.http.error_responses import HeadersTooLarge, RequestTooSlow
+from ror.http.gathering import GatheringTransport
+from ror.http.outgoing import Waiting
 from ror.http.tls import peer_chain
-from ror.resources.bundles import Pieces
 
 MAX_HEADERS: Final = 64 * 1_024
 """Bytes of the headers of one request, names and values."""
@@ -39,27 +40,6 @@ _AROUND_URL: Final = 32
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]+) (.*[^ ]) (HTTP/1\.[01])", re.DOTALL)
 _AS_THEY_ARE: Final = "".join(map(chr, range(0x21, 0x7F))) + "\x00\x01\t\x7f"
 """What is left in an address: all but spaces and bytes beyond ASCII. Control characters stay, to be refused."""
-
-
-class _Gathering:
-    """
-    A transport that also writes what is in pieces, all of them in one call to the system and without a copy.
-
-    uvicorn hands a body over as it gets it, having asked for nothing but its length.
-    """
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes | Pieces) -> None:
-        """Send this."""
-        if isinstance(data, Pieces):
-            self._transport.writelines(data.parts)
-        else:
-            self._transport.write(data)
 
 
 class Protocol(HttpToolsProtocol):
@@ -82,16 +62,21 @@ class Protocol(HttpToolsProtocol):
         self._timer: TimerHandle | None = None
         self._refusal: RorError | None = None
         self._client_chain: tuple[str, ...] = ()
+        self._waiting: Waiting | None = None
+        self._is_answered = False
+        """Whether the response under way is whole, and its client has yet to read it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for a first request, but not for ever."""
-        super().connection_made(_Gathering(transport))  # type: ignore[arg-type]
+        self._gathering = GatheringTransport(transport)
+        super().connection_made(self._gathering)  # type: ignore[arg-type]
         self._client_chain = peer_chain(transport)
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything."""
         self._stop_timer()
+        self._stop_waiting()
         super().connection_lost(exc)
         self._on_close()
 
@@ -132,8 +117,36 @@ class Protocol(HttpToolsProtocol):
         super().shutdown()
         self._do_not_linger()
 
+    def pause_writing(self) -> None:
+        """Hold back further requests while the client leaves a response unread."""
+        self._gathering.is_paused = True
+        if self._waiting is None:
+            super().pause_writing()
+            self.flow.pause_reading()
+            client = self.client[0] if self.client else None
+            self._waiting = self._application.outgoing.add(self.transport, client)
+
+    def resume_writing(self) -> None:
+        """Go on, once the client has read the response."""
+        self._gathering.is_paused = False
+        if not self._gathering.flush():
+            return
+        self._stop_waiting()
+        super().resume_writing()
+        self.flow.resume_reading()
+        if self._is_answered:
+            self.on_response_complete()
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._application.outgoing.remove(self._waiting)
+            self._waiting = None
+
     def on_response_complete(self) -> None:
-        """An answer is sent."""
+        """A response is written: start the next one, once the client has read it."""
+        self._is_answered = self.flow.write_paused
+        if self._is_answered:
+            return
         super().on_response_complete()
         self._do_not_linger()
 

@@ -25,8 +25,9 @@ from ror.settings import Settings
 
 Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
-_PASSING_ON: Final = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
-"""The headers that proxies add to the requests they pass on."""
+_PASSING_ON: Final = (b"forwarded", b"x-real-ip", b"via")
+"""Headers that proxies add to the requests they pass on, beside all whose names begin so:"""
+_FORWARDED: Final = b"x-forwarded-"
 
 _ARMOUR: Final = re.compile(rb"-----(?:BEGIN|END) CERTIFICATE-----|[\s:]")
 
@@ -77,7 +78,8 @@ class Proxies:
 
     def is_passed_on(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> bool:
         """Whether an untrusted proxy passed the request on: the client's address is unknown."""
-        return not headers.keys().isdisjoint(_PASSING_ON) and not self.is_trusted(scope)
+        is_passed_on = any(name in _PASSING_ON or name.startswith(_FORWARDED) for name in headers)
+        return is_passed_on and not self.is_trusted(scope)
 
     def origin(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
         """

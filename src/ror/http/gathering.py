@@ -1,0 +1,95 @@
+"""
+A transport that writes bodies in pieces: in one call to the system without a copy, or over TLS
+chunk by chunk.
+
+uvloop encrypts whatever it is given at once, and does not say that the client leaves it unread.
+Given chunks, it does, and what the client has not read is not encrypted yet.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ror.resources.bundles import Pieces
+
+CHUNK: Final = 256 * 1_024
+
+
+class GatheringTransport:
+    """
+    The transport of a connection, for uvicorn's protocol.
+
+    The protocol sets `is_paused` when the transport asks it to pause, and calls `flush` when the
+    transport asks it to resume.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.is_paused = False
+        self._transport = transport
+        self._is_secured = transport.get_extra_info("sslcontext") is not None
+        self._chunks: deque[list[memoryview]] = deque()
+        self._size = 0
+        """Bytes of the chunks."""
+        self._is_closing = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes | Pieces) -> None:
+        """Send this."""
+        if not self._is_secured or (len(data) <= CHUNK and not self._chunks):
+            if isinstance(data, Pieces):
+                self._transport.writelines(data.parts)
+            else:
+                self._transport.write(data)
+            return
+        self._chunks.extend(_chunks(data))
+        self._size += len(data)
+        self.flush()
+
+    def flush(self) -> bool:
+        """Send chunks until the transport asks to pause; whether none is left, and it did not."""
+        while self._chunks and not self.is_paused:
+            # Joined, because each piece that is encrypted alone is a record of its own.
+            chunk = b"".join(self._chunks.popleft())
+            self._size -= len(chunk)
+            self._transport.write(chunk)
+        if not self._chunks and self._is_closing:
+            self._transport.close()
+        return not self._chunks and not self.is_paused
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that were not sent yet."""
+        return self._size + self._transport.get_write_buffer_size()
+
+    def close(self) -> None:
+        """Close the connection once everything is sent."""
+        self._is_closing = True
+        if not self._chunks:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close the connection now."""
+        self._is_closing = True
+        self._chunks.clear()
+        self._size = 0
+        self._transport.abort()
+
+    def is_closing(self) -> bool:
+        """Whether the connection is closed, or will be once everything is sent."""
+        return self._is_closing or self._transport.is_closing()
+
+
+def _chunks(data: bytes | Pieces) -> Iterator[list[memoryview]]:
+    """The bytes of a body in chunks, each in one or more pieces, without a copy."""
+    chunk: list[memoryview] = []
+    room = CHUNK
+    for part in data.parts if isinstance(data, Pieces) else [data]:
+        view = memoryview(part)
+        while len(view) > room:
+            yield [*chunk, view[:room]]
+            chunk, view, room = [], view[room:], CHUNK
+        chunk.append(view)
+        room -= len(view)
+    yield chunk
