@@ -16,7 +16,7 @@ class Operators:
         self._proxies = proxies
 
     def check(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> None:
-        """Raises Forbidden for other addresses, and for clients behind an untrusted proxy."""
+        """Raises Forbidden for other addresses, and for clients whose address no trusted proxy gives."""
         address = self._proxies.address(scope, headers)
-        if self._proxies.is_passed_on(scope, headers) or not is_in(address, self._networks):
+        if self._proxies.hides_client(scope, headers) or not is_in(address, self._networks):
             raise Forbidden("http.figures-for-operators", address=address[:100])

@@ -76,31 +76,54 @@ class Proxies:
         chain = scope.get("extensions", {}).get("tls", {}).get("client_cert_chain")
         return ssl.PEM_cert_to_DER_cert(chain[0]) if chain else None
 
-    def is_passed_on(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> bool:
-        """Whether an untrusted proxy passed the request on: the client's address is unknown."""
+    def hides_client(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a proxy passed the request on, and no trusted one says for which address."""
         is_passed_on = any(name in _PASSING_ON or name.startswith(_FORWARDED) for name in headers)
-        return is_passed_on and not self.is_trusted(scope)
+        is_named = b"x-forwarded-for" in headers and self.is_trusted(scope)
+        return is_passed_on and not is_named
 
     def origin(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
         """
-        The scheme and host that links begin with: `public_url`, else what the client used.
+        What links begin with, before the mount point: `public_url`, else what the client used.
 
-        Raises InvalidRequest when the host is neither a name nor an address.
+        A trusted proxy may say which scheme, host, port and prefix of the path that was. Raises
+        InvalidRequest when these make no address.
         """
         if self._public_url is not None:
             return self._public_url
-        scheme, host = scope["scheme"], header_text(headers, b"host")
+        scheme, host, prefix = scope["scheme"], header_text(headers, b"host"), ""
         if self.is_trusted(scope):
             proto = _last_value(headers, b"x-forwarded-proto")
             scheme = proto if proto in ("http", "https") else scheme
             host = _last_value(headers, b"x-forwarded-host") or host
+            if host and (port := _last_value(headers, b"x-forwarded-port")):
+                host = _with_port(host, port, scheme)
+            prefix = _last_value(headers, b"x-forwarded-prefix").rstrip("/")
         if not host:
             # Only HTTP/1.0 may leave it out.
             address, port = scope["server"]
             host = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         if not is_host(host):
             raise InvalidRequest("http.bad-host", host=host[:100])
-        return f"{scheme}://{host}"
+        if prefix and not _PREFIX.fullmatch(prefix):
+            raise InvalidRequest("http.bad-prefix", prefix=prefix[:100])
+        return f"{scheme}://{host}{prefix}"
+
+
+_PREFIX: Final = re.compile(r"(/[A-Za-z0-9._~-]+)+", re.ASCII)
+_PORT: Final = re.compile(r":[0-9]+\Z", re.ASCII)
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+
+
+def _with_port(host: str, port: str, scheme: str) -> str:
+    """
+    A host with another port, which is left out where the scheme means it anyway.
+
+    >>> _with_port("ror.example", "8443", "https"), _with_port("[::1]:80", "443", "https")
+    ('ror.example:8443', '[::1]')
+    """
+    name = _PORT.sub("", host)
+    return name if port == _DEFAULT_PORTS[scheme] else f"{name}:{port}"
 
 
 def _last_value(headers: Mapping[bytes, bytes], name: bytes) -> str:
