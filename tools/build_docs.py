@@ -143,6 +143,8 @@ def limits() -> str:
         ),
         ("criteria in a request, and likewise inclusions", parse.MAX_CRITERIA),
         ("values in one comma list", asked.MAX_VALUES),
+        ("values of all the lists of a request", parse.MAX_ALL_VALUES),
+        ("characters of a value", asked.MAX_VALUE_LENGTH),
         ("keys of a sort", parse.MAX_SORT_KEYS),
         ("links followed by one criterion, either way", criteria.MAX_HOPS),
         ("comparisons in a filter", filter_language.MAX_COMPARISONS),

@@ -198,6 +198,12 @@ class Settings:
     """A line of a file that is imported, or a document over several lines."""
     max_included: int = _setting(10_000, _whole_number(1, 1_000_000))
     """Resources that come along with a page of a search."""
+    max_search_entries_m: int = _setting(200, _whole_number(1, 1_000_000))
+    """Millions of index entries that one search may read."""
+    max_search_mb: int = _setting(128, _whole_number(1, 1_000_000))
+    max_search_processor_ms: int = _setting(2_000, _whole_number(10, 3_600_000))
+    max_search_wait_s: int = _setting(10, _whole_number(1, 3_600))
+    """How long a search may last, the time when other requests have the processor included."""
     request_timeout_s: int = _setting(30, _whole_number(1, 3_600))
     """How long a client may take to send the head of a request, then its body."""
     send_timeout_s: int = _setting(30, _whole_number(1, 3_600))

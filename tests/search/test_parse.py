@@ -1010,6 +1010,8 @@ REFUSED = [
     ("Location?" + "&".join(["status=a"] * 201), TooCostly, "200"),
     ("Location?" + "&".join(["_include=Location:organization"] * 201), TooCostly, "200"),
     ("Location?_id=" + ",".join(["1"] * 1001), TooCostly, "1000"),
+    ("Location?" + "&".join(["_id=" + ",".join(["1"] * 1000)] * 11), TooCostly, "10000"),
+    ("Location?address-city=" + "a" * 65_537, TooCostly, "65536"),
     ("Location?_sort=" + ",".join(["name"] * 17), TooCostly, "16"),
     (f"Organization?{'partof.' * 6}name=a", TooCostly, "5"),
 ]

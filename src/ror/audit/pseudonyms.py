@@ -29,6 +29,9 @@ MARK: Final = "#"
 MOST_READ: Final = 32_768
 """Characters of a request that are examined value by value: a thousand codes fit."""
 
+_LEAST_READ: Final = 160
+"""What a parameter counts for at least: looking up a name that does not exist takes as long."""
+
 KEY_BYTES: Final = 32
 _REMEMBERED_LENGTH: Final = 200
 _LONGEST_NAME: Final = 500
@@ -86,7 +89,7 @@ class Veil:
         """
         written, left = [], MOST_READ
         for name, value in pairs:
-            left -= len(name) + len(value)
+            left -= max(len(name) + len(value), _LEAST_READ)
             if left < 0:
                 written.append((self.hashed(name), self.hashed(value)))
             elif len(name) + len(value) <= _REMEMBERED_LENGTH:

@@ -10,6 +10,7 @@ The HTTP service: FHIR, tokens, health and metrics.
     dispatch         from a request to a response
     error_responses  the response to an error
     etags            entity tags and dates of versions
+    evaluation       searches within a budget, in the event loop or in threads
     exchange         requests, responses, routes, callers
     forms            the body of a form
     gathering        a transport that writes bodies in pieces

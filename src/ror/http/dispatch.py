@@ -25,9 +25,11 @@ from ror.errors import (
 from ror.http import addresses, negotiation
 from ror.http.callers import Callers
 from ror.http.error_responses import error_response
+from ror.http.evaluation import Evaluations
 from ror.http.exchange import (
     NOBODY,
     Caller,
+    Evaluation,
     Headers,
     Receive,
     Request,
@@ -50,6 +52,10 @@ CLIENT_CLOSED_REQUEST: Final = 499
 """The status in logs and metrics when the client left before its request was whole; never sent."""
 
 
+_BRIEF_FORM: Final = 32_768
+"""Bytes that the event loop decodes in a millisecond."""
+
+
 class Dispatch:
     """Answers the requests of a service, for the event loop of one process."""
 
@@ -66,9 +72,12 @@ class Dispatch:
         # Not the threads that compress bodies: token requests must not delay other requests.
         self._token_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="ror-token")
 
+        self._evaluations = Evaluations(settings)
+
     def close(self) -> None:
         """Let go of the threads."""
         self._token_threads.shutdown(wait=False)
+        self._evaluations.close()
 
     def reload_user_profiles(self) -> None:
         """Read the file of user profiles again. Raises UsageError when it cannot be read."""
@@ -98,9 +107,8 @@ class Dispatch:
                     raise caller.refusal
             pairs = _parameters_of_address(route, scope["query_string"])
             if method == "POST":
-                pairs += addresses.parameters(
-                    await read_form(receive, headers, self._service.settings)
-                )
+                form = await read_form(receive, headers, self._service.settings)
+                pairs += await _parameters_of_form(form)
             is_pretty = _check_format(headers, pairs)
             _check_parameters(route, headers, pairs)
             await self._outgoing.freed()
@@ -110,6 +118,8 @@ class Dispatch:
                 if route.authenticates
                 else self._answer(route, request)
             )
+            if not isinstance(response, Response):
+                response = await self._evaluations.response(response, receive)
         except ClientDisconnected:
             return route, Response(CLIENT_CLOSED_REQUEST, caller=caller)
         except RorError as error:
@@ -156,11 +166,13 @@ class Dispatch:
             await asyncio.to_thread(directory.issuers.learn, unknown.issuer)
             return self._callers.caller(directory, scope, headers, route, metadata)
 
-    def _answer(self, route: Route, request: Request) -> Response:
+    def _answer(self, route: Route, request: Request) -> Response | Evaluation:
         assert route.answer is not None, "a route with methods has an answer"
         return route.answer(self._service, request)
 
-    async def _authenticate(self, route: Route, request: Request, scope: Scope) -> Response:
+    async def _authenticate(
+        self, route: Route, request: Request, scope: Scope
+    ) -> Response | Evaluation:
         """The response of a route that checks credentials, in a thread: hashing takes long."""
         certificate = self._proxies.client_certificate(scope, request.headers)
         request = replace(request, certificate=certificate)
@@ -195,6 +207,13 @@ def _parameters_of_address(route: Route, query: bytes) -> list[tuple[str, str]]:
     if query and route.authenticates:
         raise InvalidRequest("oauth.query")
     return addresses.parameters(query)
+
+
+async def _parameters_of_form(form: bytes) -> list[tuple[str, str]]:
+    """The parameters of a form; a thread decodes a long one."""
+    if len(form) <= _BRIEF_FORM:
+        return addresses.parameters(form)
+    return await asyncio.to_thread(addresses.parameters, form)
 
 
 def _check_format(headers: Headers, pairs: Sequence[tuple[str, str]]) -> bool:

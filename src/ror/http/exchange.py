@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -14,6 +14,7 @@ from ror.observability import Log, Metrics
 from ror.resources import bundles as wire
 from ror.resources.bundles import Pieces
 from ror.runtime import Directory
+from ror.search.answer.budget import Budget
 from ror.settings import Settings
 
 Header = tuple[bytes, bytes]
@@ -141,6 +142,19 @@ class Response:
     caller: Caller | None = None
 
 
+class Evaluation(Protocol):
+    """A search that is evaluated before its response is made (`evaluation.py`)."""
+
+    def in_loop(self, budget: Budget) -> None:
+        """Evaluate the search in the event loop. Raises NotBrief if that would take long."""
+
+    def in_thread(self, budget: Budget) -> None:
+        """Evaluate the search in a thread, on the directory as it is by now. Raises TooCostly."""
+
+    def response(self) -> Response:
+        """The response, made in the event loop once the search is evaluated."""
+
+
 def outcome_response(error: RorError, language: str) -> Response:
     """The response that reports an error as an OperationOutcome."""
     return Response(error.status, wire.operation_outcome([error, *error.also], language))
@@ -168,7 +182,7 @@ class Route:
     path: str
     interaction: str
     methods: tuple[str, ...] = ()
-    answer: Callable[[Service, Request], Response] | None = None
+    answer: Callable[[Service, Request], Response | Evaluation] | None = None
     parameters: frozenset[str] | None = frozenset()
     is_open: bool = False
     is_for_operators: bool = False

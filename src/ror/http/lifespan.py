@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from ror.audit.trail.writing import Journal
 from ror.http.exchange import Receive, Send, Service
+from ror.http.memory import keep_out_of_collections
 from ror.http.reporting import Reporter
 from ror.http.routes import report_directory
 from ror.http.tracing import Tracer, listeners
@@ -66,6 +67,7 @@ class Lifespan:
         service = self._service
         directory = open_directory(service.settings, self._log_issuer, self._log_index)
         try:
+            keep_out_of_collections()
             heard = listeners(service.metrics, service.log)
             return directory, open_trail(service.settings, directory.store, heard)
         except BaseException:

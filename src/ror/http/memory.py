@@ -6,6 +6,7 @@ page pays for every one of its memory pages again: a third of the time of large 
 """
 
 import ctypes
+import gc
 from typing import Final
 
 # The names and numbers of glibc's malloc.h; the first may not be more than 32 MB.
@@ -23,3 +24,9 @@ def keep_what_is_freed() -> None:
         return
     mallopt(_M_MMAP_THRESHOLD, _LARGE)
     mallopt(_M_TRIM_THRESHOLD, _KEPT)
+
+
+def keep_out_of_collections() -> None:
+    """Never look for garbage among what exists now: what a server opens lasts as long as it does."""
+    gc.collect()
+    gc.freeze()

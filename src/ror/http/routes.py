@@ -19,13 +19,16 @@ from ror.directory.capability import capability_statement
 from ror.errors import MethodNotAllowed, NotFound, UnknownRoute
 from ror.http import etags, negotiation
 from ror.http.authorisation import AUTHORISATION_ROUTES
-from ror.http.exchange import Header, Request, Response, Route, Service
+from ror.http.evaluation import evaluated
+from ror.http.exchange import Evaluation, Header, Request, Response, Route, Service
 from ror.messages import closest
 from ror.observability import CONTENT_TYPE
 from ror.resources import bundles as wire
+from ror.resources.bundles import Pieces
 from ror.resources.subset import subset_asked, subsetted
 from ror.runtime import Directory
 from ror.search.answer import bundle as searching
+from ror.search.answer.budget import Budget
 from ror.search.answer.finding import ResultPage, find
 from ror.search.answer.page_links import is_bound
 from ror.search.index.view import View
@@ -117,66 +120,108 @@ def _represented(
     return _Representation(body, is_cut, etag, found.last_updated, headers)
 
 
-def _search(service: Service, request: Request) -> Response:
+def _search(service: Service, request: Request) -> Response | Evaluation:
     """A page of a search."""
     viewer = _viewer(request)
     wanted = negotiation.preferences(request.header(b"prefer"))
     directory = service.directory
     request = replace(request, pairs=directory.page_links.expanded(_client(request), request.pairs))
     directory.index.see_for(viewer)
-    view = directory.index.view
-    asked = (
-        *request.segments,
-        *request.pairs,
-        wanted,
-        request.base_url,
-        request.language,
-        viewer.sight,
-    )
-    kept = directory.answers.given(view, asked)
+    evaluation = _SearchEvaluation(directory, directory.index.view, viewer, request, wanted)
+    kept = directory.answers.given(evaluation.view, evaluation.key)
     if isinstance(kept, searching.Answer):
-        answer, pieces = kept, wire.renamed(kept.pieces, searching.new_id())
-    else:
-        found = (
-            kept
-            if isinstance(kept, ResultPage)
-            else _found(directory, view, viewer, request, wanted)
+        return evaluation.response_of(kept, wire.renamed(kept.pieces, searching.new_id()))
+    evaluation.page = kept if isinstance(kept, ResultPage) else None
+    return evaluated(evaluation, request.pairs)
+
+
+class _SearchEvaluation:
+    """The evaluation of one search on one view, with what the thread that does it needs."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        view: View,
+        viewer: Viewer,
+        request: Request,
+        wanted: negotiation.Preferences,
+    ) -> None:
+        self.view = view
+        self.page: ResultPage | None = None
+        """The page of results, once it is known."""
+        self._answer: searching.Answer | None = None
+        self.key = (
+            *request.segments,
+            *request.pairs,
+            wanted,
+            request.base_url,
+            request.language,
+            viewer.sight,
         )
-        answer = searching.answer(found, directory.bodies)
-        pieces = answer.pieces
-        if found is not kept and not is_bound(found.links):
-            directory.answers.keep(view, asked, answer, found)
-    applied: tuple[Header, ...] = (
-        ((b"preference-applied", wanted.applied.encode()),) if wanted.applied else ()
-    )
-    return Response(
-        200,
-        pieces,
-        applied,
-        total=answer.total,
-        matches=answer.matches,
-        included=answer.included,
-        withheld=answer.withheld,
-        pairs=request.pairs,
-    )
+        """Whatever the answer depends on besides the view."""
+        self._directory = directory
+        self._viewer = viewer
+        self._request = request
+        self._wanted = wanted
 
+    def in_loop(self, budget: Budget) -> None:
+        if self.page is None:
+            self.page = self._found(budget)
+        self._answer = searching.answer(self.page, self._directory.bodies, budget)
 
-def _found(
-    directory: Directory,
-    view: View,
-    viewer: Viewer,
-    request: Request,
-    wanted: negotiation.Preferences,
-) -> ResultPage:
-    """What a search finds on a view."""
-    pairs = directory.page_links.opened(request.pairs)
-    search = parse(
-        request.segments[0], pairs, lenient=wanted.lenient, independent=wanted.independent
-    )
-    if wanted.explain:
-        search = replace(search, explain=True)
-    ceiling, link = directory.settings.max_included, directory.page_links.linker(_client(request))
-    return find(view, viewer, search, request.base_url, request.language, ceiling, link)
+    def in_thread(self, budget: Budget) -> None:
+        # Masks and contents may have changed while the search waited for a thread.
+        self._directory.index.see_for(self._viewer)
+        if self.view is not self._directory.index.view:
+            self.view, self.page = self._directory.index.view, None
+        self.in_loop(budget)
+
+    def response(self) -> Response:
+        answer, page = self._answer, self.page
+        assert answer is not None and page is not None, "the search was evaluated"
+        if not is_bound(page.links):
+            self._directory.answers.keep(self.view, self.key, answer, page)
+        return self.response_of(answer, answer.pieces)
+
+    def response_of(self, answer: searching.Answer, pieces: Pieces) -> Response:
+        """The response that sends an answer, whose body is `pieces`."""
+        applied: tuple[Header, ...] = (
+            ((b"preference-applied", self._wanted.applied.encode()),)
+            if self._wanted.applied
+            else ()
+        )
+        return Response(
+            200,
+            pieces,
+            applied,
+            total=answer.total,
+            matches=answer.matches,
+            included=answer.included,
+            withheld=answer.withheld,
+            pairs=self._request.pairs,
+        )
+
+    def _found(self, budget: Budget) -> ResultPage:
+        directory, request, wanted = self._directory, self._request, self._wanted
+        search = parse(
+            request.segments[0],
+            directory.page_links.opened(request.pairs),
+            lenient=wanted.lenient,
+            independent=wanted.independent,
+            spend=budget.spend,
+        )
+        if wanted.explain:
+            search = replace(search, explain=True)
+        return find(
+            self.view,
+            self._viewer,
+            search,
+            request.base_url,
+            request.language,
+            directory.settings.max_included,
+            directory.page_links.linker(_client(request)),
+            budget,
+        )
 
 
 def _welcome(service: Service, request: Request) -> Response:

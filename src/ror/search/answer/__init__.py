@@ -3,6 +3,7 @@ A search tree to a page, for one viewer.
 
     engine        a search tree to the resources that match
     sight         what a viewer sees on a view
+    budget        what one request may cost
     references    who refers to whom, by literal reference or by identifier
     relevance     the full-text score of each match
     ranking       the sort key of each match

@@ -17,6 +17,7 @@ from ror.resources import bundles as wire
 from ror.resources.bundles import Pieces
 from ror.resources.subset import Subset, subsetted
 from ror.search.answer.bodies import Addressed, Bodies
+from ror.search.answer.budget import Budget
 from ror.search.answer.finding import ResultPage, find
 from ror.search.answer.page_links import plain_link
 from ror.search.answer.sight import Sight
@@ -28,6 +29,9 @@ from ror.search.language.parse import SearchRequest
 
 REWRITTEN_KEPT: Final = 2_000
 """Bodies without their hidden references that are kept for each view and kind of viewer."""
+
+_LIKELY_BYTES: Final = 2_000
+"""Of a body, before it is read."""
 
 _NOT_CACHED: Final = (b"", b"changed")
 """Stands for a body that is no longer cached: it counts as changed."""
@@ -79,11 +83,17 @@ def search(
     )
 
 
-def answer(page: ResultPage, bodies: Bodies) -> Answer:
-    """The bundle of a page of results, on a view whose masks must be current."""
+def answer(page: ResultPage, bodies: Bodies, budget: Budget | None = None) -> Answer:
+    """
+    The bundle of a page of results, on a view whose masks must be current.
+
+    Raises what spending from `budget` raises.
+    """
+    budget = budget or Budget()
+    budget.foresee_bytes(_LIKELY_BYTES * len(page.rids))
     entries = [
-        *_entries("match", page, page.matches, bodies, page.subset, page.scores),
-        *_entries("include", page, page.included, bodies, page.included_subset, {}),
+        *_entries("match", page, page.matches, bodies, page.subset, page.scores, budget),
+        *_entries("include", page, page.included, bodies, page.included_subset, {}, budget),
         *page.outcomes,
     ]
     pieces = wire.search_bundle(
@@ -129,14 +139,17 @@ def _entries(
     bodies: Bodies,
     subset: Subset | None,
     scores: Mapping[int, int],
+    budget: Budget,
 ) -> Iterator[Pieces]:
     """The entries of these resources, in one piece unless some have a distance or a score."""
     start = b'{"fullUrl":"%b/' % page.base_url.encode()
     end = wire.ending(mode)
     distances = page.distances
     read = seen_bodies(page.sight, bodies, rids, page.rids)
+    budget.spend_bytes(read.size)
     if subset or distances or scores:
         for rid, body in zip(read.rids.tolist(), read.bodies, strict=True):
+            budget.spend(1, "_elements" if subset else "")
             cut_down = _cut_down(body, subset) if subset else body
             yield Pieces.of(start, cut_down, wire.ending(mode, distances.get(rid), scores.get(rid)))
     elif read.bodies:

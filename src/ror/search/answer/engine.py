@@ -14,6 +14,7 @@ from typing import Final
 from pyroaring import BitMap
 
 from ror.access import Viewer
+from ror.search.answer.budget import Budget
 from ror.search.answer.references import leading_nowhere_seen, links_by_name, sources
 from ror.search.answer.sight import Sight
 from ror.search.index import bitmaps
@@ -66,12 +67,14 @@ class Search:
     """
     Searches of one viewer on one view; `sight` is what the viewer sees.
 
-    `trace`, when present, receives the evaluation of every node.
+    `trace`, when present, receives the evaluation of every node. Every step is paid from `budget`,
+    which has no limits by default.
     """
 
     view: View
     viewer: Viewer
     trace: list[Evaluation] | None = None
+    budget: Budget = field(default_factory=Budget)
     touched: int = field(default=0, init=False)
     """Index entries that were read so far."""
     sight: Sight = field(init=False)
@@ -133,6 +136,24 @@ class Search:
                 record = record_of(resource_type, leaf.param)
                 return self._leaf(leaf, (resource_type, leaf.param), record)
 
+    def costs(self, expression: Expression, resource_type: str) -> Iterator[tuple[str, int]]:
+        """The criteria of a tree, each with about how many entries it reads, before reading any."""
+        match expression:
+            case Everything():
+                return
+            case And(parts) | Or(parts):
+                for part in parts:
+                    yield from self.costs(part, resource_type)
+            case Not(inner) | SameRecord(_, inner) | Upward(inner):
+                yield from self.costs(inner, resource_type)
+            case Chain(_, target, inner) | Has(target, _, inner):
+                yield from self.costs(inner, target)
+            case ReferenceIs(param) | CanonicalIs(param):
+                yield param, 1
+            case leaf:
+                columns = self.columns((resource_type, leaf.param))
+                yield leaf.param, sum(column.cost(leaf) for _, column, _ in columns)
+
     def _all_of(self, parts: tuple[Expression, ...], resource_type: str) -> BitMap:
         rids = self.evaluate(parts[0], resource_type)
         for part in parts[1:]:
@@ -144,6 +165,7 @@ class Search:
     def _leaf(self, leaf: ValueLeaf, name: tuple[str, str], record: str | None) -> BitMap:
         matches = BitMap()
         for part, column, hidden in self.columns(name):
+            self.budget.spend(column.cost(leaf), leaf.param)
             slots = column.answer(leaf)
             self.touched += len(slots)
             if hidden:
@@ -162,6 +184,7 @@ class Search:
         for part, column in self.view.columns(name):
             assert isinstance(column, NameColumn)
             is_lost = leading_nowhere_seen(self.view, column, self.sight.hidden(), self.sight.seen)
+            self.budget.spend(len(column), leaf.param)
             ranks = column.ranks(leaf)
             matches = matches | (column.of_ranks(ranks[~is_lost[ranks]]) - part.dead)
         self.touched += len(matches)
@@ -171,10 +194,38 @@ class Search:
         matches = BitMap()
         for part in self.view.parts:
             hidden = part.segment.masks.hidden_rows((resource_type, name), self.viewer.mask)
-            slots = _rows(part, name, inner, resource_type) - hidden
+            slots = self._rows(part, name, inner, resource_type) - hidden
             self.touched += len(slots)
             matches = matches | (rids_of(part.segment, resource_type, name, slots) - part.dead)
         return self.sight.without_hidden(matches)
+
+    def _rows(self, part: Part, record: str, inner: Expression, resource_type: str) -> BitMap:
+        """The rows of a record, in one segment, that satisfy an expression on its parameters."""
+
+        def rows(node: Expression) -> BitMap:
+            match node:
+                case Everything():
+                    return every()
+                case And(parts):
+                    return BitMap.intersection(*map(rows, parts))
+                case Or(parts):
+                    return BitMap.union(*map(rows, parts)) if parts else BitMap()
+                case Not(negated):
+                    return every() - rows(negated)
+                case SameRecord() | Chain() | Has() | Upward() | ReferenceIs():
+                    raise TypeError(f"{node} is not about the rows of {record}")
+                case leaf:
+                    column = part.segment.columns.get((resource_type, leaf.param))
+                    if column is None:
+                        return BitMap()
+                    self.budget.spend(column.cost(leaf), leaf.param)
+                    return column.answer(leaf)
+
+        def every() -> BitMap:
+            owners = part.segment.owners.get((resource_type, record))
+            return BitMap(range(len(owners))) if owners is not None else BitMap()
+
+        return rows(inner)
 
     def columns(self, name: tuple[str, str]) -> Iterator[tuple[Part, Column, BitMap]]:
         """The columns of a parameter, and which of their slots the viewer may not see."""
@@ -193,6 +244,7 @@ class Search:
 
     def pointing_at(self, resource_type: str, param: str, target: str, targets: BitMap) -> BitMap:
         """The resources whose `param` points at any of `targets`, all of type `target`."""
+        self.budget.spend(len(targets), param)
         rids = sources(self.view, (resource_type, param), target, targets)
         self.touched += len(rids)
         return self.sight.without_hidden(rids)
@@ -203,6 +255,7 @@ class Search:
 
         All of `referring` are of type `source`.
         """
+        self.budget.spend(len(referring), param)
         rids = BitMap()
         for part, column in self.view.columns((source, param)):
             assert isinstance(column, LinkColumn)
@@ -230,29 +283,3 @@ class Search:
             ):
                 distance_of[slot] = min(distance, distance_of.get(slot, distance))
         return distance_of
-
-
-def _rows(part: Part, record: str, inner: Expression, resource_type: str) -> BitMap:
-    """The rows of a record, in one segment, that satisfy an expression on its parameters."""
-
-    def rows(node: Expression) -> BitMap:
-        match node:
-            case Everything():
-                return every()
-            case And(parts):
-                return BitMap.intersection(*map(rows, parts))
-            case Or(parts):
-                return BitMap.union(*map(rows, parts)) if parts else BitMap()
-            case Not(negated):
-                return every() - rows(negated)
-            case SameRecord() | Chain() | Has() | Upward() | ReferenceIs():
-                raise TypeError(f"{node} is not about the rows of {record}")
-            case leaf:
-                column = part.segment.columns.get((resource_type, leaf.param))
-                return column.answer(leaf) if column else BitMap()
-
-    def every() -> BitMap:
-        owners = part.segment.owners.get((resource_type, record))
-        return BitMap(range(len(owners))) if owners is not None else BitMap()
-
-    return rows(inner)

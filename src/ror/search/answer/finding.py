@@ -17,6 +17,7 @@ from ror.errors import TooCostly
 from ror.resources import bundles as wire
 from ror.resources.bundles import Pieces
 from ror.resources.subset import Subset
+from ror.search.answer.budget import Budget
 from ror.search.answer.engine import Search
 from ror.search.answer.in_words import explanation
 from ror.search.answer.inclusion import included, within
@@ -82,6 +83,7 @@ def find(
     language: str,
     max_included: int | None,
     link: Linker,
+    budget: Budget | None = None,
 ) -> ResultPage:
     """
     The page of results that a viewer sees on a view, whose masks must be current.
@@ -89,9 +91,11 @@ def find(
     At most `max_included` resources are included (None: no limit). `link` makes links, which begin
     with `base_url`.
 
-    Raises InvalidRequest when the page link of the request was made for another search.
+    Raises InvalidRequest when the page link of the request was made for another search, and what
+    spending from `budget` raises.
     """
-    search = Search(view, viewer)
+    search = Search(view, viewer, budget=budget or Budget())
+    search.budget.foresee(search.costs(request.expression, request.resource_type))
     all_matches = search.evaluate(request.expression, request.resource_type)
     if request.summary:
         cut = Page([], None, None)

@@ -31,6 +31,7 @@ from ror.search.language.expression import (
     Upward,
     WordIs,
 )
+from ror.search.language.parse import EXPLAIN
 from ror.search.language.values import EARLIEST, LATEST, instant_text
 from ror.standard import terminology
 
@@ -49,6 +50,7 @@ def explanation(
     matches = [search.evaluate(one, resource_type) for one in criteria]
     left = search.sight.seen(resource_type)
     for number, (one, alone) in enumerate(zip(criteria, matches, strict=True), start=1):
+        search.budget.spend(1, EXPLAIN)
         left = left & alone
         yield messages.text(
             "explain.criterion",

@@ -29,6 +29,9 @@ from ror.search.language.parse import SortKey
 LAST: Final = int(np.iinfo(np.int64).max)
 """The rank of what has no key."""
 
+_SORTED_ENTRY: Final = 4
+"""Ranking a match costs as much as reading so many entries."""
+
 _MILLIMETRES: Final = 1_000
 
 
@@ -47,6 +50,7 @@ class Ranking:
         self._keys: Sequence[Any] | None = None
         self._lost_texts = False
         """Whether keys are texts of which none is left: every match then ranks last, after any cursor."""
+        search.budget.spend(_SORTED_ENTRY * len(found), key.param)
         sets = _led_to(search, resource_type, key, found)
         target = key.hops[-1][1] if key.hops else resource_type
         if key.words is not None:

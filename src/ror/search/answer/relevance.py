@@ -92,6 +92,7 @@ def relevance(search: Search, expression: Expression, resource_type: str, among:
 def _of_word(search: Search, leaf: WordIs, resource_type: str, among: BitMap) -> Array:
     scores, rids = _nothing(among), bitmaps.numbers_of(among)
     for part, column, hidden in search.columns((resource_type, leaf.param)):
+        search.budget.spend(len(among), leaf.param)
         assert isinstance(column, WordColumn)
         alive = among - part.dead - hidden
         for worth, slots in column.graded(leaf):

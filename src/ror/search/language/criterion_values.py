@@ -51,6 +51,9 @@ from ror.standard.geography import commune
 MAX_VALUES: Final = 1_000
 """Values in one comma list (choice 25)."""
 
+MAX_VALUE_LENGTH: Final = 65_536
+"""Characters of one value: no name, code or address is longer."""
+
 MAX_DIGITS: Final = 50
 """Characters of a number, and the largest power of ten, either way: beyond, arithmetic is an attack."""
 
@@ -107,6 +110,8 @@ def values_of(asked: Asked, text: str) -> Sequence[str]:
     for piece in pieces:
         if not piece or piece.isspace():
             raise InvalidRequest("search.empty-value", name=asked.name)
+        if len(piece) > MAX_VALUE_LENGTH:
+            raise TooCostly("search.value-too-long", name=asked.name, limit=MAX_VALUE_LENGTH)
     return pieces
 
 

@@ -47,6 +47,9 @@ MAX_COUNT: Final = 1_000
 MAX_CRITERIA: Final = 200
 """Criteria in a request, and likewise inclusions (choice 25)."""
 
+MAX_ALL_VALUES: Final = 10_000
+"""Values of all the lists of a request together: each takes memory and time before it is searched."""
+
 MAX_SORT_KEYS: Final = 16
 """Keys of one `_sort`: each is found for every match."""
 
@@ -128,6 +131,7 @@ def parse(
     *,
     lenient: bool = False,
     independent: bool = False,
+    spend: Callable[[int, str], None] = lambda entries, name: None,
 ) -> SearchRequest:
     """
     The search that percent-decoded pairs ask for on one of `RESOURCE_TYPES`.
@@ -135,7 +139,8 @@ def parse(
     With `lenient`, what cannot be understood is ignored and listed, and the guide's own misprints are understood. A
     limit or a page link is refused all the same: ignoring either would answer another search than the one asked.
     With `independent`, each criterion holds on its own (strict R4) instead of on one record with its neighbours.
-    A parameter without value is always ignored and listed (choice 35).
+    A parameter without value is always ignored and listed (choice 35). `spend` hears of each pair
+    before it is read: its length and its name; what it raises ends the reading.
 
     Raises InvalidRequest, NotSupported or TooCostly, naming the culprit; the errors about all the other pairs come
     along in its `also`. Source: choices 1, 2, 11 and 25.
@@ -143,6 +148,7 @@ def parse(
     reading = _Reading(resource_type, lenient, independent)
     errors: dict[str, RorError] = {}
     for name, text in pairs:
+        spend(len(name) + len(text), name)
         try:
             reading.take(name, text)
         except RorError as reason:
@@ -176,6 +182,7 @@ class _Reading:
     pairs: list[tuple[str, str]] = field(default_factory=list)
     explain: bool = False
     criteria_seen: int = 0
+    values_seen: int = 0
     inclusions_seen: int = 0
 
     def take(self, name: str, text: str) -> None:
@@ -203,6 +210,9 @@ class _Reading:
         self.criteria_seen += 1
         if self.criteria_seen > MAX_CRITERIA:
             raise TooCostly("search.too-many-criteria", limit=MAX_CRITERIA)
+        self.values_seen += text.count(",") + 1
+        if self.values_seen > MAX_ALL_VALUES:
+            raise TooCostly("search.too-many-in-all", name=shown(name), limit=MAX_ALL_VALUES)
         read = _asking_again if len(text) <= _REMEMBERED_LENGTH else _asking
         self.criteria.append(read(self.resource_type, name, text, self.independent))
         self.pairs.append((name, text))

@@ -53,6 +53,10 @@ class Column(ABC):
             self._answers[leaf] = found
         return found
 
+    def cost(self, leaf: ValueLeaf) -> int:
+        """About how many entries `answer` reads to find the slots, known without reading them."""
+        return 1
+
     @abstractmethod
     def select(self, leaf: ValueLeaf) -> BitMap:
         """The slots with a value that satisfies `leaf`."""

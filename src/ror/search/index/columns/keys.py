@@ -37,6 +37,9 @@ _BETWEEN_KEYS: Final = b"\xff"
 """Never part of UTF-8, so that a match found by scanning cannot run from one key into the next."""
 _AFTER_ANY: Final = b"\xff"
 
+SLOW_SCAN: Final = 64
+"""Reading keys one by one costs as much as scanning so many."""
+
 
 def in_any_system(code: str) -> Iterator[bytes]:
     """How the keys of a code begin, whatever its system: those of NOS have their own spelling of it."""
@@ -85,6 +88,12 @@ class KeyColumn(Column, Sequence[bytes]):
             },
             size,
         )
+
+    def cost(self, leaf: ValueLeaf) -> int:
+        match leaf:
+            case TokenIs(_, None, str()):
+                return len(self) if self._systems else SLOW_SCAN * len(self)
+        return 1
 
     def select(self, leaf: ValueLeaf) -> BitMap:
         match leaf:
@@ -169,11 +178,19 @@ class KeyColumn(Column, Sequence[bytes]):
 
     def _holding(self, part: bytes) -> BitMap:
         """The slots of the keys that hold `part`, the byte after a key included."""
+        if len(part) > self._longest:
+            return NOTHING
         # The second part of the key of a string, the exact text, holds letters only where the first part does.
         found = [at.start() for at in re.finditer(re.escape(part), self._blob)]
         return self.of_ranks(
             np.searchsorted(self.arrays["ends"], np.array(found, np.uint64), side="right")
         )
+
+    @cached_property
+    def _longest(self) -> int:
+        """Bytes of the longest key, the bytes around it included."""
+        lengths = np.diff(self.arrays["ends"], prepend=np.uint64(0))
+        return int(lengths.max(initial=0)) + 1
 
     def _labelled(self, start: str) -> BitMap:
         """The slots of the codes that have a label that starts so."""

@@ -1,6 +1,7 @@
 """Positions: the column that knows what is near."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,20 @@ class PositionColumn(Column):
                 return bitmaps.of_any(slots[distances <= leaf.distance_m], self.size)
         raise TypeError(f"a position column cannot answer {leaf}")
 
+    def cost(self, leaf: ValueLeaf) -> int:
+        if not isinstance(leaf, Near):
+            return 1
+        first, after = self._band(leaf)
+        return int(after - first)
+
+    def _band(self, near: Near) -> tuple[Any, Any]:
+        """The first and after the last place of the latitudes that `near` may reach."""
+        reach = _reach(near)
+        first, after = np.searchsorted(
+            self.arrays["latitudes"], (near.latitude - reach, near.latitude + reach)
+        )
+        return first, after
+
     def distances(
         self, near: Near, among: BitMap | None = None
     ) -> tuple[Slots, npt.NDArray[np.float64]]:
@@ -49,10 +64,8 @@ class PositionColumn(Column):
 
         They stand in a box of latitudes and longitudes around what is within reach, so a few are too far.
         """
-        # The margins cover rounding: what is left out is farther than the reach.
-        reach = np.degrees(near.distance_m / EARTH_RADIUS_M) * (1 + 1e-9) + 1e-9
-        latitudes = self.arrays["latitudes"]
-        first, after = np.searchsorted(latitudes, (near.latitude - reach, near.latitude + reach))
+        reach = _reach(near)
+        first, after = self._band(near)
         inside = _is_between(
             self.arrays["longitudes"][first:after], near.longitude, _width(near.latitude, reach)
         )
@@ -67,6 +80,11 @@ class PositionColumn(Column):
 
     def sort_keys(self, descending: bool) -> tuple[Slots, Array]:
         raise TypeError("positions are not sorted by")
+
+
+def _reach(near: Near) -> float:
+    """How far `near` reaches, in degrees; the margins cover rounding."""
+    return float(np.degrees(near.distance_m / EARTH_RADIUS_M)) * (1 + 1e-9) + 1e-9
 
 
 def _width(latitude: float, reach: float) -> float:

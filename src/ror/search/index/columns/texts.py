@@ -9,7 +9,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from ror.search.index.columns.column import Array
-from ror.search.index.columns.keys import KeyColumn
+from ror.search.index.columns.keys import SLOW_SCAN, KeyColumn
 from ror.search.index.extract import SEPARATOR
 from ror.search.language.comparing import (
     TextMatch,
@@ -51,6 +51,17 @@ class TextColumn(KeyColumn):
         column.arrays["words"] = np.fromiter((words[key] for key in column), np.uint64, len(words))
         return column
 
+    def cost(self, leaf: ValueLeaf) -> int:
+        match leaf:
+            case TextIs(_, text, how) if how != "exact" and not _has_letters(text):
+                return SLOW_SCAN * len(self)
+            case TextIs(_, text, "starts") if not word_breaks(text):
+                return 1
+            case TextIs():
+                # The scan reads every key.
+                return len(self)
+        return super().cost(leaf)
+
     def select(self, leaf: ValueLeaf) -> BitMap:
         match leaf:
             case TextIs(_, text, "exact"):
@@ -71,6 +82,8 @@ class TextColumn(KeyColumn):
         same = range(
             bisect_left(self, letters), bisect_left(self, letters + _SEPARATOR + _AFTER_ANY)
         )
+        if len(letters) > self._longest:
+            return np.array(same, np.int64)
         ranks, at = self._occurrences(how, letters)
         breaks = _in_bytes(text, word_breaks(text))
         farthest = breaks[-1] if breaks else _BITS
