@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ror.search.language import values
 from ror.standard import terminology
+from ror.standard.editions import Overlay, overlaid
 from ror.standard.terminology import (
     Standing,
     association,
@@ -330,7 +332,7 @@ def test_associations_lead_from_one_code_system_to_another():
 
 def test_importing_reads_nothing():
     check = (
-        "import ror.standard.terminology as t; raise SystemExit(t._shipped.cache_info().currsize)"
+        "import ror.standard.terminology as t; raise SystemExit(t.shipped.cache_info().currsize)"
     )
 
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
@@ -356,18 +358,34 @@ def newer_table(tmp_path):
     path = tmp_path / "newer.json.gz"
     path.write_bytes(gzip.compress(json.dumps(table).encode()))
     yield path
-    terminology.load(None)
+    terminology.use(None)
+
+
+def put_in_force(path):
+    terminology.use(overlaid(Overlay(path.read_bytes(), str(path))))
 
 
 def test_an_operator_can_lay_a_newer_table_over_the_shipped_one(newer_table):
     assert standing(J19, R213, "60") is Standing.unknown
 
-    terminology.load(newer_table)
+    put_in_force(newer_table)
 
     assert standing(J19, R213, "60") is Standing.member
     assert display(R213, "32") == "Consultation"
     assert len(members(J17)) == 554
     assert (provenance()["version"], provenance()["file"]) == ("20261130120000", str(newer_table))
+
+
+def test_what_was_remembered_of_another_edition_is_forgotten(newer_table):
+    system = values.normal_system(R213)
+    before = values.labels("60", system)
+
+    put_in_force(newer_table)
+    renewed = values.labels("60", system)
+    terminology.use(None)
+
+    assert (before, renewed) == ((), ("nouveau mode",))
+    assert values.labels("60", system) == ()
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])
@@ -441,7 +459,7 @@ def test_a_file_that_is_no_table_is_refused_by_name_and_changes_nothing(tmp_path
     with pytest.raises(
         ValueError, match=r"wrong\.json\.gz is not a table .* tools/build_terminology\.py"
     ):
-        terminology.load(path)
+        put_in_force(path)
 
     assert display(R213, "32") == "Consultation (CS) ou Séance"
 

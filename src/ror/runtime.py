@@ -25,6 +25,7 @@ from ror.search.answer.page_links import PageLinks
 from ror.search.index.index import Index, Troubled
 from ror.settings import Settings
 from ror.standard import terminology
+from ror.standard.editions import Overlay, overlaid
 from ror.store import database_file, open_store
 from ror.store.contract import Store
 
@@ -109,10 +110,15 @@ def open_directory(
 
 
 def use_tables(settings: Settings) -> None:
-    """Know codes as the file that the settings name has them. Raises UsageError when it is no table of codes."""
+    """
+    Put the codes in force that the settings choose: the shipped edition, or with a newer table.
+
+    Raises UsageError when the file of the table cannot be read or is not a table of codes.
+    """
     if settings.terminology_file:
         try:
-            terminology.load(Path(settings.terminology_file))
+            content = Path(settings.terminology_file).read_bytes()
+            terminology.use(overlaid(Overlay(content, settings.terminology_file)))
         except (OSError, ValueError) as problem:
             raise UsageError(
                 "terminology.bad-file", file=settings.terminology_file, problem=problem

@@ -3,7 +3,8 @@ What FHIR, the ROR guide and the nomenclatures say, as data and as functions.
 
     knowledge/   the tables that ship with the project
     definitions  resource types, elements, search parameters and profiles
-    terminology  code systems, value sets and their labels
+    terminology  questions about codes: labels, value sets, systems
+    editions     an edition of the codes, made from tables
     geography    communes, their positions and distances
     fhirpath     the steps of a FHIRPath expression and the types it reaches
     instants     the unit of stored instants

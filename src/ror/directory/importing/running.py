@@ -17,7 +17,6 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
@@ -29,6 +28,7 @@ from ror.resources.validation import Issue
 from ror.search.index.garbage import collect_seldom, seldom_collected
 from ror.search.index.schema import check_schema
 from ror.standard import terminology
+from ror.standard.editions import Overlay, overlaid
 from ror.standard.instants import Micros
 from ror.store.contract import Draft, Outcome, Packed, Store
 
@@ -256,7 +256,10 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_begin_work, initargs=(terminology.loaded_from(),)
+        workers,
+        mp_context=context,
+        initializer=_begin_work,
+        initargs=(terminology.in_force().overlay,),
     )
     try:
         yield pool
@@ -264,12 +267,12 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin_work(tables: Path | None) -> None:
+def _begin_work(overlay: Overlay | None) -> None:
     """
     Know codes as the parent does; leave stopping to it, and do not outlive it, however it ends; do not look for cycles
     all the time.
     """
-    terminology.load(tables)
+    terminology.use(overlay and overlaid(overlay))
     collect_seldom()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -40,10 +40,7 @@ _ANY: Final = frozenset(name for of_type in ALGORITHMS.values() for name in of_t
 
 
 class InvalidToken(RorError):
-    """
-    The access token is malformed, of an unknown issuer, for another service, or of a client without
-    access.
-    """
+    """The token is malformed, from an unknown issuer, for another service, or without a client."""
 
     status, issue = 401, "login"
 

@@ -172,7 +172,7 @@ def _cached_words(text: str) -> _Found:
     return dict.fromkeys(words_of(text))
 
 
-@lru_cache(maxsize=65536)
+@terminology.cached_for_edition(65536)
 def _labels(system: str, code: str, display: str) -> _Found:
     """The words of a code. Not to be changed by who receives them."""
     return _words(f"{display} {terminology.display(system, code) or ''}")

@@ -145,7 +145,7 @@ def _normal_system(system: str) -> str:
     return re.sub(r"^https?://", "", terminology.canonical_system(system)).rstrip("/")
 
 
-_cached_system: Final = lru_cache(maxsize=4096)(_normal_system)
+_cached_system: Final = terminology.cached_for_edition(4096)(_normal_system)
 
 
 NOMENCLATURES: Final = "mos.esante.gouv.fr/NOS/"
@@ -174,7 +174,7 @@ def normal_identifier(value: str) -> str:
     return value.upper()
 
 
-@lru_cache(maxsize=65536)
+@terminology.cached_for_edition(65536)
 def labels(code: str, system: str) -> tuple[str, ...]:
     """
     The labels of a code of a system in its normal form, as `normal_text` gives them; empty when no table has the code.
