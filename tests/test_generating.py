@@ -5,10 +5,12 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from hashlib import sha256
+from importlib.resources import files
 from itertools import islice
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 
 from ror.resources.validation import validate
 from ror.samples import SIZES, Size, generate
+from ror.samples.catalogue import catalogue
 from ror.samples.fragments import SD
 from ror.samples.registrar import FICTION_PHONES, luhn_key
 from ror.search.index.extract import extract
@@ -488,3 +491,30 @@ def test_every_region_is_a_source(resources):
     sources = {tag["code"] for resource in resources for tag in resource["meta"].get("tag", ())}
 
     assert len(sources) == 18
+
+
+# --- the catalogue of offers --------------------------------------------------------------------------
+
+
+def test_every_family_of_the_catalogue_is_used():
+    text = files("ror.standard.knowledge").joinpath("offers.toml").read_text("utf-8")
+    tables = tomllib.loads(text)
+    rows = [
+        row for table in ("families", "hospital", "community") for row in tables[table].values()
+    ]
+    used = {
+        family
+        for row in rows
+        for family in ([row["like"]] if isinstance(row.get("like"), str) else row.get("like", ()))
+    }
+
+    assert used == set(tables["families"])
+
+
+def test_the_offers_that_a_hospital_must_have_are_in_the_catalogue():
+    known = catalogue()
+    named = {*known.sensitive, *(key for keys in known.maternity.values() for key in keys)}
+
+    assert len(known.kinds) > 100
+    assert named - known.kinds.keys() == set()
+    assert {key for key, kind in known.kinds.items() if kind.sensitive} == set(known.sensitive)

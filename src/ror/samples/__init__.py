@@ -1,23 +1,21 @@
 """
 A fictitious directory of any size, repeatable from its seed.
 
-    capacities        beds and places
-    catalogue         the offers that exist
-    chance            repeatable random draws
-    community_offers  offers outside hospitals
-    establishments    establishments with all they hold
-    fragments         parts of resources
-    hospital_offers   offers of hospitals
-    lodgings          medico-social housing
-    models            kinds of establishments
-    names             names of people and places
-    offers            HealthcareService
-    people            Practitioner and PractitionerRole
-    places            addresses and positions
-    prices            prices
-    registrar         identifiers
-    stewardship       Tasks, Measures, Questionnaires
-    structures        Organization
+    capacities      beds and places
+    catalogue       the kinds of offers that exist
+    chance          repeatable random draws
+    establishments  establishments with all they hold
+    fragments       parts of resources
+    lodgings        medico-social housing
+    models          kinds of establishments
+    names           names of people and places
+    offers          HealthcareService
+    people          Practitioner and PractitionerRole
+    places          addresses and positions
+    prices          prices
+    registrar       identifiers
+    stewardship     Tasks, Measures, Questionnaires
+    structures      Organization
 """
 
 from collections.abc import Iterator

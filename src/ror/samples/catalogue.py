@@ -1,17 +1,22 @@
 """
-The shape of an entry of the two catalogues of offers, hospital and community.
+The kinds of offers that exist: the table `knowledge/offers.toml`, as values.
 
-A row says what one kind of offer is, in codes: field of activity, category, activity, mode of care, whom it serves, in
-what place, with which professionals. Codes belong to the value sets named in the comments; `offers.py` and
-`lodgings.py` turn rows into resources.
+A kind says what an offer is, in codes: field of activity, category, activity, mode of care, whom it
+serves, in what place, with which professionals. `offers.py` and `lodgings.py` turn kinds into
+resources.
 """
 
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
 
-ADULTS, ELDERS, CHILDREN, ALL_AGES = (16, 120), (60, 120), (0, 17), (0, 120)
-"""Usual age ranges in years, both ends included."""
+ADULTS = (16, 120)
+"""The usual age range in years, both ends included."""
 
-BED, PLACE, ROOM = "01", "02", "04"
+BED, PLACE = "01", "02"
 """What is counted in a place (J187)."""
 
 ALWAYS, EVERY_DAY, WEEKDAYS, SOME_DAYS = "always", "every day", "weekdays", "some days"
@@ -53,3 +58,41 @@ class OfferKind:
     critical: bool = False
     without_consent: bool = False
     sensitive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Every kind of offer, by key, and which of them a hospital must or may have."""
+
+    kinds: Mapping[str, OfferKind]
+    sensitive: Sequence[str]
+    """Sensitive units, given in turn to the hospitals."""
+    maternity: Mapping[str, Sequence[str]]
+    """The offers that a maternity of each type must have (type in J227; quality rule CO2)."""
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The catalogue that ships with the project."""
+    path = files("ror.standard.knowledge").joinpath("offers.toml")
+    tables = tomllib.loads(path.read_text("utf-8"))
+    rows = {**tables["hospital"], **tables["community"]}
+    return Catalogue(
+        kinds={key: OfferKind(**_complete(row, tables["families"])) for key, row in rows.items()},
+        sensitive=tables["sensitive"],
+        maternity=tables["maternity"],
+    )
+
+
+def _complete(row: Mapping[str, Any], families: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with the values of the families that it is like; its own values win."""
+    like = row.get("like", ())
+    values: dict[str, Any] = {}
+    for family in [like] if isinstance(like, str) else like:
+        values |= _complete(families[family], families)
+    own = {key: value for key, value in row.items() if key != "like"}
+    return values | {key: _fixed(value) for key, value in own.items()}
+
+
+def _fixed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

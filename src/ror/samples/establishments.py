@@ -10,10 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ror.samples import prices, structures
-from ror.samples.catalogue import OfferKind
-from ror.samples.community_offers import COMMUNITY_OFFERS
+from ror.samples.catalogue import OfferKind, catalogue
 from ror.samples.fragments import Json
-from ror.samples.hospital_offers import HOSPITAL_OFFERS, MATERNITY, SENSITIVE
 from ror.samples.lodgings import location, managed_location
 from ror.samples.models import AT_HOME, HOME, HOSPITAL, PRACTICE, Model
 from ror.samples.names import HOUSE_NAMES
@@ -22,7 +20,6 @@ from ror.samples.people import People, practitioner_role
 from ror.samples.places import Site, address
 from ror.samples.registrar import Registrar
 
-_OFFERS = {**HOSPITAL_OFFERS, **COMMUNITY_OFFERS}
 _SHARE_OF_SENSITIVE = 0.01
 _LARGE_HOSPITAL = 8
 _FORMER = 9000
@@ -111,7 +108,7 @@ class Builder:
             keys, maternity, where, site["id"], street, closed, offered, model.family == HOSPITAL
         )
         if chance.turn("place: managed", 30):
-            kind = _OFFERS[keys[0]]
+            kind = catalogue().kinds[keys[0]]
             yield managed_location(self._registrar, where, street, kind, site["id"])
         yield from self._professionals(where, offered)
 
@@ -147,13 +144,13 @@ class Builder:
                 key for key in dict.fromkeys(chance.some(model.among, wanted)) if key not in keys
             ]
         maternity = chance.next_of(f"maternity of {model.category}", model.maternity)
-        keys += MATERNITY.get(maternity, ())
+        keys += catalogue().maternity.get(maternity, ())
         if (
             len(keys) >= _LARGE_HOSPITAL
             and self._sensitive <= self._done("HealthcareService") * _SHARE_OF_SENSITIVE
         ):
             self._sensitive += 1
-            keys.append(chance.next_of("sensitive", SENSITIVE))
+            keys.append(chance.next_of("sensitive", catalogue().sensitive))
         return keys, maternity
 
     def _practice(self, model: Model, person: str, where: Site) -> tuple[str, str]:
@@ -172,7 +169,8 @@ class Builder:
             charged = prices.prices_of_rehabilitation(registrar) if model.category == "109" else []
         elif model.family == HOME:
             own = structures.home_extensions(self._chance)
-            housing = next((_OFFERS[key].housing for key in keys if _OFFERS[key].housing), ())
+            kinds = catalogue().kinds
+            housing = next((kinds[key].housing for key in keys if kinds[key].housing), ())
             charged = prices.prices_of_home(registrar, housing) if self._is_priced(keys) else []
         else:
             own = ()
@@ -185,7 +183,7 @@ class Builder:
 
     def _is_priced(self, keys: list[str]) -> bool:
         """Whether a home publishes its prices: every second one for the elderly does."""
-        return _OFFERS[keys[0]].ages[0] >= 60 and self._chance.turn("home: prices", 2)
+        return catalogue().kinds[keys[0]].ages[0] >= 60 and self._chance.turn("home: prices", 2)
 
     def _former_structures(
         self,
@@ -231,7 +229,7 @@ class Builder:
         poles: dict[str, str] = {}
         shared_place = ""
         for key in keys:
-            kind = _OFFERS[key]
+            kind = catalogue().kinds[key]
             provider = site_id
             if hospital and len(keys) >= _LARGE_HOSPITAL:
                 organisations = self._internal_organisations(
