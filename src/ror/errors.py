@@ -50,6 +50,12 @@ class InvalidRequest(RorError):
     status, issue = 400, "invalid"
 
 
+class UnknownCode(RorError):
+    """A code or a system of a search that is in no nomenclature and in nothing that the client sees."""
+
+    status, issue = 400, "code-invalid"
+
+
 class NotSupported(RorError):
     """Understood, but not something this server does: an unknown parameter, modifier, include."""
 

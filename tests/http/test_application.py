@@ -169,6 +169,23 @@ def test_leniency_is_granted_reported_and_confirmed(server: Server):
     assert lenient.json["entry"][-1]["search"]["mode"] == "outcome"
 
 
+def test_an_unknown_code_is_a_warning_and_in_strict_handling_a_refusal(server: Server):
+    target = "/fhir/Location?status=actif&_count=0"
+
+    warned = server.get(target)
+    strict = server.get(target, prefer="handling=strict")
+
+    (outcome,) = warned.json["entry"]
+    assert (warned.status, warned.json["total"], outcome["search"]["mode"]) == (200, 0, "outcome")
+    assert outcome["resource"]["issue"][0]["severity"] == "warning"
+    assert "active" in outcome["resource"]["issue"][0]["diagnostics"]
+    assert (strict.status, strict.issue["severity"]) == (400, "error")
+    assert strict.issue["code"] == outcome["resource"]["issue"][0]["code"] == "code-invalid"
+    accepted = server.get("/fhir/Location?status=active&_count=0", prefer="handling=strict")
+    assert accepted.status == 200
+    assert accepted.headers["preference-applied"] == "handling=strict"
+
+
 def test_every_unknown_parameter_is_named_at_once(server: Server):
     search = server.get("/fhir/Location?colour=blue&size=2&_count=1&colour=red")
     read = server.get(f"{PLACE}?colour=blue&size=2")

@@ -43,6 +43,8 @@ def explain(
         return
     terminal = console()
     terminal.print(_tree(explanation))
+    for warning in explanation.warnings:
+        terminal.print(escape(warning))
     terminal.print(_stages(explanation))
     total, pages, size = (
         say.number(number) for number in (explanation.total, explanation.pages, explanation.size)

@@ -124,12 +124,14 @@ class Preferences(NamedTuple):
     lenient: bool
     independent: bool
     explain: bool = False
+    strict: bool = False
 
     @property
     def applied(self) -> str:
         """The value of Preference-Applied; empty when nothing was asked that changes the answer."""
         names = (
             ("handling=lenient", self.lenient),
+            ("handling=strict", self.strict),
             ("handling=independent-criteria", self.independent),
             ("ror-explain", self.explain),
         )
@@ -142,7 +144,7 @@ def preferences(prefer: str | None) -> Preferences:
     What the Prefer headers ask. Strict wins over lenient; an unknown preference is ignored, as RFC 7240 wants.
 
     >>> preferences('respond-async, handling="lenient"; x=1, Handling=independent-criteria')
-    Preferences(lenient=True, independent=True, explain=False)
+    Preferences(lenient=True, independent=True, explain=False, strict=False)
     """
     handling = set()
     explain = False
@@ -151,8 +153,9 @@ def preferences(prefer: str | None) -> Preferences:
         if name.strip().lower() == "handling":
             handling.add(value.strip().strip('"').lower())
         explain = explain or name.strip().lower() == "ror-explain"
-    lenient = "lenient" in handling and "strict" not in handling
-    return Preferences(lenient, "independent-criteria" in handling, explain)
+    strict = "strict" in handling
+    lenient = "lenient" in handling and not strict
+    return Preferences(lenient, "independent-criteria" in handling, explain, strict)
 
 
 # --- lists with weights ----------------------------------------------------------------------------------------------

@@ -208,6 +208,7 @@ class _SearchEvaluation:
             directory.page_links.opened(request.pairs),
             lenient=wanted.lenient,
             independent=wanted.independent,
+            strict=wanted.strict,
             spend=budget.spend,
         )
         if wanted.explain:

@@ -7,6 +7,7 @@ What FHIR, the ROR guide and the nomenclatures say, as data and as functions.
     editions     an edition of the codes, made from tables
     geography    communes, their positions and distances
     fhirpath     the steps of a FHIRPath expression and the types it reaches
+    bindings     the nomenclatures that a search parameter takes its codes from
     instants     the unit of stored instants
     references   what a FHIR reference is and which resource it names
 """

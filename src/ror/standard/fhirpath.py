@@ -7,11 +7,12 @@ after a choice element, `extension('url')`, parentheses and unions. This module 
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from ror.standard.definitions import SearchParameter, type_definition
+from ror.standard.definitions import Element, SearchParameter, type_definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +135,22 @@ def implicit_systems(parameter: SearchParameter) -> frozenset[str]:
 
     An element of type `code` holds no system: it is that of its value set (choice 36).
     """
-    if not parameter.expression or parameter.type != "token":
-        return frozenset()
-    resource_type = parameter.resource_type
     return frozenset(
-        system
-        for path in paths(parameter.expression, resource_type)
-        if path and isinstance(path[-1], Member) and path[-1].type == "code"
-        for system in type_definition(reached_type(path[:-1], resource_type))
-        .elements[path[-1].name]
-        .code_systems
+        system for element in _code_elements(parameter) for system in element.code_systems
     )
+
+
+@cache
+def implicit_codes(parameter: SearchParameter) -> frozenset[str]:
+    """The codes that the elements of type `code` of a parameter may hold; empty without any."""
+    return frozenset(code for element in _code_elements(parameter) for code in element.codes or ())
+
+
+def _code_elements(parameter: SearchParameter) -> Iterator[Element]:
+    """The elements of type `code` that a token parameter reads."""
+    if not parameter.expression or parameter.type != "token":
+        return
+    for path in paths(parameter.expression, parameter.resource_type):
+        if path and isinstance(path[-1], Member) and path[-1].type == "code":
+            owner = type_definition(reached_type(path[:-1], parameter.resource_type))
+            yield owner.elements[path[-1].name]

@@ -121,6 +121,11 @@ def labels(system: str, code: str) -> tuple[str, ...]:
     return tuple(one for one in (concept.display, concept.alt) if one) if concept else ()
 
 
+def has_code(system: str, code: str) -> bool:
+    """Whether a code system has a code, in use or not; False when it is not loaded."""
+    return _concept(system, code) is not None
+
+
 def is_obsolete(system: str, code: str, on: date) -> bool:
     """
     Whether a code had left use on a day; False for a code that is not known.

@@ -12,6 +12,7 @@ A search tree to a page, for one viewer.
     finding       the page, its inclusions and its links
     bodies        resource bodies, cut for a profile
     bundle        the searchset Bundle
+    unknown_codes the codes that neither the nomenclatures nor the viewer know
     answer_cache  answers kept while nothing changes
     page_links    sealed page links
     in_words      a search said in words

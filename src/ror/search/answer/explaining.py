@@ -20,12 +20,13 @@ from ror.errors import InvalidRequest, UsageError
 from ror.search.answer.bodies import Bodies
 from ror.search.answer.bundle import search, seen_bodies
 from ror.search.answer.engine import Evaluation, Search
-from ror.search.answer.in_words import in_words, meaning
+from ror.search.answer.in_words import in_words, meaning, systems_read
 from ror.search.answer.inclusion import included, within
 from ror.search.answer.ordering import page
 from ror.search.answer.page_links import PageLinks
+from ror.search.answer.unknown_codes import unknown_codes
 from ror.search.index.index import Index
-from ror.search.language.expression import SameRecord
+from ror.search.language.expression import SameRecord, TokenIs
 from ror.search.language.parse import parse
 from ror.standard.definitions import RESOURCE_TYPES
 
@@ -65,7 +66,7 @@ class Explanation:
 
     resource_type: str
     pairs: tuple[tuple[str, str], ...]
-    ignored: tuple[str, ...]
+    warnings: tuple[str, ...]
     nodes: tuple[Node, ...]
     stages: tuple[Stage, ...]
     total: int
@@ -122,7 +123,13 @@ def explain(
     return Explanation(
         resource_type=resource_type,
         pairs=request.pairs,
-        ignored=tuple(error.text(language) for error in request.ignored),
+        warnings=tuple(
+            warning.text(language)
+            for warning in (
+                *request.ignored,
+                *unknown_codes(Search(view, viewer), request.expression, resource_type),
+            )
+        ),
         nodes=nodes,
         stages=tuple(stages),
         total=answer.total,
@@ -171,10 +178,12 @@ def _watched() -> Iterator[_Watch]:
 def _node(evaluation: Evaluation, language: str) -> Node:
     # The engine evaluates the criteria on one record at once.
     say = in_words if isinstance(evaluation.expression, SameRecord) else meaning
-    meaning_here = say(evaluation.expression, language)
+    words = say(evaluation.expression, language)
+    if isinstance(evaluation.expression, SameRecord | TokenIs):
+        words += systems_read(evaluation.expression, language)
     return Node(
         evaluation.depth,
-        meaning_here,
+        words,
         evaluation.resource_type,
         evaluation.matches,
         evaluation.touched,

@@ -13,7 +13,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from ror.access import Viewer
-from ror.errors import TooCostly
+from ror.errors import TooCostly, first_of
 from ror.resources import bundles as wire
 from ror.resources.bundles import Pieces
 from ror.resources.subset import Subset
@@ -25,6 +25,7 @@ from ror.search.answer.ordering import Page, page
 from ror.search.answer.page_links import Linker, encoded
 from ror.search.answer.relevance import relevance
 from ror.search.answer.sight import Sight
+from ror.search.answer.unknown_codes import unknown_codes
 from ror.search.index import bitmaps
 from ror.search.index.bitmaps import Numbers
 from ror.search.index.view import View
@@ -91,12 +92,15 @@ def find(
     At most `max_included` resources are included (None: no limit). `link` makes links, which begin
     with `base_url`.
 
-    Raises InvalidRequest when the page link of the request was made for another search, and what
-    spending from `budget` raises.
+    Raises InvalidRequest when the page link of the request was made for another search, UnknownCode
+    in strict handling for a code that nothing knows, and what spending from `budget` raises.
     """
     search = Search(view, viewer, budget=budget or Budget())
     search.budget.foresee(search.costs(request.expression, request.resource_type))
     all_matches = search.evaluate(request.expression, request.resource_type)
+    unknown = unknown_codes(search, request.expression, request.resource_type)
+    if unknown and request.strict:
+        raise first_of(unknown)
     if request.summary:
         cut = Page([], None, None)
     else:
@@ -112,8 +116,8 @@ def find(
     outcomes = []
     if left_out:
         outcomes.append(wire.outcome_entry([_left_out(left_out, len(kept))], language))
-    if request.ignored:
-        outcomes.append(wire.outcome_entry(request.ignored, language))
+    if warnings := [*request.ignored, *unknown]:
+        outcomes.append(wire.outcome_entry(warnings, language))
     if request.explain:
         outcomes.append(
             wire.information_entry(

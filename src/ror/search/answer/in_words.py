@@ -56,7 +56,7 @@ def explanation(
             "explain.criterion",
             language,
             number=number,
-            meaning=in_words(one, language),
+            meaning=in_words(one, language) + systems_read(one, language),
             alone=len(alone),
             left=len(left),
         )
@@ -103,6 +103,63 @@ def in_words(expression: Expression, language: str) -> str:
             return f"{meaning(expression, language)} [{in_words(inner, language)}]"
         case leaf:
             return meaning(leaf, language)
+
+
+def systems_read(expression: Expression, language: str) -> str:
+    """
+    In which system each code of a tree was read, in parentheses; "" for a tree without codes.
+
+    A list gives its system once, so the words of a code do not say it (choice 3).
+
+    >>> systems_read(Or((TokenIs("type", "355", "a.example"), TokenIs("type", "1"))), "en")
+    ' ("355" in the system a.example; "1" in every system)'
+    """
+    codes: dict[str | None, dict[str, None]] = {}
+    for leaf in _codes(expression):
+        codes.setdefault(leaf.system, {})[leaf.code or ""] = None
+    said = [
+        messages.text(
+            _READ_IN.get(system, "explain.read-in-system"),
+            language,
+            codes=", ".join(messages.text("explain.quoted", language, text=one) for one in listed),
+            system=_name_of(system or ""),
+        )
+        for system, listed in codes.items()
+    ]
+    return f" ({'; '.join(said)})" if said else ""
+
+
+_READ_IN: Final[dict[str | None, str]] = {
+    None: "explain.read-in-every-system",
+    "": "explain.read-in-none",
+}
+
+
+def _codes(expression: Expression) -> Iterator[TokenIs]:
+    """The codes of a tree that could be of several systems: not ids, truth values or modifiers."""
+    match expression:
+        case TokenIs(param, code):
+            if code and code not in ("true", "false") and param != "_id" and ":" not in param:
+                yield expression
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from _codes(part)
+        case (
+            Not(inner)
+            | SameRecord(_, inner)
+            | Chain(_, _, inner)
+            | Upward(inner)
+            | Has(_, _, inner)
+        ):
+            yield from _codes(inner)
+        case _:
+            return
+
+
+def _name_of(system: str) -> str:
+    """What the nomenclatures call a system, or its address without its scheme."""
+    loaded = terminology.code_system(f"https://{system}")
+    return loaded.name if loaded else system
 
 
 def meaning(expression: Expression, language: str) -> str:

@@ -123,6 +123,8 @@ class SearchRequest:
     pairs: tuple[tuple[str, str], ...]
     explain: bool = False
     """Whether the answer says how the search was understood."""
+    strict: bool = False
+    """Whether a code that nothing knows is refused; the answer warns of it otherwise (choice 35)."""
 
 
 def parse(
@@ -131,6 +133,7 @@ def parse(
     *,
     lenient: bool = False,
     independent: bool = False,
+    strict: bool = False,
     spend: Callable[[int, str], None] = lambda entries, name: None,
 ) -> SearchRequest:
     """
@@ -145,7 +148,7 @@ def parse(
     Raises InvalidRequest, NotSupported or TooCostly, naming the culprit; the errors about all the other pairs come
     along in its `also`. Source: choices 1, 2, 11 and 25.
     """
-    reading = _Reading(resource_type, lenient, independent)
+    reading = _Reading(resource_type, lenient, independent, strict)
     errors: dict[str, RorError] = {}
     for name, text in pairs:
         spend(len(name) + len(text), name)
@@ -168,6 +171,7 @@ class _Reading:
     resource_type: str
     lenient: bool
     independent: bool
+    strict: bool
     criteria: list[Asking] = field(default_factory=list)
     # Sets that keep the order in which things were asked.
     includes: dict[Include, None] = field(default_factory=dict)
@@ -253,6 +257,7 @@ class _Reading:
             ignored=tuple(self.ignored),
             pairs=tuple(self.pairs),
             explain=self.explain,
+            strict=self.strict,
         )
 
     def _completed(self, key: SortKey, expression: Expression) -> SortKey:

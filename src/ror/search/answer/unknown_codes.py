@@ -1,0 +1,227 @@
+"""
+The codes and systems of a search that nobody knows: neither the nomenclatures nor the viewer.
+
+A search for such a code is answered like any other, and finds nothing by it: a spelling mistake
+would pass for an empty directory. So the answer warns of it, with the nearest codes of the tables.
+What only hidden resources hold is as unknown as what nothing holds: suggestions come from the
+tables alone, never from the data. Source: choice 35.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import islice
+from typing import Final, Literal
+
+from ror.errors import UnknownCode
+from ror.messages import shown
+from ror.search.answer.engine import Search
+from ror.search.language.entry_names import modifier_entries, parameter_of
+from ror.search.language.expression import (
+    And,
+    Chain,
+    Expression,
+    Has,
+    Not,
+    Or,
+    SameRecord,
+    TokenIs,
+    Upward,
+)
+from ror.search.language.modifiers import IDENTIFIER
+from ror.search.language.values import normal_code, normal_system, normal_text
+from ror.standard import terminology
+from ror.standard.bindings import bound_value_sets, identifier_systems
+from ror.standard.definitions import RESOURCE_TYPES, SearchParameter, search_parameter
+from ror.standard.fhirpath import elements_read, implicit_codes, implicit_systems
+
+MOST_WARNED: Final = 10
+"""Unknown codes and systems of one search that the answer names."""
+
+_NEAREST: Final = 3
+_COMPARED: Final = 1_000
+"""Codes of a table that an unknown code is compared with."""
+_LONGEST: Final = 64
+"""Characters of a code that are compared; no code of a table is longer."""
+
+Unknown = Literal["code", "system"]
+
+
+def unknown_codes(search: Search, expression: Expression, resource_type: str) -> list[UnknownCode]:
+    """A warning for each unknown code or system of a search, at most `MOST_WARNED`."""
+    warnings = (
+        _warning(search, leaf, leaf_type)
+        for leaf, leaf_type in dict.fromkeys(_token_leaves(expression, resource_type))
+    )
+    return list(islice(filter(None, warnings), MOST_WARNED))
+
+
+def _token_leaves(expression: Expression, resource_type: str) -> Iterator[tuple[TokenIs, str]]:
+    """The codes that a search gives, each with the resource type that it is asked of."""
+    match expression:
+        case TokenIs():
+            yield expression, resource_type
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from _token_leaves(part, resource_type)
+        case Not(inner) | SameRecord(_, inner) | Upward(inner):
+            yield from _token_leaves(inner, resource_type)
+        case Chain(_, other, inner) | Has(other, _, inner):
+            yield from _token_leaves(inner, other)
+        case _:
+            return
+
+
+def _warning(search: Search, leaf: TokenIs, resource_type: str) -> UnknownCode | None:
+    name = parameter_of(leaf.param)
+    parameter = search_parameter(resource_type, name)
+    if parameter is None or leaf.param not in (name, modifier_entries(name, IDENTIFIER)):
+        return None
+    unknown = _absent_from_tables(parameter, leaf.code, leaf.system)
+    if unknown is None or search.evaluate(leaf, resource_type):
+        return None
+    # Comparing with a table takes longer than finding nothing.
+    search.budget.spend(_COMPARED, name)
+    if unknown == "system":
+        if search.evaluate(TokenIs(leaf.param, None, leaf.system), resource_type):
+            return None
+        key, nearest = "terminology.unknown-system", _nearest_systems(parameter, leaf.system or "")
+    else:
+        key = "terminology.unknown-code-of-system" if leaf.system else "terminology.unknown-code"
+        nearest = _nearest_codes(parameter, leaf.code or "", leaf.system)
+    return UnknownCode(
+        key,
+        type=resource_type,
+        param=name,
+        code=shown(leaf.code or ""),
+        system=shown(leaf.system or ""),
+        nearest=", ".join(nearest) or "-",
+    )
+
+
+@lru_cache(maxsize=4096)
+def _absent_from_tables(
+    parameter: SearchParameter, code: str | None, system: str | None
+) -> Unknown | None:
+    """
+    What the tables do not have, a code or its system; None when they have it or cannot tell.
+
+    `system` is in its normal form, None for any.
+    """
+    elements = elements_read(parameter)
+    if "code" in elements:
+        if system:
+            return "system"
+        return None if code is None or code in implicit_codes(parameter) else "code"
+    if not elements.isdisjoint({"CodeableConcept", "Coding"}):
+        if system:
+            return _absent_from_system(code, system)
+        if system is None and code is not None:
+            tables = _systems_of(parameter)
+            known = not tables or any(_has(one, code) for one in tables)
+            return None if known else "code"
+    elif system and not elements.isdisjoint({"Identifier", "Reference"}):
+        return None if _is_of_identifiers(system) else "system"
+    return None
+
+
+def _absent_from_system(code: str | None, system: str) -> Unknown | None:
+    url = f"https://{system}"
+    # The address of a set of values stands for the systems that it takes codes from.
+    systems = terminology.drawn_on(url) or (url,)
+    if not any(terminology.code_system(one) for one in systems):
+        return "system"
+    if code is None or any(_has(one, code) for one in systems):
+        return None
+    return "code"
+
+
+def _has(url: str, code: str) -> bool:
+    return terminology.has_code(url, normal_code(code, normal_system(url)))
+
+
+def _systems_of(parameter: SearchParameter) -> list[str]:
+    """The loaded code systems that the guide takes the codes of a parameter from."""
+    systems = dict.fromkeys(
+        system for url in bound_value_sets(parameter) for system in terminology.drawn_on(url)
+    )
+    return [system for system in systems if terminology.code_system(system)]
+
+
+def _is_of_identifiers(system: str) -> bool:
+    """Whether the guide gives this system to identifiers, or to their types."""
+    url = f"https://{system}"
+    return (
+        system in map(normal_system, _all_identifier_systems())
+        or terminology.code_system(url) is not None
+        or terminology.value_set(url) is not None
+    )
+
+
+def _all_identifier_systems() -> list[str]:
+    return [system for name in RESOURCE_TYPES for system in identifier_systems(name)]
+
+
+# --- what is near ---------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def _nearest_codes(parameter: SearchParameter, code: str, system: str | None) -> list[str]:
+    """The codes of the tables whose label holds the text, or that are spelled nearly so."""
+    labels = dict(islice(_candidates(parameter, code, system), _COMPARED))
+    sought = normal_text(code[:_LONGEST])
+    by_label = {normal_text(label): one for one, label in labels.items() if label}
+    named = [one for label, one in by_label.items() if len(sought) > 2 and sought in label]
+    spelled = [
+        *(by_label[label] for label in _closest(sought, by_label, cutoff=0.6)),
+        *_closest(code[:_LONGEST], labels, cutoff=0.0),
+    ]
+    return [
+        f"{one} ({labels[one]})" if labels[one] else one
+        for one in islice(dict.fromkeys([*named, *spelled]), _NEAREST)
+    ]
+
+
+def _candidates(
+    parameter: SearchParameter, code: str, system: str | None
+) -> Iterator[tuple[str, str | None]]:
+    """The codes that a search may have meant, each with its label: those that may be written."""
+    if implicit := implicit_codes(parameter):
+        yield from ((one, None) for one in sorted(implicit))
+        return
+    if system is None:
+        members = [one for url in bound_value_sets(parameter) for one in terminology.members(url)]
+        concepts = [concept for _, concept in members]
+    else:
+        url = f"https://{system}"
+        systems = terminology.drawn_on(url) or (url,)
+        concepts = [
+            concept
+            for one in systems
+            if (found := terminology.code_system(one))
+            for concept in found.concepts.values()
+        ]
+    if len(concepts) > _COMPARED:
+        # Of the communes, those of the département, as the first digits say.
+        concepts = [concept for concept in concepts if concept.code[:2] == code[:2]] or concepts
+    yield from ((concept.code, concept.display or concept.alt) for concept in concepts)
+
+
+@lru_cache(maxsize=1024)
+def _nearest_systems(parameter: SearchParameter, system: str) -> list[str]:
+    """The systems of the guide that are spelled most like one, for this parameter if it has any."""
+    known: Iterable[str]
+    if not elements_read(parameter).isdisjoint({"Identifier", "Reference"}):
+        known = identifier_systems(parameter.resource_type) or _all_identifier_systems()
+    else:
+        known = (
+            sorted(implicit_systems(parameter))
+            or _systems_of(parameter)
+            or [one.url for one in terminology.code_systems()]
+        )
+    by_normal = {normal_system(one): one for one in known}
+    return [by_normal[one] for one in _closest(system[: 4 * _LONGEST], by_normal, cutoff=0.0)]
+
+
+def _closest(sought: str, known: Iterable[str], cutoff: float) -> list[str]:
+    return difflib.get_close_matches(sought, list(known), n=_NEAREST, cutoff=cutoff)
