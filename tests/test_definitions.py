@@ -223,6 +223,13 @@ def test_includes_are_the_reference_parameters_with_their_targets():
         "PractitionerRole:practitioner": ("Practitioner",),
         "PractitionerRole:organization": ("Organization",),
         "MeasureReport:measure": ("Measure",),
+        "PractitionerRole:location": ("Location",),
+        "Location:partof": ("Location",),
+        "Endpoint:organization": ("Organization",),
+        **{
+            f"{one}:endpoint": ("Endpoint",)
+            for one in ("Organization", "HealthcareService", "Location", "PractitionerRole")
+        },
     }
     assert set(includes()["Task:focus"].targets) == set(RESOURCE_TYPES)
 
@@ -233,7 +240,9 @@ def test_includes_are_the_reference_parameters_with_their_targets():
 def test_the_profiles_and_extensions_are_those_of_the_guide():
     assert len(profiles()) == 9
     assert len(extensions()) == 48
-    assert {profiles()[url].type for url in resource_profiles().values()} == set(RESOURCE_TYPES)
+    assert {profiles()[url].type for url in resource_profiles().values()} == (
+        set(RESOURCE_TYPES) - {"Endpoint"}
+    )
     assert definitions.profile(resource_profiles()["Location"]).name == "ror-location"
     assert definitions.extension("https://example.org/none") is None
 

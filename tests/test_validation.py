@@ -74,7 +74,7 @@ def nested(levels):
 
 
 DIV = '<div xmlns="http://www.w3.org/1999/xhtml">{}</div>'
-ENDPOINT = {"resourceType": "Endpoint", "id": "e", "name": "not checked"}
+PERSON = {"resourceType": "Person", "id": "e", "name": "not checked"}
 PART = {"resourceType": "Organization", "id": "part", "name": "Pôle"}
 
 BROKEN = [
@@ -617,7 +617,7 @@ def test_a_broken_resource_is_told_by_its_place(resource, code, path):
 
 
 def test_a_contained_resource_of_another_type_is_only_a_warning():
-    [issue] = validate(organization(contained=[ENDPOINT], endpoint=[{"reference": "#e"}]))
+    [issue] = validate(organization(contained=[PERSON], endpoint=[{"reference": "#e"}]))
 
     assert (issue.severity, issue.code, issue.path) == (
         "warning",

@@ -77,7 +77,13 @@ def _parameters_of(resource_type: str) -> str:
 
 
 def _note(parameter: SearchParameter) -> str:
-    """What sets a parameter apart: that it is not served, its record or its targets."""
+    """What sets a parameter apart: its origin, and what it reads."""
+    origin = "*added*" if parameter.maturity == "added" else ""
+    return " ".join(filter(None, (origin, _what_it_reads(parameter))))
+
+
+def _what_it_reads(parameter: SearchParameter) -> str:
+    """That a parameter is not served, its record or its targets."""
     if parameter.name == "_has":
         return "see [reverse chains](#chains-and-reverse-chains)"
     if parameter.name == criteria.FILTER:

@@ -35,6 +35,7 @@ SERVED = (
     "Questionnaire",
     "Measure",
     "MeasureReport",
+    "Endpoint",
 )
 ANSWERS = ("Bundle", "OperationOutcome", "Parameters", "CapabilityStatement")
 ABSTRACT = ("Resource", "Element")

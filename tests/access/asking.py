@@ -292,6 +292,7 @@ ELEMENTS = {
     "Measure": ("url",),
     "MeasureReport": ("reporter",),
     "Questionnaire": ("title",),
+    "Endpoint": ("name",),
 }
 
 RESULTS: tuple[tuple[str, float, Callable[..., str]], ...] = (

@@ -53,7 +53,7 @@ LISTS = {
     "HealthcareService": "identifier category type specialty telecom characteristic availableTime daysOfWeek"
     " notAvailable coverageArea location",
     "Location": "identifier alias type telecom",
-    "Practitioner": "identifier name prefix telecom qualification",
+    "Practitioner": "identifier name prefix given telecom qualification",
     "PractitionerRole": "identifier code specialty telecom availableTime healthcareService location",
     "Task": "identifier",
     "Measure": "identifier topic",
@@ -296,7 +296,12 @@ def made(resource_type: str, situation: str) -> Json:
     resource: Json = {
         "resourceType": resource_type,
         "id": id_of(resource_type, situation),
-        "meta": {"lastUpdated": UPDATED, "tag": [tag]},
+        "meta": {
+            "profile": ["https://example.org/profile"],
+            "lastUpdated": UPDATED,
+            "security": [{"system": "https://example.org/security", "code": "U"}],
+            "tag": [tag],
+        },
         **_REQUIRED.get(resource_type, {}),
     }
     values = Values(situation)

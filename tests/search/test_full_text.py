@@ -228,6 +228,8 @@ LEFT_ASIDE = {
     *(
         "definition",
         "expression",
+        # Of the requests that are sent to an endpoint; it may hold a secret.
+        "header",
         "id",
         "linkId",
         "path",

@@ -222,6 +222,7 @@ VALUES: dict[str, Callable[[Random], str]] = {
     "number": _number,
     "quantity": _quantity,
     "reference": _reference,
+    "uri": lambda random: random.choice(("urn:x", "http://example.org/profile|1", "a,b", "|")),
     "special": _position,
 }
 

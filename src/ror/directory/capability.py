@@ -149,10 +149,11 @@ def revincludes_of(resource_type: str) -> tuple[str, ...]:
 
 
 def _resource(resource_type: str, interactions: Sequence[str], language: str) -> dict[str, Any]:
+    supported = resource_profiles().get(resource_type)
     return {
         "type": resource_type,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{resource_type}",
-        "supportedProfile": [resource_profiles()[resource_type]],
+        **({"supportedProfile": [supported]} if supported else {}),
         "interaction": [{"code": code} for code in interactions],
         "versioning": "versioned",
         "readHistory": False,

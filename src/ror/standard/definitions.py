@@ -28,16 +28,21 @@ RESOURCE_TYPES: Final = (
     "Questionnaire",
     "Measure",
     "MeasureReport",
+    "Endpoint",
 )
-"""The resource types that are kept and searched, from the structure that carries an offer to the figures about it."""
+"""
+The resource types that are kept and searched, from the structure that carries an offer to the figures about it.
+
+The guide has no profile on Endpoint; FHIR R4 directories have them (IHE mCSD).
+"""
 
 CONTENT: Final = "_content"
 NARRATIVE: Final = "_text"
 FULL_TEXT: Final = (CONTENT, NARRATIVE)
 """The parameters that look for words: in whole resources, and in the text that a resource says itself with."""
 
-EVERYWHERE: Final = ("_id", "_lastUpdated", "_tag", *FULL_TEXT)
-"""Search parameters of every resource. Source: FHIR R4, search.html#all; the guide lists them for some types only."""
+EVERYWHERE: Final = ("_id", "_lastUpdated", "_tag", CONTENT)
+"""Search parameters of every resource (FHIR R4, search.html#all) that the guide lists for some types only."""
 
 Kind = Literal["resource", "complex", "backbone", "primitive"]
 Maturity = Literal["available", "draft", "implied", "definition-only", "added"]
@@ -289,15 +294,17 @@ def search_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
     """
     The search parameters of a resource type by name, aliases excluded; empty when the type is not searchable.
 
-    Those of every resource (`EVERYWHERE`) are there even where the guide does not list them.
+    Those of every resource are there even where the guide does not list them.
     """
     listed = {
         one.name: one for one in all_search_parameters() if one.resource_type == resource_type
     }
     if listed:
-        for one in (*all_search_parameters(), *_standard_parameters()):
+        for one in all_search_parameters():
             if one.name in EVERYWHERE and one.name not in listed:
                 listed[one.name] = replace(one, resource_type=resource_type, maturity="implied")
+        for one in _standard_parameters():
+            listed.setdefault(one.name, replace(one, resource_type=resource_type))
     return MappingProxyType(listed)
 
 
@@ -474,11 +481,9 @@ def _profile_element(row: dict[str, Any]) -> ProfileElement:
 
 @cache
 def resource_profiles() -> Mapping[str, str]:
-    """The canonical URL of the ROR profile of each resource type."""
+    """The canonical URL of the ROR profile of each resource type that has one."""
     by_type = {one.type: one.url for one in profiles().values()}
-    return MappingProxyType(
-        {resource_type: by_type[resource_type] for resource_type in RESOURCE_TYPES}
-    )
+    return MappingProxyType({name: by_type[name] for name in RESOURCE_TYPES if name in by_type})
 
 
 # --- loading --------------------------------------------------------------------------------------------------------

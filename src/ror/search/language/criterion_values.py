@@ -191,7 +191,7 @@ def tokens(asked: Asked, pieces: Sequence[str], param: str | None = None) -> Ite
             if not system and (written or not code):
                 raise asked.refused("search.not-a-token", piece)
             given = system or None
-        if _is_boolean(parameter):
+        if "boolean" in elements_read(parameter):
             # The index holds booleans without a system; HL7 gives them one that a client may write.
             if code not in ("true", "false") or system not in (None, _BOOLEAN_SYSTEM):
                 raise asked.refused("search.not-a-boolean", piece)
@@ -228,10 +228,6 @@ _CASELESS: Final = frozenset({"Identifier", "ContactPoint", "Reference", "string
 def _implicit_systems(parameter: SearchParameter) -> frozenset[str]:
     """What may be written, in normal form, as the system of a code that has none of its own."""
     return frozenset(map(normal_system, implicit_systems(parameter)))
-
-
-def _is_boolean(parameter: SearchParameter) -> bool:
-    return (parameter.expression or "").endswith(".as(boolean)")
 
 
 def strings(asked: Asked, pieces: Sequence[str], how: TextMatch = "starts") -> Iterator[Expression]:
