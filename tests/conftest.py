@@ -22,11 +22,12 @@ import httpx
 import msgspec
 import pytest
 
-from ror.access.parts import shades_of
 from ror.directory.draft import drafted
 from ror.directory.importing import Document, Place, Report, run
+from ror.resources.versions import without_version
 from ror.runtime import Directory, open_directory
 from ror.samples import Size, generate
+from ror.search.language.values import covering
 from ror.settings import Settings
 from ror.store import open_store
 from ror.store.contract import Draft, Store
@@ -39,17 +40,30 @@ START_S = 30.0
 
 def draft_of(resource: dict[str, Any]) -> Draft:
     """A resource ready to be kept, whether or not it is valid: the laws of search use small, incomplete ones."""
-    first = {"resourceType": resource["resourceType"], "id": resource["id"]}
-    if shades_of(resource):
-        first["meta"] = {"lastUpdated": "2026-05-28T20:26:40Z", **resource.get("meta", {})}
-    ordered = {**first, **{name: value for name, value in resource.items() if name not in first}}
-    return drafted(ordered, NOW, blake2b(msgspec.json.encode(ordered)).digest())
+    content = without_version(resource)
+    source_date = resource.get("meta", {}).get("lastUpdated")
+    source_updated = covering(source_date).first if source_date else 0
+    # Another date is another version here, so that laws can tell what instants to expect.
+    return drafted(content, source_updated, blake2b(msgspec.json.encode(resource)).digest())
+
+
+def put_dated(store: Store, drafts: Sequence[Draft]) -> None:
+    """Write drafts in one commit: their dates become instants, so that laws meet old and equal ones."""
+    has_dates = any(draft.source_updated for draft in drafts)
+    if has_dates:
+        go_on_loading(store)
+    store.put(drafts, "test", take_older=True, keep_dates=has_dates)
+
+
+def go_on_loading(store: Store) -> None:
+    """Take all that a directory holds for a load under way, which keeps the dates of its source."""
+    store.set_meta("dated-load", str(store.last_change()))
 
 
 def keep(store: Store, resources: Iterable[dict[str, Any]]) -> None:
     """Write resources in one commit; one with `"deleted": True` is deleted instead."""
     resources = list(resources)
-    store.put([draft_of(one) for one in resources if not one.get("deleted")], "test")
+    put_dated(store, [draft_of(one) for one in resources if not one.get("deleted")])
     for one in resources:
         if one.get("deleted"):
             store.delete(one["resourceType"], one["id"], "test")
@@ -59,12 +73,14 @@ def import_lines(database: str, lines: Iterable[bytes]) -> Report:
     """Bring JSON documents into a directory as `ror import` does; none may be refused."""
     store, report = open_store(database), Report()
     try:
+        go_on_loading(store)
         run(
             store,
             (Document(Place("test", n), line) for n, line in enumerate(lines, 1)),
             report,
             now=NOW,
             workers=0,
+            keep_dates=True,
         )
     finally:
         store.close()

@@ -14,7 +14,9 @@ from pyroaring import BitMap
 
 from ror.access import SEES_EVERYTHING
 from ror.access.policy import ALL_PROFILES
+from ror.resources.versions import with_version
 from ror.search.answer.bodies import Bodies
+from ror.search.language.values import instant_text
 from ror.store import open_store
 from ror.store.contract import Kept, Store
 from tests.conftest import keep
@@ -22,7 +24,7 @@ from tests.conftest import keep
 PROFILE = 1 << SEES_EVERYTHING
 NOTHING = BitMap()
 SEEN_BY_ALL = bytes((0, ALL_PROFILES))
-BODY = b'{"resourceType":"Location","id":"%d","name":"%s"}'
+BODY = b'{"resourceType":"Location","id":"%d","meta":{},"name":"%s"}'
 
 
 class Shelf:
@@ -35,8 +37,13 @@ class Shelf:
     def bodies(self, rids):
         self.read += rids
         return [
-            Kept(self.held[rid], SEEN_BY_ALL, b"") if rid in self.held else None for rid in rids
+            Kept(self.held[rid], SEEN_BY_ALL, b"", 1, 0) if rid in self.held else None
+            for rid in rids
         ]
+
+    def going_out(self, rid):
+        """A body as it goes out."""
+        return with_version(self.held[rid], 1, instant_text(0))
 
 
 @pytest.fixture
@@ -59,7 +66,7 @@ def asked(bodies: Bodies, rids: list[int]) -> list[bytes]:
 def test_a_body_comes_after_its_address(shelf):
     (found,) = asked(Bodies(shelf, room_for(10)), [7])
 
-    assert found == b'Location/7","resource":' + shelf.held[7]
+    assert found == b'Location/7","resource":' + shelf.going_out(7)
 
 
 def test_a_body_is_read_once(shelf):
@@ -106,7 +113,7 @@ def test_whatever_is_asked_and_changes_the_bytes_kept_are_counted(shelf):
     for turn in range(500):
         some = chance.sample(range(100), 5)
         assert asked(bodies, some) == [
-            b'Location/%d","resource":%b' % (rid, shelf.held[rid]) for rid in some
+            b'Location/%d","resource":%b' % (rid, shelf.going_out(rid)) for rid in some
         ]
         shelf.held[some[0]] = BODY % (some[0], b"y" * (turn % 7 + 1_000))
         bodies.forget(some[:2])
@@ -172,9 +179,14 @@ def rids(store: Store, *numbers: int) -> list[int]:
     return [rid for rid in found if rid is not None]
 
 
-def addressed(number: int, name: str = "Premier") -> bytes:
-    body = f'{{"resourceType":"Organization","id":"o{number}","name":"{name} {number}"}}'
-    return f'Organization/o{number}","resource":{body}'.encode()
+def addressed(store: Store, number: int, name: str = "Premier") -> bytes:
+    body = (
+        f'{{"resourceType":"Organization","id":"o{number}","meta":{{}},"name":"{name} {number}"}}'
+    )
+    kept = store.read("Organization", f"o{number}")
+    assert kept is not None
+    whole = with_version(body.encode(), kept.version, instant_text(kept.last_updated))
+    return f'Organization/o{number}","resource":'.encode() + whole
 
 
 def test_what_is_absent_or_deleted_is_left_out_and_is_not_remembered(store):
@@ -185,7 +197,7 @@ def test_what_is_absent_or_deleted_is_left_out_and_is_not_remembered(store):
     assert bodies.addressed(np.array([rid, 9_999], np.uint32), PROFILE, NOTHING)[1:] == ([], 0)
 
     keep(store, [organization(5, "Revenu")])
-    assert asked(bodies, [rid]) == [addressed(5, "Revenu")]
+    assert asked(bodies, [rid]) == [addressed(store, 5, "Revenu")]
 
 
 def test_everything_forgotten_leaves_nothing(store):
@@ -220,5 +232,7 @@ def test_several_threads_read_while_bodies_change(store):
         reader.join()
 
     assert not problems
-    assert asked(bodies, everyone) == [addressed(number, f"Tour {number}") for number in range(20)]
+    assert asked(bodies, everyone) == [
+        addressed(store, number, f"Tour {number}") for number in range(20)
+    ]
     assert bodies.size <= 3_000

@@ -76,9 +76,8 @@ def contents(store):
     named = {row.rid: (row.type, row.id) for row in rows}
     return {
         (row.type, row.id): (
-            body,
+            (body.body, body.shades, body.plan),
             row.entries,
-            row.last_updated,
             [named.get(target) for target in row.targets],
             len(store.history(row.type, row.id)),
         )
@@ -88,8 +87,8 @@ def contents(store):
 
 def of_itself(content):
     """What a resource holds whatever else is there: its masks follow from others, which may not have come yet."""
-    body, entries, last_updated, *_ = content
-    return body.body, body.plan, entries, last_updated
+    (body, _, plan), entries, *_ = content
+    return body, plan, entries
 
 
 def killed(file, database, reports, moment_s):

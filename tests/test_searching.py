@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 
 from ror.access import Viewer
+from ror.resources.versions import without_version
 from ror.runtime import Directory
 from ror.search.answer.bundle import search
 from ror.search.language.parse import parse
@@ -76,7 +77,7 @@ def test_a_bundle_says_how_many_match_and_where_each_is(ror):
     assert [one["fullUrl"] for one in bundle["entry"]] == [
         f"{BASE}/HealthcareService/{one}" for one in "abc"
     ]
-    assert bundle["entry"][0]["resource"] == offer("a", "here", "far")
+    assert without_version(bundle["entry"][0]["resource"]) == offer("a", "here", "far")
 
 
 def test_nothing_found_is_a_bundle_without_entries(ror):

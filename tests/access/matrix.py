@@ -17,7 +17,7 @@ ROR = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/"
 ANNUAIRE = "https://apifhir.annuaire.sante.fr/ws-sync/exposed/structuredefinition/"
 NOS = "https://mos.esante.gouv.fr/NOS/"
 REGION = f"{NOS}TRE_R30-RegionOM/FHIR/TRE-R30-RegionOM"
-UPDATED = "2026-05-28T20:26:40.000Z"
+UPDATED = "2026-05-28T20:26:40.000+00:00"
 NONE = "-"
 """The column of what states no level."""
 

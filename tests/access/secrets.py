@@ -330,7 +330,12 @@ def fill(database: str, seed: int, secret_seed: int) -> None:
     keep(
         store,
         [
-            {"resourceType": one["resourceType"], "id": one["id"], "status": "active"}
+            {
+                "resourceType": one["resourceType"],
+                "id": one["id"],
+                "meta": {"lastUpdated": "2026-05-28T20:26:40Z"},
+                "status": "active",
+            }
             for one in resources
         ],
     )

@@ -47,10 +47,12 @@ from ror.directory import reading as interactions
 from ror.directory.draft import prepare
 from ror.errors import Gone, NotFound, RorError
 from ror.resources.subset import SUBSETTED
+from ror.resources.versions import without_version
 from ror.runtime import Directory, open_directory, snapshot_folder
 from ror.search.answer.bundle import search
 from ror.search.language.cursor import decode
 from ror.search.language.parse import parse
+from ror.search.language.values import instant_text
 from ror.settings import Settings
 from ror.standard.definitions import RESOURCE_TYPES
 from ror.store.contract import Draft, Store
@@ -58,7 +60,7 @@ from tests.access import worlds
 from tests.access.asking import Grammar, Request
 from tests.access.oracle import Asker, key_of, seen_by
 from tests.amounts import amount
-from tests.conftest import NOW, draft_of
+from tests.conftest import NOW, draft_of, put_dated
 
 pytestmark = pytest.mark.long
 
@@ -153,8 +155,8 @@ class Asked:
 
 
 def whole(resource: dict[str, Any]) -> dict[str, Any]:
-    """A resource without the tag that tells a part from the whole."""
-    meta = dict(resource.get("meta", {}))
+    """A resource without the tag that tells a part from the whole, and without its version."""
+    meta = dict(without_version(resource).get("meta", {}))
     if "tag" in meta:
         meta["tag"] = [one for one in meta["tag"] if one != TAG]
         if not meta["tag"]:
@@ -170,7 +172,7 @@ def draft(resource: dict[str, Any]) -> Draft:
 
 
 def write(store: Store, batch: Sequence[dict[str, Any]]) -> None:
-    store.put([draft(one) for one in batch if not one.get("deleted")], "test")
+    put_dated(store, [draft(one) for one in batch if not one.get("deleted")])
     for one in batch:
         if one.get("deleted"):
             store.delete(*key_of(one), "test")
@@ -193,9 +195,17 @@ def alone(
     rids = {key_of(one): directory.store.rid(*key_of(one)) for one in left}
     ordered = sorted(left, key=lambda one: rids[key_of(one)] or 0)
     with opened(folder, name) as other:
-        other.store.put([draft_of(one) for one in ordered], "test")
+        put_dated(other.store, [draft_of(_recorded_in(directory.store, one)) for one in ordered])
         other.refresh()
         yield Asked(other, Viewer(1))
+
+
+def _recorded_in(store: Store, resource: dict[str, Any]) -> dict[str, Any]:
+    """A resource dated by the instant at which a store recorded it."""
+    stored = store.read(*key_of(resource))
+    assert stored is not None
+    instant = {"lastUpdated": instant_text(stored.last_updated)}
+    return {**resource, "meta": {**resource.get("meta", {}), **instant}}
 
 
 def viewer_of(asker: Asker) -> Viewer:

@@ -85,6 +85,8 @@ class Asked:
             self.directory.index, self.directory.bodies, Viewer(profile), read, BASE, "en"
         )
         bundle: Json = msgspec.json.decode(answer.body)
+        for entry in bundle.get("entry", ()):
+            del entry["resource"]["meta"]["versionId"]
         return bundle
 
     def read(self, profile: int, resource_type: str, situation: str) -> Json | None:
@@ -96,7 +98,8 @@ class Asked:
                 found, _ = interactions.read(
                     store, index, Viewer(profile), resource_type, id_of(*key[:2])
                 )
-                self._read[key] = msgspec.json.decode(found.body)
+                self._read[key] = resource = msgspec.json.decode(found.body)
+                del resource["meta"]["versionId"]
             except NotFound:
                 self._read[key] = None
         return self._read[key]

@@ -1,6 +1,5 @@
 """A real server in a process of its own, on a small directory, spoken to through real sockets."""
 
-import hashlib
 import json
 import os
 import signal
@@ -16,13 +15,12 @@ from typing import Any
 
 import pytest
 
-from ror.search.index.extract import extract, pack
 from ror.store import open_store
-from ror.store.contract import Draft
+from tests.conftest import keep
 
 SERVE = "import os; from ror import settings; from ror.http import serve; serve(settings.load({}, os.environ))"
-UPDATED = 1_700_000_000_000_000
-"""Tue, 14 Nov 2023 22:13:20 GMT, in microseconds."""
+UPDATED = "2023-11-14T22:13:20.000+00:00"
+"""Tue, 14 Nov 2023 22:13:20 GMT."""
 LIMIT_S = 3
 """The time that a client of `server` has to send its request."""
 
@@ -45,15 +43,8 @@ def resources() -> Iterator[dict[str, Any]]:
 def fill(database: str) -> None:
     """Keep the resources in a new directory; `gone` existed and was deleted."""
     store = open_store(database)
-    drafts = []
-    for resource in (*resources(), {"resourceType": "Location", "id": "gone", "status": "active"}):
-        kind, identifier = resource["resourceType"], resource["id"]
-        entries, links = pack(kind, extract(resource))
-        body = json.dumps(resource, ensure_ascii=False, separators=(",", ":")).encode()
-        drafts.append(
-            Draft(kind, identifier, UPDATED, body, entries, links, hashlib.sha256(body).digest())
-        )
-    store.put(drafts, "test")
+    gone = {"resourceType": "Location", "id": "gone", "status": "active"}
+    keep(store, ({**one, "meta": {"lastUpdated": UPDATED}} for one in (*resources(), gone)))
     store.delete("Location", "gone", "test")
     store.close()
 

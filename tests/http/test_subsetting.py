@@ -36,16 +36,19 @@ def test_a_part_and_the_whole_are_not_taken_for_one_another(server: Server):
 def test_elements_are_those_of_the_matches_and_a_summary_is_of_everything(server: Server):
     def shapes(query: str) -> dict[str, set[str]]:
         bundle = server.get(f"{PLACES}?_id=l1&_include=Location:organization{query}").json
-        return {one["search"]["mode"]: {*one["resource"]} for one in bundle["entry"]}
+        return {
+            one["search"]["mode"]: {*one["resource"], *one["resource"]["meta"]}
+            for one in bundle["entry"]
+        }
 
     whole, elements, summary = shapes(""), shapes("&_elements=name"), shapes("&_summary=true")
 
     assert elements == {
-        "match": {"resourceType", "id", "meta", "name"},
+        "match": {"resourceType", "id", "meta", "versionId", "lastUpdated", "tag", "name"},
         "include": whole["include"],
     }
     assert "position" in whole["match"] and "position" not in summary["match"]
-    assert "meta" in summary["include"] and "meta" not in whole["include"]
+    assert "tag" in summary["include"] and "tag" not in whole["include"]
 
 
 def test_a_part_keeps_its_distance(server: Server):

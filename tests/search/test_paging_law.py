@@ -31,7 +31,14 @@ from ror.search.index import index as indexing
 from ror.search.index.extract import extract
 from ror.search.index.index import Index
 from ror.search.language.parse import parse
-from ror.search.language.values import Period, Quantity, Text, Token
+from ror.search.language.values import (
+    Period,
+    Quantity,
+    Text,
+    Token,
+    covering_instant,
+)
+from ror.standard.definitions import LAST_UPDATED
 from ror.store import open_store
 from ror.store.contract import Store
 from tests.amounts import amount
@@ -217,7 +224,12 @@ def in_order(world: World, sort: str) -> list[str]:
         descending, name = key.startswith("-"), key.removeprefix("-")
         best: dict[str, Any] = {}
         for identity, resource in world.present.items():
-            values = [comparable(value, descending) for value, _ in extract(resource).get(name, ())]
+            entries = extract(resource)
+            if name == LAST_UPDATED:
+                stored = world.store.read("Organization", identity)
+                assert stored is not None
+                entries[name] = [(covering_instant(stored.last_updated), 0)]
+            values = [comparable(value, descending) for value, _ in entries.get(name, ())]
             if values:
                 best[identity] = max(values) if descending else min(values)
         # Equal keys keep their order in either direction, as `reverse` does.

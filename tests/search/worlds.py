@@ -10,11 +10,20 @@ from random import Random
 from typing import Any
 
 from ror.access.policy import ALL_PROFILES
+from ror.resources.versions import without_version
 from ror.search.index import segment as segments
 from ror.search.index.extract import extract, pack
 from ror.search.index.view import EMPTY, View
 from ror.search.language.expression import Facts
-from ror.search.language.values import Canonical, LogicalReference, Token, Value
+from ror.search.language.values import (
+    Canonical,
+    LogicalReference,
+    Token,
+    Value,
+    covering,
+    covering_instant,
+)
+from ror.standard.definitions import LAST_UPDATED
 from ror.standard.references import Reference
 from ror.store.contract import IndexRow
 
@@ -257,11 +266,13 @@ class SlowWorld:
         if resource.get("deleted"):
             self.facts.pop(key, None)
             return IndexRow(self._rid(*key), *key, 0, True, b"", ())
-        entries = extract(resource)
-        self.facts[key] = Facts(*key, entries)
+        source_date = resource.get("meta", {}).get("lastUpdated", "2024")
+        instant = covering(source_date).first
+        entries = extract(without_version(resource))
+        self.facts[key] = Facts(*key, {**entries, LAST_UPDATED: [(covering_instant(instant), 0)]})
         packed, links = pack(key[0], entries)
         targets = [self._rid(*link) for link in links]
-        return IndexRow(self._rid(*key), *key, 0, False, packed, targets, shades=SEEN_BY_ALL)
+        return IndexRow(self._rid(*key), *key, instant, False, packed, targets, shades=SEEN_BY_ALL)
 
     @staticmethod
     def _is_known_by(facts: Facts, url: str) -> bool:

@@ -37,7 +37,9 @@ def cut(body: bytes, plan: bytes, hidden: bytes) -> bytes:
     """The body without the parts of these codes; an array or an object that is left empty goes with them."""
     members, tag_at, tags, _ = _decode_plan(plan)
     left = _left(body, members, hidden)
-    tag = (b"," + _TAG) if tags else (b',"tag":[%b]' % _TAG)
+    tag = _TAG if tags else b'"tag":[%b]' % _TAG
+    if not left.endswith(b"{", 0, tag_at - 1):
+        tag = b"," + tag
     # What comes before the tags is never governed, so that they stand where they stood.
     return b"{%b%b%b}" % (left[: tag_at - 1], tag, left[tag_at - 1 :])
 

@@ -252,7 +252,7 @@ _encode_plan: Final = msgspec.msgpack.Encoder().encode
 
 def laid_out(resource: Resource, shades: Shades) -> tuple[bytes, bytes]:
     """
-    The JSON of a resource and its packed plan; `meta` has a `lastUpdated`, and comes before anything governed.
+    The JSON of a resource and its packed plan; `meta` comes before anything governed.
     """
     layout = _Layout()
     members = layout.write_object(resource, shades, is_resource=True)

@@ -195,7 +195,7 @@ def _details(record: Told) -> Iterator[tuple[str, str]]:
             yield from (("file", file) for file in record.files)
         case ImportEnded():
             yield "run", record.run
-            for name in ("created", "updated", "unchanged", "refused"):
+            for name in ("created", "updated", "unchanged", "older", "refused"):
                 yield name, str(getattr(record, name))
             yield "interrupted", str(record.interrupted).lower()
             if record.problem is not None:

@@ -111,6 +111,7 @@ class ImportEnded(Record, frozen=True, kw_only=True, tag="import-ended"):
     updated: int
     unchanged: int
     refused: int
+    older: int = 0
     interrupted: bool = False
     problem: str | None = None
 

@@ -222,7 +222,7 @@ def _line_of_begun(begun: ImportBegun) -> str:
 def _line_of_ended(ended: ImportEnded) -> str:
     counts = {
         name: say.number(getattr(ended, name))
-        for name in ("created", "updated", "unchanged", "refused")
+        for name in ("created", "updated", "unchanged", "older", "refused")
     }
     key = "audit.import-interrupted" if ended.interrupted else "audit.import-ended"
     return say(key, at=ended.at, run=ended.run, **counts)

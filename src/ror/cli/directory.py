@@ -17,7 +17,7 @@ from ror.cli.options import ConfigFile, Database, Machine, settings
 from ror.cli.terminal import console, say, write_line, write_notice
 from ror.search.index.index import Index
 from ror.standard import terminology
-from ror.store.contract import Seq, Store
+from ror.store.contract import Store
 
 MEGABYTE: Final = 1_000_000
 
@@ -55,11 +55,9 @@ def _facts(store: Store, index: Index) -> dict[str, object]:
 
 def _last_change(store: Store) -> str | None:
     """When the newest change was written, as an instant; None for an empty directory."""
-    newest = store.changes_after(Seq(store.last_change() - 1), 1)
-    if not newest:
+    written = store.instant_of(store.last_change())
+    if not written:
         return None
-    [row] = store.index_rows([newest[0].rid])
-    written = store.history(row.type, row.id)[0].recorded_at
     return datetime.fromtimestamp(written / 1_000_000, UTC).isoformat(timespec="seconds")
 
 

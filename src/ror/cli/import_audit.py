@@ -66,6 +66,7 @@ def _end(
             created=report.created,
             updated=report.updated,
             unchanged=report.unchanged,
+            older=report.older,
             refused=report.refused,
             interrupted=interrupted or report.interrupted,
             problem=problem,

@@ -17,12 +17,13 @@ from ror.cli.help import Command, application
 from ror.cli.import_audit import traced
 from ror.cli.options import ConfigFile, Database, Machine, settings
 from ror.cli.terminal import printable, say, write_line, write_notice
-from ror.directory.importing import Document, Refused, Report, check, documents
+from ror.directory.importing import Document, Place, Refused, Report, check, documents
 from ror.directory.importing import run as run_import
 from ror.directory.importing.reading import MEGABYTE, STDIN
-from ror.directory.importing.running import Listeners
+from ror.directory.importing.running import Listeners, Overtaken
 from ror.errors import RorError, Unavailable
 from ror.search.index.index import STALE_FLOOR, Index
+from ror.search.language.values import instant_text
 from ror.standard.instants import Micros
 from ror.store import open_store
 from ror.store.contract import Dangling, Store
@@ -49,6 +50,12 @@ def import_files(
         int, typer.Option("--workers", min=0, max=64, help=say("cli.import-workers"))
     ] = 2,
     dry_run: Annotated[bool, typer.Option("--dry-run", help=say("cli.import-dry-run"))] = False,
+    take_older: Annotated[
+        bool, typer.Option("--take-older", help=say("cli.import-take-older"))
+    ] = False,
+    keep_dates: Annotated[
+        bool, typer.Option("--keep-dates", help=say("cli.import-keep-dates"))
+    ] = False,
     machine: Machine = False,
     config: ConfigFile = None,
 ) -> int:
@@ -59,7 +66,7 @@ def import_files(
     dangling: tuple[int, list[Dangling]] | None = None
     now = Micros(time.time_ns() // 1_000)
     with stop.listening(), _progress(start) as progress:
-        listeners = Listeners(_write_refused, progress, stop.is_wanted)
+        listeners = Listeners(_write_refused, _write_overtaken, progress, stop.is_wanted)
         reading = stop.interrupting(source)
         if dry_run:
             check(reading, report, now=now, workers=workers, listeners=listeners)
@@ -76,6 +83,8 @@ def import_files(
                         author=author,
                         workers=workers,
                         listeners=listeners,
+                        take_older=take_older,
+                        keep_dates=keep_dates,
                     )
                 if not stop.is_wanted():
                     dangling = store.dangling(DANGLING_SHOWN, after=before)
@@ -206,14 +215,32 @@ def _progress(start: float) -> Iterator[_Progress]:
 
 
 def _write_refused(refused: Refused) -> None:
-    file = say("import.stdin") if refused.place.file == STDIN else printable(refused.place.file)
-    where = {"file": file, "line": refused.place.line}
+    where = {"file": _shown_file(refused.place), "line": refused.place.line}
     for issue in refused.issues[:ISSUES_SHOWN]:
         path, reason = refused.path(issue), issue.text(say.language)
         key = "import.refusal" if path else "import.refusal-without-path"
         write_notice(say(key, path=path, reason=reason, **where))
     if len(refused.issues) > ISSUES_SHOWN:
         write_notice(say("import.more-issues", count=len(refused.issues) - ISSUES_SHOWN, **where))
+
+
+def _write_overtaken(overtaken: Overtaken) -> None:
+    write_notice(
+        say(
+            "import.overtaken",
+            file=_shown_file(overtaken.place),
+            line=overtaken.place.line,
+            type=overtaken.type,
+            id=overtaken.id,
+            date=instant_text(overtaken.source_updated),
+            kept=instant_text(overtaken.kept_updated),
+        )
+    )
+
+
+def _shown_file(place: Place) -> str:
+    """The file of a document, as people read it."""
+    return say("import.stdin") if place.file == STDIN else printable(place.file)
 
 
 def _write_report(report: Report, seconds: float, dry_run: bool) -> None:
@@ -226,7 +253,9 @@ def _write_report(report: Report, seconds: float, dry_run: bool) -> None:
         else "import.done"
     )
     write_line(say(key, seconds=say.number(seconds, 1), **counts))
-    if not (report.kept or report.accepted or report.refused or report.interrupted):
+    if report.older:
+        write_line(say("import.older", count=say.number(report.older)))
+    if not (report.kept or report.older or report.accepted or report.refused or report.interrupted):
         write_line(say("import.nothing"))
 
 
@@ -247,16 +276,17 @@ def _write_dangling(dangling: tuple[int, list[Dangling]] | None) -> None:
         write_line(say("import.dangling-more", count=say.number(count - len(first))))
 
 
-_COUNTS: Final = ("created", "updated", "unchanged", "accepted", "refused")
+_COUNTS: Final = ("created", "updated", "unchanged", "older", "accepted", "refused")
 
 
 def _as_json(
     report: Report, seconds: float, dangling: tuple[int, list[Dangling]] | None
 ) -> dict[str, object]:
-    """The report for programs; `refusals` are the first ones, `refused` counts all."""
+    """The report for programs; `refusals` and `overtaken` are the first ones, the counts count all."""
     facts: dict[str, object] = {name: getattr(report, name) for name in _COUNTS}
     facts |= {"interrupted": report.interrupted, "seconds": round(seconds, 3)}
     facts["refusals"] = [_refused_as_json(refused) for refused in report.refusals]
+    facts["overtaken"] = [_overtaken_as_json(overtaken) for overtaken in report.overtaken]
     if dangling is not None:
         references = [
             {"source": "/".join(reference.source), "target": "/".join(reference.target)}
@@ -264,6 +294,16 @@ def _as_json(
         ]
         facts["dangling"] = {"count": dangling[0], "first": references}
     return facts
+
+
+def _overtaken_as_json(overtaken: Overtaken) -> dict[str, object]:
+    dates = {
+        "sourceUpdated": instant_text(overtaken.source_updated),
+        "keptUpdated": instant_text(overtaken.kept_updated),
+    }
+    resource = f"{overtaken.type}/{overtaken.id}"
+    place = {**overtaken.place._asdict(), "file": printable(overtaken.place.file)}
+    return {**place, "resource": resource, **dates}
 
 
 def _refused_as_json(refused: Refused) -> dict[str, object]:

@@ -2,8 +2,8 @@
 One resource to a draft ready to be kept, or to every reason for refusing it.
 
 Pure, so that other processes can do it. The content is kept exactly: numbers keep their digits, and
-only a missing `meta.lastUpdated` is added. The order of members and the spaces between them mean
-nothing in JSON and are not kept.
+nothing is added. `meta.versionId` and `meta.lastUpdated` of the source are no content: the directory
+gives its own. The order of members and the spaces between them mean nothing in JSON and are not kept.
 """
 
 import re
@@ -21,10 +21,11 @@ from ror.access.parts import Shades, apart, codes_in, laid_out, shades_of
 from ror.access.policy import name_of
 from ror.resources.repeated_names import drops_a_name, repeated_names
 from ror.resources.validation import Issue, validate
+from ror.resources.versions import without_version
 from ror.search.index import extract
-from ror.search.language.values import covering, instant_text
+from ror.search.language.values import instant_of, instant_text
 from ror.standard.definitions import RESOURCE_TYPES
-from ror.standard.instants import Micros
+from ror.standard.instants import NO_DATE, Micros
 from ror.standard.references import Reference
 from ror.store.contract import Draft, Packed
 
@@ -54,7 +55,7 @@ def prepare(content: bytes | Mapping[str, Any], now: Micros) -> Draft | Refusal:
     The draft of a resource, or the reasons for refusing it.
 
     `content` is JSON text, or a decoded resource whose numbers are int or `Decimal`. `now` is in
-    microseconds; a resource without `meta.lastUpdated` was last updated `now`, to the millisecond.
+    microseconds: what its source dates later is refused.
     """
     if not isinstance(content, bytes):
         return _draft_of(content, _encode_in_order(content), now)
@@ -72,7 +73,7 @@ def _draft_of(resource: object, written: bytes, now: Micros) -> Draft | Refusal:
     """
     The draft of a decoded resource; `written` is it as JSON, its members in alphabetical order.
 
-    The digest is that of the content as it came, so that the same content changes nothing later.
+    The digest is that of the content, so that another date or version alone changes nothing later.
     """
     issues = _issues(resource)
     if issues:
@@ -80,38 +81,35 @@ def _draft_of(resource: object, written: bytes, now: Micros) -> Draft | Refusal:
     assert isinstance(resource, Mapping)
     if extensions := misplaced(resource, written):
         return Refusal(tuple(map(_misplaced, extensions)))
-    digest = blake2b(written, digest_size=_DIGEST_BYTES).digest()
-    meta = resource.get("meta", {})
+    content = without_version(resource)
+    digest = blake2b(_encode_in_order(content), digest_size=_DIGEST_BYTES).digest()
+    source_date = resource.get("meta", {}).get("lastUpdated")
     try:
-        if "lastUpdated" in meta:
-            last_updated = Micros(covering(meta["lastUpdated"]).first)
-            if last_updated > now + _CLOCKS_DIFFER:
-                return _refused(
-                    "value",
-                    f"{resource_path(resource)}.meta.lastUpdated",
-                    "import.future",
-                    value=meta["lastUpdated"],
-                    now=instant_text(now),
-                )
-        else:
-            last_updated = Micros(now - now % 1000)
-            meta = {**meta, "lastUpdated": instant_text(last_updated)}
-        # Bundles find the type and the id of a body by its first two members.
-        ordered = {"resourceType": resource["resourceType"], "id": resource["id"], "meta": meta}
-        ordered.update((name, value) for name, value in resource.items() if name not in ordered)
-        return drafted(ordered, last_updated, digest)
+        source_updated = instant_of(source_date) if source_date else NO_DATE
+        if source_updated > now + _CLOCKS_DIFFER:
+            return _refused(
+                "value",
+                f"{resource_path(resource)}.meta.lastUpdated",
+                "import.future",
+                value=source_date,
+                now=instant_text(now),
+            )
+        return drafted(content, source_updated, digest)
     except (ValueError, ArithmeticError) as problem:
         return _refused(
             "value", resource_path(resource), "import.not-indexable", problem=str(problem)
         )
 
 
-def drafted(resource: Mapping[str, Any], last_updated: Micros, digest: bytes) -> Draft:
+def drafted(content: Mapping[str, Any], source_updated: Micros, digest: bytes) -> Draft:
     """
-    The draft of a valid resource: it begins with its type, its id and its `meta`, which says when it was updated.
+    The draft of a valid resource without version; `source_updated` is the date that its source gives it, or 0.
 
     Raises ValueError when a date or a number cannot be read.
     """
+    # The type and the id make the address of a body in a bundle; its version goes into `meta`, right after them.
+    resource = {"resourceType": content["resourceType"], "id": content["id"], "meta": {}}
+    resource.update(content)
     shades = shades_of(resource)
     body, plan = laid_out(resource, shades) if shades else (_encode(resource), b"")
     entries = _entries(resource, shades)
@@ -123,7 +121,7 @@ def drafted(resource: Mapping[str, Any], last_updated: Micros, digest: bytes) ->
     return Draft(
         resource["resourceType"],
         resource["id"],
-        last_updated,
+        source_updated,
         body,
         packed,
         links,

@@ -8,10 +8,12 @@ from ror.access import Viewer
 from ror.access.cutting import cut, hidden_codes, may_see
 from ror.access.references import without_references
 from ror.errors import Gone, NotFound
+from ror.resources.versions import with_version
 from ror.search.answer.bodies import written_since
 from ror.search.answer.sight import Sight
 from ror.search.index.index import Index
 from ror.search.index.view import View
+from ror.search.language.values import instant_text
 from ror.store.contract import Store, Stored
 
 
@@ -35,16 +37,17 @@ def read(
         raise _not_found(resource_type, resource_id, stored)
     if stored.deleted and viewer.perimeter is None:
         raise Gone("read.gone", type=resource_type, id=resource_id)
+    if sight.hides_anything and stored.rid not in sight.seen(resource_type):
+        raise _not_found(resource_type, resource_id, stored)
     hidden = hidden_codes(stored.shades, viewer.mask)
-    body = cut(stored.body, stored.plan, hidden) if hidden else stored.body
+    kept = cut(stored.body, stored.plan, hidden) if hidden else stored.body
+    whole = body = with_version(kept, stored.version, instant_text(stored.last_updated))
     if sight.hides_anything:
-        if stored.rid not in sight.seen(resource_type):
-            raise _not_found(resource_type, resource_id, stored)
         if _may_be_newer(stored, store, index, sight.view):
-            body = without_references(body, sight.may_lead_to_hidden)
+            body = without_references(whole, sight.may_lead_to_hidden)
         elif stored.rid in sight.refers_to_hidden():
-            body = without_references(body, sight.leads_only_to_hidden)
-    return (stored, False) if body is stored.body else (replace(stored, body=body), True)
+            body = without_references(whole, sight.leads_only_to_hidden)
+    return replace(stored, body=body), bool(hidden) or body is not whole
 
 
 def _may_be_newer(stored: Stored, store: Store, index: Index, view: View) -> bool:

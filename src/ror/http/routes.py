@@ -33,8 +33,10 @@ from ror.search.answer.finding import ResultPage, find
 from ror.search.answer.page_links import is_bound
 from ror.search.index.view import View
 from ror.search.language.parse import parse
+from ror.search.language.values import SECOND
 from ror.standard.definitions import RESOURCE_TYPES
 from ror.standard.instants import Micros
+from ror.store.contract import Store
 
 VERSION: Final = version("ror")
 
@@ -80,7 +82,10 @@ def _read(service: Service, request: Request) -> Response:
         request.header(b"if-none-match"),
         request.header(b"if-modified-since") if viewer.sees_everything else None,
     )
-    if etags.is_fresh(held, since, found.etag, found.last_updated):
+    last_updated = found.last_updated
+    if since is not None and held is None:
+        last_updated = _told_by_date(directory.store, resource_type, resource_id, found)
+    if etags.is_fresh(held, since, found.etag, last_updated):
         return Response(304, headers=found.headers)
     return Response(200, found.body, found.headers, matches=1, withheld=int(found.is_cut))
 
@@ -92,6 +97,7 @@ class _Representation:
     body: bytes
     is_cut: bool
     etag: str
+    version: int
     last_updated: Micros
     headers: tuple[Header, ...]
 
@@ -117,7 +123,21 @@ def _represented(
         (b"etag", etag.encode()),
         (b"last-modified", etags.http_date(found.last_updated // 1_000_000).encode()),
     )
-    return _Representation(body, is_cut, etag, found.last_updated, headers)
+    return _Representation(body, is_cut, etag, found.version, found.last_updated, headers)
+
+
+def _told_by_date(
+    store: Store, resource_type: str, resource_id: str, found: _Representation
+) -> Micros:
+    """
+    The instant that `If-Modified-Since` is compared with.
+
+    HTTP dates have whole seconds. When the version before was recorded in the same second, a client
+    may hold either: only a later date says that it holds this one.
+    """
+    before = store.read_version(resource_type, resource_id, found.version - 1)
+    is_same = before is not None and before.last_updated // SECOND == found.last_updated // SECOND
+    return Micros(found.last_updated + SECOND) if is_same else found.last_updated
 
 
 def _search(service: Service, request: Request) -> Response | Evaluation:

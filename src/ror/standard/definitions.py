@@ -41,7 +41,8 @@ NARRATIVE: Final = "_text"
 FULL_TEXT: Final = (CONTENT, NARRATIVE)
 """The parameters that look for words: in whole resources, and in the text that a resource says itself with."""
 
-EVERYWHERE: Final = ("_id", "_lastUpdated", "_tag", CONTENT)
+LAST_UPDATED: Final = "_lastUpdated"
+EVERYWHERE: Final = ("_id", LAST_UPDATED, "_tag", CONTENT)
 """Search parameters of every resource (FHIR R4, search.html#all) that the guide lists for some types only."""
 
 Kind = Literal["resource", "complex", "backbone", "primitive"]

@@ -31,9 +31,14 @@ class Draft:
 
     type: str
     id: str
-    last_updated: Micros
+    source_updated: Micros
+    """The date that the source gives it; 0 when it gives none."""
     body: bytes
-    """The exact JSON that goes out, UTF-8, not compressed: how it is kept is the store's business."""
+    """
+    The JSON that goes out without `meta.versionId` and `meta.lastUpdated`, which only the store gives.
+
+    UTF-8, not compressed: how it is kept is the store's business.
+    """
     entries: bytes
     """The index entries, packed by `search.extract`; opaque here."""
     links: tuple[tuple[str, str], ...]
@@ -59,7 +64,7 @@ class Packed(NamedTuple):
 
     type: str
     id: str
-    last_updated: Micros
+    source_updated: Micros
     body: bytes
     entries: bytes
     links: tuple[tuple[str, str], ...]
@@ -76,6 +81,8 @@ class Outcome(Enum):
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
+    OLDER = "older"
+    """The source dates it earlier than what is kept: nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,9 @@ class Stored:
     id: str
     version: int
     last_updated: Micros
+    """The instant at which this directory recorded the version."""
+    source_updated: Micros
+    """The date that its source gives it; 0 when none does."""
     deleted: bool
     body: bytes
     shades: bytes
@@ -100,6 +110,8 @@ class Kept(NamedTuple):
     body: bytes
     shades: bytes
     plan: bytes
+    version: int
+    last_updated: Micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +120,7 @@ class VersionRow:
 
     version: int
     last_updated: Micros
-    recorded_at: Micros
+    source_updated: Micros
     author: str
     deleted: bool
 
@@ -125,6 +137,8 @@ class Change:
     rid: Rid
     version: int
     deleted: bool
+    recorded_at: Micros
+    """The instant of the commit; it never decreases from one line to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,13 +268,37 @@ class Store(Protocol):
         `put` does the same for those that come as they are.
         """
 
-    def put(self, drafts: Sequence[Draft | Packed], author: str) -> list[Outcome]:
+    def put(
+        self,
+        drafts: Sequence[Draft | Packed],
+        author: str,
+        *,
+        take_older: bool = False,
+        keep_dates: bool = False,
+    ) -> list[Outcome]:
         """
         Keep drafts, all or none, durable on return; what became of each, in the same order.
 
         Calls made at the same moment share a commit. A resource that comes twice gets two versions, in order. A
-        deleted resource that comes back is CREATED, with the version after its deletion.
+        deleted resource that comes back is CREATED, with the version after its deletion. A version gets the instant of
+        its transaction, which is never earlier than one issued before, by whatever process.
+
+        A draft whose source dates it earlier than what is kept changes nothing, unless `take_older`. A newer date of
+        the same content is noted without a version.
+
+        With `keep_dates`, the dates of the source become the instants of the versions; none is later than the instant
+        of the transaction. Raises UsageError when `begin_dated_load` would.
         """
+
+    def begin_dated_load(self) -> None:
+        """
+        Begin a load that keeps the dates of its source, or resume the one that was interrupted.
+
+        Raises UsageError unless the directory never held anything, or holds only what that load wrote.
+        """
+
+    def end_dated_load(self) -> None:
+        """Say that the load is complete: from now on no date of a source becomes an instant."""
 
     def delete(self, resource_type: str, resource_id: str, author: str) -> bool:
         """Mark a resource as deleted; its versions stay. False when there was nothing to delete."""
@@ -282,6 +320,9 @@ class Store(Protocol):
 
     def last_change(self) -> Seq:
         """The seq of the newest change; 0 when the store is empty."""
+
+    def instant_of(self, seq: Seq) -> Micros:
+        """The instant at which a change was recorded; 0 when there is no such one."""
 
     def changes_after(self, seq: Seq, limit: int) -> list[Change]:
         """The changes after `seq`, in order, at most `limit`."""

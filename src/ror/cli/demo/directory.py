@@ -51,7 +51,8 @@ def make(settings: Settings, folder: Path, size: Size, seed: int) -> None:
             for number, line in enumerate(generate(size, seed), 1)
         )
         with traced(settings, store, (MARK,), MARK, report, lambda: False):
-            run_import(store, documents, report, now=Micros(time.time_ns() // 1_000), author=MARK)
+            now = Micros(time.time_ns() // 1_000)
+            run_import(store, documents, report, now=now, author=MARK, keep_dates=True)
         renew_snapshot(store, runtime.snapshot_folder(database), report)
         store.set_meta(MARK, mark)
         seconds = say.number(time.monotonic() - start, 1)

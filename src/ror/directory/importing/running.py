@@ -29,7 +29,7 @@ from ror.search.index.garbage import collect_seldom, seldom_collected
 from ror.search.index.schema import check_schema
 from ror.standard import terminology
 from ror.standard.editions import Overlay, overlaid
-from ror.standard.instants import Micros
+from ror.standard.instants import NO_DATE, Micros
 from ror.store.contract import Draft, Outcome, Packed, Store
 
 AUTHOR: Final = "import"
@@ -44,6 +44,8 @@ AHEAD: Final = 3
 """Batches under way for each worker; more would only take memory."""
 REFUSALS_KEPT: Final = 1_000
 """The report lists this many refusals; all are counted, and told as they come."""
+OVERTAKEN_KEPT: Final = 1_000
+"""The report lists this many documents that are older than what is kept; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,17 @@ class Refused:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """A document that changed nothing: its source dates it earlier than what is kept."""
+
+    place: Place
+    type: str
+    id: str
+    source_updated: Micros
+    kept_updated: Micros
+
+
 @dataclass(slots=True)
 class Report:
     """What an import did so far; `created`, `updated` and `unchanged` count what is durable, nothing else."""
@@ -70,10 +83,14 @@ class Report:
     created: int = 0
     updated: int = 0
     unchanged: int = 0
+    older: int = 0
+    """What changed nothing, because its source dates it earlier than what is kept."""
     accepted: int = 0
     """What a check found fit to be kept; 0 in a real import."""
     refused: int = 0
     refusals: list[Refused] = field(default_factory=list)
+    overtaken: list[Overtaken] = field(default_factory=list)
+    """The first of what is older, in order."""
     interrupted: bool = False
 
     @property
@@ -89,6 +106,8 @@ class Report:
                 self.updated += 1
             case Outcome.UNCHANGED:
                 self.unchanged += 1
+            case Outcome.OLDER:
+                self.older += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +115,7 @@ class Listeners:
     """Who is told what happens: each refusal, the report after each batch; and who is asked whether to stop."""
 
     refused: Callable[[Refused], None] = lambda refused: None
+    overtaken: Callable[[Overtaken], None] = lambda overtaken: None
     progress: Callable[[Report], None] = lambda report: None
     stopping: Callable[[], bool] = lambda: False
 
@@ -109,25 +129,42 @@ def run(
     author: str = AUTHOR,
     workers: int = WORKERS,
     listeners: Listeners | None = None,
+    take_older: bool = False,
+    keep_dates: bool = False,
 ) -> None:
     """
     Keep what is fit of the documents given, batch by batch; `report` is right at any moment.
 
-    `now` is the instant, in microseconds, of resources that say none.
+    `now`, in microseconds, is the instant after which no source may date anything. `take_older` and
+    `keep_dates` say what the dates of the source mean: see `Store.put`.
 
-    Raises UsageError when the store was indexed by an incompatible version, Unavailable when it cannot be written; what
-    the report counts is kept all the same.
+    Raises UsageError when the store was indexed by an incompatible version, or when its dates cannot
+    be kept; Unavailable when it cannot be written. What the report counts is kept all the same.
     """
     check_schema(store)
+    listeners = listeners or Listeners()
+    if keep_dates:
+        store.begin_dated_load()
 
-    def keep(ready: Sequence[Packed]) -> None:
-        for outcome in store.put(ready, author):
+    def keep(places: Sequence[Place], ready: Sequence[Packed]) -> None:
+        outcomes = store.put(ready, author, take_older=take_older, keep_dates=keep_dates)
+        for place, draft, outcome in zip(places, ready, outcomes, strict=True):
             report._add(outcome)
+            if outcome is Outcome.OLDER and len(report.overtaken) < OVERTAKEN_KEPT:
+                report.overtaken.append(overtaken := _overtaken(store, place, draft))
+                listeners.overtaken(overtaken)
 
     with seldom_collected():
-        _go_through(
-            given, report, _Work(now, store.packer()), keep, workers, listeners or Listeners()
-        )
+        _go_through(given, report, _Work(now, store.packer()), keep, workers, listeners)
+    if keep_dates and not (report.interrupted or listeners.stopping()):
+        store.end_dated_load()
+
+
+def _overtaken(store: Store, place: Place, draft: Packed) -> Overtaken:
+    """A draft that changed nothing, with the date of what is kept."""
+    kept = store.read(draft.type, draft.id)
+    kept_updated = kept.source_updated if kept else NO_DATE
+    return Overtaken(place, draft.type, draft.id, draft.source_updated, kept_updated)
 
 
 def check(
@@ -140,7 +177,7 @@ def check(
 ) -> None:
     """Do everything that `run` does, but keep nothing: `report` counts what would be accepted."""
 
-    def count(ready: Sequence[Packed]) -> None:
+    def count(places: Sequence[Place], ready: Sequence[Packed]) -> None:
         report.accepted += len(ready)
 
     _go_through(given, report, _Work(now, _only_named), count, workers, listeners or Listeners())
@@ -148,7 +185,9 @@ def check(
 
 def _only_named(draft: Draft) -> Packed:
     """What is left of a draft that is not to be kept."""
-    return Packed(draft.type, draft.id, draft.last_updated, b"", b"", (), draft.digest, 0, b"", b"")
+    return Packed(
+        draft.type, draft.id, draft.source_updated, b"", b"", (), draft.digest, 0, b"", b""
+    )
 
 
 class _Work(NamedTuple):
@@ -162,12 +201,13 @@ def _go_through(
     given: Iterable[Document],
     report: Report,
     work: _Work,
-    keep: Callable[[Sequence[Packed]], None],
+    keep: Callable[[Sequence[Place], Sequence[Packed]], None],
     workers: int,
     listeners: Listeners,
 ) -> None:
     for places, prepared in _prepared(_batches(given), work, workers):
-        keep(prepared.ready)
+        fit = [place for at, place in enumerate(places) if at not in prepared.refused]
+        keep(fit, prepared.ready)
         for number, refusal in prepared.refused.items():
             place = places[number]
             refused = Refused(place._replace(line=place.line + refusal.line), refusal.issues)

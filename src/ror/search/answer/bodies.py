@@ -19,8 +19,10 @@ from pyroaring import BitMap
 
 from ror.access.cutting import cut, hidden_codes, may_see
 from ror.access.policy import ProfileMask
+from ror.resources.versions import with_version
 from ror.search.index import bitmaps
 from ror.search.index.bitmaps import Numbers
+from ror.search.language.values import instant_text
 from ror.store.contract import Kept, Rid, Seq, Store
 
 _OVERHEAD: Final = 56
@@ -136,7 +138,7 @@ class Bodies:
     ) -> list[bytes]:
         """The bodies of rids from the store, empty where there is none; they are on a shelf from now on."""
         kept = self._store.bodies(rids.tolist())
-        read = [_addressed(_as_seen(one, viewer_mask)) for one in kept]
+        read = [_addressed(one, viewer_mask) if one else b"" for one in kept]
         with self._lock:
             # Before anybody is given them: what is newer than a view must be noticed.
             self._reads += 1
@@ -234,17 +236,13 @@ class _Shelf:
             self._marks = np.concatenate((self._marks, np.zeros(more, np.uint8)))
 
 
-def _as_seen(kept: Kept | None, viewer_mask: ProfileMask) -> bytes:
-    """A body as a profile may see it; b"" when it may not."""
-    if kept is None or not may_see(kept.shades, viewer_mask):
+def _addressed(kept: Kept, viewer_mask: ProfileMask) -> bytes:
+    """A body with its version, after its address, as a profile may see it; b"" when it may not."""
+    if not may_see(kept.shades, viewer_mask):
         return b""
     hidden = hidden_codes(kept.shades, viewer_mask)
-    return cut(kept.body, kept.plan, hidden) if hidden else kept.body
-
-
-def _addressed(body: bytes) -> bytes:
-    """The body after its address: bodies begin with their type and their id, in that order."""
-    if not body:
-        return b""
+    body = cut(kept.body, kept.plan, hidden) if hidden else kept.body
+    # Bodies begin with their type and their id, in that order.
     parts = body.split(b'"', 8)
-    return b'%b/%b","resource":%b' % (parts[3], parts[7], body)
+    whole = with_version(body, kept.version, instant_text(kept.last_updated))
+    return b'%b/%b","resource":%b' % (parts[3], parts[7], whole)

@@ -26,6 +26,7 @@ from ror.search.index.bitmaps import Numbers
 from ror.search.index.columns.column import NOTHING
 from ror.search.index.index import Index
 from ror.search.language.parse import SearchRequest
+from ror.search.language.values import instant_text
 
 REWRITTEN_KEPT: Final = 2_000
 """Bodies without their hidden references that are kept for each view and kind of viewer."""
@@ -96,8 +97,14 @@ def answer(page: ResultPage, bodies: Bodies, budget: Budget | None = None) -> An
         *_entries("include", page, page.included, bodies, page.included_subset, {}, budget),
         *page.outcomes,
     ]
+    # The last commit that the answer saw: a copy that asks for `ge` that next time misses nothing.
+    last_commit = page.sight.view.last_updated
     pieces = wire.search_bundle(
-        bundle_id=new_id(), total=page.total, links=page.links, entries=entries
+        bundle_id=new_id(),
+        total=page.total,
+        links=page.links,
+        entries=entries,
+        last_updated=instant_text(last_commit) if last_commit else None,
     )
     return Answer(
         pieces,

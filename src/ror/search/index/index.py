@@ -209,7 +209,7 @@ class Index:
         fresh = segments.build(self.store.index_rows(rids))
         if self._changed:
             self._changed(rids)
-        return view.with_segment(fresh, changes[-1].seq)
+        return view.with_segment(fresh, changes[-1].seq, changes[-1].recorded_at)
 
     def _compact(self) -> None:
         """Merge small segments where many are of like size; the view may grow meanwhile."""
@@ -257,7 +257,7 @@ class Index:
                 and self._snapshot_seq < seq <= last
             ):
                 self._snapshot_seq = seq
-                return EMPTY.with_segment(segment, seq)
+                return EMPTY.with_segment(segment, seq, self.store.instant_of(seq))
         return None
 
     def _renew_snapshot(self) -> None:
@@ -325,7 +325,7 @@ def _whole(store: Store) -> View:
 
     with seldom_collected():
         whole = segments.build(rows())
-    return EMPTY.with_segment(whole, seq)
+    return EMPTY.with_segment(whole, seq, store.instant_of(seq))
 
 
 def _merged(parts: Sequence[Part], store: Store) -> Segment:

@@ -46,7 +46,13 @@ from ror.search.index.extract import (
 from ror.search.index.masks import MaskGathering, Masks
 from ror.search.language.entry_names import governed_entries, modifier_entries, split_governed
 from ror.search.language.modifiers import MODIFIERS
-from ror.standard.definitions import FULL_TEXT, RESOURCE_TYPES, search_parameters
+from ror.search.language.values import covering_instant
+from ror.standard.definitions import (
+    FULL_TEXT,
+    LAST_UPDATED,
+    RESOURCE_TYPES,
+    search_parameters,
+)
 from ror.store.contract import IndexRow
 
 LOGICAL: Final = ":logical"
@@ -139,6 +145,10 @@ class _Gathering:
         self._types[row.type].append(rid)
         masks = self._masks.add(rid, row.shades, row.facts)
         first_rows: dict[str, int] = {}
+        # Issued in the transaction that wrote the resource: its entries were packed before.
+        instants, slots = self._column(row.type, LAST_UPDATED)
+        instants.append(covering_instant(row.last_updated))
+        slots.append(rid)
         places = self._places[row.type]
         for name, keys in unpack(row.entries).items():
             place = places.get(name)

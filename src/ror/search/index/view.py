@@ -14,6 +14,7 @@ from ror.access.policy import ProfileMask
 from ror.search.index.columns import Column
 from ror.search.index.segment import ColumnName, Segment
 from ror.standard.definitions import RESOURCE_TYPES
+from ror.standard.instants import NO_DATE, Micros
 from ror.store.contract import NO_CHANGE, Seq
 
 HIDDEN: Final = "hidden"
@@ -32,11 +33,16 @@ class Part:
 
 @dataclass(frozen=True)
 class View:
-    """The index at one moment: `seq` is the last change it holds, and every rid is less than `size`."""
+    """
+    The index at one moment: `seq` is the last change it holds, and every rid is less than `size`.
+
+    `last_updated` is the instant of that change; 0 when there is none.
+    """
 
     parts: tuple[Part, ...]
     seq: Seq
     size: int
+    last_updated: Micros = NO_DATE
     cache: dict[Any, BitMap] = field(default_factory=dict, compare=False)
     """Sets that were computed for this view, by name."""
     earlier: "Earlier | None" = field(default=None, compare=False)
@@ -87,7 +93,7 @@ class View:
             if column is not None:
                 yield part, column
 
-    def with_segment(self, fresh: Segment, seq: Seq) -> "View":
+    def with_segment(self, fresh: Segment, seq: Seq, last_updated: Micros = NO_DATE) -> "View":
         """This view, after a segment whose members replace what the others know of them."""
         parts = tuple(
             Part(part.segment, part.dead | (part.segment.members & fresh.members))
@@ -95,7 +101,11 @@ class View:
         )
         size = max(self.size, fresh.members.max() + 1 if fresh.members else 0)
         return View(
-            (*parts, Part(fresh, BitMap())), seq, size, earlier=self._carried(fresh.members)
+            (*parts, Part(fresh, BitMap())),
+            seq,
+            size,
+            last_updated,
+            earlier=self._carried(fresh.members),
         )
 
     def with_merged(self, group: slice, merged: Segment) -> "View":
@@ -106,7 +116,7 @@ class View:
             later |= part.segment.members
         middle = Part(merged, merged.members & later)
         parts = (*self.parts[: group.start], middle, *self.parts[group.stop :])
-        return View(parts, self.seq, self.size, earlier=self.earlier)
+        return View(parts, self.seq, self.size, self.last_updated, earlier=self.earlier)
 
     def _carried(self, changed: BitMap) -> "Earlier | None":
         """What a view after this one, in which these resources changed, starts from."""

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ror.standard import terminology
+from ror.standard.instants import Micros
 from ror.standard.references import Reference
 
 PARIS: Final = ZoneInfo("Europe/Paris")
@@ -345,6 +346,34 @@ def covering_between(start: str | None, end: str | None) -> Period:
     )
 
 
+_FIRST_INSTANT: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST_INSTANT: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
+
+def instant_of(text: str) -> Micros:
+    """
+    The first microsecond that a FHIR date covers, within the years 1 to 9999 of UTC.
+
+    Raises ValueError when the text is not a date.
+
+    >>> instant_text(instant_of("0001-01-01T00:00:00+14:00"))
+    '0001-01-01T00:00:00.000+00:00'
+    """
+    return Micros(min(max(covering(text).first, _FIRST_INSTANT), _LAST_INSTANT))
+
+
+def covering_instant(microseconds: int) -> Period:
+    """
+    The period that an instant covers as it is written, to the millisecond.
+
+    >>> covering_instant(1_234) == covering(instant_text(1_234))
+    True
+    """
+    first = microseconds - microseconds % 1_000
+    return Period(first, first + 999)
+
+
+@lru_cache(maxsize=1024)
 def instant_text(microseconds: int) -> str:
     """
     The FHIR instant, to the millisecond, UTC.

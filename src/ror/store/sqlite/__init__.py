@@ -3,6 +3,8 @@ The SQLite engine of the store.
 
     store         the contract, implemented
     writing       durable writes
+    changes       the change log and the instants that it issues
+    dated_load    a load that keeps the dates of its source
     masks         masks and the facts that travel between resources
     file          the database file and its migrations
     clients       clients and acts

@@ -17,7 +17,9 @@ import msgspec
 from ror.access.facts import ANY_FIELD, FLOWS, SENSITIVE
 from ror.access.parts import guarded
 from ror.access.policy import STRICT, Policy, policy_named, resource_code
+from ror.standard.instants import Micros
 from ror.store.contract import Rid
+from ror.store.sqlite import changes as change_log
 
 POLICY: Final = "access-policy"
 """The key of `meta` under which a directory says what its masks are made with."""
@@ -71,6 +73,7 @@ def keep(
     connection: sqlite3.Connection,
     written: Mapping[int, Written],
     before: Mapping[int, Sequence[int]],
+    instant: Micros,
 ) -> None:
     """
     Mask what was written, by rid, and what depends on it; `before` is what each rid referred to until now.
@@ -93,20 +96,24 @@ def keep(
     )
     # What nothing flows to has its masks by now.
     reached.update(rid for rid, each in written.items() if each.type in REACHED)
-    _spread(connection, policy, reached, told=written.keys())
+    _spread(connection, policy, reached, told=written.keys(), instant=instant)
     if any(written[rid].type in _TO_STRUCTURES for rid in before):
-        _spread(connection, policy, _forgotten_in_loops(connection, policy, reached), told=())
+        forgotten = _forgotten_in_loops(connection, policy, reached, instant)
+        _spread(connection, policy, forgotten, told=(), instant=instant)
     if any(one != known[rid] for rid, one in _shaded(connection, known).items()):
         _note_changed_masks(connection)
 
 
-def let_go(connection: sqlite3.Connection, rid: int, targets: Sequence[int]) -> None:
+def let_go(
+    connection: sqlite3.Connection, rid: int, targets: Sequence[int], instant: Micros
+) -> None:
     """Take back the facts that a resource gave, now that it is deleted; its own masks stay as they were."""
     reached = _forget_influence(connection, {rid: targets}) | _reached_from(connection, [rid])
     connection.execute("UPDATE access SET own = 0, facts = 0 WHERE rid = ?", (rid,))
     policy = policy_of(connection)
-    _spread(connection, policy, reached, told=())
-    _spread(connection, policy, _forgotten_in_loops(connection, policy, reached), told=())
+    _spread(connection, policy, reached, told=(), instant=instant)
+    forgotten = _forgotten_in_loops(connection, policy, reached, instant)
+    _spread(connection, policy, forgotten, told=(), instant=instant)
 
 
 def mask_again(connection: sqlite3.Connection, after: Rid, count: int) -> tuple[Rid, int] | None:
@@ -120,7 +127,7 @@ def mask_again(connection: sqlite3.Connection, after: Rid, count: int) -> tuple[
     masked = [(rid, policy.shades(shades[0::2], facts), shades) for rid, facts, shades in rows]
     changed = [(new, rid) for rid, new, old in masked if new != old]
     connection.executemany("UPDATE access SET shades = ? WHERE rid = ?", changed)
-    _tell(connection, [rid for _, rid in changed])
+    _tell(connection, [rid for _, rid in changed], change_log.issue_instant(connection))
     return (rows[-1][0], len(rows)) if rows else None
 
 
@@ -153,7 +160,7 @@ def _forget_influence(
 
 
 def _forgotten_in_loops(
-    connection: sqlite3.Connection, policy: Policy, reached: Collection[int]
+    connection: sqlite3.Connection, policy: Policy, reached: Collection[int], instant: Micros
 ) -> set[int]:
     """
     Leave to the structures in a loop that these lead to what they say themselves; those structures and what they reach.
@@ -180,12 +187,16 @@ def _forgotten_in_loops(
         "UPDATE access SET facts = own, shades = ? WHERE rid = ?",
         [(policy.shades(shades[0::2], own), rid) for rid, own, shades in rows],
     )
-    _tell(connection, sorted(sources))
+    _tell(connection, sorted(sources), instant)
     return sources | _reached_from(connection, sources)
 
 
 def _spread(
-    connection: sqlite3.Connection, policy: Policy, reached: Collection[int], told: Collection[int]
+    connection: sqlite3.Connection,
+    policy: Policy,
+    reached: Collection[int],
+    told: Collection[int],
+    instant: Micros,
 ) -> None:
     """Find the facts of these resources, mask them, and go on to what they reach while anything changes."""
     changed: set[int] = set()
@@ -210,7 +221,7 @@ def _spread(
         fresh = [rid for _, _, rid in updates]
         changed.update(fresh)
         reached = _reached_from(connection, fresh)
-    _tell(connection, sorted(changed.difference(told)))
+    _tell(connection, sorted(changed.difference(told)), instant)
 
 
 def _shaded(connection: sqlite3.Connection, rids: Iterable[int]) -> dict[int, tuple[object, ...]]:
@@ -240,15 +251,11 @@ def _reached_from(connection: sqlite3.Connection, rids: Iterable[int]) -> set[in
     return {target for (target,) in rows}
 
 
-def _tell(connection: sqlite3.Connection, rids: Sequence[int]) -> None:
+def _tell(connection: sqlite3.Connection, rids: Sequence[int], instant: Micros) -> None:
     """Write in the change log that other masks hold for these resources."""
     if not rids:
         return
-    connection.executemany(
-        "INSERT INTO change (rid, version, deleted)"
-        " SELECT rid, version, deleted FROM resource WHERE rid = ? AND version > 0",
-        ((rid,) for rid in rids),
-    )
+    change_log.add_without_version(connection, rids, instant)
     _note_changed_masks(connection)
 
 

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from ror.access.policy import STRICT
 from ror.errors import Unavailable
+from ror.standard.instants import NO_DATE, Micros
 from ror.store.contract import (
     NO_CHANGE,
     Change,
@@ -31,6 +32,9 @@ from ror.store.contract import (
     Seq,
     Stored,
     VersionRow,
+)
+from ror.store.sqlite import (
+    dated_load,
 )
 from ror.store.sqlite import (
     file as sqlite_file,
@@ -57,7 +61,9 @@ _INDEX_COLUMNS: Final = (
     "resource.rid, resource.type, resource.id, last_updated, deleted,"
     " entries, targets, facts, shades"
 )
-_STORED_COLUMNS: Final = "resource.rid, version, last_updated, deleted, body, shades, plan"
+_STORED_COLUMNS: Final = (
+    "resource.rid, version, last_updated, source_updated, deleted, body, shades, plan"
+)
 
 
 class SqliteStore:
@@ -112,14 +118,28 @@ class SqliteStore:
     def packer(self) -> Callable[[Draft], Packed]:
         return self._pack
 
-    def put(self, drafts: Sequence[Draft | Packed], author: str) -> list[Outcome]:
+    def put(
+        self,
+        drafts: Sequence[Draft | Packed],
+        author: str,
+        *,
+        take_older: bool = False,
+        keep_dates: bool = False,
+    ) -> list[Outcome]:
         if not drafts:
             return []
         packed = [draft if isinstance(draft, Packed) else self._pack(draft) for draft in drafts]
+        terms = sqlite_writing.Terms(author, take_older, keep_dates)
         return self._writer.run(
-            lambda connection: sqlite_writing.keep(connection, self._known, packed, author),
+            lambda connection: sqlite_writing.keep(connection, self._known, packed, terms),
             len(packed),
         )
+
+    def begin_dated_load(self) -> None:
+        self._writer.run(dated_load.begin)
+
+    def end_dated_load(self) -> None:
+        self._writer.run(dated_load.end)
 
     def delete(self, resource_type: str, resource_id: str, author: str) -> bool:
         return self._writer.run(
@@ -155,7 +175,7 @@ class SqliteStore:
         row = self._one(
             f"SELECT {_STORED_COLUMNS} FROM resource JOIN access ON access.rid = resource.rid"  # noqa: S608 our own columns
             " WHERE resource.rid = ?1 AND version = ?2 AND version > 0 UNION ALL"
-            " SELECT rid, version, last_updated, deleted, body, shades, plan FROM version"
+            " SELECT rid, version, last_updated, source_updated, deleted, body, shades, plan FROM version"
             " WHERE rid = ?1 AND version = ?2",
             (rid, version),
         )
@@ -163,28 +183,30 @@ class SqliteStore:
 
     def history(self, resource_type: str, resource_id: str) -> list[VersionRow]:
         rows = self._all(
-            "SELECT version, last_updated, recorded_at, author, deleted FROM resource WHERE rid = ?1 AND version > 0"
-            " UNION ALL SELECT version, last_updated, recorded_at, author, deleted FROM version WHERE rid = ?1"
+            "SELECT version, last_updated, source_updated, author, deleted FROM resource WHERE rid = ?1 AND version > 0"
+            " UNION ALL SELECT version, last_updated, source_updated, author, deleted FROM version WHERE rid = ?1"
             " ORDER BY version DESC",
             (self.rid(resource_type, resource_id),),
         )
         return [
-            VersionRow(version, last_updated, recorded_at, author, bool(deleted))
-            for version, last_updated, recorded_at, author, deleted in rows
+            VersionRow(version, last_updated, source_updated, author, bool(deleted))
+            for version, last_updated, source_updated, author, deleted in rows
         ]
 
     def bodies(self, rids: Sequence[Rid]) -> list[Kept | None]:
         # json_each as the outer loop measured as fast as one placeholder per rid, for any number of rids.
         rows = self._all(
-            "SELECT resource.rid, body, shades, plan FROM json_each(?)"
+            "SELECT resource.rid, body, shades, plan, version, last_updated FROM json_each(?)"
             " CROSS JOIN resource ON resource.rid = value JOIN access ON access.rid = value WHERE body IS NOT NULL",
             (as_json(rids),),
         )
         with self._decompressing():
-            bodies = self._codec.decompress_all([frame for _, frame, _, _ in rows])
+            bodies = self._codec.decompress_all([row[1] for row in rows])
         found = {
-            rid: Kept(body, shades, plan or b"")
-            for (rid, _, shades, plan), body in zip(rows, bodies, strict=True)
+            rid: Kept(body, shades, plan or b"", version, last_updated)
+            for (rid, _, shades, plan, version, last_updated), body in zip(
+                rows, bodies, strict=True
+            )
         }
         return [found.get(rid) for rid in rids]
 
@@ -202,12 +224,20 @@ class SqliteStore:
         newest: Seq | None = row[0] if row else None
         return newest or NO_CHANGE
 
+    def instant_of(self, seq: Seq) -> Micros:
+        row = self._one("SELECT recorded_at FROM change WHERE seq = ?", (seq,))
+        return row[0] if row else NO_DATE
+
     def changes_after(self, seq: Seq, limit: int) -> list[Change]:
         rows = self._all(
-            "SELECT seq, rid, version, deleted FROM change WHERE seq > ? ORDER BY seq LIMIT ?",
+            "SELECT seq, rid, version, deleted, recorded_at FROM change"
+            " WHERE seq > ? ORDER BY seq LIMIT ?",
             (seq, limit),
         )
-        return [Change(seq, rid, version, bool(deleted)) for seq, rid, version, deleted in rows]
+        return [
+            Change(seq, rid, version, bool(deleted), recorded_at)
+            for seq, rid, version, deleted, recorded_at in rows
+        ]
 
     def change_signal(self) -> int:
         # This connection never writes, so the writer of this process counts as another one too.
@@ -382,7 +412,7 @@ class SqliteStore:
     def _stored(self, resource_type: str, resource_id: str, row: Any) -> Stored | None:
         if row is None:
             return None
-        rid, version, last_updated, deleted, frame, shades, plan = row
+        rid, version, last_updated, source_updated, deleted, frame, shades, plan = row
         with self._decompressing():
             body = self._codec.decompress(frame) if frame is not None else b""
         return Stored(
@@ -391,6 +421,7 @@ class SqliteStore:
             resource_id,
             version,
             last_updated,
+            source_updated,
             bool(deleted),
             body,
             shades,

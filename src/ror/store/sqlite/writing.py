@@ -9,9 +9,13 @@ import sqlite3
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
+from ror.standard.instants import NO_DATE, Micros
 from ror.store.contract import Draft, Outcome, Packed, Rid
+from ror.store.sqlite import changes as change_log
+from ror.store.sqlite import dated_load
 from ror.store.sqlite import masks as sqlite_access
 from ror.store.sqlite.compression import codec_of, dictionary_id, shipped_dictionary
 from ror.store.sqlite.file import as_json, now_us
@@ -23,21 +27,23 @@ Key = tuple[int, str]
 RIDS_REMEMBERED: Final = 100_000
 
 _CREATE: Final = (
-    "INSERT INTO resource (rid, type, id, version, last_updated, recorded_at, author, deleted,"
+    "INSERT INTO resource (rid, type, id, version, last_updated, source_updated, author, deleted,"
     " digest, targets, entries, body) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)"
 )
 _REFER: Final = (
-    "INSERT INTO resource (rid, type, id, version, last_updated, recorded_at, author, deleted)"
+    "INSERT INTO resource (rid, type, id, version, last_updated, source_updated, author, deleted)"
     " VALUES (?, ?, ?, 0, 0, 0, '', 0)"
 )
 _UPDATE: Final = (
-    "UPDATE resource SET version = ?, last_updated = ?, recorded_at = ?, author = ?, deleted = 0,"
+    "UPDATE resource SET version = ?, last_updated = ?, source_updated = ?, author = ?, deleted = 0,"
     " digest = ?, targets = ?, entries = ?, body = ? WHERE rid = ?"
 )
+_NOTE_SOURCE_DATE: Final = "UPDATE resource SET source_updated = ? WHERE rid = ?"
 # What is only referred to has no version to keep.
 _SUPERSEDE: Final = (
-    "INSERT INTO version (rid, version, last_updated, recorded_at, author, deleted, body, shades, plan)"
-    " SELECT rid, version, last_updated, recorded_at, author, deleted, body, shades, plan"
+    "INSERT INTO version"
+    " (rid, version, last_updated, source_updated, author, deleted, body, shades, plan)"
+    " SELECT rid, version, last_updated, source_updated, author, deleted, body, shades, plan"
     " FROM resource JOIN access USING (rid) WHERE rid = ? AND version > 0"
 )
 
@@ -63,7 +69,7 @@ def packed(dictionary: bytes, draft: Draft) -> Packed:
     return Packed(
         draft.type,
         draft.id,
-        draft.last_updated,
+        draft.source_updated,
         body,
         entries,
         draft.links,
@@ -136,17 +142,30 @@ class Known:
             self._recent, self._older = {}, self._recent
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Who writes drafts, and what the dates of their source mean: see `contract.Store.put`."""
+
+    author: str
+    take_older: bool = False
+    keep_dates: bool = False
+
+
 def keep(
-    connection: sqlite3.Connection, known: Known, packed: Sequence[Packed], author: str
+    connection: sqlite3.Connection, known: Known, packed: Sequence[Packed], terms: Terms
 ) -> list[Outcome]:
     """What became of each draft, in the transaction under way."""
+    if terms.keep_dates:
+        dated_load.check(connection)
+    instant = change_log.issue_instant(connection)
     keys = [(known.code(connection, each.type), each.id) for each in packed]
     outcomes: dict[int, Outcome] = {}
     for positions in _rounds(keys):
         batch = {keys[position]: packed[position] for position in positions}
-        outcomes.update(
-            zip(positions, _keep_distinct(connection, known, batch, author), strict=True)
-        )
+        kept = _keep_distinct(connection, known, batch, terms, instant)
+        outcomes.update(zip(positions, kept, strict=True))
+    if terms.keep_dates:
+        dated_load.advance(connection)
     return [outcomes[position] for position in range(len(packed))]
 
 
@@ -167,17 +186,46 @@ def _rounds(keys: Sequence[Key]) -> list[list[int]]:
     return rounds
 
 
+class _Current(NamedTuple):
+    """What is kept of a resource: without digest when it is absent, of date 0 when no source dates it."""
+
+    version: int
+    digest: bytes | None
+    last_updated: Micros
+    source_updated: Micros
+
+
+_NEVER_HEARD_OF: Final = _Current(0, None, NO_DATE, NO_DATE)
+
+
 def _keep_distinct(
-    connection: sqlite3.Connection, known: Known, batch: dict[Key, Packed], author: str
+    connection: sqlite3.Connection,
+    known: Known,
+    batch: dict[Key, Packed],
+    terms: Terms,
+    instant: Micros,
 ) -> list[Outcome]:
     """What became of each draft of a batch of distinct resources."""
     rids = known.rids(connection, batch)
     current = _current(connection, rids.values())
+    outcomes = {
+        key: _outcome(each, current[rids[key]] if key in rids else _NEVER_HEARD_OF, terms)
+        for key, each in batch.items()
+    }
     changed = {
         key: each
         for key, each in batch.items()
-        if key not in rids or current[rids[key]][1] != each.digest
+        if outcomes[key] in (Outcome.CREATED, Outcome.UPDATED)
     }
+    connection.executemany(
+        _NOTE_SOURCE_DATE,
+        [
+            (each.source_updated, rids[key])
+            for key, each in batch.items()
+            if outcomes[key] is Outcome.UNCHANGED
+            and each.source_updated not in (0, current[rids[key]].source_updated)
+        ],
+    )
     codes = {
         name: known.code(connection, name) for each in changed.values() for name, _ in each.links
     }
@@ -193,19 +241,20 @@ def _keep_distinct(
     )
     rids |= ghosts
 
-    now = now_us()
     written: dict[int, sqlite_access.Written] = {}
     inserts: list[tuple[object, ...]] = []
     updates: list[tuple[object, ...]] = []
     changes: list[tuple[int, int]] = []
     for (key, each), keys in zip(changed.items(), links, strict=True):
         rid, targets = rids[key], _bytes_of([rids[link] for link in keys])
-        version = current[rid][0] + 1 if rid in current else 1
+        before = current.get(rid, _NEVER_HEARD_OF)
+        version = before.version + 1
+        dated = terms.keep_dates and each.source_updated
         values = (
             version,
-            each.last_updated,
-            now,
-            author,
+            _dated(each, before, instant) if dated else instant,
+            each.source_updated,
+            terms.author,
             each.digest,
             targets,
             each.entries,
@@ -219,32 +268,41 @@ def _keep_distinct(
         linked = [(name, rids[link]) for (name, _), link in zip(each.links, keys, strict=True)]
         flowing = linked[: len(linked) - each.idle]
         written[rid] = sqlite_access.Written(each.type, each.own, each.codes, each.plan, flowing)
-    before = _targets(connection, [rid for rid in written if rid in current])
+    referred_to = _targets(connection, [rid for rid in written if rid in current])
     connection.executemany(_CREATE, inserts)
     connection.executemany(_REFER, ((rid, *key) for key, rid in ghosts.items()))
     connection.executemany(_SUPERSEDE, ((update[-1],) for update in updates))
     connection.executemany(_UPDATE, updates)
-    connection.executemany("INSERT INTO change (rid, version, deleted) VALUES (?, ?, 0)", changes)
-    sqlite_access.keep(connection, written, before)
-    return [_outcome(key in changed, current.get(rids[key])) for key in batch]
+    change_log.add(connection, changes, deleted=False, instant=instant)
+    sqlite_access.keep(connection, written, referred_to, instant)
+    return list(outcomes.values())
 
 
-def _outcome(changed: bool, before: tuple[int, bytes | None] | None) -> Outcome:
-    """What writing did, knowing what there was: `(version, digest)`, without digest when it was absent."""
-    if not changed:
+def _dated(draft: Packed, before: _Current, instant: Micros) -> Micros:
+    """The date of the source as an instant: not later than now, nor earlier than the version before."""
+    date = min(change_log.whole_milliseconds(draft.source_updated), instant)
+    return max(date, before.last_updated) if before.version else date
+
+
+def _outcome(draft: Packed, current: _Current, terms: Terms) -> Outcome:
+    """What becomes of a draft, knowing what is kept."""
+    both_dated = draft.source_updated and current.source_updated
+    is_older = both_dated and draft.source_updated < current.source_updated
+    if is_older and not terms.take_older:
+        return Outcome.OLDER
+    if current.digest == draft.digest:
         return Outcome.UNCHANGED
-    return Outcome.UPDATED if before and before[1] is not None else Outcome.CREATED
+    return Outcome.CREATED if current.digest is None else Outcome.UPDATED
 
 
-def _current(
-    connection: sqlite3.Connection, rids: Iterable[int]
-) -> dict[int, tuple[int, bytes | None]]:
-    """The version and the digest of each rid; the digest is None when it is absent."""
+def _current(connection: sqlite3.Connection, rids: Iterable[int]) -> dict[int, _Current]:
+    """What is kept of each rid."""
     rows = connection.execute(
-        "SELECT rid, version, digest FROM json_each(?) CROSS JOIN resource ON rid = value",
+        "SELECT rid, version, digest, last_updated, source_updated"
+        " FROM json_each(?) CROSS JOIN resource ON rid = value",
         (as_json(list(rids)),),
     )
-    return {rid: (version, digest) for rid, version, digest in rows}
+    return {rid: _Current(*kept) for rid, *kept in rows}
 
 
 def delete(
@@ -259,18 +317,16 @@ def delete(
     if row is None:
         return False
     rid, version = row
-    now = now_us()
+    instant = change_log.issue_instant(connection)
     targets = _targets(connection, [rid])[rid]
     connection.execute(_SUPERSEDE, (rid,))
     connection.execute(
-        "UPDATE resource SET version = ?, last_updated = ?, recorded_at = ?, author = ?, deleted = 1,"
+        "UPDATE resource SET version = ?, last_updated = ?, source_updated = 0, author = ?, deleted = 1,"
         " digest = NULL, targets = NULL, entries = NULL, body = NULL WHERE rid = ?",
-        (version + 1, now, now, author, rid),
+        (version + 1, instant, author, rid),
     )
-    connection.execute(
-        "INSERT INTO change (rid, version, deleted) VALUES (?, ?, 1)", (rid, version + 1)
-    )
-    sqlite_access.let_go(connection, rid, targets)
+    change_log.add(connection, [(rid, version + 1)], deleted=True, instant=instant)
+    sqlite_access.let_go(connection, rid, targets, instant)
     return True
 
 

@@ -1,0 +1,63 @@
+"""
+The change log of a SQLite directory, and the instants that it issues, in the transaction under way.
+
+An instant is taken from the clock while the write lock is held, and is never earlier than that of
+the newest line: instants follow the order of commits, across processes and when the clock goes back.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from ror.standard.instants import NO_DATE, Micros
+from ror.store.contract import NO_CHANGE, Seq
+
+MILLISECOND: Final = 1_000
+"""Instants are whole milliseconds, as FHIR writes them; stored in microseconds."""
+
+_NEWEST: Final = "SELECT seq, recorded_at FROM change ORDER BY seq DESC LIMIT 1"
+_ADD: Final = "INSERT INTO change (rid, version, deleted, recorded_at) VALUES (?, ?, ?, ?)"
+_ADD_WITHOUT_VERSION: Final = (
+    "INSERT INTO change (rid, version, deleted, recorded_at)"
+    " SELECT rid, version, deleted, ?2 FROM resource WHERE rid = ?1 AND version > 0"
+)
+
+
+def newest(connection: sqlite3.Connection) -> tuple[Seq, Micros]:
+    """The seq and the instant of the newest line; two zeros when the log is empty."""
+    seq, recorded_at = connection.execute(_NEWEST).fetchone() or (NO_CHANGE, NO_DATE)
+    return seq, recorded_at
+
+
+def issue_instant(connection: sqlite3.Connection) -> Micros:
+    """The instant of what is written now, never earlier than one issued before; the write lock is held."""
+    now = whole_milliseconds(time.time_ns() // 1_000)
+    return max(now, newest(connection)[1])
+
+
+def whole_milliseconds(microseconds: int) -> Micros:
+    """
+    An instant without what FHIR would not show of it.
+
+    >>> whole_milliseconds(1_234_567)
+    1234000
+    """
+    return Micros(microseconds - microseconds % MILLISECOND)
+
+
+def add(
+    connection: sqlite3.Connection,
+    versions: Iterable[tuple[int, int]],
+    deleted: bool,
+    instant: Micros,
+) -> None:
+    """Write one line for each `(rid, version)`."""
+    connection.executemany(_ADD, ((rid, version, deleted, instant) for rid, version in versions))
+
+
+def add_without_version(
+    connection: sqlite3.Connection, rids: Iterable[int], instant: Micros
+) -> None:
+    """Write one line for each resource whose visibility changed and whose content did not."""
+    connection.executemany(_ADD_WITHOUT_VERSION, ((rid, instant) for rid in rids))
