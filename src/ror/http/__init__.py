@@ -25,6 +25,7 @@ The HTTP service: FHIR, tokens, health and metrics.
     reporting        metrics and audit records, in batches
     reloading        files that an operator renews under a running server
     routes           the routes and what each answers
+    secret_checks    client secrets, checked in turn and limited when they are wrong
     send             headers and coding of a response
     server           the server of one process
     serving          one process, or several behind one socket

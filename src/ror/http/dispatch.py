@@ -45,6 +45,7 @@ from ror.http.outgoing import Outgoing
 from ror.http.proxies import Proxies
 from ror.http.rate_limits import RateLimits
 from ror.http.routes import SERVICE_ROUTES, check_method, route_of
+from ror.http.secret_checks import SecretChecks
 from ror.identity.tokens import UnknownKey
 from ror.resources import bundles as wire
 
@@ -69,6 +70,7 @@ class Dispatch:
         self._callers = Callers(settings, service.anonymous, self._proxies)
         self._rate_limits = RateLimits(service, self._proxies)
         self._operators = Operators(settings, self._proxies)
+        self._secret_checks = SecretChecks(service)
         # Not the threads that compress bodies: token requests must not delay other requests.
         self._token_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="ror-token")
 
@@ -78,6 +80,7 @@ class Dispatch:
         """Let go of the threads."""
         self._token_threads.shutdown(wait=False)
         self._evaluations.close()
+        self._secret_checks.close()
 
     def reload_user_profiles(self) -> None:
         """Read the file of user profiles again. Raises UsageError when it cannot be read."""
@@ -127,6 +130,7 @@ class Dispatch:
         except Exception as problem:
             response = self._internal_error(problem, scope, request_id, language)
         if is_pretty and response.body and b"json" in response.content_type:
+            await self._outgoing.freed()
             response.body = wire.pretty(bytes(response.body))
         # The parameters of token requests are credentials: neither log nor audit trail keeps them.
         if route is not None and route.authenticates:
@@ -173,9 +177,10 @@ class Dispatch:
     async def _authenticate(
         self, route: Route, request: Request, scope: Scope
     ) -> Response | Evaluation:
-        """The response of a route that checks credentials, in a thread: hashing takes long."""
+        """The response of a route that checks credentials, in a thread: signing takes long."""
         certificate = self._proxies.client_certificate(scope, request.headers)
         request = replace(request, certificate=certificate)
+        await self._secret_checks.check(request, self._proxies.address(scope, request.headers))
         return await asyncio.get_running_loop().run_in_executor(
             self._token_threads, self._answer, route, request
         )

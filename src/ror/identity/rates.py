@@ -27,11 +27,17 @@ from ror.identity import Client, Rate
 
 _CELL: Final = 8
 """Bytes of a cell."""
-_ADDRESSES: Final = 65_536
-"""
-Cells of callers without a token, by a hash of their address; cells of clients follow, by client
-number.
-"""
+_HASHES: Final = 65_536
+_ADDRESSES: Final = 0
+"""The first cell of callers without a token, by a hash of their address."""
+_FAILURES: Final = _ADDRESSES + _HASHES
+"""The first cell of wrong secrets, by a hash of their address, alone and with the client id."""
+_CLIENTS: Final = _FAILURES + _HASHES
+"""The first cell of clients, by their number."""
+FAILURES_OF_CLIENT: Final = Rate(calls_per_minute=10, burst=5)
+"""Wrong secrets that an address may send for one client id."""
+FAILURES_OF_ADDRESS: Final = Rate(calls_per_minute=60, burst=20)
+"""Wrong secrets that an address may send for all of them."""
 _MINUTE_NS: Final = 60_000_000_000
 _FILE_MODE: Final = 0o600
 
@@ -53,17 +59,41 @@ class Rates:
     def count(self, client: Client) -> None:
         """Count a call of a client. Raises TooManyCalls beyond its rate limit."""
         if client.rate is not None:
-            self._count(_ADDRESSES + client.number, client.rate)
+            self._count(_CLIENTS + client.number, client.rate)
 
     def count_address(self, address: str, rate: Rate) -> None:
         """Count a call without token, by its address. Raises TooManyCalls beyond the rate limit."""
-        self._count(_cell_of(address), rate)
+        self._count(_ADDRESSES + _hash_of(_site_of(address)), rate)
+
+    def check_failures(self, address: str, client_id: str) -> None:
+        """Raises TooManyCalls if the address has sent too many wrong secrets lately."""
+        wait_ns = max(
+            self._spend(cell, rate, is_trial=True) for cell, rate in _failures(address, client_id)
+        )
+        if wait_ns:
+            raise TooManyCalls("rates.too-many-failures", retry_after_s=_seconds(wait_ns))
+
+    def count_failure(self, address: str, client_id: str) -> None:
+        """Count a wrong secret, whether the client exists or not."""
+        for cell, rate in _failures(address, client_id):
+            self._spend(cell, rate)
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
 
     def _count(self, cell: int, rate: Rate) -> None:
+        wait_ns = self._spend(cell, rate)
+        if wait_ns:
+            raise TooManyCalls(
+                "rates.too-many",
+                retry_after_s=_seconds(wait_ns),
+                calls=rate.calls_per_minute,
+                burst=rate.burst,
+            )
+
+    def _spend(self, cell: int, rate: Rate, is_trial: bool = False) -> int:
+        """The nanoseconds to wait before one more call, which counts if that is 0 and no trial."""
         at = cell * _CELL
         try:
             with self._threads:
@@ -73,19 +103,26 @@ class Rates:
                     whole_at, wait_ns = after_a_call(
                         int.from_bytes(os.pread(self._file, _CELL, at)), rate, now
                     )
-                    if not wait_ns:
+                    if not wait_ns and not is_trial:
                         os.pwrite(self._file, whole_at.to_bytes(_CELL), at)
                 finally:
                     fcntl.lockf(self._file, fcntl.LOCK_UN, _CELL, at)
         except OSError:
             raise Unavailable("rates.cannot-count") from None
-        if wait_ns:
-            raise TooManyCalls(
-                "rates.too-many",
-                retry_after_s=-(-wait_ns // 1_000_000_000),
-                calls=rate.calls_per_minute,
-                burst=rate.burst,
-            )
+        return wait_ns
+
+
+def _failures(address: str, client_id: str) -> tuple[tuple[int, Rate], tuple[int, Rate]]:
+    """The cells that count a wrong secret, with their rates."""
+    site = _site_of(address)
+    return (
+        (_FAILURES + _hash_of(site), FAILURES_OF_ADDRESS),
+        (_FAILURES + _hash_of(f"{site} {client_id}"), FAILURES_OF_CLIENT),
+    )
+
+
+def _seconds(wait_ns: int) -> int:
+    return -(-wait_ns // 1_000_000_000)
 
 
 def after_a_call(whole_at: int, rate: Rate, now: int) -> tuple[int, int]:
@@ -107,16 +144,20 @@ def after_a_call(whole_at: int, rate: Rate, now: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=4_096)
-def _cell_of(address: str) -> int:
+def _site_of(address: str) -> str:
     """
-    The cell of an address. The addresses of one IPv6 site (/64) share a cell, because one host can
-    use all of them. Two other addresses share a cell by chance, one in 65,536.
+    The network of an address: all addresses of one IPv6 site (/64) belong to the same holder.
+
+    >>> _site_of("2001:db8::1") == _site_of("2001:db8::2"), _site_of("192.0.2.1")
+    (True, '192.0.2.1/32')
     """
     try:
         network = ipaddress.ip_network(address)
-        if network.version == 6:
-            network = network.supernet(new_prefix=64)
-        address = str(network)
     except ValueError:
-        pass
-    return int.from_bytes(blake2b(address.encode(), digest_size=2).digest())
+        return address
+    return str(network.supernet(new_prefix=64) if network.version == 6 else network)
+
+
+def _hash_of(text: str) -> int:
+    """A number below `_HASHES`; two texts share one by chance, one time in 65,536."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=2).digest())

@@ -14,6 +14,7 @@ _COST, _BLOCK, _PARALLEL = 1 << 14, 8, 1
 """16 MB and about 50 ms (RFC 7914): plenty for secrets that people do not choose."""
 _MEMORY: Final = 64 << 20
 _SALT_BYTES: Final = 16
+_MOST_PROVEN: Final = 4_096
 
 
 def new_secret() -> str:
@@ -38,6 +39,38 @@ def is_secret_of(secret: str, kept: str | None) -> bool:
     _, cost, block, parallel, salt, wanted = (kept or _NOBODYS).split("$")
     found = _derived(secret, b64decode(salt), int(cost), int(block), int(parallel))
     return hmac.compare_digest(found, b64decode(wanted)) and kept is not None
+
+
+class ProvenSecrets:
+    """
+    The secrets that clients have proven, by a fast digest under a key of this process.
+
+    The same secret again needs no slow hash. Safe to share between threads.
+    """
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+        self._digests: dict[str, bytes] = {}
+        """The digest of the right secret, by the stored hash: another secret has another hash."""
+
+    def includes(self, secret: str, kept: str | None) -> bool:
+        """Whether this secret was proven before; quick."""
+        digest = self._digest(secret)
+        return hmac.compare_digest(self._digests.get(kept or "", b""), digest)
+
+    def prove(self, secret: str, kept: str | None) -> bool:
+        """Whether a secret matches a stored hash; slow unless it was proven before."""
+        if self.includes(secret, kept):
+            return True
+        if not is_secret_of(secret, kept) or kept is None:
+            return False
+        if len(self._digests) >= _MOST_PROVEN:
+            self._digests.clear()
+        self._digests[kept] = self._digest(secret)
+        return True
+
+    def _digest(self, secret: str) -> bytes:
+        return hmac.digest(self._key, secret.encode(), "sha256")
 
 
 def _derived(secret: str, salt: bytes, cost: int, block: int, parallel: int) -> bytes:

@@ -22,7 +22,7 @@ from ror.identity.authorities import WatchedAuthorities
 from ror.identity.certificates import Untrusted, believe, is_same_name, written_name
 from ror.identity.keeping import KeyStore
 from ror.identity.registry import Registry
-from ror.identity.secrets import is_secret_of
+from ror.identity.secrets import ProvenSecrets
 from ror.identity.tokens import Granted, SigningKey, accepted, issue, may_sign, new_signing_key
 
 GRANT_TYPE: Final = "client_credentials"
@@ -92,6 +92,14 @@ class Credentials(NamedTuple):
     secret: str | None
 
 
+class SecretToCheck(NamedTuple):
+    """A secret, the client that it may be of, and the stored hash of the client's secret if any."""
+
+    client_id: str
+    secret: str
+    kept: str | None
+
+
 class Authorised(NamedTuple):
     """A token, its client, and the serial number and subject of the client's certificate."""
 
@@ -114,6 +122,33 @@ class TokenService:
         self._registry = registry
         self._keys = keys
         self._authorities = authorities
+        self._secrets = ProvenSecrets()
+
+    def secret_to_check(
+        self, form: Sequence[tuple[str, str]], authorization: str | None
+    ) -> SecretToCheck | None:
+        """
+        The secret of a request that takes long to check; None if it has none, or was proven before.
+
+        Raises TokenRefused as `authorise` does.
+        """
+        fields = _fields(form)
+        client_id, secret = _credentials(fields, authorization)
+        _check_grant(fields)
+        if secret is None:
+            return None
+        kept = self._stored_hash(client_id)
+        if self._secrets.includes(secret, kept):
+            return None
+        return SecretToCheck(client_id, secret, kept)
+
+    def is_right(self, check: SecretToCheck) -> bool:
+        """Whether the secret is the client's; slow. `authorise` then takes it without delay."""
+        return self._secrets.prove(check.secret, check.kept)
+
+    def _stored_hash(self, client_id: str) -> str | None:
+        client = self._registry.current().clients.get(client_id)
+        return client.secret if client is not None and client.has_secret else None
 
     def authorise(
         self,
@@ -161,11 +196,11 @@ class TokenService:
         self, credentials: Credentials, certificate: x509.Certificate | None, now: datetime
     ) -> Client:
         """The active client that the credentials or the certificate authenticate."""
-        client = self._registry.current().clients.get(credentials.client_id)
+        client_id = credentials.client_id
+        client = self._registry.current().clients.get(client_id)
         if credentials.secret is not None:
             # Takes the same time for an unknown client, a client without secret and a wrong secret.
-            kept = client.secret if client is not None and client.has_secret else None
-            if not is_secret_of(credentials.secret, kept):
+            if not self._secrets.prove(credentials.secret, self._stored_hash(client_id)):
                 raise TokenRefused("invalid_client", "oauth.bad-credentials")
         else:
             self.check_certificate(client, certificate, now)
