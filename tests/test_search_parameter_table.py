@@ -1,4 +1,4 @@
-"""The table of search parameters: what it refuses, what it can read, and the page that says how to add one."""
+"""The table of search parameters: what it refuses and reads, and the page on how to add one."""
 
 import importlib.util
 import os
@@ -105,7 +105,7 @@ def test_a_row_without_a_mandatory_key_is_refused():
         TOOL.built({**SOURCE, "Location": {"x": {"type": "token", "maturity": "added", "fr": "x"}}})
 
 
-# --- every type of value ------------------------------------------------------------------------------------------
+# --- every type of value --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fhir_type", sorted(type_names()))
@@ -122,7 +122,7 @@ def test_every_pair_of_types_is_read_or_refused(parameter_type: str, fhir_type: 
         pack("Location", {"x": entries})
 
 
-# --- the page -----------------------------------------------------------------------------------------------------
+# --- the page -------------------------------------------------------------------------------------
 
 
 def blocks(language: str) -> list[str]:

@@ -1,9 +1,10 @@
 """
 Build src/ror/standard/knowledge/search_parameters.json from tools/search_parameters.toml.
 
-The TOML file is the one place where a search parameter is written. This script refuses a row that could not be
-served, works out what follows from the rest of a row (the targets of references, whether HL7 or the guide defines the
-parameter), and writes the table that ships. It then writes the tables of the documentation again.
+The TOML file is the one place where a search parameter is written. This script refuses a row that
+could not be served, works out what follows from the rest of a row (the targets of references,
+whether HL7 or the guide defines the parameter), and writes the table that ships. It then writes the
+tables of the documentation again.
 
     python tools/build_search_parameters.py            # writes the table and the documentation
     python tools/build_search_parameters.py --check    # fails when the table is out of date
@@ -35,7 +36,8 @@ EVERY_TYPE: Final = "Resource"
 """The section of the parameters that every resource type has."""
 
 PROVENANCE: Final = {
-    "source": "ANS implementation guide ans.fhir.fr.ror 0.7.0 and FHIR R4; expressions corrected where noted",
+    "source": "ANS implementation guide ans.fhir.fr.ror 0.7.0 and FHIR R4;"
+    " expressions corrected where noted",
     "package": "ans.fhir.fr.ror",
     "version": "0.7.0",
     "licence": "CC0-1.0",
@@ -141,12 +143,13 @@ def refuse_bad_keys(where: str, row: Mapping[str, Any]) -> None:
 def refuse_unreadable(
     where: str, resource_type: str, parameter_type: str, expression: str | None
 ) -> None:
-    """Raises Refused for an expression that is not understood, or that leads to a type that cannot be read."""
+    """Raises Refused for an expression that is not understood or reaches an unreadable type."""
     for path in followed(where, resource_type, expression):
         reached, known = reached_type(path, resource_type), readable_types(parameter_type)
         if reached not in known:
+            element = reached or "a choice without .as(Type)"
             raise Refused(
-                f"{where}: a {parameter_type} cannot read {reached or 'a choice without .as(Type)'};"
+                f"{where}: a {parameter_type} cannot read {element};"
                 f" it reads {', '.join(sorted(known))}"
             )
 

@@ -1,4 +1,4 @@
-"""Who sees Endpoints, on which no public text says anything: profile 1 alone; for others they are absent."""
+"""Endpoints, of which no public text speaks: profile 1 sees them; for others they are absent."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every link that the server gives: a strict client can read it, follow it, and never finds it too long."""
+"""Every link that the server gives: a strict client can read it, and it is never too long."""
 
 import json
 import re
@@ -22,7 +22,7 @@ EVERY_CHARACTER = "".join(map(chr, range(0x20, 0x7F))) + "é œ ’ 漢 😀"
 
 
 def links_of(answer: Answer) -> Iterator[str]:
-    """What an answer offers to follow or to identify: links, addresses of entries, URLs of a description, headers."""
+    """The URLs of an answer: links, addresses of entries, URLs of a description, headers."""
     yield from (answer.headers[name] for name in URI_HEADERS if name in answer.headers)
     yield from re.findall(r"<([^>]*)>", answer.headers.get("link", ""))
     yield from re.findall(r'(https?://[^"]*)', answer.headers.get("www-authenticate", ""))
@@ -147,7 +147,7 @@ def test_the_next_link_of_a_search_by_position_is_followed_as_it_is(server: Serv
     assert ids(following) and not set(ids(following)) & set(ids(answer))
 
 
-# --- links that would be too long ------------------------------------------------------------------------------------
+# --- links that would be too long -----------------------------------------------------------------
 
 
 def link(answer: Answer, relation: str) -> str:

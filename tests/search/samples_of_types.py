@@ -1,4 +1,4 @@
-"""A value of each FHIR type that a search parameter can read, and whether it has something to find."""
+"""Values of each FHIR type that a search parameter can read, and whether a search finds them."""
 
 from decimal import Decimal
 from typing import Any

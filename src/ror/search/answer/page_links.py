@@ -1,12 +1,13 @@
 """
 The links of a page of results: `self`, `next`, `previous`.
 
-A cursor names a resource by its number. Numbers are given in order, to what is hidden as well: whoever could read them
-could count what lies between two pages. So a cursor leaves the directory encrypted, and comes back as it left. The same
-place always has the same link, so links tell nothing by changing.
+A cursor names a resource by its number. Numbers are allotted in order, to hidden resources as well:
+whoever could read them could count what lies between two pages. So a cursor leaves the directory
+encrypted, and comes back as it left. The same position always has the same link.
 
-A link that is too long for an address names a query that the store keeps: `_stored=<id>`. Only the client that got the
-link may follow it. All processes that share a store read the links of each other, also after a restart.
+A link that is too long for an address names a query that the store keeps: `_stored=<id>`. Only the
+client that got the link may follow it. All processes that share a store, also after a restart, read
+the links of each other.
 """
 
 import base64
@@ -25,13 +26,13 @@ from ror.search.language.cursor import Cursor
 from ror.store.contract import Store, StoredQuery
 
 KEY: Final = "page-links"
-"""The fact of a store that holds the key of its page links: all its processes read those of each other."""
+"""The fact of a store that holds the key of its page links."""
 
 CURSOR: Final = "_cursor"
 STORED: Final = "_stored"
 
 LONGEST_LINK: Final = 8_000
-"""Bytes of the path and query of a link. Source: RFC 9110, section 4.1: what every recipient should support."""
+"""Bytes of the path and query of a link: what RFC 9110, section 4.1, has every recipient support."""
 
 STORED_PER_CLIENT: Final = 100
 """Queries kept for each client; the least recently used ones are forgotten first."""
@@ -62,7 +63,7 @@ def encoded(pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def plain_link(address: str, query: str, cursor: Cursor | None) -> str:
-    """A link whose cursor can be read and whose length has no limit, for links that stay in the program."""
+    """A link with a readable cursor and without limit of length, for links that stay in the program."""
     return _joined(address, query, "" if cursor is None else f"{CURSOR}={cursor.encode()}")
 
 
@@ -110,7 +111,7 @@ def seal_of(store: Store) -> Seal:
 
 
 class PageLinks:
-    """Makes the page links of a directory, and reads them; a link has at most `longest` bytes after its host."""
+    """Makes and reads the page links of a directory, of at most `longest` bytes after the host."""
 
     def __init__(self, store: Store, longest: int = LONGEST_LINK) -> None:
         self._queries = store.stored_queries
@@ -118,7 +119,7 @@ class PageLinks:
         self._longest = min(longest, LONGEST_LINK)
 
     def linker(self, client: str) -> Linker:
-        """What makes the links of one client; the empty text is the client that does not say who it is."""
+        """What makes the links of one client; the empty text stands for anonymous clients."""
 
         def link(address: str, query: str, cursor: Cursor | None) -> str:
             page = "" if cursor is None else f"{CURSOR}={self._seal.closed(cursor.encode())}"
@@ -128,7 +129,8 @@ class PageLinks:
             pieces = query.split("&")
             for_the_door = [one for one in pieces if one.startswith(_FOR_THE_DOOR)]
             criteria = "&".join(one for one in pieces if one not in for_the_door)
-            # All the pages of a search share its query, unless the cursor alone is too long: it holds texts.
+            # The pages of a search share its stored query, unless a cursor with long texts is
+            # too long by itself.
             short = _joined(address, self._stored(client, criteria), *for_the_door, page)
             if self._fits(short):
                 return short
@@ -150,8 +152,9 @@ class PageLinks:
         """
         The parameters of a search, with the pairs of the stored query in place of `_stored`.
 
-        `client` is the one that follows the link; None stands for the operator, who may follow any link.
-        Raises NotFound for a query that is not kept for this client, InvalidRequest for a second one.
+        `client` is the one that follows the link; None stands for the operator, who may follow any
+        link. Raises NotFound for a query that is not kept for this client, InvalidRequest for a
+        second `_stored`.
         """
         times = sum(name == STORED for name, _ in pairs)
         if not times:
@@ -164,7 +167,11 @@ class PageLinks:
         return found
 
     def opened(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """The parameters of a search, cursors opened. Raises InvalidRequest for a cursor that is not ours."""
+        """
+        The parameters of a search, cursors opened.
+
+        Raises InvalidRequest for a cursor that this directory did not make.
+        """
         return [(name, self._seal.opened(text) if name == CURSOR else text) for name, text in pairs]
 
     def _kept(self, client: str | None, query_id: str) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ from ror.standard.references import literal_reference
 Convert = Callable[[Any], Sequence[Value]]
 
 ABSENT_CODE: Final = ""
-"""The code of a concept without code: `:missing` sees the concept, and no query asks for the code."""
+"""The code of a concept without code: `:missing` sees the concept, and no query finds the code."""
 
 DEFAULT_UNIT: Final = {"age-range-low": "a", "age-range-high": "a"}
 """The unit of a quantity that is written without unit: ages are in years (choice 10)."""

@@ -1,5 +1,7 @@
 """
-The queries of page links in the SQLite file of their directory: `contract.StoredQueries` on the writer and the readers.
+The queries of page links in the SQLite file of their directory.
+
+Implements `contract.StoredQueries` on the writer and the readers of the store.
 """
 
 import sqlite3
@@ -11,7 +13,7 @@ from ror.store.sqlite.clients import Writes
 from ror.store.sqlite.file import now_us
 
 _USED_AGAIN_AFTER_US: Final = 3_600_000_000
-"""A query that was used less long ago is not written again: following its pages costs one write an hour."""
+"""Following the pages of a query writes at most once in this time."""
 
 _KEEP: Final = """
     INSERT INTO stored_query (id, client, used_at, query) VALUES (?, ?, ?, ?)
@@ -27,7 +29,7 @@ _FORGET_BEYOND: Final = """
 
 
 class SqliteStoredQueries:
-    """`contract.StoredQueries`; `write` runs a piece of work durably, `read` gives the rows of a query."""
+    """`write` runs a piece of work durably, `read` returns the rows of a statement."""
 
     def __init__(self, write: Writes, read: Callable[[str, Sequence[object]], list[Any]]) -> None:
         self._write = write
