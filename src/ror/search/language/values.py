@@ -208,6 +208,11 @@ def fold(text: str) -> str:
 
 
 def _fold(text: str) -> str:
+    return " ".join(_lowered(text).split())
+
+
+def _lowered(text: str) -> str:
+    """The text without case, accents and ligatures, its spaces as they are."""
     lowered = text.casefold().translate(_LIGATURES)
     if not lowered.isascii():
         # Some letters for mathematics only have a case once they are told from what they look like.
@@ -216,7 +221,7 @@ def _fold(text: str) -> str:
             character for character in decomposed if not unicodedata.combining(character)
         )
         lowered = lowered.translate(_LIGATURES)
-    return " ".join(lowered.split())
+    return lowered
 
 
 _cached_fold: Final = lru_cache(maxsize=65536)(_fold)
@@ -237,11 +242,11 @@ def normal_text(text: str) -> str:
 
 
 def _normal(text: str) -> str:
-    folded = fold(text)
-    spaced = folded.translate(_ASCII_SEPARATORS)
+    lowered = _lowered(text)
+    spaced = lowered.translate(_ASCII_SEPARATORS)
     if not spaced.isascii():
         spaced = "".join(" " if _separates(one) else one for one in spaced)
-    return " ".join(spaced.split()) or folded
+    return " ".join(spaced.split()) or " ".join(lowered.split())
 
 
 def _separates(character: str) -> bool:

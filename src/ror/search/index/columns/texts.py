@@ -16,7 +16,6 @@ from ror.search.language.comparing import (
     text_compares,
     without_spaces,
     word_breaks,
-    word_starts,
 )
 from ror.search.language.expression import TextIs, ValueLeaf
 from ror.search.language.values import normal_text
@@ -45,10 +44,12 @@ class TextColumn(KeyColumn):
         for text in set(given):
             normal, _, exact = text.partition(SEPARATOR)
             key = keys[text] = f"{without_spaces(normal)}{SEPARATOR}{exact}"
-            words[key.encode()] = _as_bits(_in_bytes(normal, word_starts(normal)))
+            words[key.encode()] = _word_bits(normal.encode())
         column = super().of([keys[text] for text in given], slots, size)
         assert isinstance(column, cls)
-        column.arrays["words"] = np.fromiter((words[key] for key in column), np.uint64, len(words))
+        # A column keeps its keys in the order of their bytes.
+        in_order = map(words.__getitem__, sorted(words))
+        column.arrays["words"] = np.fromiter(in_order, np.uint64, len(words))
         return column
 
     def cost(self, leaf: ValueLeaf) -> int:
@@ -127,6 +128,17 @@ def _places(part: bytes, blob: memoryview) -> Iterator[int]:
     while found:
         yield found.start()
         found = sought.search(blob, found.start() + 1)
+
+
+def _word_bits(normal: bytes) -> int:
+    """The number whose bits say at which bytes words begin, once the spaces are taken away."""
+    bits = spaces = 0
+    space = normal.find(b" ")
+    while space >= 0 and space - spaces < _BITS:
+        bits |= 1 << (space - spaces)
+        spaces += 1
+        space = normal.find(b" ", space + 1)
+    return bits
 
 
 def _in_bytes(text: str, places: Sequence[int]) -> list[int]:
