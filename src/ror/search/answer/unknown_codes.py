@@ -189,22 +189,30 @@ def _candidates(
     if implicit := implicit_codes(parameter):
         yield from ((one, None) for one in sorted(implicit))
         return
-    if system is None:
-        members = [one for url in bound_value_sets(parameter) for one in terminology.members(url)]
-        concepts = [concept for _, concept in members]
-    else:
-        url = f"https://{system}"
-        systems = terminology.drawn_on(url) or (url,)
-        concepts = [
-            concept
-            for one in systems
-            if (found := terminology.code_system(one))
-            for concept in found.concepts.values()
-        ]
-    if len(concepts) > _COMPARED:
-        # Of the communes, those of the département, as the first digits say.
-        concepts = [concept for concept in concepts if concept.code[:2] == code[:2]] or concepts
-    yield from ((concept.code, concept.display or concept.alt) for concept in concepts)
+    for url, listed in _tables(parameter, system):
+        source = terminology.code_system(url)
+        if source is None:
+            continue
+        codes: Iterable[str] = source.concepts if listed is None else sorted(listed)
+        if listed is None and len(source.concepts) > _COMPARED:
+            # Of the communes, those of the département, as the first digits say.
+            codes = [one for one in codes if one[:2] == code[:2]] or islice(codes, _COMPARED)
+        for concept in filter(None, map(source.concepts.get, codes)):
+            if concept.status != "deprecated":
+                yield concept.code, concept.display or concept.alt
+
+
+def _tables(
+    parameter: SearchParameter, system: str | None
+) -> Iterator[tuple[str, frozenset[str] | None]]:
+    """The code systems a code may be from, each with the codes to write; None stands for all."""
+    url = f"https://{system}"
+    value_sets = bound_value_sets(parameter) if system is None else (url,)
+    found = [one for one in map(terminology.value_set, value_sets) if one]
+    for value_set in found:
+        yield from value_set.includes.items()
+    if system is not None and not found:
+        yield url, None
 
 
 @lru_cache(maxsize=1024)
