@@ -8,6 +8,7 @@ The SQLite engine of the store.
     masks         masks and the facts that travel between resources
     file          the database file and its migrations
     clients       clients and acts
+    queries/      every SQL query, by name
     keys          signing keys
     jobs          long work as rows
     stored_queries  the queries of page links that are too long for an address

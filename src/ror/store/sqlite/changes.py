@@ -12,21 +12,15 @@ from typing import Final
 
 from ror.standard.instants import NO_DATE, Micros
 from ror.store.contract import NO_CHANGE, Seq
+from ror.store.sqlite.queries import changes as changes_sql
 
 MILLISECOND: Final = 1_000
 """Instants are whole milliseconds, as FHIR writes them; stored in microseconds."""
 
-_NEWEST: Final = "SELECT seq, recorded_at FROM change ORDER BY seq DESC LIMIT 1"
-_ADD: Final = "INSERT INTO change (rid, version, deleted, recorded_at) VALUES (?, ?, ?, ?)"
-_ADD_WITHOUT_VERSION: Final = (
-    "INSERT INTO change (rid, version, deleted, recorded_at)"
-    " SELECT rid, version, deleted, ?2 FROM resource WHERE rid = ?1 AND version > 0"
-)
-
 
 def newest(connection: sqlite3.Connection) -> tuple[Seq, Micros]:
     """The seq and the instant of the newest line; two zeros when the log is empty."""
-    seq, recorded_at = connection.execute(_NEWEST).fetchone() or (NO_CHANGE, NO_DATE)
+    seq, recorded_at = connection.execute(changes_sql.NEWEST).fetchone() or (NO_CHANGE, NO_DATE)
     return seq, recorded_at
 
 
@@ -53,11 +47,13 @@ def add(
     instant: Micros,
 ) -> None:
     """Write one line for each `(rid, version)`."""
-    connection.executemany(_ADD, ((rid, version, deleted, instant) for rid, version in versions))
+    connection.executemany(
+        changes_sql.ADD, ((rid, version, deleted, instant) for rid, version in versions)
+    )
 
 
 def add_without_version(
     connection: sqlite3.Connection, rids: Iterable[int], instant: Micros
 ) -> None:
     """Write one line for each resource whose visibility changed and whose content did not."""
-    connection.executemany(_ADD_WITHOUT_VERSION, ((rid, instant) for rid in rids))
+    connection.executemany(changes_sql.ADD_WITHOUT_VERSION, ((rid, instant) for rid in rids))

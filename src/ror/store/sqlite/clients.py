@@ -10,21 +10,13 @@ from typing import Any, Final, Protocol, TypeVar
 from ror.access import Perimeter
 from ror.identity import Act, Action, Client, Kind, Rate, State
 from ror.store.sqlite.file import as_json
+from ror.store.sqlite.queries import clients as clients_sql
 
 Result = TypeVar("Result")
 
 _COLUMNS: Final = (
     "number, id, name, kind, state, profile, subject, secret,"
     " regions, fields, user_profiles, roles, establishments, calls_per_minute, burst"
-)
-_KEEP: Final = (
-    "INSERT INTO client (id, name, kind, state, profile, subject, secret,"
-    " regions, fields, user_profiles, roles, establishments, calls_per_minute, burst)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (id) DO UPDATE SET name = excluded.name, kind = excluded.kind, state = excluded.state,"
-    " profile = excluded.profile, subject = excluded.subject, secret = excluded.secret, regions = excluded.regions,"
-    " fields = excluded.fields, user_profiles = excluded.user_profiles, roles = excluded.roles,"
-    " establishments = excluded.establishments, calls_per_minute = excluded.calls_per_minute, burst = excluded.burst"
 )
 
 
@@ -44,9 +36,9 @@ class SqliteClients:
     def change(self, act: Act, change: Callable[[Client | None], Client]) -> Client:
         def work(connection: sqlite3.Connection) -> Client:
             before = _found(connection, act.client_id)
-            connection.execute(_KEEP, _row(change(before)))
+            connection.execute(clients_sql.KEEP, _row(change(before)))
             connection.execute(
-                "INSERT INTO client_act (client_id, action, at, by, reason, details) VALUES (?, ?, ?, ?, ?, ?)",
+                clients_sql.ADD_ACT,
                 (
                     act.client_id,
                     act.action.value,
@@ -63,12 +55,12 @@ class SqliteClients:
         return self._write(work)
 
     def all(self) -> list[Client]:
-        query = f"SELECT {_COLUMNS} FROM client ORDER BY number"  # noqa: S608 our own columns
+        query = clients_sql.ALL
         return [_client(row) for row in self._read(query, ())]
 
     def acts(self, client_id: str) -> list[Act]:
         rows = self._read(
-            "SELECT action, at, by, reason, details FROM client_act WHERE client_id = ? ORDER BY seq",
+            clients_sql.ACTS,
             (client_id,),
         )
         return [
@@ -77,17 +69,17 @@ class SqliteClients:
         ]
 
     def last_act(self) -> int:
-        last: int = self._read("SELECT coalesce(max(seq), 0) FROM client_act", ())[0][0]
+        last: int = self._read(clients_sql.LAST_ACT, ())[0][0]
         return last
 
 
 def _found(connection: sqlite3.Connection, client_id: str) -> Client | None:
-    row = connection.execute(f"SELECT {_COLUMNS} FROM client WHERE id = ?", (client_id,)).fetchone()  # noqa: S608 our own columns
+    row = connection.execute(clients_sql.GET, (client_id,)).fetchone()
     return None if row is None else _client(row)
 
 
 def _row(client: Client) -> tuple[object, ...]:
-    """A client as the values of `_KEEP`."""
+    """A client as the values of `clients_sql.KEEP`."""
     perimeter, rate = client.perimeter or Perimeter(), client.rate
     lists = (
         perimeter.regions,

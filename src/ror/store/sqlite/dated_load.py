@@ -11,13 +11,10 @@ from typing import Final
 
 from ror.errors import UsageError
 from ror.store.sqlite import changes as change_log
+from ror.store.sqlite.queries import meta as meta_sql
 
 _KEY: Final = "dated-load"
 """The key of `meta` that holds the seq of the last change of a load that is not complete."""
-
-_LAST: Final = "SELECT value FROM meta WHERE key = ?"
-_NOTE: Final = "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
-_FORGET: Final = "DELETE FROM meta WHERE key = ?"
 
 
 def begin(connection: sqlite3.Connection) -> None:
@@ -29,7 +26,7 @@ def begin(connection: sqlite3.Connection) -> None:
 
 def check(connection: sqlite3.Connection) -> None:
     """Raises UsageError unless a load is under way and wrote everything that there is."""
-    row = connection.execute(_LAST, (_KEY,)).fetchone()
+    row = connection.execute(meta_sql.GET, (_KEY,)).fetchone()
     newest = change_log.newest(connection)[0]
     if row is None or int(row[0]) != newest:
         raise UsageError("import.dates-not-empty", changes=newest)
@@ -37,9 +34,9 @@ def check(connection: sqlite3.Connection) -> None:
 
 def advance(connection: sqlite3.Connection) -> None:
     """Note that the load wrote everything that there is so far."""
-    connection.execute(_NOTE, (_KEY, str(change_log.newest(connection)[0])))
+    connection.execute(meta_sql.SET, (_KEY, str(change_log.newest(connection)[0])))
 
 
 def end(connection: sqlite3.Connection) -> None:
     """Note that no load is under way."""
-    connection.execute(_FORGET, (_KEY,))
+    connection.execute(meta_sql.REMOVE, (_KEY,))

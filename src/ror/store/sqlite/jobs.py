@@ -10,6 +10,7 @@ from typing import Any, Final
 from ror.store.contract import Job
 from ror.store.sqlite.clients import Writes
 from ror.store.sqlite.file import as_json, now_us
+from ror.store.sqlite.queries import jobs as jobs_sql
 
 _ENDS: Final = ("done", "failed")
 
@@ -32,20 +33,14 @@ class SqliteJobs:
             str(uuid.uuid4()), kind, asked_by, "waiting", parameters, {}, now, now, None, None
         )
         self._change(
-            "INSERT INTO job (id, kind, asked_by, state, parameters, progress, created_at, updated_at)"
-            " VALUES (?, ?, ?, 'waiting', ?, '{}', ?, ?)",
+            jobs_sql.ADD,
             (job.id, kind, asked_by, as_json(parameters), now, now),
         )
         return job
 
     def claim(self, kinds: Sequence[str], worker: str, stale_after_s: float) -> Job | None:
         now = now_us()
-        claim = (
-            f"UPDATE job SET state = 'running', claimed_by = ?1, heartbeat_at = ?2, updated_at = ?2"  # noqa: S608 our own columns
-            " WHERE id = (SELECT id FROM job WHERE kind IN (SELECT value FROM json_each(?3))"
-            " AND (state = 'waiting' OR (state = 'running' AND heartbeat_at <= ?4)) ORDER BY created_at, id LIMIT 1)"
-            f" RETURNING {_COLUMNS}"
-        )
+        claim = jobs_sql.CLAIM
         parameters = (worker, now, as_json(kinds), now - int(stale_after_s * 1e6))
         rows = self._write(lambda connection: connection.execute(claim, parameters).fetchall())
         return _job(rows[0]) if rows else None
@@ -53,8 +48,7 @@ class SqliteJobs:
     def beat(self, job_id: str, worker: str, progress: dict[str, object]) -> bool:
         now = now_us()
         return self._change(
-            "UPDATE job SET progress = ?, heartbeat_at = ?, updated_at = ?"
-            " WHERE id = ? AND claimed_by = ? AND state = 'running'",
+            jobs_sql.BEAT,
             (as_json(progress), now, now, job_id, worker),
         )
 
@@ -62,26 +56,24 @@ class SqliteJobs:
         if state not in _ENDS:
             raise ValueError(f'a job ends as one of {_ENDS}, not "{state}"')
         return self._change(
-            "UPDATE job SET state = ?, progress = ?, updated_at = ?"
-            " WHERE id = ? AND claimed_by = ? AND state = 'running'",
+            jobs_sql.END,
             (state, as_json(progress), now_us(), job_id, worker),
         )
 
     def cancel(self, job_id: str) -> bool:
         return self._change(
-            "UPDATE job SET state = 'cancelled', updated_at = ? WHERE id = ? AND state IN ('waiting', 'running')",
+            jobs_sql.CANCEL,
             (now_us(), job_id),
         )
 
     def resume(self, job_id: str) -> bool:
         return self._change(
-            "UPDATE job SET state = 'waiting', claimed_by = NULL, heartbeat_at = NULL, updated_at = ?"
-            " WHERE id = ? AND state IN ('failed', 'cancelled')",
+            jobs_sql.RESUME,
             (now_us(), job_id),
         )
 
     def get(self, job_id: str) -> Job | None:
-        rows = self._read(f"SELECT {_COLUMNS} FROM job WHERE id = ?", (job_id,))  # noqa: S608 our own columns
+        rows = self._read(jobs_sql.GET, (job_id,))
         return _job(rows[0]) if rows else None
 
     def _change(self, statement: str, parameters: Sequence[object]) -> bool:

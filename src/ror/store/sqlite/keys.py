@@ -9,6 +9,7 @@ from typing import Any
 
 from ror.identity.tokens import SigningKey
 from ror.store.sqlite.clients import Writes
+from ror.store.sqlite.queries import keys as keys_sql
 
 
 class SqliteKeys:
@@ -19,27 +20,23 @@ class SqliteKeys:
         self._read = read
 
     def all(self) -> list[SigningKey]:
-        rows = self._read("SELECT kid, created_at, jwk FROM signing_key ORDER BY seq", ())
+        rows = self._read(keys_sql.ALL, ())
         return [SigningKey(kid, created_at, json.loads(jwk)) for kid, created_at, jwk in rows]
 
     def succeed(self, fresh: SigningKey, newest: str | None, forgotten: Sequence[str] = ()) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
-            row = connection.execute(
-                "SELECT kid FROM signing_key ORDER BY seq DESC LIMIT 1"
-            ).fetchone()
+            row = connection.execute(keys_sql.NEWEST).fetchone()
             if (row[0] if row else None) != newest:
                 return False
             connection.execute(
-                "INSERT INTO signing_key (kid, created_at, jwk) VALUES (?, ?, ?)",
+                keys_sql.ADD,
                 (fresh.kid, fresh.created_at, json.dumps(dict(fresh.jwk))),
             )
-            connection.executemany(
-                "DELETE FROM signing_key WHERE kid = ?", ((kid,) for kid in forgotten)
-            )
+            connection.executemany(keys_sql.REMOVE, ((kid,) for kid in forgotten))
             return True
 
         return self._write(work)
 
     def last_change(self) -> int:
-        last: int = self._read("SELECT coalesce(max(seq), 0) FROM signing_key", ())[0][0]
+        last: int = self._read(keys_sql.LAST_CHANGE, ())[0][0]
         return last

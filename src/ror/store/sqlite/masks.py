@@ -14,12 +14,14 @@ from typing import Final
 
 import msgspec
 
-from ror.access.facts import ANY_FIELD, FLOWS, SENSITIVE
+from ror.access.facts import FLOWS
 from ror.access.parts import guarded
 from ror.access.policy import STRICT, Policy, policy_named, resource_code
 from ror.standard.instants import Micros
 from ror.store.contract import Rid
 from ror.store.sqlite import changes as change_log
+from ror.store.sqlite.queries import masks as masks_sql
+from ror.store.sqlite.queries import meta as meta_sql
 
 POLICY: Final = "access-policy"
 """The key of `meta` under which a directory says what its masks are made with."""
@@ -38,19 +40,6 @@ REACHED: Final = frozenset(
 _TO_STRUCTURES: Final = frozenset(here for here, there in FLOWS if there == "Organization")
 """The types whose facts travel to structures, which alone can be in a loop."""
 
-_BITS: Final = [1 << bit for bit in range((ANY_FIELD | SENSITIVE).bit_length())]
-# SQLite has no aggregate "or".
-_GATHER: Final = (
-    f"SELECT target, {' | '.join(f'max(facts & {bit})' for bit in _BITS)}"  # noqa: S608 our own numbers
-    " FROM json_each(?) CROSS JOIN influence ON target = value JOIN access ON rid = source GROUP BY target"
-)
-
-_LINKS_ABOVE: Final = (
-    "WITH RECURSIVE above (rid) AS"
-    " (SELECT value FROM json_each(?) UNION SELECT target FROM influence JOIN above ON source = rid)"
-    " SELECT source, target FROM above JOIN influence ON source = rid"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -65,7 +54,7 @@ class Written:
 
 def policy_of(connection: sqlite3.Connection) -> Policy:
     """The policy that the masks of this directory are made with."""
-    row = connection.execute("SELECT value FROM meta WHERE key = ?", (POLICY,)).fetchone()
+    row = connection.execute(meta_sql.GET, (POLICY,)).fetchone()
     return policy_named(row[0]) if row else STRICT
 
 
@@ -83,12 +72,11 @@ def keep(
     known = _shaded(connection, before)
     released = _forget_influence(connection, before)
     pairs = {pair for rid, each in written.items() for pair in _influences(rid, each)}
-    connection.executemany("INSERT OR IGNORE INTO influence (target, source) VALUES (?, ?)", pairs)
+    connection.executemany(masks_sql.ADD_INFLUENCE, pairs)
     reached = released | _reached_from(connection, written)
     policy = policy_of(connection)
     connection.executemany(
-        "INSERT INTO access (rid, own, facts, shades, plan) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-        " own = excluded.own, facts = excluded.facts, shades = excluded.shades, plan = excluded.plan",
+        masks_sql.KEEP,
         (
             (rid, each.own, each.own, policy.shades(_codes_of(each), each.own), each.plan or None)
             for rid, each in written.items()
@@ -109,7 +97,7 @@ def let_go(
 ) -> None:
     """Take back the facts that a resource gave, now that it is deleted; its own masks stay as they were."""
     reached = _forget_influence(connection, {rid: targets}) | _reached_from(connection, [rid])
-    connection.execute("UPDATE access SET own = 0, facts = 0 WHERE rid = ?", (rid,))
+    connection.execute(masks_sql.TAKE_BACK_FACTS, (rid,))
     policy = policy_of(connection)
     _spread(connection, policy, reached, told=(), instant=instant)
     forgotten = _forgotten_in_loops(connection, policy, reached, instant)
@@ -120,13 +108,12 @@ def mask_again(connection: sqlite3.Connection, after: Rid, count: int) -> tuple[
     """Give some resources the masks of the policy: `contract.Store.mask_again`."""
     policy = policy_of(connection)
     rows = connection.execute(
-        "SELECT access.rid, facts, shades FROM access JOIN resource ON resource.rid = access.rid"
-        " WHERE access.rid > ? AND NOT resource.deleted ORDER BY access.rid LIMIT ?",
+        masks_sql.TO_MASK_AGAIN,
         (after, count),
     ).fetchall()
     masked = [(rid, policy.shades(shades[0::2], facts), shades) for rid, facts, shades in rows]
     changed = [(new, rid) for rid, new, old in masked if new != old]
-    connection.executemany("UPDATE access SET shades = ? WHERE rid = ?", changed)
+    connection.executemany(masks_sql.SET_MASKS, changed)
     _tell(connection, [rid for _, rid in changed], change_log.issue_instant(connection))
     return (rows[-1][0], len(rows)) if rows else None
 
@@ -152,8 +139,7 @@ def _forget_influence(
     along = [(target, rid, False) for target, rid in pairs]
     against = [(rid, target, True) for target, rid in pairs]
     connection.executemany(
-        "DELETE FROM influence WHERE target = ?1 AND source = ?2 AND ?3 ="
-        " ((SELECT name FROM type JOIN resource ON type.code = resource.type WHERE rid = ?1) = 'PractitionerRole')",
+        masks_sql.FORGET_INFLUENCE,
         [*along, *against],
     )
     return {target for target, _ in pairs}
@@ -168,7 +154,7 @@ def _forgotten_in_loops(
     In a loop each has from the other what nobody gives any more: once everything else has its facts, theirs have to be
     found anew.
     """
-    links = connection.execute(_LINKS_ABOVE, (_listed(reached),)).fetchall()
+    links = connection.execute(masks_sql.LINKS_ABOVE, (_listed(reached),)).fetchall()
     while True:
         sources, targets = {source for source, _ in links}, {target for _, target in links}
         inside = [
@@ -180,11 +166,11 @@ def _forgotten_in_loops(
     if not sources:
         return set()
     rows = connection.execute(
-        "SELECT rid, own, shades FROM json_each(?) CROSS JOIN access ON rid = value",
+        masks_sql.OWN_FACTS,
         (_listed(sources),),
     ).fetchall()
     connection.executemany(
-        "UPDATE access SET facts = own, shades = ? WHERE rid = ?",
+        masks_sql.RESET_FACTS,
         [(policy.shades(shades[0::2], own), rid) for rid, own, shades in rows],
     )
     _tell(connection, sorted(sources), instant)
@@ -204,10 +190,9 @@ def _spread(
         if not reached:
             break
         listed = _listed(reached)
-        gathered = dict(connection.execute(_GATHER, (listed,)))
+        gathered = dict(connection.execute(masks_sql.GATHER_FACTS, (listed,)))
         rows = connection.execute(
-            "SELECT access.rid, own, facts, shades FROM json_each(?) CROSS JOIN access ON access.rid = value"
-            " CROSS JOIN resource ON resource.rid = value WHERE NOT resource.deleted",
+            masks_sql.TO_SPREAD,
             (listed,),
         ).fetchall()
         updates = []
@@ -217,7 +202,7 @@ def _spread(
                 updates.append((found, policy.shades(shades[0::2], found), rid))
         if not updates:
             break
-        connection.executemany("UPDATE access SET facts = ?, shades = ? WHERE rid = ?", updates)
+        connection.executemany(masks_sql.SET_FACTS, updates)
         fresh = [rid for _, _, rid in updates]
         changed.update(fresh)
         reached = _reached_from(connection, fresh)
@@ -227,7 +212,7 @@ def _spread(
 def _shaded(connection: sqlite3.Connection, rids: Iterable[int]) -> dict[int, tuple[object, ...]]:
     """What decides who may see these resources and their parts."""
     rows = connection.execute(
-        "SELECT rid, facts, shades, plan FROM json_each(?) CROSS JOIN access ON rid = value",
+        masks_sql.VISIBILITY,
         (_listed(rids),),
     )
     return {
@@ -237,7 +222,7 @@ def _shaded(connection: sqlite3.Connection, rids: Iterable[int]) -> dict[int, tu
 
 def _note_changed_masks(connection: sqlite3.Connection) -> None:
     connection.execute(
-        "INSERT INTO meta SELECT ?, max(seq) FROM change WHERE true ON CONFLICT DO UPDATE SET value = excluded.value",
+        masks_sql.NOTE_CHANGED,
         (MASKS_CHANGED_AT,),
     )
 
@@ -245,7 +230,7 @@ def _note_changed_masks(connection: sqlite3.Connection) -> None:
 def _reached_from(connection: sqlite3.Connection, rids: Iterable[int]) -> set[int]:
     """The resources that the facts of these hold for as well."""
     rows = connection.execute(
-        "SELECT DISTINCT target FROM json_each(?) CROSS JOIN influence ON source = value",
+        masks_sql.REACHED,
         (_listed(rids),),
     )
     return {target for (target,) in rows}

@@ -51,6 +51,9 @@ from ror.store.sqlite.file import as_json
 from ror.store.sqlite.group_commit import GroupCommit
 from ror.store.sqlite.jobs import SqliteJobs
 from ror.store.sqlite.keys import SqliteKeys
+from ror.store.sqlite.queries import changes as changes_sql
+from ror.store.sqlite.queries import meta as meta_sql
+from ror.store.sqlite.queries import resources as resources_sql
 from ror.store.sqlite.stored_queries import SqliteStoredQueries
 from ror.store.sqlite.writing import rids_in
 
@@ -148,14 +151,14 @@ class SqliteStore:
 
     def set_meta(self, key: str, value: str) -> None:
         self._change(
-            "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            meta_sql.SET,
             (key, value),
         )
 
     def settled_meta(self, key: str, value: str) -> str:
         known = self.get_meta(key)
         if known is None:
-            self._change("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO NOTHING", (key, value))
+            self._change(meta_sql.SETTLE, (key, value))
             known = self.get_meta(key)
             assert known is not None, "facts are never taken away"
         return known
@@ -164,8 +167,7 @@ class SqliteStore:
 
     def read(self, resource_type: str, resource_id: str) -> Stored | None:
         row = self._one(
-            f"SELECT {_STORED_COLUMNS} FROM resource JOIN access ON access.rid = resource.rid"  # noqa: S608 our own columns
-            " WHERE type = (SELECT code FROM type WHERE name = ?) AND id = ? AND version > 0",
+            resources_sql.READ,
             (resource_type, resource_id),
         )
         return self._stored(resource_type, resource_id, row)
@@ -173,19 +175,14 @@ class SqliteStore:
     def read_version(self, resource_type: str, resource_id: str, version: int) -> Stored | None:
         rid = self.rid(resource_type, resource_id)
         row = self._one(
-            f"SELECT {_STORED_COLUMNS} FROM resource JOIN access ON access.rid = resource.rid"  # noqa: S608 our own columns
-            " WHERE resource.rid = ?1 AND version = ?2 AND version > 0 UNION ALL"
-            " SELECT rid, version, last_updated, source_updated, deleted, body, shades, plan FROM version"
-            " WHERE rid = ?1 AND version = ?2",
+            resources_sql.READ_VERSION,
             (rid, version),
         )
         return self._stored(resource_type, resource_id, row)
 
     def history(self, resource_type: str, resource_id: str) -> list[VersionRow]:
         rows = self._all(
-            "SELECT version, last_updated, source_updated, author, deleted FROM resource WHERE rid = ?1 AND version > 0"
-            " UNION ALL SELECT version, last_updated, source_updated, author, deleted FROM version WHERE rid = ?1"
-            " ORDER BY version DESC",
+            resources_sql.HISTORY,
             (self.rid(resource_type, resource_id),),
         )
         return [
@@ -196,8 +193,7 @@ class SqliteStore:
     def bodies(self, rids: Sequence[Rid]) -> list[Kept | None]:
         # json_each as the outer loop measured as fast as one placeholder per rid, for any number of rids.
         rows = self._all(
-            "SELECT resource.rid, body, shades, plan, version, last_updated FROM json_each(?)"
-            " CROSS JOIN resource ON resource.rid = value JOIN access ON access.rid = value WHERE body IS NOT NULL",
+            resources_sql.BODIES,
             (as_json(rids),),
         )
         with self._decompressing():
@@ -212,7 +208,7 @@ class SqliteStore:
 
     def rid(self, resource_type: str, resource_id: str) -> Rid | None:
         row = self._one(
-            "SELECT rid FROM resource WHERE type = (SELECT code FROM type WHERE name = ?) AND id = ?",
+            resources_sql.RID,
             (resource_type, resource_id),
         )
         return row[0] if row else None
@@ -220,18 +216,17 @@ class SqliteStore:
     # Following changes
 
     def last_change(self) -> Seq:
-        row = self._one("SELECT max(seq) FROM change")
+        row = self._one(changes_sql.NEWEST_SEQ)
         newest: Seq | None = row[0] if row else None
         return newest or NO_CHANGE
 
     def instant_of(self, seq: Seq) -> Micros:
-        row = self._one("SELECT recorded_at FROM change WHERE seq = ?", (seq,))
+        row = self._one(changes_sql.INSTANT, (seq,))
         return row[0] if row else NO_DATE
 
     def changes_after(self, seq: Seq, limit: int) -> list[Change]:
         rows = self._all(
-            "SELECT seq, rid, version, deleted, recorded_at FROM change"
-            " WHERE seq > ? ORDER BY seq LIMIT ?",
+            changes_sql.AFTER,
             (seq, limit),
         )
         return [
@@ -259,8 +254,7 @@ class SqliteStore:
         with self._snapshot() as connection:
             names = _type_names(connection)
             rows = connection.execute(
-                f"SELECT {_INDEX_COLUMNS} FROM json_each(?)"  # noqa: S608 our own columns
-                " CROSS JOIN resource ON resource.rid = value JOIN access ON access.rid = value WHERE version > 0",
+                resources_sql.INDEX_ROWS,
                 (as_json(list(rids)),),
             ).fetchall()
         return self._index_rows(rows, names)
@@ -268,11 +262,8 @@ class SqliteStore:
     def all_index_rows(self) -> Iterator[tuple[Seq, list[IndexRow]]]:
         with self._snapshot() as connection:
             names = _type_names(connection)
-            seq = connection.execute("SELECT max(seq) FROM change").fetchone()[0] or NO_CHANGE
-            cursor = connection.execute(
-                f"SELECT {_INDEX_COLUMNS} FROM resource JOIN access ON access.rid = resource.rid"  # noqa: S608 our own columns
-                " WHERE body IS NOT NULL ORDER BY resource.rid"
-            )
+            seq = connection.execute(changes_sql.NEWEST_SEQ).fetchone()[0] or NO_CHANGE
+            cursor = connection.execute(resources_sql.ALL_INDEX_ROWS)
             rows = cursor.fetchmany(ROWS_PER_BATCH)
             yield seq, self._index_rows(rows, names)
             while rows := cursor.fetchmany(ROWS_PER_BATCH):
@@ -281,24 +272,15 @@ class SqliteStore:
     # The directory as a whole
 
     def counts(self) -> dict[str, int]:
-        rows = self._all(
-            "SELECT name, heard_of - coalesce(without_body, 0) AS live FROM type"
-            " JOIN (SELECT type, count(*) AS heard_of FROM resource GROUP BY type) ON type = code"
-            " LEFT JOIN (SELECT type AS absent_type, count(*) AS without_body FROM resource"
-            " WHERE body IS NULL GROUP BY type) ON absent_type = code"
-            " WHERE live > 0 ORDER BY code"
-        )
+        rows = self._all(resources_sql.COUNTS)
         return dict(rows)
 
     def dangling(self, limit: int, after: Seq = NO_CHANGE) -> tuple[int, list[Dangling]]:
         count, pairs = 0, list[tuple[int, int]]()
         with self._snapshot() as connection:
-            absent = {
-                rid for (rid,) in connection.execute("SELECT rid FROM resource WHERE body IS NULL")
-            }
+            absent = {rid for (rid,) in connection.execute(resources_sql.ABSENT)}
             rows = connection.execute(
-                "SELECT rid, targets FROM resource WHERE body IS NOT NULL"
-                " AND (?1 = 0 OR rid IN (SELECT rid FROM change WHERE seq > ?1)) ORDER BY rid",
+                resources_sql.TARGETS_SINCE,
                 (after,),
             )
             for rid, packed in rows if absent else ():
@@ -309,8 +291,7 @@ class SqliteStore:
             names = {
                 rid: (name, resource_id)
                 for rid, name, resource_id in connection.execute(
-                    "SELECT rid, name, resource.id FROM json_each(?)"
-                    " CROSS JOIN resource ON rid = value JOIN type ON code = resource.type",
+                    resources_sql.NAMES,
                     (as_json(list(named)),),
                 )
             }
@@ -320,7 +301,7 @@ class SqliteStore:
         return sqlite_file.size_on_disk(self._path)
 
     def get_meta(self, key: str) -> str | None:
-        row = self._one("SELECT value FROM meta WHERE key = ?", (key,))
+        row = self._one(meta_sql.GET, (key,))
         return row[0] if row else None
 
     # Access
@@ -406,7 +387,7 @@ class SqliteStore:
             raise Unavailable("store.corrupt", path=self._path, reason=error) from error
 
     def _find_dictionary(self, wanted: int) -> bytes | None:
-        row = self._one("SELECT content FROM dictionary WHERE id = ?", (wanted,))
+        row = self._one(meta_sql.DICTIONARY, (wanted,))
         return row[0] if row else None
 
     def _stored(self, resource_type: str, resource_id: str, row: Any) -> Stored | None:
@@ -458,4 +439,4 @@ class SqliteStore:
 
 
 def _type_names(connection: sqlite3.Connection) -> dict[int, str]:
-    return dict(connection.execute("SELECT code, name FROM type").fetchall())
+    return dict(connection.execute(resources_sql.TYPES).fetchall())

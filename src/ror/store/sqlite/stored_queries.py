@@ -11,21 +11,10 @@ from typing import Any, Final
 from ror.store.contract import StoredQuery
 from ror.store.sqlite.clients import Writes
 from ror.store.sqlite.file import now_us
+from ror.store.sqlite.queries import page_links as page_links_sql
 
 _USED_AGAIN_AFTER_US: Final = 3_600_000_000
 """Following the pages of a query writes at most once in this time."""
-
-_KEEP: Final = """
-    INSERT INTO stored_query (id, client, used_at, query) VALUES (?, ?, ?, ?)
-    ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at
-"""
-_FORGET_OLD: Final = "DELETE FROM stored_query WHERE used_at < ?"
-_FORGET_BEYOND: Final = """
-    DELETE FROM stored_query WHERE id IN (
-      SELECT id FROM stored_query WHERE client = ?
-      ORDER BY used_at DESC, rowid DESC LIMIT -1 OFFSET ?
-    )
-"""
 
 
 class SqliteStoredQueries:
@@ -38,22 +27,22 @@ class SqliteStoredQueries:
     def keep(self, query: StoredQuery, per_client: int, max_age_s: float) -> None:
         now = now_us()
         recent = self._read(
-            "SELECT 1 FROM stored_query WHERE id = ? AND used_at > ?",
+            page_links_sql.IS_RECENT,
             (query.id, now - _USED_AGAIN_AFTER_US),
         )
         if recent:
             return
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(_KEEP, (query.id, query.client, now, query.query))
-            connection.execute(_FORGET_OLD, (now - int(max_age_s * 1e6),))
-            connection.execute(_FORGET_BEYOND, (query.client, per_client))
+            connection.execute(page_links_sql.KEEP, (query.id, query.client, now, query.query))
+            connection.execute(page_links_sql.FORGET_OLD, (now - int(max_age_s * 1e6),))
+            connection.execute(page_links_sql.FORGET_BEYOND, (query.client, per_client))
 
         self._write(work)
 
     def read(self, query_id: str, max_age_s: float) -> StoredQuery | None:
         rows = self._read(
-            "SELECT id, client, query FROM stored_query WHERE id = ? AND used_at >= ?",
+            page_links_sql.GET,
             (query_id, now_us() - int(max_age_s * 1e6)),
         )
         return StoredQuery(*rows[0]) if rows else None

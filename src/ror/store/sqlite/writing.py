@@ -19,6 +19,8 @@ from ror.store.sqlite import dated_load
 from ror.store.sqlite import masks as sqlite_access
 from ror.store.sqlite.compression import codec_of, dictionary_id, shipped_dictionary
 from ror.store.sqlite.file import as_json, now_us
+from ror.store.sqlite.queries import meta as meta_sql
+from ror.store.sqlite.queries import resources as resources_sql
 
 Key = tuple[int, str]
 """The code of a resource type, and an id."""
@@ -26,36 +28,17 @@ Key = tuple[int, str]
 # Two generations of this many: about 30 MB when the directory is larger.
 RIDS_REMEMBERED: Final = 100_000
 
-_CREATE: Final = (
-    "INSERT INTO resource (rid, type, id, version, last_updated, source_updated, author, deleted,"
-    " digest, targets, entries, body) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)"
-)
-_REFER: Final = (
-    "INSERT INTO resource (rid, type, id, version, last_updated, source_updated, author, deleted)"
-    " VALUES (?, ?, ?, 0, 0, 0, '', 0)"
-)
-_UPDATE: Final = (
-    "UPDATE resource SET version = ?, last_updated = ?, source_updated = ?, author = ?, deleted = 0,"
-    " digest = ?, targets = ?, entries = ?, body = ? WHERE rid = ?"
-)
-_NOTE_SOURCE_DATE: Final = "UPDATE resource SET source_updated = ? WHERE rid = ?"
 # What is only referred to has no version to keep.
-_SUPERSEDE: Final = (
-    "INSERT INTO version"
-    " (rid, version, last_updated, source_updated, author, deleted, body, shades, plan)"
-    " SELECT rid, version, last_updated, source_updated, author, deleted, body, shades, plan"
-    " FROM resource JOIN access USING (rid) WHERE rid = ? AND version > 0"
-)
 
 
 def own_dictionary(connection: sqlite3.Connection) -> bytes:
     """The dictionary that this database compresses with: its newest, or the shipped one, copied once and for all."""
-    newest = "SELECT content FROM dictionary ORDER BY recorded_at DESC LIMIT 1"
+    newest = meta_sql.NEWEST_DICTIONARY
     if connection.execute(newest).fetchone() is None:
         shipped = shipped_dictionary()
         # Two processes may open a new file at once; both give it the same dictionary.
         connection.execute(
-            "INSERT INTO dictionary VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            meta_sql.ADD_DICTIONARY,
             (dictionary_id(shipped), now_us(), shipped),
         )
     content: bytes = connection.execute(newest).fetchone()[0]
@@ -99,10 +82,8 @@ class Known:
         """The code of a type, allotted when it has none."""
         code = self._codes.get(name)
         if code is None:
-            connection.execute("INSERT INTO type (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
-            code = int(
-                connection.execute("SELECT code FROM type WHERE name = ?", (name,)).fetchone()[0]
-            )
+            connection.execute(resources_sql.ADD_TYPE, (name,))
+            code = int(connection.execute(resources_sql.TYPE, (name,)).fetchone()[0])
             self._codes[name] = code
         return code
 
@@ -118,8 +99,7 @@ class Known:
                 found[key] = rid
         for code, ids in unknown.items():
             rows = connection.execute(
-                "SELECT resource.id, rid FROM json_each(?)"
-                " CROSS JOIN resource ON resource.type = ? AND resource.id = value",
+                resources_sql.RIDS,
                 (as_json(list(ids)), code),
             )
             found.update(((code, resource_id), rid) for resource_id, rid in rows)
@@ -128,7 +108,7 @@ class Known:
 
     def allot(self, connection: sqlite3.Connection, keys: Iterable[Key]) -> dict[Key, int]:
         """A new rid for each key, above all others; the write lock is held, so nobody else allots the same."""
-        written = connection.execute("SELECT max(rid) FROM resource").fetchone()[0] or 0
+        written = connection.execute(resources_sql.HIGHEST_RID).fetchone()[0] or 0
         highest = max(self._highest, written)
         rids = {key: rid for rid, key in enumerate(keys, highest + 1)}
         self._highest = highest + len(rids)
@@ -218,7 +198,7 @@ def _keep_distinct(
         if outcomes[key] in (Outcome.CREATED, Outcome.UPDATED)
     }
     connection.executemany(
-        _NOTE_SOURCE_DATE,
+        resources_sql.NOTE_SOURCE_DATE,
         [
             (each.source_updated, rids[key])
             for key, each in batch.items()
@@ -269,10 +249,10 @@ def _keep_distinct(
         flowing = linked[: len(linked) - each.idle]
         written[rid] = sqlite_access.Written(each.type, each.own, each.codes, each.plan, flowing)
     referred_to = _targets(connection, [rid for rid in written if rid in current])
-    connection.executemany(_CREATE, inserts)
-    connection.executemany(_REFER, ((rid, *key) for key, rid in ghosts.items()))
-    connection.executemany(_SUPERSEDE, ((update[-1],) for update in updates))
-    connection.executemany(_UPDATE, updates)
+    connection.executemany(resources_sql.CREATE, inserts)
+    connection.executemany(resources_sql.REFER, ((rid, *key) for key, rid in ghosts.items()))
+    connection.executemany(resources_sql.SUPERSEDE, ((update[-1],) for update in updates))
+    connection.executemany(resources_sql.UPDATE, updates)
     change_log.add(connection, changes, deleted=False, instant=instant)
     sqlite_access.keep(connection, written, referred_to, instant)
     return list(outcomes.values())
@@ -298,8 +278,7 @@ def _outcome(draft: Packed, current: _Current, terms: Terms) -> Outcome:
 def _current(connection: sqlite3.Connection, rids: Iterable[int]) -> dict[int, _Current]:
     """What is kept of each rid."""
     rows = connection.execute(
-        "SELECT rid, version, digest, last_updated, source_updated"
-        " FROM json_each(?) CROSS JOIN resource ON rid = value",
+        resources_sql.CURRENT,
         (as_json(list(rids)),),
     )
     return {rid: _Current(*kept) for rid, *kept in rows}
@@ -310,8 +289,7 @@ def delete(
 ) -> bool:
     """Whether there was a live resource, which is now deleted."""
     row = connection.execute(
-        "SELECT rid, version FROM resource"
-        " WHERE type = (SELECT code FROM type WHERE name = ?) AND id = ? AND body IS NOT NULL",
+        resources_sql.LIVE,
         (resource_type, resource_id),
     ).fetchone()
     if row is None:
@@ -319,10 +297,9 @@ def delete(
     rid, version = row
     instant = change_log.issue_instant(connection)
     targets = _targets(connection, [rid])[rid]
-    connection.execute(_SUPERSEDE, (rid,))
+    connection.execute(resources_sql.SUPERSEDE, (rid,))
     connection.execute(
-        "UPDATE resource SET version = ?, last_updated = ?, source_updated = 0, author = ?, deleted = 1,"
-        " digest = NULL, targets = NULL, entries = NULL, body = NULL WHERE rid = ?",
+        resources_sql.DELETE,
         (version + 1, instant, author, rid),
     )
     change_log.add(connection, [(rid, version + 1)], deleted=True, instant=instant)
@@ -332,9 +309,7 @@ def delete(
 
 def _targets(connection: sqlite3.Connection, rids: Sequence[int]) -> dict[int, tuple[Rid, ...]]:
     """What each of these resources refers to at this moment."""
-    rows = connection.execute(
-        "SELECT rid, targets FROM json_each(?) CROSS JOIN resource ON rid = value", (as_json(rids),)
-    )
+    rows = connection.execute(resources_sql.TARGETS, (as_json(rids),))
     return {rid: rids_in(targets) for rid, targets in rows}
 
 
