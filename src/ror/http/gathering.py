@@ -1,6 +1,9 @@
 """
-A transport that writes bodies in pieces: in one call to the system without a copy, or over TLS
-chunk by chunk.
+A transport that writes a response in one call to the system: the head with the body, whose pieces
+are not copied; over TLS, chunk by chunk.
+
+uvicorn writes the head of a response and its body one after the other, and uvloop sends each of
+them at once: for a short body, that second call costs as much as making the response.
 
 uvloop encrypts whatever it is given at once, and does not say that the client leaves it unread.
 Given chunks, it does, and what the client has not read is not encrypted yet.
@@ -9,11 +12,18 @@ Given chunks, it does, and what the client has not read is not encrypted yet.
 import asyncio
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from ror.resources.bundles import Pieces
 
 CHUNK: Final = 256 * 1_024
+
+_HEAD: Final = b"HTTP/1.1 "
+_INTERIM_HEAD: Final = b"HTTP/1.1 1"
+"""How the head of a response begins; after one of these, the client sends its body first."""
+
+_SHORT: Final = 65_536
+"""Bytes that are copied faster than they are sent apart."""
 
 
 class GatheringTransport:
@@ -32,12 +42,19 @@ class GatheringTransport:
         self._size = 0
         """Bytes of the chunks."""
         self._is_closing = False
+        self._head = b""
+        """The head of a response whose body is not written yet."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes | Pieces) -> None:
-        """Send this."""
+        """Send this; a head leaves with what follows it."""
+        if self._head:
+            data, self._head = _joined(self._head, data), b""
+        elif _is_head(data):
+            self._head = data
+            return
         if not self._is_secured or (len(data) <= CHUNK and not self._chunks):
             if isinstance(data, Pieces):
                 self._transport.writelines(data.parts)
@@ -47,6 +64,11 @@ class GatheringTransport:
         self._chunks.extend(_chunks(data))
         self._size += len(data)
         self.flush()
+
+    def end_response(self) -> None:
+        """Send the head of a response that has no body."""
+        if self._head:
+            self.write(b"")
 
     def flush(self) -> bool:
         """Send chunks until the transport asks to pause; whether none is left, and it did not."""
@@ -61,10 +83,11 @@ class GatheringTransport:
 
     def get_write_buffer_size(self) -> int:
         """Bytes that were not sent yet."""
-        return self._size + self._transport.get_write_buffer_size()
+        return len(self._head) + self._size + self._transport.get_write_buffer_size()
 
     def close(self) -> None:
         """Close the connection once everything is sent."""
+        self.end_response()
         self._is_closing = True
         if not self._chunks:
             self._transport.close()
@@ -72,6 +95,7 @@ class GatheringTransport:
     def abort(self) -> None:
         """Close the connection now."""
         self._is_closing = True
+        self._head = b""
         self._chunks.clear()
         self._size = 0
         self._transport.abort()
@@ -79,6 +103,19 @@ class GatheringTransport:
     def is_closing(self) -> bool:
         """Whether the connection is closed, or will be once everything is sent."""
         return self._is_closing or self._transport.is_closing()
+
+
+def _is_head(data: bytes | Pieces) -> TypeGuard[bytes]:
+    """Whether these bytes are the head of a response, and not an interim one."""
+    return isinstance(data, bytes) and data.startswith(_HEAD) and not data.startswith(_INTERIM_HEAD)
+
+
+def _joined(head: bytes, body: bytes | Pieces) -> bytes | Pieces:
+    """A whole response."""
+    if isinstance(body, bytes) and len(body) <= _SHORT:
+        return head + body
+    parts = body.parts if isinstance(body, Pieces) else [body]
+    return Pieces([head, *parts], len(head) + len(body))
 
 
 def _chunks(data: bytes | Pieces) -> Iterator[list[memoryview]]:

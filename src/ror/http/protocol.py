@@ -144,6 +144,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """A response is written: start the next one, once the client has read it."""
+        self._gathering.end_response()
         self._is_answered = self.flow.write_paused
         if self._is_answered:
             return

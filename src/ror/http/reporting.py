@@ -16,7 +16,7 @@ from ror.observability import Metrics
 
 BATCH: Final = 128
 """Exchanges in a batch: larger ones save little more and hold the event loop longer."""
-MAX_HELD: Final = 1 << 20
+MAX_HELD: Final = 1 << 16
 """A batch is written early when the parameters of its requests have this many characters."""
 MAX_DELAY_S: Final = 0.25
 """No exchange waits longer than this for its batch to fill."""
