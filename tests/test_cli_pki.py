@@ -132,3 +132,31 @@ def test_what_cannot_be_done_is_one_clear_line(folder, arguments, told):
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1 and told in done.stderr
     assert sorted(path.name for path in (folder / "pki").iterdir()) == before
+
+
+def test_the_certificate_of_the_server_is_renewed_for_the_same_hosts(tmp_path):
+    ror("pki", "init", "--host", "ror.test", "--host", "192.0.2.1", folder=tmp_path)
+    server = tmp_path / "pki" / "server.pem"
+    former = x509.load_pem_x509_certificate(server.read_bytes())
+
+    done = ror("pki", "renew", folder=tmp_path)
+
+    renewed = x509.load_pem_x509_certificates(server.read_bytes())
+    names = [
+        one.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        for one in (former, renewed[0])
+    ]
+    assert (done.returncode, done.stdout.split()[:2]) == (0, ["certificate:", "pki/server.pem"])
+    assert names[0] == names[1] and len(list(names[1])) == 2
+    assert former.serial_number != renewed[0].serial_number
+    # With its chain, as before.
+    assert len(renewed) == 2
+
+
+def test_a_server_certificate_that_is_none_is_not_renewed(folder):
+    (folder / "pki" / "server.pem").write_bytes(b"no certificate")
+
+    done = ror("pki", "renew", folder=folder)
+
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert (folder / "pki" / "server.pem").read_bytes() == b"no certificate"

@@ -66,6 +66,14 @@ def issue(
     write_notice(say("cli.pki-warning"))
 
 
+@app.command("renew", cls=Command, help=say("cli.pki-renew"))
+def renew(folder: Folder = Path("pki")) -> None:
+    certificate, key = SandboxAuthority(folder).renew_server(datetime.now(UTC))
+    write_line(f"certificate: {certificate}")
+    write_line(f"key: {key}")
+    write_notice(say("cli.pki-warning"))
+
+
 @app.command("revoke", cls=Command, help=say("cli.pki-revoke"))
 def revoke(
     name: Annotated[str, typer.Argument(metavar="NAME", help=say("cli.pki-revoked"))],

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from cryptography import x509
 
 from ror.errors import NOT_JSON, UsageError
 from ror.identity.certificates import authority, written_name
@@ -89,6 +90,21 @@ class SandboxAuthority:
         self.issued.append(one)
         self._write_issued()
         return one
+
+    def renew_server(self, now: datetime) -> tuple[Path, Path]:
+        """
+        Issue the server's certificate again, for the same hosts; its certificate and key files.
+
+        Raises UsageError if the present certificate cannot be read.
+        """
+        certificate, key = self.files("server")
+        try:
+            hosts = authority.hosts_of(certificate.read_bytes())
+            renewed = authority.issue_server(self._issuer, hosts, now)
+            _write_holder(self.folder, "server", renewed, chain=self._issuer.pem)
+        except (OSError, ValueError, x509.ExtensionNotFound) as problem:
+            raise UsageError("pki.unreadable", folder=self.folder, problem=problem) from None
+        return certificate, key
 
     def revoke(self, name: str, now: datetime) -> Issued:
         """

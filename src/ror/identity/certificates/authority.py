@@ -102,6 +102,14 @@ def issue_server(issuer: Holder, hosts: Sequence[str], now: datetime) -> Holder:
     )
 
 
+def hosts_of(pem: bytes) -> Sequence[str]:
+    """The names and addresses of a server's certificate."""
+    extension = x509.load_pem_x509_certificate(pem).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    return [str(name.value) for name in extension.value]
+
+
 def revocation_list(
     issuer: Holder, revoked: Iterable[tuple[int, datetime]], now: datetime
 ) -> bytes:
