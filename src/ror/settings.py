@@ -105,6 +105,10 @@ def _public_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _urls(text: str) -> tuple[str, ...]:
+    return tuple(map(_public_url, _items(text)))
+
+
 def _existing_file(text: str) -> str:
     if not Path(text).is_file():
         raise _Unfit("settings.not-a-file")
@@ -170,6 +174,8 @@ class Settings:
     public_url: str | None = _setting(None, _public_url)
     mount_points: tuple[str, ...] = _setting(("/ws-diffusion-fhir", "/fhir", "/"), _mount_points)
     """Where the FHIR service answers; the first is the one that is shown."""
+    own_bases: tuple[str, ...] = _setting((), _urls)
+    """Addresses beside `public_url` under which this directory is known, or was where it was copied from."""
     trusted_proxies: tuple[str, ...] = _setting((), _networks)
     """Networks whose `X-Forwarded-*` headers are believed."""
     metrics_readers: tuple[str, ...] = _setting(("127.0.0.0/8", "::1"), _networks)
@@ -221,6 +227,14 @@ class Settings:
     def mounts(self) -> tuple[str, ...]:
         """The mount points as prefixes of a path: the root is the empty text."""
         return tuple("" if path == "/" else path for path in self.mount_points)
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """The addresses of this directory: a reference to one of them is to a resource of ours."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        servers = (self.public_url, f"{self.scheme}://{host}:{self.port}")
+        ours = (server + mount for server in servers if server for mount in self.mounts)
+        return tuple(dict.fromkeys((*self.own_bases, *ours)))
 
     @property
     def issuer(self) -> str:

@@ -303,9 +303,9 @@ LEAVES = [
         ReferenceIs("focus", "Location", "12"),
     ),
     (
-        "FHIR R4 reference: any base",
+        "FHIR R4 reference: another base",
         "Task?focus=https://ror.example.org/fhir/Location/a-1.b",
-        ReferenceIs("focus", "Location", "a-1.b"),
+        ReferenceIs("focus", "Location", "a-1.b", "https://ror.example.org/fhir"),
     ),
     (
         "FHIR R4 canonical",

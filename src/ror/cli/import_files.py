@@ -1,10 +1,11 @@
 """`ror import`: import files, report progress and refusals, stop cleanly on a signal."""
 
 import json
+import re
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -20,12 +21,13 @@ from ror.cli.terminal import printable, say, write_line, write_notice
 from ror.directory.importing import Document, Place, Refused, Report, check, documents
 from ror.directory.importing import run as run_import
 from ror.directory.importing.reading import MEGABYTE, STDIN
+from ror.directory.importing.references import CheckedReferences
 from ror.directory.importing.running import Listeners, Overtaken
-from ror.errors import RorError, Unavailable
+from ror.errors import RorError, Unavailable, UsageError
 from ror.search.index.index import STALE_FLOOR, Index
 from ror.search.language.values import instant_text
 from ror.standard.instants import Micros
-from ror.store import open_store
+from ror.store import database_file, open_store
 from ror.store.contract import Dangling, Store
 
 app: Final = application()
@@ -56,6 +58,9 @@ def import_files(
     keep_dates: Annotated[
         bool, typer.Option("--keep-dates", help=say("cli.import-keep-dates"))
     ] = False,
+    own_base: Annotated[
+        list[str] | None, typer.Option("--own-base", metavar="URL", help=say("cli.import-own-base"))
+    ] = None,
     machine: Machine = False,
     config: ConfigFile = None,
 ) -> int:
@@ -65,11 +70,21 @@ def import_files(
     source = documents(files, current.max_document_mb * MEGABYTE)
     dangling: tuple[int, list[Dangling]] | None = None
     now = Micros(time.time_ns() // 1_000)
+    bases = (*current.bases, *_own_bases(own_base or ()))
     with stop.listening(), _progress(start) as progress:
         listeners = Listeners(_write_refused, _write_overtaken, progress, stop.is_wanted)
         reading = stop.interrupting(source)
         if dry_run:
-            check(reading, report, now=now, workers=workers, listeners=listeners)
+            references = check(
+                reading,
+                report,
+                now=now,
+                workers=workers,
+                own_bases=bases,
+                listeners=listeners,
+            )
+            if not stop.is_wanted():
+                dangling = _dangling_of_check(current.database, references)
         else:
             store = open_store(current.database)
             before = store.last_change()
@@ -82,6 +97,7 @@ def import_files(
                         now=now,
                         author=author,
                         workers=workers,
+                        own_bases=bases,
                         listeners=listeners,
                         take_older=take_older,
                         keep_dates=keep_dates,
@@ -97,14 +113,38 @@ def import_files(
                 store.close()
     report.interrupted |= stop.is_wanted()
     seconds = time.monotonic() - start
+    if dangling is not None:
+        outward = report.outward
+        first = [*dangling[1], *outward.first_unresolved][:DANGLING_SHOWN]
+        dangling = dangling[0] + outward.unresolved, first
     if machine:
         write_line(json.dumps(_as_json(report, seconds, dangling), ensure_ascii=False))
     else:
         _write_report(report, seconds, dry_run)
         _write_dangling(dangling)
+        _write_external(report)
     if stop.signal is not None:
         return 128 + stop.signal
     return 1 if report.refused else 0
+
+
+def _own_bases(addresses: Sequence[str]) -> list[str]:
+    """The addresses of `--own-base`, without a final slash; raises UsageError for what is no address."""
+    for address in addresses:
+        if not re.fullmatch(r"https?://[!-~]+", address):
+            raise UsageError("import.not-a-base", address=address)
+    return [address.rstrip("/") for address in addresses]
+
+
+def _dangling_of_check(database: str, references: CheckedReferences) -> tuple[int, list[Dangling]]:
+    """The references of a check that lead to nothing; a database that does not exist is not created."""
+    if not database_file(database).exists():
+        return references.dangling(None, DANGLING_SHOWN)
+    store = open_store(database)
+    try:
+        return references.dangling(store, DANGLING_SHOWN)
+    finally:
+        store.close()
 
 
 def renew_snapshot(store: Store, folder: Path, report: Report) -> None:
@@ -269,11 +309,21 @@ def _write_dangling(dangling: tuple[int, list[Dangling]] | None) -> None:
             say(
                 "import.dangling-one",
                 source="/".join(reference.source),
-                target="/".join(reference.target),
+                target=_target(reference),
             )
         )
     if count > len(first):
         write_line(say("import.dangling-more", count=say.number(count - len(first))))
+
+
+def _target(reference: Dangling) -> str:
+    """What a reference leads to as it was written: `Type/id`, or the URN alone."""
+    return "/".join(part for part in reference.target if part)
+
+
+def _write_external(report: Report) -> None:
+    for base, count in report.outward.external.most_common(DANGLING_SHOWN):
+        write_line(say("import.external", base=printable(base), count=say.number(count)))
 
 
 _COUNTS: Final = ("created", "updated", "unchanged", "older", "accepted", "refused")
@@ -287,9 +337,10 @@ def _as_json(
     facts |= {"interrupted": report.interrupted, "seconds": round(seconds, 3)}
     facts["refusals"] = [_refused_as_json(refused) for refused in report.refusals]
     facts["overtaken"] = [_overtaken_as_json(overtaken) for overtaken in report.overtaken]
+    facts["external"] = dict(report.outward.external)
     if dangling is not None:
         references = [
-            {"source": "/".join(reference.source), "target": "/".join(reference.target)}
+            {"source": "/".join(reference.source), "target": _target(reference)}
             for reference in dangling[1]
         ]
         facts["dangling"] = {"count": dangling[0], "first": references}

@@ -26,7 +26,13 @@ from ror.search.index import extract
 from ror.search.language.values import instant_of, instant_text
 from ror.standard.definitions import RESOURCE_TYPES
 from ror.standard.instants import NO_DATE, Micros
-from ror.standard.references import Reference
+from ror.standard.references import (
+    Reference,
+    literal_reference,
+    local_reference,
+    relative,
+    rewritten,
+)
 from ror.store.contract import Draft, Packed
 
 _DIGEST_BYTES: Final = 16
@@ -50,26 +56,31 @@ class Refusal:
     line: int = 0
 
 
-def prepare(content: bytes | Mapping[str, Any], now: Micros) -> Draft | Refusal:
+def prepare(
+    content: bytes | Mapping[str, Any], now: Micros, own_bases: Sequence[str] = ()
+) -> Draft | Refusal:
     """
     The draft of a resource, or the reasons for refusing it.
 
     `content` is JSON text, or a decoded resource whose numbers are int or `Decimal`. `now` is in
     microseconds: what its source dates later is refused.
+    A reference to one of `own_bases` is kept as `Type/id`.
     """
     if not isinstance(content, bytes):
-        return _draft_of(content, _encode_in_order(content), now)
+        return _draft_of(content, _encode_in_order(content), now, own_bases)
     try:
         resource = _decode(content)
         written = _encode_in_order(resource)
         if drops_a_name(content, written):
             return _repeated(resource_path(resource), repeated_names(content))
-        return _draft_of(resource, written, now)
+        return _draft_of(resource, written, now, own_bases)
     except (msgspec.DecodeError, ArithmeticError, RecursionError, UnicodeDecodeError) as problem:
         return _not_json(content, problem)
 
 
-def _draft_of(resource: object, written: bytes, now: Micros) -> Draft | Refusal:
+def _draft_of(
+    resource: object, written: bytes, now: Micros, own_bases: Sequence[str]
+) -> Draft | Refusal:
     """
     The draft of a decoded resource; `written` is it as JSON, its members in alphabetical order.
 
@@ -81,6 +92,8 @@ def _draft_of(resource: object, written: bytes, now: Micros) -> Draft | Refusal:
     assert isinstance(resource, Mapping)
     if extensions := misplaced(resource, written):
         return Refusal(tuple(map(_misplaced, extensions)))
+    if any(base.encode() in written for base in own_bases):
+        return _draft_of(*_with_own_references(resource, own_bases), now, ())
     content = without_version(resource)
     digest = blake2b(_encode_in_order(content), digest_size=_DIGEST_BYTES).digest()
     source_date = resource.get("meta", {}).get("lastUpdated")
@@ -101,6 +114,14 @@ def _draft_of(resource: object, written: bytes, now: Micros) -> Draft | Refusal:
         )
 
 
+def _with_own_references(
+    resource: Mapping[str, Any], own_bases: Sequence[str]
+) -> tuple[dict[str, Any], bytes]:
+    """A resource whose references to our own addresses are relative, and it as JSON."""
+    local = rewritten(resource, lambda address: relative(address, own_bases))
+    return local, _encode_in_order(local)
+
+
 def drafted(content: Mapping[str, Any], source_updated: Micros, digest: bytes) -> Draft:
     """
     The draft of a valid resource without version; `source_updated` is the date that its source gives it, or 0.
@@ -113,11 +134,19 @@ def drafted(content: Mapping[str, Any], source_updated: Micros, digest: bytes) -
     shades = shades_of(resource)
     body, plan = laid_out(resource, shades) if shades else (_encode(resource), b"")
     entries = _entries(resource, shades)
-    if others := extract.unsearched(resource, body, entries):
+    outward = tuple(dict.fromkeys(_OUTWARD.findall(body)))
+    followed_outside = _followed_outside(resource, entries) if outward else set()
+    unsearched = extract.unsearched(resource, body, entries)
+    others = [entry for entry in unsearched if entry[0] not in followed_outside]
+    if followed_outside:
+        entries[extract.FOREIGN] = [(reference, 0) for reference in sorted(followed_outside)]
+    if others:
+        # The links that come last are idle.
         entries[extract.UNSEARCHED] = others
     packed, links = extract.pack(resource["resourceType"], entries)
     own, codes = own_facts(resource), codes_in(shades)
     idle = sum(isinstance(value, Reference) for value, _ in others)
+    foreign = _foreign_links(resource, links) if outward else ()
     return Draft(
         resource["resourceType"],
         resource["id"],
@@ -130,7 +159,38 @@ def drafted(content: Mapping[str, Any], source_updated: Micros, digest: bytes) -
         codes,
         plan,
         idle,
+        foreign,
+        tuple(address.decode() for address in outward),
     )
+
+
+_OUTWARD: Final = re.compile(rb'"reference":"([^"/#]*:[^"]*)"')
+"""The literal references of a body that are absolute addresses or URNs."""
+
+
+def _followed_outside(resource: Mapping[str, Any], entries: extract.Entries) -> set[Reference]:
+    """
+    The references to another server that parameters would follow if its resources were ours.
+
+    Facts travel along them as along ours (choice 34): an alias opens nothing.
+    """
+    resource_type = resource["resourceType"]
+    as_ours = extract.extract(rewritten(resource, _without_base))
+    return extract.followed(as_ours, resource_type) - extract.followed(entries, resource_type)
+
+
+def _without_base(address: str) -> str:
+    literal = literal_reference(address)
+    return address if literal is None else "/".join(literal)
+
+
+def _foreign_links(
+    resource: Mapping[str, Any], links: Sequence[tuple[str, str]]
+) -> tuple[int, ...]:
+    """The places, among the links of a resource, of those that only an address of another server gives."""
+    texts = (one.get("reference", "") for one in extract.references_in(resource))
+    ours = set(filter(None, map(local_reference, texts)))
+    return tuple(place for place, link in enumerate(links) if link not in ours)
 
 
 def _entries(resource: Mapping[str, Any], shades: Shades) -> extract.Entries:
@@ -142,31 +202,44 @@ def _entries(resource: Mapping[str, Any], shades: Shades) -> extract.Entries:
     return extract.joined(resource["resourceType"], by_name)
 
 
+class Outward(NamedTuple):
+    """A reference of a resource that leads out of the directory, or nowhere: an absolute address or a URN."""
+
+    source: tuple[str, str]
+    address: str
+
+
 class Prepared(NamedTuple):
-    """What became of a batch: what is ready to be written, in order, and the refusals by their place in the batch."""
+    """What a batch gives: drafts to be written, in order; refusals by their place; what leads outside."""
 
     ready: list[Packed]
     refused: dict[int, Refusal]
+    outward: list[Outward]
 
 
 def prepare_all(
-    given: Sequence[bytes | Refusal], now: Micros, pack: Callable[[Draft], Packed]
+    documents: Sequence[bytes | Refusal],
+    now: Micros,
+    pack: Callable[[Draft], Packed],
+    own_bases: Sequence[str] = (),
 ) -> Prepared:
     """What becomes of each document, packed for a store; what was refused before stays so."""
-    prepared = Prepared([], {})
-    for place, one in enumerate(given):
-        outcome = one if isinstance(one, Refusal) else _prepared(one, now)
+    prepared = Prepared([], {}, [])
+    for place, document in enumerate(documents):
+        outcome = document if isinstance(document, Refusal) else _prepared(document, now, own_bases)
         if isinstance(outcome, Refusal):
             prepared.refused[place] = outcome
         else:
             prepared.ready.append(pack(outcome))
+            source = outcome.type, outcome.id
+            prepared.outward.extend(Outward(source, address) for address in outcome.outward)
     return prepared
 
 
-def _prepared(content: bytes, now: Micros) -> Draft | Refusal:
+def _prepared(content: bytes, now: Micros, own_bases: Sequence[str]) -> Draft | Refusal:
     """What `prepare` gives; a fault of this program refuses one document and not a whole import."""
     try:
-        return prepare(content, now)
+        return prepare(content, now, own_bases)
     except Exception as fault:
         return _refused("exception", "", "import.fault", problem=f"{type(fault).__name__}: {fault}")
 

@@ -32,6 +32,7 @@ from ror.search.answer.budget import Budget
 from ror.search.answer.finding import ResultPage, find
 from ror.search.answer.page_links import is_bound
 from ror.search.index.view import View
+from ror.search.language.expression import with_own_bases
 from ror.search.language.parse import parse
 from ror.search.language.values import SECOND
 from ror.standard.definitions import RESOURCE_TYPES
@@ -223,14 +224,18 @@ class _SearchEvaluation:
 
     def _found(self, budget: Budget) -> ResultPage:
         directory, request, wanted = self._directory, self._request, self._wanted
+        pairs = directory.page_links.opened(request.pairs)
         search = parse(
             request.segments[0],
-            directory.page_links.opened(request.pairs),
+            pairs,
             lenient=wanted.lenient,
             independent=wanted.independent,
             strict=wanted.strict,
             spend=budget.spend,
         )
+        if any("://" in text for _, text in pairs):
+            bases = {request.base_url, *directory.settings.bases}
+            search = replace(search, expression=with_own_bases(search.expression, bases))
         if wanted.explain:
             search = replace(search, explain=True)
         return find(

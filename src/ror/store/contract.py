@@ -53,6 +53,10 @@ class Draft:
     """Where these parts stand in the body; opaque here."""
     idle: int = 0
     """How many of the links, the last ones, stand in elements that no parameter reads: no facts travel along them."""
+    foreign: tuple[int, ...] = ()
+    """The places of the links that only an address of another server gives: they matter for access alone."""
+    outward: tuple[str, ...] = ()
+    """The literal references that are absolute addresses or URNs; a store does not keep them."""
 
 
 class Packed(NamedTuple):
@@ -73,6 +77,7 @@ class Packed(NamedTuple):
     codes: bytes
     plan: bytes
     idle: int = 0
+    foreign: tuple[int, ...] = ()
 
 
 class Outcome(Enum):

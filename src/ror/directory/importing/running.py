@@ -21,8 +21,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from ror.directory.draft import Prepared, Refusal, prepare_all
+from ror.directory.draft import Outward, Prepared, Refusal, prepare_all
 from ror.directory.importing.reading import Document, Place
+from ror.directory.importing.references import CheckedReferences, OutwardReferences
 from ror.errors import Unavailable
 from ror.resources.validation import Issue
 from ror.search.index.garbage import collect_seldom, seldom_collected
@@ -91,6 +92,7 @@ class Report:
     refusals: list[Refused] = field(default_factory=list)
     overtaken: list[Overtaken] = field(default_factory=list)
     """The first of what is older, in order."""
+    outward: OutwardReferences = field(default_factory=OutwardReferences)
     interrupted: bool = False
 
     @property
@@ -128,6 +130,7 @@ def run(
     now: Micros,
     author: str = AUTHOR,
     workers: int = WORKERS,
+    own_bases: Sequence[str] = (),
     listeners: Listeners | None = None,
     take_older: bool = False,
     keep_dates: bool = False,
@@ -136,7 +139,8 @@ def run(
     Keep what is fit of the documents given, batch by batch; `report` is right at any moment.
 
     `now`, in microseconds, is the instant after which no source may date anything. `take_older` and
-    `keep_dates` say what the dates of the source mean: see `Store.put`.
+    `keep_dates` say what the dates of the source mean: see `Store.put`. References to one of
+    `own_bases` are to this directory.
 
     Raises UsageError when the store was indexed by an incompatible version, or when its dates cannot
     be kept; Unavailable when it cannot be written. What the report counts is kept all the same.
@@ -154,8 +158,9 @@ def run(
                 report.overtaken.append(overtaken := _overtaken(store, place, draft))
                 listeners.overtaken(overtaken)
 
+    work = _Work(now, store.packer(), tuple(own_bases))
     with seldom_collected():
-        _go_through(given, report, _Work(now, store.packer()), keep, workers, listeners)
+        _go_through(given, report, work, keep, workers, listeners)
     if keep_dates and not (report.interrupted or listeners.stopping()):
         store.end_dated_load()
 
@@ -173,28 +178,37 @@ def check(
     *,
     now: Micros,
     workers: int = WORKERS,
+    own_bases: Sequence[str] = (),
     listeners: Listeners | None = None,
-) -> None:
-    """Do everything that `run` does, but keep nothing: `report` counts what would be accepted."""
+) -> CheckedReferences:
+    """
+    Do everything that `run` does, but keep nothing: `report` counts what would be accepted.
+
+    The references of what would be accepted are returned.
+    """
+    references = CheckedReferences()
 
     def count(places: Sequence[Place], ready: Sequence[Packed]) -> None:
         report.accepted += len(ready)
+        references.add(ready)
 
-    _go_through(given, report, _Work(now, _only_named), count, workers, listeners or Listeners())
+    work = _Work(now, _only_named, tuple(own_bases))
+    _go_through(given, report, work, count, workers, listeners or Listeners())
+    return references
 
 
 def _only_named(draft: Draft) -> Packed:
-    """What is left of a draft that is not to be kept."""
-    return Packed(
-        draft.type, draft.id, draft.source_updated, b"", b"", (), draft.digest, 0, b"", b""
-    )
+    """What is left of a draft that is not to be kept: its name and its links."""
+    named = draft.type, draft.id, draft.source_updated
+    return Packed(*named, b"", b"", draft.links, b"", 0, b"", b"", foreign=draft.foreign)
 
 
 class _Work(NamedTuple):
-    """What preparing needs besides the documents: the instant in microseconds, and how drafts are packed."""
+    """What preparing needs besides the documents: the instant in microseconds, how drafts are packed, our bases."""
 
     now: Micros
     pack: Callable[[Draft], Packed]
+    own_bases: Sequence[str]
 
 
 def _go_through(
@@ -208,6 +222,7 @@ def _go_through(
     for places, prepared in _prepared(_batches(given), work, workers):
         fit = [place for at, place in enumerate(places) if at not in prepared.refused]
         keep(fit, prepared.ready)
+        report.outward.add(prepared.outward)
         for number, refusal in prepared.refused.items():
             place = places[number]
             refused = Refused(place._replace(line=place.line + refusal.line), refusal.issues)
@@ -273,7 +288,7 @@ def _prepared_elsewhere(
             raise Unavailable("import.worker-died") from None
 
 
-_Sent = tuple[bytes, dict[int, Refusal]]
+_Sent = tuple[bytes, dict[int, Refusal], list[Outward]]
 """What comes back from a worker process: `Prepared`, in MessagePack, which takes 2 µs a resource and pickle 14."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -282,12 +297,12 @@ _decode: Final = msgspec.msgpack.Decoder(list[Packed]).decode
 
 def _prepare_and_send(contents: list[bytes | Refusal], work: _Work) -> _Sent:
     prepared = prepare_all(contents, *work)
-    return _encode(prepared.ready), prepared.refused
+    return _encode(prepared.ready), prepared.refused, prepared.outward
 
 
 def _received(sent: _Sent) -> Prepared:
-    ready, refused = sent
-    return Prepared(_decode(ready), refused)
+    ready, refused, outward = sent
+    return Prepared(_decode(ready), refused, outward)
 
 
 @contextmanager

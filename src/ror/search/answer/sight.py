@@ -15,7 +15,7 @@ from ror.access.facts import FIELDS
 from ror.search.answer.references import literal_sources, named_sources, sources
 from ror.search.index.columns import Column, LinkColumn
 from ror.search.index.columns.column import NOTHING
-from ror.search.index.extract import UNSEARCHED
+from ror.search.index.extract import FOREIGN, UNSEARCHED
 from ror.search.index.segment import LOGICAL
 from ror.search.index.view import HIDDEN, REFERS_TO_HIDDEN, Part, View
 from ror.search.language.entry_names import record_of
@@ -102,23 +102,29 @@ class Sight:
         """These anomalies, without those about something hidden, anomalies included."""
         hidden = self._about(self.unseen) if tasks else NOTHING
         while hidden:
-            seen = self._about(self.seen) | sources(self.view, _FOCUS, "Task", tasks)
+            seen = self._about(self.seen) | self._about_any("Task", tasks)
             removed = (tasks & hidden) - seen
             tasks = tasks - removed
-            hidden = sources(self.view, _FOCUS, "Task", removed)
+            hidden = self._about_any("Task", removed)
         return tasks
 
     def _about_something_seen(self, tasks: BitMap) -> BitMap:
         """Those of these anomalies that are about something seen; they have no region."""
         kept = tasks & self._about(self.seen)
-        while more := (tasks & sources(self.view, _FOCUS, "Task", kept)) - kept:
+        while more := (tasks & self._about_any("Task", kept)) - kept:
             kept = kept | more
         return kept
 
     def _about(self, of_type: Callable[[str], BitMap]) -> BitMap:
         """The anomalies about any of these resources, which are not anomalies themselves."""
         others = (one for one in RESOURCE_TYPES if one != "Task")
-        return BitMap.union(*(sources(self.view, _FOCUS, one, of_type(one)) for one in others))
+        return BitMap.union(*(self._about_any(one, of_type(one)) for one in others))
+
+    def _about_any(self, target: str, rids: BitMap) -> BitMap:
+        """The anomalies about any of these resources of one type, named by an address of another server or not."""
+        # Only the focus of a Task is in the column of what another server is said to have.
+        names = (_FOCUS, ("Task", FOREIGN))
+        return BitMap.union(*(sources(self.view, name, target, rids) for name in names))
 
     def _within(self, perimeter: Perimeter, resource_type: str) -> BitMap:
         """The resources of a type inside a perimeter; what has no region or field is outside."""
@@ -196,8 +202,9 @@ class Sight:
                         NOTHING, *(hidden[one] for one in parameter.targets if one in hidden)
                     )
                     referring = referring | self._referring((resource_type, name), literal, hidden)
-            unsearched = (resource_type, UNSEARCHED)
-            referring = referring | self._referring(unsearched, self.hidden(), hidden)
+            for name in (FOREIGN, UNSEARCHED):
+                column = (resource_type, name)
+                referring = referring | self._referring(column, self.hidden(), hidden)
         return referring
 
     def _referring(

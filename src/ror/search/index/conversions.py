@@ -28,7 +28,7 @@ from ror.search.language.values import (
     normal_text,
     normal_unit,
 )
-from ror.standard.references import literal_reference
+from ror.standard.references import literal_reference, local_reference
 
 Convert = Callable[[Any], Sequence[Value]]
 
@@ -185,10 +185,17 @@ def _money(value: Any) -> Sequence[Value]:
 
 
 def reference_value(value: Any) -> Sequence[Value]:
-    """Where a reference leads, else the identifier that it gives."""
-    literal = literal_reference(value.get("reference", ""))
-    if literal is not None:
-        return (literal,)
+    """
+    Where a reference leads in this directory, else the identifier that it gives.
+
+    A reference to a resource of another server leads nowhere (choice 34).
+    """
+    text = value.get("reference", "")
+    local = local_reference(text)
+    if local is not None:
+        return (local,)
+    if literal_reference(text) is not None:
+        return ()
     identifier = value.get("identifier", {})
     if "value" not in identifier:
         return ()

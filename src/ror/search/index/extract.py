@@ -17,7 +17,12 @@ import msgspec
 
 from ror.search.index.content import words_in, words_said
 from ror.search.index.conversions import Convert, canonical, conversion, reference_value
-from ror.search.language.entry_names import governed_entries, modifier_entries, record_of
+from ror.search.language.entry_names import (
+    governed_entries,
+    modifier_entries,
+    parameter_of,
+    record_of,
+)
 from ror.search.language.expression import leads_to_resources
 from ror.search.language.modifiers import entries_of_element
 from ror.search.language.values import (
@@ -50,6 +55,13 @@ CANONICAL_PARAMETER: Final = "_canonical"
 """The canonical URL that a resource is known by; not a search parameter, it resolves canonical references."""
 
 CANONICAL_TYPES: Final = ("Questionnaire", "Measure")
+
+FOREIGN: Final = "_foreign"
+"""
+What a resource refers to at another server where parameters look: they do not follow it, access does.
+
+Not a search parameter either (choice 34).
+"""
 
 UNSEARCHED: Final = "_unsearched"
 """What a resource refers to where no parameter looks; not a search parameter, it tells which bodies to rewrite."""
@@ -106,9 +118,26 @@ def unsearched(
         found = dict.fromkeys(filter(None, map(literal_reference, map(bytes.decode, written))))
     else:
         found = dict.fromkeys(
-            value for reference in references_in(resource) for value in reference_value(reference)
+            value for reference in references_in(resource) for value in _led_to(reference)
         )
     return [(value, 0) for value in found if value not in read]
+
+
+def _led_to(reference: Mapping[str, Any]) -> Sequence[Value]:
+    """Where a reference leads for access, whatever its base."""
+    literal = literal_reference(reference.get("reference", ""))
+    return reference_value(reference) if literal is None else (literal,)
+
+
+def followed(entries: Entries, resource_type: str) -> set[Reference]:
+    """The references to resources that the parameters of a type read."""
+    return {
+        value
+        for name, values in entries.items()
+        if parameter_of(name) in _references(resource_type)
+        for value, _ in values
+        if isinstance(value, Reference)
+    }
 
 
 _WRITTEN_LITERAL: Final = re.compile(rb'"reference":"([^"\\]*)"')

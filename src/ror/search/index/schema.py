@@ -6,7 +6,7 @@ from ror.errors import UsageError
 from ror.standard.definitions import search_parameters_digest
 from ror.store.contract import Store
 
-FORM: Final = "10"
+FORM: Final = "11"
 """Changes whenever `search.index.extract` reads a search parameter in another way."""
 
 

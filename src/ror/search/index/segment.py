@@ -39,6 +39,7 @@ from ror.search.index.columns import (
 from ror.search.index.extract import (
     CANONICAL_PARAMETER,
     CANONICAL_TYPES,
+    FOREIGN,
     NO_LINK,
     UNSEARCHED,
     unpack,
@@ -256,7 +257,7 @@ def _parameter_kinds(resource_type: str) -> dict[str, tuple[str, str | None]]:
         for name, parameter in search_parameters(resource_type).items()
     }
     kinds |= dict.fromkeys(FULL_TEXT, ("words", None))
-    kinds[UNSEARCHED] = ("reference", None)
+    kinds |= dict.fromkeys((FOREIGN, UNSEARCHED), ("reference", None))
     for name, (_, record) in tuple(kinds.items()):
         kinds |= {
             modifier_entries(name, modifier): (row.entries_kind, record)

@@ -306,7 +306,7 @@ def _unit(asked: Asked, unit: Sequence[str]) -> str | None:
 
 
 def _references(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
-    """`Type/id`, a bare id, or an absolute URL that ends in `Type/id`, whatever its base."""
+    """`Type/id`, a bare id, or an absolute URL that ends in `Type/id`."""
     parameter = asked.parameter
     for piece in pieces:
         text = opened(piece)
@@ -319,13 +319,13 @@ def _references(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
             raise asked.refused(
                 "search.not-a-reference", text, targets=", ".join(parameter.targets)
             )
-        target, identifier = found.groups()
+        base, target, identifier = found.groups()
         only = parameter.targets[0] if len(parameter.targets) == 1 else None
         wanted = asked.modifier or target or only
         if target and (target not in parameter.targets or target != wanted):
             allowed = asked.modifier or ", ".join(parameter.targets)
             raise asked.refused("search.wrong-target", text, target=target, targets=allowed)
-        yield ReferenceIs(parameter.name, wanted, identifier)
+        yield ReferenceIs(parameter.name, wanted, identifier, base)
 
 
 def _uris(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
@@ -340,7 +340,7 @@ def _uris(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
 
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII)
 _REFERENCE: Final = re.compile(
-    r"(?:(?:https?://[^|?#\s]+/)?([A-Za-z]+)/)?([A-Za-z0-9.-]{1,64})", re.ASCII
+    r"(?:(?:(https?://[^|?#\s]+)/)?([A-Za-z]+)/)?([A-Za-z0-9.-]{1,64})", re.ASCII
 )
 
 

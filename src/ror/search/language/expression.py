@@ -6,8 +6,8 @@ plainly, whether one resource satisfies one: the engine must agree with it (a pr
 in the normal form of `values.py`; a parameter is named as on the resource type at that point of the tree.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -124,6 +124,8 @@ class ReferenceIs:
     param: str
     type: str | None
     id: str
+    base: str | None = None
+    """The server that an absolute reference names, None for this one; no other server is followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +290,21 @@ def matches(expression: Expression, facts: Facts, world: World, row: int | None 
             )
 
 
+def with_own_bases(expression: Expression, bases: Collection[str]) -> Expression:
+    """The same search, where the references to one of these bases are to this server (choice 34)."""
+    match expression:
+        case ReferenceIs(base=base) if base in bases:
+            return replace(expression, base=None)
+        case And(parts) | Or(parts):
+            return replace(expression, parts=tuple(with_own_bases(part, bases) for part in parts))
+        case Not(inner) | SameRecord(_, inner) | Chain(_, _, inner) | Has(_, _, inner):
+            return replace(expression, inner=with_own_bases(inner, bases))
+        case Upward(inner):
+            return replace(expression, inner=with_own_bases(inner, bases))
+        case _:
+            return expression
+
+
 def seeks_words(expression: Expression) -> bool:
     """Whether a match can say more or less well what is asked: words are asked for, and not their absence."""
     match expression:
@@ -321,6 +338,8 @@ def as_chains(asked: ReferenceIs | Present, resource_type: str) -> Expression:
     targets = parameter.targets if parameter else ()
     inner: Expression = Everything()
     if isinstance(asked, ReferenceIs):
+        if asked.base is not None:
+            return Or(())
         targets = (asked.type,) if asked.type else targets
         inner = TokenIs("_id", asked.id)
     return Or(tuple(Chain(asked.param, target, inner) for target in targets))

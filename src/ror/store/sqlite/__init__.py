@@ -6,6 +6,7 @@ The SQLite engine of the store.
     changes       the change log and the instants that it issues
     dated_load    a load that keeps the dates of its source
     masks         masks and the facts that travel between resources
+    foreign_links  links that only an address of another server gives
     file          the database file and its migrations
     clients       clients and acts
     queries/      every SQL query, by name

@@ -35,6 +35,7 @@ from ror.store.contract import (
 )
 from ror.store.sqlite import (
     dated_load,
+    foreign_links,
 )
 from ror.store.sqlite import (
     file as sqlite_file,
@@ -283,8 +284,13 @@ class SqliteStore:
                 resources_sql.TARGETS_SINCE,
                 (after,),
             )
+            foreign = foreign_links.all_links(connection) if absent else set()
             for rid, packed in rows if absent else ():
-                missing = [target for target in rids_in(packed) if target in absent]
+                missing = [
+                    target
+                    for target in rids_in(packed)
+                    if target in absent and (rid, target) not in foreign
+                ]
                 count += len(missing)
                 pairs += [(rid, target) for target in missing[: limit - len(pairs)]]
             named = {rid for pair in pairs for rid in pair}

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from ror.standard.instants import NO_DATE, Micros
 from ror.store.contract import Draft, Outcome, Packed, Rid
 from ror.store.sqlite import changes as change_log
-from ror.store.sqlite import dated_load
+from ror.store.sqlite import dated_load, foreign_links
 from ror.store.sqlite import masks as sqlite_access
 from ror.store.sqlite.compression import codec_of, dictionary_id, shipped_dictionary
 from ror.store.sqlite.file import as_json, now_us
@@ -61,6 +61,7 @@ def packed(dictionary: bytes, draft: Draft) -> Packed:
         draft.codes,
         draft.plan,
         draft.idle,
+        draft.foreign,
     )
 
 
@@ -255,6 +256,15 @@ def _keep_distinct(
     connection.executemany(resources_sql.UPDATE, updates)
     change_log.add(connection, changes, deleted=False, instant=instant)
     sqlite_access.keep(connection, written, referred_to, instant)
+    foreign_links.keep(
+        connection,
+        [rids[key] for key in changed if rids[key] in current],
+        {
+            rids[key]: [rids[keys[place]] for place in each.foreign]
+            for (key, each), keys in zip(changed.items(), links, strict=True)
+            if each.foreign
+        },
+    )
     return list(outcomes.values())
 
 

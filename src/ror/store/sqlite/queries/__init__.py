@@ -8,6 +8,7 @@ Every query of the SQLite engine, by name. No other file of the engine holds one
     clients     clients, and what was done to each
     keys        signing keys
     jobs        long work as rows
+    foreign_links  the links that only an address of another server gives
     page_links  the stored queries of page links
 
 `json_each` is the outer loop wherever a list comes in: it measured as fast as one placeholder for
