@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ror.identity.tokens import providers
+from ror.identity.tokens import read_providers
 from ror.settings import load
 from tests.conftest import clean_environment
 from tests.test_cli import ror
@@ -185,7 +185,7 @@ def test_the_table_of_a_provider_is_accepted(tmp_path: Path):
     [example] = [one for one in blocks("toml") if one.startswith("[[provider]]")]
     file = tmp_path / "providers.toml"
 
-    [provider] = providers(example, str(file), "https://ror.example")
+    [provider] = read_providers(example, str(file), "https://ror.example")
 
     assert provider.issuer == tomllib.loads(example)["provider"][0]["issuer"]
 

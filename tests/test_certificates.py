@@ -4,7 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ror.identity.certificates import Untrusted, authorities, believe, written_name
+from ror.identity.certificates import (
+    Untrusted,
+    check_client_certificate,
+    name_text,
+    read_authorities,
+)
 from ror.identity.certificates.authority import (
     Holder,
     holder,
@@ -28,7 +33,7 @@ def revocations(*serials: int, by: Holder = ISSUER, at: datetime = NOW) -> bytes
 
 
 def test_a_certificate_has_the_subject_that_was_asked_for():
-    assert written_name(CLIENT.certificate.subject) == SUBJECT
+    assert name_text(CLIENT.certificate.subject) == SUBJECT
 
 
 @pytest.mark.parametrize(
@@ -50,7 +55,7 @@ def test_a_certificate_has_the_subject_that_was_asked_for():
     ],
 )
 def test_a_certificate_is_believed(certificates, lists, at):
-    believe(CLIENT.certificate, authorities(certificates, lists), at)
+    check_client_certificate(CLIENT.certificate, read_authorities(certificates, lists), at)
 
 
 ANOTHER_ROOT = new_root(NOW)
@@ -126,7 +131,7 @@ OUTDATED = revocations(at=NOW - timedelta(days=40))
 )
 def test_a_certificate_is_not_believed(certificate, certificates, lists, at, reason):
     with pytest.raises(Untrusted) as refused:
-        believe(certificate.certificate, authorities(certificates, lists), at)
+        check_client_certificate(certificate.certificate, read_authorities(certificates, lists), at)
 
     assert refused.value.reason == reason
 
@@ -136,20 +141,22 @@ def test_a_certificate_is_not_believed(certificate, certificates, lists, at, rea
 )
 def test_files_that_hold_no_authority_are_refused(content):
     with pytest.raises(ValueError):
-        authorities(content)
+        read_authorities(content)
     with pytest.raises(ValueError):
-        authorities(KNOWN, [content])
+        read_authorities(KNOWN, [content])
 
 
 def test_an_authority_is_written_down_and_read_back():
     again = holder(ISSUER.pem, ISSUER.key_pem)
 
-    believe(issue_client(again, SUBJECT, NOW).certificate, authorities(KNOWN), NOW)
+    check_client_certificate(
+        issue_client(again, SUBJECT, NOW).certificate, read_authorities(KNOWN), NOW
+    )
 
 
 def test_every_name_of_the_authority_says_that_it_is_a_test():
     names = [
-        written_name(one.certificate.subject)
+        name_text(one.certificate.subject)
         for one in (ROOT, ISSUER, issue_server(ISSUER, ["a"], NOW))
     ]
 

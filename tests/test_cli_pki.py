@@ -8,7 +8,12 @@ from datetime import UTC, datetime
 import pytest
 from cryptography import x509
 
-from ror.identity.certificates import Untrusted, authorities, believe, written_name
+from ror.identity.certificates import (
+    Untrusted,
+    check_client_certificate,
+    name_text,
+    read_authorities,
+)
 from tests.test_cli import ror
 
 
@@ -28,9 +33,11 @@ def issued(folder, name, *options):
 def refused(folder, name):
     """Why the certificate of this name is not believed; None when it is."""
     pki = folder / "pki"
-    known = authorities((pki / "authorities.pem").read_bytes(), [(pki / "crl.pem").read_bytes()])
+    known = read_authorities(
+        (pki / "authorities.pem").read_bytes(), [(pki / "crl.pem").read_bytes()]
+    )
     try:
-        believe(
+        check_client_certificate(
             x509.load_pem_x509_certificate((pki / f"{name}.pem").read_bytes()),
             known,
             datetime.now(UTC),
@@ -106,7 +113,7 @@ def test_private_keys_are_for_their_owner_alone(folder):
 def test_everything_says_that_it_is_for_tests(folder):
     root = x509.load_pem_x509_certificate((folder / "pki" / "root.pem").read_bytes())
 
-    assert "TEST" in written_name(root.subject) and "PRODUCTION" in written_name(root.subject)
+    assert "TEST" in name_text(root.subject) and "PRODUCTION" in name_text(root.subject)
     for command in (["issue", "SAS"], ["revoke", "SAS"], ["crl"]):
         assert "never use them in production" in ror("pki", *command, folder=folder).stderr
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from ror.access import Perimeter
 from ror.errors import UsageError
-from ror.identity import Action, Client, Kind, State, after, announcements, checked
-from ror.identity.certificates import distinguished_name, is_same_name, written_name
-from ror.identity.secrets import hashed, is_secret_of, new_secret
+from ror.identity import Action, Client, Kind, State, after_action, announcements, check_consistency
+from ror.identity.certificates import distinguished_name, is_same_name, name_text
+from ror.identity.secrets import hash_secret, is_secret_of, new_secret
 
 PUBLIC = Client("public", "Public", profile=0)
 READER = Client("sas", "SAS", profile=2, subject="CN=SAS,C=FR")
@@ -19,7 +19,7 @@ SUPPLIER = Client("lits", "Lits", kind=Kind.SUPPLIER, subject="CN=LITS,C=FR")
 
 @pytest.mark.parametrize("client", [PUBLIC, READER, SUPPLIER], ids=lambda client: client.id)
 def test_what_holds_together_is_accepted(client):
-    assert checked(client) is client
+    assert check_consistency(client) is client
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_what_holds_together_is_accepted(client):
 )
 def test_what_does_not_hold_together_is_refused(client, key):
     with pytest.raises(UsageError) as refused:
-        checked(client)
+        check_consistency(client)
 
     assert refused.value.key == key
 
@@ -92,9 +92,9 @@ def test_a_client_goes_from_state_to_state(state, action, then):
 
     if then is None:
         with pytest.raises(UsageError, match="not possible"):
-            after(client, action)
+            after_action(client, action)
     else:
-        assert after(client, action) == replace(client, state=then)
+        assert after_action(client, action) == replace(client, state=then)
 
 
 def test_a_client_reads_under_its_own_profile_and_perimeter():
@@ -110,7 +110,7 @@ def test_a_client_reads_under_its_own_profile_and_perimeter():
 
 def test_the_hash_of_a_secret_says_nothing_of_it_and_is_never_twice_the_same():
     secret = new_secret()
-    kept = [hashed(secret), hashed(secret)]
+    kept = [hash_secret(secret), hash_secret(secret)]
 
     assert len(secret) >= 43 and new_secret() != secret
     assert kept[0] != kept[1]
@@ -124,7 +124,7 @@ def test_nobody_has_the_secret_of_a_client_without_one():
 
 
 def test_the_hash_of_a_secret_is_not_shown_with_its_client():
-    assert "scrypt" not in repr(replace(PUBLIC, secret=hashed("s")))
+    assert "scrypt" not in repr(replace(PUBLIC, secret=hash_secret("s")))
 
 
 # --- names of certificates -------------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ def test_any_value_can_be_written_and_read_back(values):
 
     name = Name([NameAttribute(NameOID.ORGANIZATION_NAME, value) for value in values])
 
-    assert is_same_name(written_name(name), name)
+    assert is_same_name(name_text(name), name)
 
 
 # --- what calls announce ---------------------------------------------------------------------------------------------

@@ -18,23 +18,23 @@ from ror.identity.tokens import (
     Issuer,
     SigningKey,
     UnknownKey,
-    accepted,
-    issue,
-    key_ring,
+    accepted_keys,
+    issue_token,
     new_signing_key,
-    published,
-    ring_of,
-    verified,
+    public_key_set,
+    read_key_set,
+    verification_keys,
+    verify_token,
 )
 
 NOW = 1_780_000_000
 KEY = new_signing_key(NOW)
-OURS = Issuer("https://ror.test", "ror", ring_of([KEY]))
+OURS = Issuer("https://ror.test", "ror", verification_keys([KEY]))
 ISSUERS = {OURS.name: OURS}
 
 
 def given_to(client_id="sas", certificate=None, now=NOW, lifetime_s=300):
-    return issue(
+    return issue_token(
         KEY,
         issuer=OURS.name,
         audience=OURS.audience,
@@ -48,7 +48,7 @@ def given_to(client_id="sas", certificate=None, now=NOW, lifetime_s=300):
 def test_a_token_that_we_give_is_read_back():
     token, expires_in = given_to(certificate=("1A", "CN=SAS,C=FR"))
 
-    found = verified(token, ISSUERS, NOW + 299)
+    found = verify_token(token, ISSUERS, NOW + 299)
 
     assert expires_in == 300
     assert (found.client_id, found.expires_at, found.certificate) == (
@@ -61,7 +61,7 @@ def test_a_token_that_we_give_is_read_back():
 def test_another_library_reads_a_token_that_we_give():
     token, _ = given_to(now=int(time.time()))
 
-    key = jwt.PyJWKSet.from_dict(published([KEY]))[KEY.kid]
+    key = jwt.PyJWKSet.from_dict(public_key_set([KEY]))[KEY.kid]
 
     assert (
         jwt.decode(token, key, algorithms=["ES256"], audience="ror", issuer=OURS.name)["sub"]
@@ -87,10 +87,10 @@ def test_a_token_is_valid_from_its_beginning_to_its_end(at, error):
     token, _ = given_to()
 
     if error is None:
-        assert verified(token, ISSUERS, at).client_id == "sas"
+        assert verify_token(token, ISSUERS, at).client_id == "sas"
     else:
         with pytest.raises(error):
-            verified(token, ISSUERS, at)
+            verify_token(token, ISSUERS, at)
 
 
 OTHERS = {
@@ -125,7 +125,7 @@ def test_tokens_of_another_issuer_are_read_with_its_keys(algorithm):
     issuer = others(algorithm)
     token = jwt.encode(claims(), OTHERS[algorithm], algorithm=algorithm, headers={"kid": "k1"})
 
-    assert verified(token, {issuer.name: issuer}, NOW).client_id == "dac"
+    assert verify_token(token, {issuer.name: issuer}, NOW).client_id == "dac"
 
 
 def test_a_secret_published_as_a_key_verifies_nothing():
@@ -135,7 +135,7 @@ def test_a_secret_published_as_a_key_verifies_nothing():
     token = jwt.encode(claims(), secret, algorithm="HS256", headers={"kid": "k1"})
 
     with pytest.raises(InvalidToken, match="algorithm"):
-        verified(token, {issuer.name: issuer}, NOW)
+        verify_token(token, {issuer.name: issuer}, NOW)
 
 
 def test_a_claim_of_another_issuer_is_led_to_our_client():
@@ -148,19 +148,21 @@ def test_a_claim_of_another_issuer_is_led_to_our_client():
     def token(**more):
         return jwt.encode(claims(**more), OTHERS["ES256"], algorithm="ES256", headers={"kid": "k1"})
 
-    known = verified(token(preferred_username="service-account-dac"), {issuer.name: issuer}, NOW)
+    known = verify_token(
+        token(preferred_username="service-account-dac"), {issuer.name: issuer}, NOW
+    )
 
     assert known.client_id == "dac-bretagne"
     for unknown in ({"preferred_username": "somebody"}, {"preferred_username": 1}, {}):
         with pytest.raises(InvalidToken):
-            verified(token(**unknown), {issuer.name: issuer}, NOW)
+            verify_token(token(**unknown), {issuer.name: issuer}, NOW)
 
 
 def test_the_only_key_of_an_issuer_needs_no_name():
     issuer = others("ES256")
     token = jwt.encode(claims(), OTHERS["ES256"], algorithm="ES256")
 
-    assert verified(token, {issuer.name: issuer}, NOW).client_id == "dac"
+    assert verify_token(token, {issuer.name: issuer}, NOW).client_id == "dac"
 
 
 def test_a_key_that_is_not_known_yet_is_told_apart():
@@ -168,7 +170,7 @@ def test_a_key_that_is_not_known_yet_is_told_apart():
     token = jwt.encode(claims(), OTHERS["ES256"], algorithm="ES256", headers={"kid": "k2"})
 
     with pytest.raises(UnknownKey) as refused:
-        verified(token, {issuer.name: issuer}, NOW)
+        verify_token(token, {issuer.name: issuer}, NOW)
 
     assert refused.value.issuer == issuer.name
 
@@ -181,7 +183,7 @@ def test_an_issuer_is_believed_for_its_own_tokens_only():
     )
 
     with pytest.raises(InvalidToken):
-        verified(pretending, both, NOW)
+        verify_token(pretending, both, NOW)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ def test_a_token_with_a_claim_that_does_not_do_is_refused(changed):
     token = f"{header}.{payload}.{urlsafe_b64encode(raw).decode().rstrip('=')}"
 
     with pytest.raises(InvalidToken):
-        verified(token, {issuer.name: issuer}, NOW)
+        verify_token(token, {issuer.name: issuer}, NOW)
 
 
 @pytest.mark.parametrize("missing", ["iss", "aud", "exp", "azp"])
@@ -219,7 +221,7 @@ def test_a_token_without_one_of_the_claims_is_refused(missing):
     token = jwt.encode(left, OTHERS["ES256"], algorithm="ES256", headers={"kid": "k1"})
 
     with pytest.raises(InvalidToken):
-        verified(token, {issuer.name: issuer}, NOW)
+        verify_token(token, {issuer.name: issuer}, NOW)
 
 
 _PARTS = st.one_of(
@@ -243,7 +245,7 @@ _PARTS = st.one_of(
 @given(st.lists(_PARTS, max_size=5).map(".".join))
 def test_no_text_is_taken_for_a_token_nor_breaks_the_reading(text):
     with pytest.raises(InvalidToken):
-        verified(text, ISSUERS, NOW)
+        verify_token(text, ISSUERS, NOW)
 
 
 @given(st.integers(0, 3), st.data())
@@ -256,7 +258,7 @@ def test_no_part_of_a_good_token_can_be_altered(part, data):
     if altered.split(".")[:2] == token.split(".")[:2] and altered[:-1] == token[:-1]:
         return  # The last letter of a signature has bits that mean nothing.
     with pytest.raises(InvalidToken):
-        verified(altered, ISSUERS, NOW)
+        verify_token(altered, ISSUERS, NOW)
 
 
 @pytest.mark.parametrize("name", ["kid", "typ", "crit"])
@@ -266,7 +268,7 @@ def test_a_header_however_deeply_nested_is_refused(name, depth):
     header = f'{{"alg": "ES256", "kid": "{KEY.kid}", "{name}": {"[" * depth}{"]" * depth}}}'
 
     with pytest.raises(InvalidToken):
-        verified(
+        verify_token(
             ".".join((urlsafe_b64encode(header.encode()).decode().rstrip("="), *others)),
             ISSUERS,
             NOW,
@@ -276,13 +278,13 @@ def test_a_header_however_deeply_nested_is_refused(name, depth):
 @pytest.mark.parametrize("depth", [*range(600, 1_000, 20), 2_000])
 def test_a_key_set_however_deeply_nested_is_none(depth):
     with pytest.raises(ValueError, match=r"(?i)key"):
-        key_ring(b'{"keys": [{"kty": %b%b}]}' % (b"[" * depth, b"]" * depth))
+        read_key_set(b'{"keys": [{"kty": %b%b}]}' % (b"[" * depth, b"]" * depth))
 
 
 def test_a_key_does_not_show_what_it_is_made_of():
     assert KEY.jwk["d"] not in repr(KEY)
-    assert all("d" not in one for one in published([KEY])["keys"])
-    assert not any(key.is_private for key in ring_of([KEY]).values())
+    assert all("d" not in one for one in public_key_set([KEY])["keys"])
+    assert not any(key.is_private for key in verification_keys([KEY]).values())
 
 
 @pytest.mark.parametrize(
@@ -304,5 +306,5 @@ def test_a_key_does_not_show_what_it_is_made_of():
 def test_keys_are_accepted_while_their_tokens_may_be_valid(ages, kept):
     keys = [replace(KEY, created_at=NOW - age) for age in ages]
 
-    assert [NOW - key.created_at for key in accepted(keys, NOW)] == kept
+    assert [NOW - key.created_at for key in accepted_keys(keys, NOW)] == kept
     assert all(isinstance(key, SigningKey) for key in keys)

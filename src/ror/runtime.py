@@ -9,16 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ror.audit.acts import Record, TracedKeys, recorder, untraced
+from ror.audit.acts import AuditedKeys, RecordAct, record_nothing, recorder
 from ror.audit.trail.folder import Folder
 from ror.audit.trail.writing import Journal, Listeners
 from ror.errors import Unavailable, UsageError
 from ror.identity.authorities import WatchedAuthorities
-from ror.identity.provider_keys import Issuers, Told, nobody
+from ror.identity.provider_keys import Issuers, ReportProblem, ignore_report
 from ror.identity.rates import Rates
 from ror.identity.registry import Registry
 from ror.identity.token_service import TokenPolicy, TokenService
-from ror.identity.tokens import Provider, providers
+from ror.identity.tokens import Provider, read_providers
 from ror.search.answer.answer_cache import Answers
 from ror.search.answer.bodies import Bodies
 from ror.search.answer.page_links import PageLinks
@@ -63,7 +63,7 @@ class Directory:
 
 def open_directory(
     settings: Settings,
-    told_of_issuer: Told = nobody,
+    told_of_issuer: ReportProblem = ignore_report,
     troubled: Troubled = lambda work, problem: None,
 ) -> Directory:
     """
@@ -84,7 +84,9 @@ def open_directory(
         registry = Registry(store)
         issuers = Issuers(_providers(settings), told_of_issuer)
         rates = _rates(settings)
-        keys = TracedKeys(store.keys, partial(_open_acts_while_serving, settings, store), BY_ITSELF)
+        keys = AuditedKeys(
+            store.keys, partial(_open_acts_while_serving, settings, store), BY_ITSELF
+        )
         tokens = TokenService(registry, keys, _authorities(settings), _token_policy(settings))
         start = time.perf_counter()
         index.open()
@@ -149,20 +151,20 @@ def open_trail(
     return journal
 
 
-def open_acts(settings: Settings, store: Store) -> Record:
+def open_acts(settings: Settings, store: Store) -> RecordAct:
     """
     What traces the acts of management of a directory; nothing when its trail is turned off.
 
     Raises UsageError when the trail cannot be opened: no act is done then.
     """
     if not settings.audit:
-        return untraced
+        return record_nothing
     folder = Folder(trail_folder(settings))
     _begin(folder, store)
     return recorder(folder)
 
 
-def _open_acts_while_serving(settings: Settings, store: Store) -> Record:
+def _open_acts_while_serving(settings: Settings, store: Store) -> RecordAct:
     """The same for a server, whose callers can do nothing about it. Raises Unavailable when it cannot be opened."""
     try:
         return open_acts(settings, store)
@@ -207,7 +209,7 @@ def _providers(settings: Settings) -> Sequence[Provider]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise UsageError("providers.bad-file", file=path, problem=problem) from None
-    return providers(text, str(path), settings.issuer)
+    return read_providers(text, str(path), settings.issuer)
 
 
 def _rates(settings: Settings) -> Rates:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from ror.audit.acts import TracedClients
+from ror.audit.acts import AuditedClients
 from ror.audit.records import Act, instant
 from ror.audit.trail.folder import Folder
-from ror.audit.trail.reading import Wanted, find
+from ror.audit.trail.reading import Selection, find
 from ror.audit.trail.verifying import verify
 from ror.errors import Unavailable, UsageError
 from ror.identity import Action, Client
@@ -40,7 +40,9 @@ def folder(tmp_path: Path) -> Path:
 
 def acts(folder: Path, trail: str = "ror.db.audit") -> list[Act]:
     return [
-        one.record for one in find(Folder(folder / trail), Wanted()) if isinstance(one.record, Act)
+        one.record
+        for one in find(Folder(folder / trail), Selection())
+        if isinstance(one.record, Act)
     ]
 
 
@@ -151,7 +153,7 @@ def test_an_act_that_cannot_be_traced_is_not_done(folder: Path):
     settings = Settings(database=f"sqlite:///{folder}/ror.db")
     store = open_store(settings.database)
     signature = Signature("alice", "because", 0)
-    traced = TracedClients(store.clients, lambda: open_acts(settings, store))
+    traced = AuditedClients(store.clients, lambda: open_acts(settings, store))
     added = enrolling.add(traced, Client("open", "open", profile=0), signature)
 
     def refuse(*_: object) -> None:
@@ -159,10 +161,10 @@ def test_an_act_that_cannot_be_traced_is_not_done(folder: Path):
 
     with pytest.raises(Unavailable):
         enrolling.change_state(
-            TracedClients(store.clients, lambda: refuse), "open", Action.SUSPEND, signature
+            AuditedClients(store.clients, lambda: refuse), "open", Action.SUSPEND, signature
         )
     with pytest.raises(Unavailable):
-        enrolling.rotate_secret(TracedClients(store.clients, lambda: refuse), "open", signature)
+        enrolling.rotate_secret(AuditedClients(store.clients, lambda: refuse), "open", signature)
 
     (present,) = store.clients.all()
     assert present.state.value == "active" and is_secret_of(added.secret or "", present.secret)

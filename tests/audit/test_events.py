@@ -13,7 +13,15 @@ from fhirclient.models.auditevent import AuditEvent
 from fhirclient.models.fhirabstractbase import FHIRValidationError
 
 from ror.audit.events import audit_event
-from ror.audit.records import Act, Announced, Call, Certificate, ImportBegun, ImportEnded, Told
+from ror.audit.records import (
+    Act,
+    AuditedRecord,
+    Call,
+    Certificate,
+    ImportBegun,
+    ImportEnded,
+    RorHeaders,
+)
 
 AT = "2026-11-24T10:11:12.123Z"
 HEAD = "9f" * 32
@@ -31,7 +39,7 @@ def call(**facts: object) -> Call:
         "client": "sante",
         "certificate": Certificate("0A1B", "CN=CLIENT,O=GIP,C=FR"),
         "profile": 2,
-        "announced": Announced(
+        "announced": RorHeaders(
             "CU20", "1.2.250.1.213.1.6.1.66", "AUTOMATE", "1.2.250.1.213.1.1.4.6"
         ),
         "method": "GET",
@@ -60,7 +68,7 @@ RECORDS = [
     pytest.param(
         call(client=None, certificate=None, announced=None, profile=None, status=401), id="nobody"
     ),
-    pytest.param(call(announced=Announced(role="AUTOMATE")), id="one header"),
+    pytest.param(call(announced=RorHeaders(role="AUTOMATE")), id="one header"),
     pytest.param(
         call(route="-", interaction="-", path="#kCLkyHEEGVFQ_NTY", status=404), id="nowhere"
     ),
@@ -101,7 +109,7 @@ RECORDS = [
 
 
 @pytest.mark.parametrize("record", RECORDS)
-def test_an_event_is_valid_r4(record: Told):
+def test_an_event_is_valid_r4(record: AuditedRecord):
     event = json.loads(json.dumps(audit_event(record, HEAD, "ror here")))
 
     AuditEvent(event, strict=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ror.audit.records import ImportBegun, ImportEnded, instant
 from ror.audit.trail.folder import Folder
-from ror.audit.trail.reading import Wanted, find
-from ror.audit.trail.tending import user
+from ror.audit.trail.reading import Selection, find
+from ror.audit.trail.tending import system_user
 from ror.audit.trail.verifying import verify
 from ror.runtime import trail_folder
 from ror.samples import Size, generate
@@ -35,7 +35,7 @@ def importing(folder: Path, *arguments: str, **variables: str) -> "subprocess.Po
 def lines(folder: Path) -> list[object]:
     trail = Folder(trail_folder(Settings(database=f"sqlite:///{folder}/ror.db")))
     assert verify(trail, instant(time.time_ns())[:10]).is_whole
-    return [one.record for one in find(trail, Wanted())]
+    return [one.record for one in find(trail, Selection())]
 
 
 def resources(folder: Path) -> int:
@@ -55,7 +55,7 @@ def test_an_import_says_who_imports_what_and_then_what_became_of_it(tmp_path):
     assert process.returncode == 1
     begun, ended = lines(tmp_path)
     assert isinstance(begun, ImportBegun) and isinstance(ended, ImportEnded)
-    assert (begun.author, begun.files, begun.by) == ("somebody", ("given.ndjson",), user())
+    assert (begun.author, begun.files, begun.by) == ("somebody", ("given.ndjson",), system_user())
     assert (ended.run, ended.created, ended.refused, ended.interrupted) == (begun.run, 1, 1, False)
 
 
@@ -81,7 +81,7 @@ def test_an_import_that_is_killed_has_said_that_it_began_before_anything_was_kep
 
     assert 0 < resources(tmp_path) < 3_000
     trail = Folder(tmp_path / "ror.db.audit")
-    [begun] = [one.record for one in find(trail, Wanted())]
+    [begun] = [one.record for one in find(trail, Selection())]
     assert isinstance(begun, ImportBegun)
     again = importing(tmp_path, "given.ndjson")
     again.communicate()

@@ -12,7 +12,7 @@ import pytest
 from ror.audit.records import Call, Sealed, decode, instant
 from ror.audit.trail.chain_file import seal, texts
 from ror.audit.trail.folder import Folder
-from ror.audit.trail.reading import Wanted, find
+from ror.audit.trail.reading import Selection, find
 from ror.audit.trail.verifying import verify
 from ror.audit.trail.writing import FLUSH_S, Journal
 from tests.waiting import until
@@ -54,7 +54,9 @@ def writer(
 
 
 def request_ids(folder: Folder) -> list[str]:
-    return [one.record.request_id for one in find(folder, Wanted()) if isinstance(one.record, Call)]
+    return [
+        one.record.request_id for one in find(folder, Selection()) if isinstance(one.record, Call)
+    ]
 
 
 def what(folder: Folder) -> list[str]:

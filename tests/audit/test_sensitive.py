@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ror.audit.pseudonyms import MARK, Veil, treatment_of, treatments
+from ror.audit.pseudonyms import MARK, Pseudonymizer, treatment_of, treatments
 from ror.directory.capability import RESULT_PARAMETERS
 from ror.standard.definitions import RESOURCE_TYPES, search_parameters
 from tests.amounts import amount
 
-VEIL = Veil(b"0" * 32)
+VEIL = Pseudonymizer(b"0" * 32)
 RPPS = "urn:oid:1.2.250.1.71.4.2.1"
 
 
@@ -164,7 +164,7 @@ def test_a_very_long_request_makes_no_longer_line():
 
 @pytest.mark.parametrize("pair", [("n" * 30_000, "1"), ("name", "v" * 30_000)])
 def test_what_is_long_is_not_remembered(pair):
-    veil, long = Veil(b"key"), max(pair, key=len)
+    veil, long = Pseudonymizer(b"key"), max(pair, key=len)
     held = sys.getrefcount(long)
 
     veil.pairs("Location", [pair])
@@ -175,7 +175,7 @@ def test_what_is_long_is_not_remembered(pair):
 def test_what_a_search_takes_for_the_same_has_the_same_hash_and_another_key_gives_another():
     assert VEIL.hashed("  Éléonore DUPONT") == VEIL.hashed("eleonore dupont")
     assert VEIL.hashed("Dupont") != VEIL.hashed("Durand")
-    assert VEIL.hashed("Dupont") != Veil(b"1" * 32).hashed("Dupont")
+    assert VEIL.hashed("Dupont") != Pseudonymizer(b"1" * 32).hashed("Dupont")
 
 
 @pytest.mark.parametrize("path", ["/fhir/Location/l-1.a", "/fhir/HealthcareService/_search", "/"])

@@ -182,7 +182,7 @@ def sign_again(trail: Folder) -> None:
         for file, lines in ends
     )
     name = digests.fingerprint(key.public_key())
-    text = digests.written(
+    text = digests.to_bytes(
         digests.Digest(
             day="2026-11-25",
             signed_at="2026-11-26T00:00:00.000Z",
@@ -203,15 +203,15 @@ def swap_key(trail: Folder) -> None:
     (trail.path / "keys/signing.pub").write_bytes(digests.public_pem(key))
     before = None
     for day in trail.days_signed():
-        digest = digests.read(trail.digest(day))
+        digest = digests.from_bytes(trail.digest(day))
         assert digest is not None
         name = digests.fingerprint(key.public_key())
-        text = digests.written(
+        text = digests.to_bytes(
             digests.Digest(
                 day=day, signed_at=digest.signed_at, key=name, previous=before, chains=digest.chains
             )
         )
-        before = digests.named(day, text)
+        before = digests.name_of(day, text)
         (trail.path / f"digests/{day}.json").write_bytes(text)
         (trail.path / f"digests/{day}.sig").write_bytes(key.sign(text))
 

@@ -17,7 +17,7 @@ from ror.audit import digests
 from ror.audit.records import Call
 from ror.audit.trail import chain_file, writing
 from ror.audit.trail.folder import Folder, day_of
-from ror.audit.trail.reading import Wanted, find
+from ror.audit.trail.reading import Selection, find
 from ror.audit.trail.verifying import verify
 from ror.audit.trail.writing import Journal, Listeners, record_act
 from ror.errors import Unavailable, UsageError
@@ -28,7 +28,7 @@ TODAY = "2026-11-24"
 
 
 def calls(folder: Folder) -> list[Call]:
-    return [one.record for one in find(folder, Wanted()) if isinstance(one.record, Call)]
+    return [one.record for one in find(folder, Selection()) if isinstance(one.record, Call)]
 
 
 def notes(folder: Folder, today: str = TODAY) -> list[str]:
@@ -133,7 +133,9 @@ def test_a_record_goes_to_the_file_of_its_day_and_a_day_that_is_over_is_signed(
         one.write(call(clock, 3))
         one.flush()
 
-        by_day = {found.record.request_id: day_of(found.file) for found in find(folder, Wanted())}
+        by_day = {
+            found.record.request_id: day_of(found.file) for found in find(folder, Selection())
+        }
         assert by_day == {"r1": "2026-11-24", "r2": "2026-11-24", "r3": "2026-11-25"}
         assert folder.days_signed() == ["2026-11-24"]
         assert notes(folder, "2026-11-25") == ["in-use"]
@@ -233,7 +235,7 @@ def test_signed_days_beyond_the_retention_go_and_an_act_says_so(folder, clock, j
         "2026-11-13",
         "2026-11-14",
     ]
-    acts = [one.record for one in find(folder, Wanted(journals=("acts",)))]
+    acts = [one.record for one in find(folder, Selection(journals=("acts",)))]
     assert [(one.action, one.subject) for one in acts] == [
         ("client-suspend", "c1"),
         ("audit-pruned", "2026-11-10/2026-11-11"),
@@ -253,7 +255,7 @@ def test_acts_are_kept_whatever_the_retention(folder, clock, journal):
     clock.set("2028-01-01T08:00:00Z")
     write(journal, clock, retention_days=1)
 
-    assert [one.record.action for one in find(folder, Wanted(journals=("acts",)))] == [
+    assert [one.record.action for one in find(folder, Selection(journals=("acts",)))] == [
         "client-suspend",
         "audit-pruned",
     ]
@@ -408,7 +410,7 @@ def test_the_digest_lists_each_file_of_the_day_with_its_end(folder, clock, journ
     clock.set("2026-11-25T00:00:00Z")
     write(journal, clock)
 
-    digest = digests.read(folder.digest("2026-11-24"))
+    digest = digests.from_bytes(folder.digest("2026-11-24"))
 
     assert digest is not None
     assert [(one.file.split("/")[0], one.lines) for one in digest.chains] == [

@@ -18,7 +18,7 @@ import requests
 from ror.identity import Act, Action, Client, Kind, Rate
 from ror.identity.certificates import authority
 from ror.identity.certificates.authority import Holder
-from ror.identity.secrets import hashed
+from ror.identity.secrets import hash_secret
 from ror.store import open_store
 from ror.store.contract import Store
 from tests.http.conftest import SERVE, fill, free_port
@@ -55,7 +55,7 @@ CLIENTS = (
         "public",
         "public",
         profile=0,
-        secret=hashed(SECRET),
+        secret=hash_secret(SECRET),
         user_profiles=frozenset({"CU23"}),
         roles=frozenset({"AUTOMATE"}),
     ),

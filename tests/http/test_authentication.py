@@ -16,9 +16,9 @@ import msgspec
 import pytest
 import requests
 
-from ror.audit.records import Announced, Call, Certificate
+from ror.audit.records import Call, Certificate, RorHeaders
 from ror.audit.trail.folder import Folder
-from ror.audit.trail.reading import Wanted, find
+from ror.audit.trail.reading import Selection, find
 from ror.identity import Action
 from ror.identity import token_service as authorising
 from tests.http.secured import (
@@ -643,7 +643,7 @@ def test_the_audit_trail_knows_the_client_and_its_certificate_whatever_became_of
         world.act("regulation", Action.RESUME)
         running.read("abc")
 
-    told = (one.record for one in find(Folder(world.folder / "trail"), Wanted()))
+    told = (one.record for one in find(Folder(world.folder / "trail"), Selection()))
     traced = [one for one in told if isinstance(one, Call)]
     shown = Certificate(Path(certificate[0]).stem.upper(), subject_of("regulation"))
     assert [
@@ -678,7 +678,7 @@ def test_the_audit_trail_knows_who_was_refused_a_token_as_far_as_that_was_proven
         running.ask_token(certificate, client_id="regulation")
     alone.store.close()
 
-    told = (one.record for one in find(Folder(alone.folder / "trail"), Wanted()))
+    told = (one.record for one in find(Folder(alone.folder / "trail"), Selection()))
     assert [(one.status, one.client, one.certificate) for one in told if isinstance(one, Call)] == [
         (401, None, Certificate(Path(foreign[0]).stem.upper(), subject_of("nobody"))),
         (401, None, Certificate(Path(revoked[0]).stem.upper(), subject_of("regulation"))),
@@ -698,8 +698,8 @@ def test_the_audit_trail_tells_on_whose_behalf_a_call_was_made_and_names_nobody(
         running.read(token, {**ANNOUNCED, "Ror-Role-Metier-Code": "Jean Dupont"})
 
     folder = Folder(world.folder / "trail-of-headers")
-    calls = [one.record for one in find(folder, Wanted()) if isinstance(one.record, Call)]
-    usual = Announced("CU22", "1.2.250.1.213.1.6.1.66", "AUTOMATE", "1.2.250.1.213.1.1.4.6")
+    calls = [one.record for one in find(folder, Selection()) if isinstance(one.record, Call)]
+    usual = RorHeaders("CU22", "1.2.250.1.213.1.6.1.66", "AUTOMATE", "1.2.250.1.213.1.1.4.6")
     assert [(one.interaction, one.status, one.client, one.profile) for one in calls] == [
         ("token", 200, "regulation", 1),
         ("read", 200, "regulation", 1),

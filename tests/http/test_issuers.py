@@ -20,11 +20,11 @@ import requests
 
 from ror.audit.records import Call, Certificate
 from ror.audit.trail.folder import Folder
-from ror.audit.trail.reading import Wanted, find
+from ror.audit.trail.reading import Selection, find
 from ror.errors import Unavailable, UsageError
 from ror.identity import Action
 from ror.identity.provider_keys import FRESH_S, KEPT_S, RETRY_S, Issuers
-from ror.identity.tokens import InvalidToken, UnknownKey, providers, verified
+from ror.identity.tokens import InvalidToken, UnknownKey, read_providers, verify_token
 from tests.http import provider as provider_process
 from tests.http.provider import Provider
 from tests.http.secured import (
@@ -291,7 +291,7 @@ def test_the_trail_tells_who_called_with_which_certificate(world: World, platfor
         read(server, platform.sign({**claims, **thumbprint(certificate)}), certificate)
         read(server, platform.sign({"ror_certificate": claims["ror_certificate"]}))
 
-    told = [one.record for one in find(Folder(world.folder / "trail-of-others"), Wanted())]
+    told = [one.record for one in find(Folder(world.folder / "trail-of-others"), Selection())]
     shown = Certificate(Path(certificate[0]).stem.upper(), subject_of("regulation"))
     assert [(one.client, one.certificate) for one in told if isinstance(one, Call)] == [
         ("regulation", shown),
@@ -369,11 +369,11 @@ def one() -> Iterator[Provider]:
 
 
 def issuers(text: str, clock: Clock, told: Any = lambda issuer, problem: None) -> Issuers:
-    return Issuers(providers(text, "providers.toml", "https://ror.test"), told, clock)
+    return Issuers(read_providers(text, "providers.toml", "https://ror.test"), told, clock)
 
 
 def speaks_for(token: str, known: Issuers) -> str:
-    return verified(token, known.known(), time.time()).client_id
+    return verify_token(token, known.known(), time.time()).client_id
 
 
 def test_a_key_that_is_new_is_asked_for_once_some_seconds_have_gone_by(one: Provider, clock: Clock):
@@ -480,7 +480,7 @@ def test_what_a_token_of_others_says_of_its_certificate_is_not_repeated(
 
     token = one.sign({"ror_certificate": {"serial": "FF", "subject": "CN=forged"}})
 
-    assert verified(token, known.known(), time.time()).certificate is None
+    assert verify_token(token, known.known(), time.time()).certificate is None
 
 
 @pytest.mark.parametrize(
@@ -508,10 +508,10 @@ def test_what_a_token_of_others_says_of_its_certificate_is_not_repeated(
 )
 def test_a_description_that_does_not_do_is_refused_by_name(text: str, key: str):
     fine = "[[provider]]\nissuer = 'i'\njwks = 'https://idp.test/jwks'\naudience = 'ror'\n"
-    assert providers(fine, "providers.toml", "https://ror.test")
+    assert read_providers(fine, "providers.toml", "https://ror.test")
 
     with pytest.raises(UsageError) as refused:
-        providers(
+        read_providers(
             text.replace("{0}", fine).replace("{}", fine), "providers.toml", "https://ror.test"
         )
 

@@ -7,7 +7,7 @@ import pytest
 
 from ror.audit.records import Call
 from ror.audit.trail.folder import Folder
-from ror.audit.trail.reading import Wanted, find
+from ror.audit.trail.reading import Selection, find
 from ror.identity import Action, Rate
 from ror.identity.enrolment import Signature, set_rate
 from tests.http.conftest import fill, start, stop
@@ -164,7 +164,7 @@ def test_the_trail_tells_who_was_refused(world: World):
         for _ in range(2):
             server.ask_token(client_id="public", client_secret=SECRET)
 
-    told = (one.record for one in find(Folder(world.folder / "trail"), Wanted(status="429")))
+    told = (one.record for one in find(Folder(world.folder / "trail"), Selection(status="429")))
     assert [
         (one.interaction, one.client, one.matches) for one in told if isinstance(one, Call)
     ] == [

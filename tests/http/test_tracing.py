@@ -18,7 +18,7 @@ from ror.audit import pseudonyms as sensitive
 from ror.audit.records import Call, instant
 from ror.audit.trail import writing
 from ror.audit.trail.folder import Folder
-from ror.audit.trail.reading import Wanted, find
+from ror.audit.trail.reading import Selection, find
 from ror.audit.trail.verifying import verify
 from ror.audit.trail.writing import Journal
 from ror.directory import policy_change as masking
@@ -58,7 +58,7 @@ def serve(database: str, **variables: str) -> Server:
 
 def calls(database: str) -> list[Call]:
     return [
-        one.record for one in find(trail_of(database), Wanted()) if isinstance(one.record, Call)
+        one.record for one in find(trail_of(database), Selection()) if isinstance(one.record, Call)
     ]
 
 
@@ -85,7 +85,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     def line_of(target: str, method: str = "GET", body: bytes = b"", **headers: str) -> Call:
         name = f"asked-{next(_numbers)}"
         server.send(request(target, method, body, x_request_id=name, **headers))
-        lines = until(lambda: list(find(folder, Wanted(request_id=name))))
+        lines = until(lambda: list(find(folder, Selection(request_id=name))))
         assert len(lines) == 1, f"{method} {target}"
         assert isinstance(lines[0].record, Call)
         return lines[0].record
@@ -214,7 +214,7 @@ def test_names_that_were_asked_for_are_nowhere_in_the_trail_and_yet_can_be_looke
     files = [path for path in ask.folder.path.rglob("*") if path.is_file()]
     assert [path for path in files if b"orglub" in path.read_bytes().lower()] == []
     hashed = ask.folder.veil().hashed("ZORGLUB")
-    assert len(list(find(ask.folder, Wanted(value=hashed)))) == 4
+    assert len(list(find(ask.folder, Selection(value=hashed)))) == 4
 
 
 @pytest.mark.parametrize(
@@ -260,9 +260,9 @@ def test_what_somebody_asked_who_was_refused_at_once_can_be_looked_for(directory
         (401, (("_id", "l1"), ("organization.name", hashed))),
         (405, (("_id", "l1"),)),
     ]
-    assert [one.record.request_id for one in find(trail_of(directory), Wanted(value=hashed))] == [
-        "nobody"
-    ]
+    assert [
+        one.record.request_id for one in find(trail_of(directory), Selection(value=hashed))
+    ] == ["nobody"]
 
 
 def test_what_is_open_to_everybody_is_not_told(directory):
@@ -292,7 +292,7 @@ def test_a_trail_is_where_the_settings_say(directory, tmp_path):
     )
 
     assert not trail_of(directory).path.exists()
-    assert len(list(find(Folder(tmp_path / "elsewhere"), Wanted()))) == 1
+    assert len(list(find(Folder(tmp_path / "elsewhere"), Selection()))) == 1
 
 
 # --- however it ends -------------------------------------------------------------------------------------------------
@@ -492,7 +492,7 @@ def end(
 
 def written(journal: Journal) -> list[Call]:
     journal.flush()
-    return [one.record for one in find(journal.folder, Wanted()) if isinstance(one.record, Call)]
+    return [one.record for one in find(journal.folder, Selection()) if isinstance(one.record, Call)]
 
 
 def test_calls_that_wait_over_midnight_are_found_on_their_days(reporter, clock, journal):
@@ -507,7 +507,8 @@ def test_calls_that_wait_over_midnight_are_found_on_their_days(reporter, clock, 
 
     for day in ("2026-11-24", "2026-11-25"):
         found = [
-            one.record.at[:10] for one in find(journal.folder, Wanted(since=day, until=f"{day}T99"))
+            one.record.at[:10]
+            for one in find(journal.folder, Selection(since=day, until=f"{day}T99"))
         ]
         assert found == [day]
 

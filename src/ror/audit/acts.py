@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from ror.audit.records import Act, instant
 from ror.audit.trail.folder import Folder
-from ror.audit.trail.tending import user
+from ror.audit.trail.tending import system_user
 from ror.audit.trail.writing import record_act
 from ror.errors import Unavailable
 from ror.identity import Act as ClientAct
@@ -19,26 +19,28 @@ from ror.identity import Client
 from ror.identity.keeping import ClientStore, KeyStore
 from ror.identity.tokens import SigningKey
 
-Record = Callable[[str, str, str, str, dict[str, object]], None]
+RecordAct = Callable[[str, str, str, str, dict[str, object]], None]
 """Records an act: action, subject, author, reason, details. Raises Unavailable if it cannot."""
 
 
-def untraced(action: str, subject: str, by: str, reason: str, details: dict[str, object]) -> None:
+def record_nothing(
+    action: str, subject: str, by: str, reason: str, details: dict[str, object]
+) -> None:
     """Record nothing: the settings turn the trail off."""
 
 
-def recorder(folder: Folder) -> Record:
+def recorder(folder: Folder) -> RecordAct:
     """A function that records acts in a trail, with the user of the machine."""
 
     def record(action: str, subject: str, by: str, reason: str, details: dict[str, object]) -> None:
-        told = {**details, "user": user()}
+        complete = {**details, "user": system_user()}
         act = Act(
             at=instant(time.time_ns()),
             action=action,
             subject=subject,
             by=by,
             reason=reason,
-            details=told,
+            details=complete,
         )
         try:
             record_act(folder, act)
@@ -48,10 +50,10 @@ def recorder(folder: Folder) -> Record:
     return record
 
 
-class TracedClients:
+class AuditedClients:
     """A `ClientStore` that records each act; `opening` opens the trail when an act comes."""
 
-    def __init__(self, clients: ClientStore, opening: Callable[[], Record]) -> None:
+    def __init__(self, clients: ClientStore, opening: Callable[[], RecordAct]) -> None:
         self._clients = clients
         self._opening = opening
         self.all, self.acts, self.last_act = clients.all, clients.acts, clients.last_act
@@ -70,11 +72,11 @@ class TracedClients:
         return self._clients.change(act, traced)
 
 
-class TracedKeys:
+class AuditedKeys:
     """A `KeyStore` that records each new signing key; `opening` opens the trail when one comes."""
 
     def __init__(
-        self, keys: KeyStore, opening: Callable[[], Record], by: str, reason: str = ""
+        self, keys: KeyStore, opening: Callable[[], RecordAct], by: str, reason: str = ""
     ) -> None:
         self._keys = keys
         self._opening = opening

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from ror.audit.records import Closed, Kept, Opened, Sealed, decode
+from ror.audit.records import AnyRecord, Closed, Opened, Sealed, decode
 from ror.errors import NOT_JSON
 
 _LINK: Final = re.compile(rb',"n":([0-9]{1,18}),"chain":"([0-9a-f]{64})"\}')
@@ -63,10 +63,10 @@ class Link(NamedTuple):
 
 def as_link(text: bytes) -> Link | None:
     """The link that a line, without its line end, holds; None if it holds none."""
-    found = _LINK.search(text, max(0, len(text) - _LONGEST_LINK))
-    if found is None or found.end() != len(text):
+    match = _LINK.search(text, max(0, len(text) - _LONGEST_LINK))
+    if match is None or match.end() != len(text):
         return None
-    return Link(int(found[1]), text[: found.end(1)], found[2].decode())
+    return Link(int(match[1]), text[: match.end(1)], match[2].decode())
 
 
 def last_link(text: bytes) -> tuple[Link | None, bytes]:
@@ -84,13 +84,13 @@ def last_link(text: bytes) -> tuple[Link | None, bytes]:
     return None, text
 
 
-def as_record(text: bytes) -> Kept | None:
+def as_record(text: bytes) -> AnyRecord | None:
     """The record of a line, link or not; None if the line holds none."""
     try:
-        found: Kept = decode(text)
+        record: AnyRecord = decode(text)
     except NOT_JSON:
         return None
-    return found
+    return record
 
 
 class Break(NamedTuple):
@@ -132,7 +132,7 @@ class Walk:
         self._hashing = sha256(head.encode())
         self._since = self.seen + 1
 
-    def over(self, texts: Iterable[bytes]) -> Iterator[Kept | Break]:
+    def over(self, texts: Iterable[bytes]) -> Iterator[AnyRecord | Break]:
         """The records of lines without line ends, and the breaks of the chain, in order."""
         for text in texts:
             record, link = as_record(text), as_link(text)
@@ -164,8 +164,8 @@ class Walk:
         self._follow(link.number, link.head)
 
     def _of_record(
-        self, record: Kept | None, text: bytes, is_linked: bool
-    ) -> Iterator[Kept | Break]:
+        self, record: AnyRecord | None, text: bytes, is_linked: bool
+    ) -> Iterator[AnyRecord | Break]:
         if record is None and not is_linked:
             self._torn = range(self._torn.start or self.seen, self.seen + 1)
             self._torn_bytes += len(text)
@@ -178,7 +178,7 @@ class Walk:
         else:
             yield from self._in_place(record, is_linked)
 
-    def _in_place(self, record: Kept, is_linked: bool) -> Iterator[Kept | Break]:
+    def _in_place(self, record: AnyRecord, is_linked: bool) -> Iterator[AnyRecord | Break]:
         if isinstance(record, Opened):
             if self.seen != 1:
                 yield Break("opened-again", self.seen)

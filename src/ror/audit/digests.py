@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from ror.audit.records import DigestNamed
+from ror.audit.records import DigestName
 from ror.errors import NOT_JSON
 
 FORMAT: Final = 1
@@ -37,19 +37,19 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     day: str
     signed_at: str
     key: str
-    previous: DigestNamed | None
+    previous: DigestName | None
     chains: tuple[ChainEnd, ...]
 
 
 _decode: Final = msgspec.json.Decoder(Digest).decode
 
 
-def written(digest: Digest) -> bytes:
+def to_bytes(digest: Digest) -> bytes:
     """The bytes of a digest, readable by people."""
     return msgspec.json.format(msgspec.json.encode(digest), indent=2) + b"\n"
 
 
-def read(text: bytes) -> Digest | None:
+def from_bytes(text: bytes) -> Digest | None:
     """The digest in these bytes; None if there is none."""
     try:
         return _decode(text)
@@ -57,9 +57,9 @@ def read(text: bytes) -> Digest | None:
         return None
 
 
-def named(day: str, text: bytes) -> DigestNamed:
+def name_of(day: str, text: bytes) -> DigestName:
     """The name by which the next digest and the next chains refer to this one."""
-    return DigestNamed(day, sha256(text).hexdigest())
+    return DigestName(day, sha256(text).hexdigest())
 
 
 # --- keys -----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from ror.audit.records import Act, Call, ImportBegun, ImportEnded, Told
+from ror.audit.records import Act, AuditedRecord, Call, ImportBegun, ImportEnded
 
 Event = dict[str, Any]
 
@@ -66,7 +66,7 @@ _EXECUTED: Final = frozenset({"search-type", "search-system", "operation"})
 _SUCCESS, _MINOR, _SERIOUS = "0", "4", "8"
 
 
-def audit_event(record: Told, event_id: str, observer: str) -> Event:
+def audit_event(record: AuditedRecord, event_id: str, observer: str) -> Event:
     """
     The AuditEvent of a record; `event_id` is unique, `observer` is the process that wrote the
     record.
@@ -83,7 +83,7 @@ def audit_event(record: Told, event_id: str, observer: str) -> Event:
     return event
 
 
-def _by_kind(record: Told) -> Event:
+def _by_kind(record: AuditedRecord) -> Event:
     match record:
         case Call():
             return _of_call(record)
@@ -173,7 +173,7 @@ def _of_act(act: Act) -> Event:
     }
 
 
-def _details(record: Told) -> Iterator[tuple[str, str]]:
+def _details(record: AuditedRecord) -> Iterator[tuple[str, str]]:
     """The members of a record without FHIR element, as text."""
     match record:
         case Call():

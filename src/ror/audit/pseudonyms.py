@@ -58,12 +58,12 @@ _FILTER_WORDS: Final = frozenset(
         "true",
         "false",
         *NOT_OFFERED,
-        *(one for each in OPERATORS.values() for one in each),
+        *(word for words in OPERATORS.values() for word in words),
     }
 )
 
 
-class Veil:
+class Pseudonymizer:
     """Replaces personal values by hashes, with the key of one trail."""
 
     def __init__(self, key: bytes) -> None:
@@ -75,8 +75,8 @@ class Veil:
         The hash of a text; texts that a search considers equal share it, unless they are very long.
         """
         text = without_spaces(normal_text(value)) if len(value) <= MOST_READ else value
-        found = blake2b(text.encode(), key=self._key, digest_size=_HASH_BYTES).digest()
-        return MARK + base64.urlsafe_b64encode(found).decode("ascii")
+        digest = blake2b(text.encode(), key=self._key, digest_size=_HASH_BYTES).digest()
+        return MARK + base64.urlsafe_b64encode(digest).decode("ascii")
 
     def pairs(
         self, resource_type: str | None, pairs: Sequence[tuple[str, str]]
@@ -120,7 +120,7 @@ class Veil:
     def _listed(self, text: str, treatment: Treatment) -> str:
         """A comma list with each value, and each part between bars, treated on its own."""
         if treatment == "hashed":
-            return ",".join([self.hashed(one) for one in _COMMA.split(text)])
+            return ",".join([self.hashed(part) for part in _COMMA.split(text)])
         pieces = _COMMA_OR_BAR.split(text)
         for at in range(0, len(pieces), 2):
             is_open = treatment == "readable" or pieces[at + 1 : at + 2] == ["|"]
@@ -139,8 +139,8 @@ class Veil:
                 yield piece
             elif piece.startswith('"'):
                 yield self._listed(piece.strip('"'), treatment).join('""')
-            elif (found := treatment_of(resource_type, piece)) is not None:
-                treatment = found
+            elif (known_treatment := treatment_of(resource_type, piece)) is not None:
+                treatment = known_treatment
                 yield piece
             else:
                 yield self._listed(piece, treatment)
@@ -172,12 +172,12 @@ def treatment_of(resource_type: str | None, name: str) -> Treatment | None:
 def _treatment_of(resource_type: str, name: str) -> Treatment | None:
     tables = treatments()
     try:
-        asked = criterion(resource_type, name).asked
+        criterion_ = criterion(resource_type, name).asked
     except RorError:
         return None
-    by_modifier = tables["modifiers"].get(asked.modifier or "")
-    by_name = tables["parameters"].get(asked.parameter.name)
-    return by_modifier or by_name or tables["types"][asked.parameter.type]
+    by_modifier = tables["modifiers"].get(criterion_.modifier or "")
+    by_name = tables["parameters"].get(criterion_.parameter.name)
+    return by_modifier or by_name or tables["types"][criterion_.parameter.type]
 
 
 @cache
@@ -188,5 +188,5 @@ def treatments() -> Mapping[str, Mapping[str, Treatment]]:
         .joinpath("audit_parameters.toml")
         .read_text(encoding="utf-8")
     )
-    found: dict[str, dict[str, Treatment]] = tomllib.loads(text)
-    return found
+    tables: dict[str, dict[str, Treatment]] = tomllib.loads(text)
+    return tables

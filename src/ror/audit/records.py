@@ -24,7 +24,7 @@ class Certificate(msgspec.Struct, frozen=True):
     subject: str
 
 
-class Announced(msgspec.Struct, frozen=True, omit_defaults=True):
+class RorHeaders(msgspec.Struct, frozen=True, omit_defaults=True):
     """The values of the four `Ror-*` headers of a call."""
 
     user_profile: str | None = None
@@ -47,7 +47,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind"):
 # --- what happened to the directory ---------------------------------------------------------------
 
 
-class Particulars(Record, frozen=True, tag="call", gc=False):
+class CallDetails(Record, frozen=True, tag="call", gc=False):
     """
     The part of an answered HTTP call that differs from call to call.
 
@@ -67,16 +67,16 @@ class Particulars(Record, frozen=True, tag="call", gc=False):
     withheld: int = 0
 
 
-class Brief(Particulars, frozen=True, kw_only=True, tag="call", gc=False):
+class EncodedCall(CallDetails, frozen=True, kw_only=True, tag="call", gc=False):
     """
     A call whose shared part is JSON already: the value of `client` and all members after it. See
-    `in_common`.
+    `shared_json`.
     """
 
     client: msgspec.Raw
 
 
-class Call(Particulars, frozen=True, kw_only=True, tag="call", gc=False):
+class Call(CallDetails, frozen=True, kw_only=True, tag="call", gc=False):
     """
     An HTTP call: the caller and the route, which many calls share, and its details.
 
@@ -87,7 +87,7 @@ class Call(Particulars, frozen=True, kw_only=True, tag="call", gc=False):
     client: str | None
     certificate: Certificate | None = None
     profile: int | None = None
-    announced: Announced | None = None
+    announced: RorHeaders | None = None
     method: str
     route: str
     interaction: str
@@ -137,7 +137,7 @@ class FileHead(msgspec.Struct, frozen=True):
     head: str
 
 
-class DigestNamed(msgspec.Struct, frozen=True):
+class DigestName(msgspec.Struct, frozen=True):
     """The signed digest of a day, by the SHA-256 of its bytes."""
 
     day: str
@@ -159,7 +159,7 @@ class Opened(Record, frozen=True, kw_only=True, tag="opened"):
     key: str
     before: FileHead | None = None
     former: FileHead | None = None
-    digest: DigestNamed | None = None
+    digest: DigestName | None = None
 
 
 class Lost(Record, frozen=True, kw_only=True, tag="lost"):
@@ -183,16 +183,16 @@ class Sealed(Record, frozen=True, kw_only=True, tag="sealed"):
     torn_bytes: int = 0
 
 
-Told = Call | ImportBegun | ImportEnded | Act
+AuditedRecord = Call | ImportBegun | ImportEnded | Act
 """The records that are the purpose of a trail; the others describe its files."""
-Kept = Told | Opened | Lost | Closed | Sealed
+AnyRecord = AuditedRecord | Opened | Lost | Closed | Sealed
 
 _ENCODER: Final = msgspec.json.Encoder()
 encode: Final = _ENCODER.encode
 """The JSON of a record."""
 
 
-def in_common(call: Call) -> msgspec.Raw:
+def shared_json(call: Call) -> msgspec.Raw:
     """
     The JSON that a call shares with others, from the value of `client` on; made once for all of
     them.
@@ -200,20 +200,20 @@ def in_common(call: Call) -> msgspec.Raw:
     Fields of the base record come first, so both encodings begin alike.
 
     >>> call = Call("now", "r1", "/", 200, 9, client=None, method="GET", route="", interaction="capabilities")
-    >>> encoded([Brief("now", "r1", "/", 200, 9, client=in_common(call))]) == encode(call)
+    >>> encode_lines([EncodedCall("now", "r1", "/", 200, 9, client=shared_json(call))]) == encode(call)
     True
     """
-    particulars = {name: getattr(call, name) for name in Particulars.__struct_fields__}
-    start = encode(Brief(**particulars, client=msgspec.Raw(b"")))[:-1]
+    particulars = {name: getattr(call, name) for name in CallDetails.__struct_fields__}
+    start = encode(EncodedCall(**particulars, client=msgspec.Raw(b"")))[:-1]
     return msgspec.Raw(encode(call)[len(start) : -1])
 
 
-def encoded(calls: Sequence[Brief]) -> bytes:
+def encode_lines(calls: Sequence[EncodedCall]) -> bytes:
     """The JSON of calls, separated by line ends."""
     return _ENCODER.encode_lines(calls)[:-1]
 
 
-decode: Final = msgspec.json.Decoder(Kept).decode
+decode: Final = msgspec.json.Decoder(AnyRecord).decode
 """The record of a line. Raises msgspec.MsgspecError when the line holds none."""
 
 

@@ -18,7 +18,7 @@ from ror.audit.events import audit_event
 from ror.audit.records import DAY_LENGTH, LAST_DAY, Act, Call, ImportBegun, ImportEnded, instant
 from ror.audit.trail import verifying
 from ror.audit.trail.folder import FILE_MODE, Folder
-from ror.audit.trail.reading import Found, Wanted, find
+from ror.audit.trail.reading import Match, Selection, find
 from ror.audit.trail.verifying import Finding, Verdict
 from ror.cli.help import Command, application
 from ror.cli.opening import existing_store
@@ -282,16 +282,16 @@ def export(
         write_notice(say("audit.exported", count=say.number(count), output=output))
 
 
-def _as_written(found: Found) -> bytes:
+def _as_written(found: Match) -> bytes:
     return found.text
 
 
-def _as_event(found: Found) -> bytes:
+def _as_event(found: Match) -> bytes:
     event_id = sha256(f"{found.file}:{found.number}".encode()).hexdigest()
     return msgspec.json.encode(audit_event(found.record, event_id, f"ror {found.file}"))
 
 
-_FORMATS: Final[Mapping[str, Callable[[Found], bytes]]] = {"ndjson": _as_written, "fhir": _as_event}
+_FORMATS: Final[Mapping[str, Callable[[Match], bytes]]] = {"ndjson": _as_written, "fhir": _as_event}
 
 
 # --- what was typed -------------------------------------------------------------------------------
@@ -305,7 +305,7 @@ def _folder(settings: Settings) -> Folder:
     return folder
 
 
-def _wanted(folder: Folder, criteria: _Filter) -> Wanted:
+def _wanted(folder: Folder, criteria: _Filter) -> Selection:
     """Raises UsageError for an invalid date or status, and for a value when the key is missing."""
     try:
         value = None if criteria.value is None else folder.veil().hashed(criteria.value)
@@ -313,7 +313,7 @@ def _wanted(folder: Folder, criteria: _Filter) -> Wanted:
         raise UsageError("audit.no-values-key", folder=folder.path, problem=problem) from None
     if criteria.status is not None and not _STATUS.fullmatch(criteria.status):
         raise UsageError("audit.not-a-status", value=criteria.status[:100])
-    return Wanted(
+    return Selection(
         since="" if criteria.since is None else _instant(criteria.since, last=False),
         until=LAST_DAY if criteria.until is None else _instant(criteria.until, last=True),
         client=criteria.client,

@@ -15,15 +15,15 @@ from cryptography import x509
 from rich.table import Table
 
 from ror.access import Perimeter
-from ror.audit.acts import TracedClients
-from ror.audit.trail.tending import user
+from ror.audit.acts import AuditedClients
+from ror.audit.trail.tending import system_user
 from ror.cli.help import Command, application
 from ror.cli.opening import existing_store
 from ror.cli.options import By, ConfigFile, Database, Machine, Reason, settings
 from ror.cli.terminal import console, say, write_line, write_notice
 from ror.errors import UsageError
 from ror.identity import Act, Action, Client, Kind, Rate, announcements, enrolment, rate_of
-from ror.identity.certificates import distinguished_name, written_name
+from ror.identity.certificates import distinguished_name, name_text
 from ror.identity.enrolment import Signature
 from ror.identity.keeping import ClientStore
 from ror.runtime import open_acts, use_tables
@@ -148,7 +148,7 @@ def show(
     config: ConfigFile = None,
 ) -> None:
     with _clients(settings(config, database=database)) as clients:
-        client, acts = enrolment.found(clients, client_id), clients.acts(client_id)
+        client, acts = enrolment.client_of(clients, client_id), clients.acts(client_id)
     if machine:
         facts = {**_as_json(client), "acts": [_act_as_json(act) for act in acts]}
         write_line(json.dumps(facts, ensure_ascii=False))
@@ -251,11 +251,11 @@ def set_rate(
 def _subject(subject: str | None, certificate: Path | None) -> str | None:
     """The subject of the client's certificate, from the text or from the file."""
     if certificate is None:
-        return None if subject is None else written_name(distinguished_name(subject))
+        return None if subject is None else name_text(distinguished_name(subject))
     if subject is not None:
         raise UsageError("clients.subject-twice")
     try:
-        return written_name(x509.load_pem_x509_certificate(certificate.read_bytes()).subject)
+        return name_text(x509.load_pem_x509_certificate(certificate.read_bytes()).subject)
     except OSError:
         raise UsageError("clients.unreadable-certificate", file=certificate) from None
     except ValueError:
@@ -295,14 +295,14 @@ def _establishments(codes: list[str] | None) -> frozenset[str]:
 
 def _signature(by: str | None, reason: str) -> Signature:
     """Who makes the change: `--by`, else the user of this machine."""
-    return Signature(user() if by is None else by, reason, Micros(time.time_ns() // 1_000))
+    return Signature(system_user() if by is None else by, reason, Micros(time.time_ns() // 1_000))
 
 
 @contextmanager
 def _clients(settings: Settings) -> Iterator[ClientStore]:
     """The clients of a directory that exists. Changes to them are written to the audit trail."""
     with closing(existing_store(settings.database)) as store:
-        yield TracedClients(store.clients, partial(open_acts, settings, store))
+        yield AuditedClients(store.clients, partial(open_acts, settings, store))
 
 
 # --- writing the result ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from ror import runtime
 from ror.audit.records import ImportBegun, ImportEnded, instant
-from ror.audit.trail.tending import user
+from ror.audit.trail.tending import system_user
 from ror.audit.trail.writing import Journal
 from ror.cli.terminal import printable
 from ror.directory.importing import Report
@@ -37,7 +37,7 @@ def traced(
     run = secrets.token_hex(8)
     try:
         begun = ImportBegun(
-            at=_now(), run=run, author=author, by=user(), files=tuple(map(printable, files))
+            at=_now(), run=run, author=author, by=system_user(), files=tuple(map(printable, files))
         )
         journal.write_durably(begun)
         try:

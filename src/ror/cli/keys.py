@@ -9,15 +9,15 @@ from typing import Annotated, Final
 
 import typer
 
-from ror.audit.acts import TracedKeys
-from ror.audit.trail.tending import user
+from ror.audit.acts import AuditedKeys
+from ror.audit.trail.tending import system_user
 from ror.cli.help import Command, application
 from ror.cli.opening import existing_store
 from ror.cli.options import By, ConfigFile, Database, Machine, Reason, settings
 from ror.cli.terminal import say, write_line
 from ror.identity import token_service
 from ror.identity.keeping import KeyStore
-from ror.identity.tokens import accepted
+from ror.identity.tokens import accepted_keys
 from ror.runtime import open_acts
 
 app: Final = application(say("cli.keys"))
@@ -40,7 +40,9 @@ def rotate(
 ) -> None:
     current = settings(config, database=database)
     with closing(existing_store(current.database)) as store:
-        keys = TracedKeys(store.keys, partial(open_acts, current, store), by or user(), reason)
+        keys = AuditedKeys(
+            store.keys, partial(open_acts, current, store), by or system_user(), reason
+        )
         token_service.rotate(keys, store.keys.all(), int(time.time()), at_once=at_once)
         _write_keys(store.keys, machine)
 
@@ -49,7 +51,7 @@ def _write_keys(keys: KeyStore, machine: bool) -> None:
     """Write the keys whose tokens are accepted. The one that signs comes last."""
     rows = [
         {"kid": key.kid, "created_at": datetime.fromtimestamp(key.created_at, UTC).isoformat()}
-        for key in accepted(keys.all(), int(time.time()))
+        for key in accepted_keys(keys.all(), int(time.time()))
     ]
     if machine:
         write_line(json.dumps(rows))

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from ror.access.policy import PROFILES, Policy, cell, policy_named, rules, switches, versions
-from ror.audit.trail.tending import user
+from ror.audit.trail.tending import system_user
 from ror.cli.help import Command, application
 from ror.cli.opening import existing_store
 from ror.cli.options import By, ConfigFile, Database, Machine, Reason, settings
@@ -67,7 +67,7 @@ def apply(
     machine: Machine = False,
     config: ConfigFile = None,
 ) -> None:
-    current, author = settings(config, database=database), by or user()
+    current, author = settings(config, database=database), by or system_user()
     policy = policy_named(Policy(version, frozenset(switched_on or ())).name)
     with closing(existing_store(current.database)) as store:
         before = store.policy()

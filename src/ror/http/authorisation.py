@@ -15,7 +15,7 @@ from ror.http.exchange import Caller, Request, Response, Route, Service, retry_a
 from ror.http.proxies import certificate_of
 from ror.http.rate_limits import check_client
 from ror.identity.token_service import GRANT_TYPE, TokenRefused
-from ror.identity.tokens import accepted, published
+from ror.identity.tokens import accepted_keys, public_key_set
 from ror.settings import REALM
 
 TOKEN: Final = "/protocol/openid-connect/token"  # noqa: S105 an address
@@ -56,8 +56,8 @@ def _keys(service: Service, request: Request) -> Response:
     now, directory = int(time.time()), service.directory
     if not directory.registry.current().keys:
         directory.tokens.signing_key(now)
-    keys = accepted(directory.registry.current().keys, now)
-    return _json(published(keys), b"public, max-age=%d" % _KEYS_KEPT_S)
+    keys = accepted_keys(directory.registry.current().keys, now)
+    return _json(public_key_set(keys), b"public, max-age=%d" % _KEYS_KEPT_S)
 
 
 def _description(service: Service, request: Request) -> Response:

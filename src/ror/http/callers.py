@@ -20,10 +20,17 @@ from ror.errors import Forbidden, RorError, Unauthenticated, Unavailable
 from ror.http.exchange import Caller, Headers, Route
 from ror.http.proxies import Proxies, certificate_of
 from ror.identity import HEADERS, Announcements, Client, Rule, State, announcements, check_announced
-from ror.identity.certificates import written_name
+from ror.identity.certificates import name_text
 from ror.identity.registry import Register
 from ror.identity.token_service import NOT_SERVED, TokenRefused
-from ror.identity.tokens import InvalidToken, Issuer, Verified, accepted, ring_of, verified
+from ror.identity.tokens import (
+    InvalidToken,
+    Issuer,
+    VerifiedToken,
+    accepted_keys,
+    verification_keys,
+    verify_token,
+)
 from ror.runtime import Directory
 from ror.settings import Settings
 
@@ -110,7 +117,7 @@ class Callers:
         register, others = directory.registry.current(), directory.issuers.known()
         if register is not self._register or others is not self._others:
             name = self._settings.issuer
-            keys = ring_of(accepted(register.keys, int(now)))
+            keys = verification_keys(accepted_keys(register.keys, int(now)))
             self._issuers = {**others, name: Issuer(name, self._settings.token_audience, keys)}
             self._known.clear()
             self._register, self._others = register, others
@@ -128,7 +135,7 @@ class Callers:
         scheme, _, token = authorization.decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("access.login-required", metadata=metadata)
-        found = verified(token.strip(), self._issuers, now)
+        found = verify_token(token.strip(), self._issuers, now)
         client = self._client(found)
         certificate, refusal = found.certificate, None
         try:
@@ -147,7 +154,12 @@ class Callers:
         return self._proxies.client_certificate(scope, headers)
 
     def _bound(
-        self, directory: Directory, found: Verified, client: Client, shown: bytes | None, now: float
+        self,
+        directory: Directory,
+        found: VerifiedToken,
+        client: Client,
+        shown: bytes | None,
+        now: float,
     ) -> tuple[str, str] | None:
         """
         The serial number and subject of the certificate with which a token of others is used, None without.
@@ -169,9 +181,9 @@ class Callers:
                 )
             except TokenRefused as problem:
                 raise _as_of_a_token(problem) from None
-        return f"{certificate.serial_number:X}", written_name(certificate.subject)
+        return f"{certificate.serial_number:X}", name_text(certificate.subject)
 
-    def _client(self, found: Verified) -> Client:
+    def _client(self, found: VerifiedToken) -> Client:
         """The client that a token speaks for."""
         assert self._register is not None, "the register was just looked at"
         client = self._register.clients.get(found.client_id)

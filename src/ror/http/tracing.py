@@ -13,7 +13,15 @@ from typing import Final
 
 import msgspec
 
-from ror.audit.records import Announced, Brief, Call, Certificate, encoded, in_common, instant
+from ror.audit.records import (
+    Call,
+    Certificate,
+    EncodedCall,
+    RorHeaders,
+    encode_lines,
+    instant,
+    shared_json,
+)
 from ror.audit.trail.writing import Batch, Journal, Listeners
 from ror.errors import RorError
 from ror.http.addresses import parameters
@@ -77,17 +85,17 @@ class Tracer:
         calls = [self._told(one) for one in over if _is_told(one)]
         if calls:
             # Around midnight some stand in the file of the next day, where they are looked for, too.
-            self._journal.write_all(Batch(calls[-1].day, len(calls), encoded(calls)))
+            self._journal.write_all(Batch(calls[-1].day, len(calls), encode_lines(calls)))
 
     def notice_stall(self) -> None:
         """Have the journal notice that its disk does not answer, before anything is answered that it could not tell."""
         self._journal.notice_stall()
 
-    def _told(self, over: Exchange) -> Brief:
+    def _told(self, over: Exchange) -> EncodedCall:
         """The record of a call."""
         route, response, pairs = over.route, over.response, over.response.pairs
         path, query = over.path.decode("latin-1"), over.query
-        return Brief(
+        return EncodedCall(
             instant(over.at),
             over.request_id,
             path if response.status == _FOUND else self._path(route, path),
@@ -125,7 +133,7 @@ class Tracer:
         )
         common = self._common.get(kind)
         if common is None:
-            common = in_common(self._call(*kind))
+            common = shared_json(self._call(*kind))
             if announced is None or sum(map(len, filter(None, announced))) <= _LONGEST_ANNOUNCED:
                 if len(self._common) >= _IN_COMMON:
                     self._common.clear()
@@ -155,9 +163,9 @@ class Tracer:
             policy=policy,
         )
 
-    def _said(self, sent: _Announced) -> Announced:
+    def _said(self, sent: _Announced) -> RorHeaders:
         """What the headers that say for whom a call is made hold."""
-        return Announced(
+        return RorHeaders(
             *(None if one is None else self._veil.announced(one.decode("latin-1")) for one in sent)
         )
 

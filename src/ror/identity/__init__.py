@@ -27,8 +27,8 @@ from ror.identity.client import (
     Kind,
     Rate,
     State,
-    after,
-    checked,
+    after_action,
+    check_consistency,
     rate_of,
 )
 from ror.identity.user_profiles import Announcements, UserProfile, announcements
@@ -45,9 +45,9 @@ __all__ = [
     "Rule",
     "State",
     "UserProfile",
-    "after",
+    "after_action",
     "announcements",
     "check_announced",
-    "checked",
+    "check_consistency",
     "rate_of",
 ]

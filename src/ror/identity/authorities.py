@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ror.errors import Unavailable, UsageError
-from ror.identity.certificates import Authorities, authorities
+from ror.identity.certificates import Authorities, read_authorities
 
 _Look = tuple[tuple[int, int, int], ...]
 
@@ -21,8 +21,8 @@ class WatchedAuthorities:
     """The authorities and revocation lists in files. Raises UsageError if they cannot be read."""
 
     def __init__(self, certificates: Sequence[str], revocations: Sequence[str]) -> None:
-        self._certificates: Final = [Path(one) for one in certificates]
-        self._revocations: Final = [Path(one) for one in revocations]
+        self._certificates: Final = [Path(path) for path in certificates]
+        self._revocations: Final = [Path(path) for path in revocations]
         self._lock = threading.Lock()
         try:
             self._look, self._known = self._looked(), self._read()
@@ -49,12 +49,12 @@ class WatchedAuthorities:
             return self._known
 
     def _looked(self) -> _Look:
-        found = (path.stat() for path in (*self._certificates, *self._revocations))
-        return tuple((one.st_mtime_ns, one.st_size, one.st_ino) for one in found)
+        states = (path.stat() for path in (*self._certificates, *self._revocations))
+        return tuple((state.st_mtime_ns, state.st_size, state.st_ino) for state in states)
 
     def _read(self) -> Authorities:
         certificates = b"\n".join(path.read_bytes() for path in self._certificates)
-        return authorities(certificates, [path.read_bytes() for path in self._revocations])
+        return read_authorities(certificates, [path.read_bytes() for path in self._revocations])
 
     def _named(self) -> str:
         return ", ".join(path.name for path in (*self._certificates, *self._revocations))

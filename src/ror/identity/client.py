@@ -141,12 +141,12 @@ _STEPS: Final[Mapping[Action, _Step]] = {
 }
 
 
-def after(client: Client, action: Action) -> Client:
+def after_action(client: Client, action: Action) -> Client:
     """
     The client in the state that an action leads to. Raises UsageError if its state forbids the
     action.
 
-    >>> after(Client("sas", "SAS"), Action.SUSPEND).state
+    >>> after_action(Client("sas", "SAS"), Action.SUSPEND).state
     <State.SUSPENDED: 'suspended'>
     """
     step = _STEPS[action]
@@ -162,7 +162,7 @@ def after(client: Client, action: Action) -> Client:
     return replace(client, state=step.leads_to or client.state)
 
 
-def checked(client: Client) -> Client:
+def check_consistency(client: Client) -> Client:
     """
     The client, if its members are consistent. Raises UsageError otherwise.
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from ror.errors import UsageError
-from ror.identity import Act, Action, Client, Kind, Rate, State, after, checked
+from ror.identity import Act, Action, Client, Kind, Rate, State, after_action, check_consistency
 from ror.identity.certificates import distinguished_name, is_same_name
 from ror.identity.keeping import ClientStore
-from ror.identity.secrets import hashed, new_secret
+from ror.identity.secrets import hash_secret, new_secret
 from ror.standard.instants import Micros
 
 
@@ -39,9 +39,9 @@ def add(clients: ClientStore, client: Client, signature: Signature) -> Enrolled:
     Raises UsageError if its grants are inconsistent, its id was ever used, or a client of the other
     kind has its certificate: the certificate tells consumers from suppliers.
     """
-    secret = new_secret() if checked(client).has_secret else None
+    secret = new_secret() if check_consistency(client).has_secret else None
     _check_certificate(clients, client)
-    fresh = replace(client, secret=hashed(secret)) if secret else client
+    fresh = replace(client, secret=hash_secret(secret)) if secret else client
 
     def change(present: Client | None) -> Client:
         if present is not None:
@@ -74,7 +74,7 @@ def change_state(
     Raises UsageError for an unknown id, or if its state forbids the action.
     """
     return _change(
-        clients, _act(client_id, action, signature), lambda client: after(client, action)
+        clients, _act(client_id, action, signature), lambda client: after_action(client, action)
     )
 
 
@@ -85,12 +85,12 @@ def rotate_secret(clients: ClientStore, client_id: str, signature: Signature) ->
     Raises UsageError for an unknown id, for a client without secret, or if it was revoked.
     """
     secret = new_secret()
-    kept = hashed(secret)
+    kept = hash_secret(secret)
 
     def change(client: Client) -> Client:
         if not client.has_secret:
             raise UsageError("clients.no-secret", id=client.id)
-        return replace(after(client, Action.ROTATE_SECRET), secret=kept)
+        return replace(after_action(client, Action.ROTATE_SECRET), secret=kept)
 
     return Enrolled(
         _change(clients, _act(client_id, Action.ROTATE_SECRET, signature), change), secret
@@ -124,7 +124,7 @@ def grant_establishments(
                 codes=", ".join(sorted(less - client.establishments)),
             )
         return replace(
-            after(client, Action.GRANT_ESTABLISHMENTS),
+            after_action(client, Action.GRANT_ESTABLISHMENTS),
             establishments=(client.establishments | more) - less,
         )
 
@@ -146,12 +146,14 @@ def set_rate(
 
     Raises UsageError for an unknown id, or if the client was revoked.
     """
-    told = {"calls_per_minute": rate.calls_per_minute, "burst": rate.burst} if rate else {}
-    act = _act(client_id, Action.SET_RATE, signature, **told)
-    return _change(clients, act, lambda client: replace(after(client, Action.SET_RATE), rate=rate))
+    details = {"calls_per_minute": rate.calls_per_minute, "burst": rate.burst} if rate else {}
+    act = _act(client_id, Action.SET_RATE, signature, **details)
+    return _change(
+        clients, act, lambda client: replace(after_action(client, Action.SET_RATE), rate=rate)
+    )
 
 
-def found(clients: ClientStore, client_id: str) -> Client:
+def client_of(clients: ClientStore, client_id: str) -> Client:
     """The client with this id. Raises UsageError for an unknown id."""
     for client in clients.all():
         if client.id == client_id:
@@ -160,8 +162,8 @@ def found(clients: ClientStore, client_id: str) -> Client:
 
 
 def _act(client_id: str, action: Action, signature: Signature, **details: Any) -> Act:
-    told = {name: value for name, value in details.items() if value is not None}
-    return Act(client_id, action, signature.at, signature.by, signature.reason, told)
+    stated = {name: value for name, value in details.items() if value is not None}
+    return Act(client_id, action, signature.at, signature.by, signature.reason, stated)
 
 
 def _change(clients: ClientStore, act: Act, change: Callable[[Client], Client]) -> Client:

@@ -20,7 +20,7 @@ from urllib.parse import SplitResult
 from joserfc.jwk import Key
 
 from ror.errors import Unavailable
-from ror.identity.tokens import Issuer, Provider, key_ring
+from ror.identity.tokens import Issuer, Provider, read_key_set
 
 FRESH_S: Final = 300.0
 KEPT_S: Final = 3_600.0
@@ -31,14 +31,14 @@ WHOLE_WITHIN_S: Final = 6.0
 _LARGEST: Final = 1 << 20
 _NEVER: Final = float("-inf")
 
-Told = Callable[[str, Exception | None], None]
+ReportProblem = Callable[[str, Exception | None], None]
 """
 Called with an issuer and the problem when its keys cannot be fetched, and with None once they can
 again.
 """
 
 
-def nobody(issuer: str, problem: Exception | None) -> None:
+def ignore_report(issuer: str, problem: Exception | None) -> None:
     """Ignore the report."""
 
 
@@ -65,23 +65,23 @@ class Issuers:
     def __init__(
         self,
         providers: Iterable[Provider],
-        told: Told,
+        report: ReportProblem,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._watched = {one.issuer: _Watched(one) for one in providers}
-        self._told = told
+        self._watched = {provider.issuer: _Watched(provider) for provider in providers}
+        self._report = report
         self._now = now
         self._known: Mapping[str, Issuer] = {}
         self._rebuild()
 
     def replace(self, providers: Iterable[Provider]) -> None:
-        """Believe these providers from now on; the keys of those that did not change stay."""
+        """Trust these providers from now on; unchanged providers keep their cached keys."""
         former = self._watched
         self._watched = {
-            one.issuer: former[one.issuer]
-            if one.issuer in former and former[one.issuer].provider == one
-            else _Watched(one)
-            for one in providers
+            provider.issuer: former[provider.issuer]
+            if provider.issuer in former and former[provider.issuer].provider == provider
+            else _Watched(provider)
+            for provider in providers
         }
         self._rebuild()
 
@@ -89,16 +89,18 @@ class Issuers:
         """The issuers by name with their cached keys; the same object while nothing changes."""
         if self._watched:
             now = self._now()
-            for one in self._watched.values():
-                age = now - one.had_at
-                is_due = age > FRESH_S and now - one.tried_at > RETRY_S and one.had_at != _NEVER
+            for watched in self._watched.values():
+                age = now - watched.had_at
+                is_due = (
+                    age > FRESH_S and now - watched.tried_at > RETRY_S and watched.had_at != _NEVER
+                )
                 # One thread is enough, however slow the provider and however many callers wait.
-                if is_due and not one.asking.locked():
+                if is_due and not watched.asking.locked():
                     threading.Thread(
-                        target=self._ask, args=(one,), name="issuer", daemon=True
+                        target=self._ask, args=(watched,), name="issuer", daemon=True
                     ).start()
-                if age > KEPT_S and one.keys:
-                    one.keys = {}
+                if age > KEPT_S and watched.keys:
+                    watched.keys = {}
                     self._rebuild()
         return self._known
 
@@ -116,40 +118,42 @@ class Issuers:
         if watched.problem is not None:
             raise Unavailable("providers.keys-away", issuer=issuer)
 
-    def _ask(self, one: _Watched) -> bool:
+    def _ask(self, watched: _Watched) -> bool:
         """
         Fetch the keys of a provider, unless that was just done; False if another thread is doing
         so.
         """
-        if not one.asking.acquire(blocking=False):
+        if not watched.asking.acquire(blocking=False):
             return False
         try:
-            if self._now() - one.tried_at > RETRY_S:
-                self._fetch(one)
+            if self._now() - watched.tried_at > RETRY_S:
+                self._fetch(watched)
         finally:
-            one.asking.release()
+            watched.asking.release()
         return True
 
-    def _fetch(self, one: _Watched) -> None:
-        name, before = one.provider.issuer, one.problem
+    def _fetch(self, watched: _Watched) -> None:
+        name, before = watched.provider.issuer, watched.problem
         try:
-            text = _published(one.provider)
-            keys = key_ring(text)
+            text = _published(watched.provider)
+            keys = read_key_set(text)
         except (OSError, ValueError, http.client.HTTPException) as problem:
-            one.problem = problem
+            watched.problem = problem
             if before is None:
-                self._told(name, problem)
+                self._report(name, problem)
         else:
-            one.problem, one.had_at = None, self._now()
+            watched.problem, watched.had_at = None, self._now()
             if before is not None:
-                self._told(name, None)
-            if text != one.text or not one.keys:
-                one.text, one.keys = text, keys
+                self._report(name, None)
+            if text != watched.text or not watched.keys:
+                watched.text, watched.keys = text, keys
                 self._rebuild()
-        one.tried_at = self._now()
+        watched.tried_at = self._now()
 
     def _rebuild(self) -> None:
-        self._known = {name: _issuer(one.provider, one.keys) for name, one in self._watched.items()}
+        self._known = {
+            name: _issuer(watched.provider, watched.keys) for name, watched in self._watched.items()
+        }
 
 
 def _issuer(provider: Provider, keys: Mapping[str, Key]) -> Issuer:

@@ -18,7 +18,7 @@ import msgspec
 from cryptography import x509
 
 from ror.errors import NOT_JSON, UsageError
-from ror.identity.certificates import authority, written_name
+from ror.identity.certificates import authority, name_text
 from ror.identity.certificates.authority import Holder
 
 LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
@@ -76,20 +76,20 @@ class SandboxAuthority:
         """
         if not _NAME.fullmatch(name) or name in _TAKEN:
             raise UsageError("pki.bad-name", name=name[:100])
-        if any(one.name == name for one in self.issued):
+        if any(issued.name == name for issued in self.issued):
             raise UsageError("pki.name-taken", name=name)
         made = authority.issue_client(self._issuer, subject, now, timedelta(days=days))
         _write_holder(self.folder, name, made)
         certificate = made.certificate
-        one = Issued(
+        issued = Issued(
             name=name,
             serial=f"{certificate.serial_number:X}",
-            subject=written_name(certificate.subject),
+            subject=name_text(certificate.subject),
             expires_at=certificate.not_valid_after_utc,
         )
-        self.issued.append(one)
+        self.issued.append(issued)
         self._write_issued()
-        return one
+        return issued
 
     def renew_server(self, now: datetime) -> tuple[Path, Path]:
         """
@@ -112,17 +112,23 @@ class SandboxAuthority:
 
         Raises UsageError if no such certificate is valid.
         """
-        for one in self.issued:
-            if (name == one.name or _is_serial(name, one.serial)) and one.revoked_at is None:
-                one.revoked_at = now
+        for issued in self.issued:
+            if (
+                name == issued.name or _is_serial(name, issued.serial)
+            ) and issued.revoked_at is None:
+                issued.revoked_at = now
                 self._write_issued()
                 self.publish_revocations(now)
-                return one
+                return issued
         raise UsageError("pki.not-issued", name=name[:100])
 
     def publish_revocations(self, now: datetime) -> None:
         """Write the revocation lists again, valid for `authority.LIST_DAYS` days."""
-        revoked = [(int(one.serial, 16), one.revoked_at) for one in self.issued if one.revoked_at]
+        revoked = [
+            (int(issued.serial, 16), issued.revoked_at)
+            for issued in self.issued
+            if issued.revoked_at
+        ]
         lists = (
             authority.revocation_list(self._issuer, revoked, now),
             authority.revocation_list(self._root, [], now),

@@ -22,7 +22,7 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
-def hashed(secret: str) -> str:
+def hash_secret(secret: str) -> str:
     """The hash of a secret, to store in its place."""
     salt = secrets.token_bytes(_SALT_BYTES)
     derived = _text(_derived(secret, salt, _COST, _BLOCK, _PARALLEL))
@@ -33,12 +33,12 @@ def is_secret_of(secret: str, kept: str | None) -> bool:
     """
     Whether a secret matches a stored hash; takes the same time if there is no hash.
 
-    >>> is_secret_of("s3cret", hashed("s3cret")), is_secret_of("S3cret", hashed("s3cret")), is_secret_of("", None)
+    >>> is_secret_of("s3cret", hashed("s3cret")), is_secret_of("S3cret", hash_secret("s3cret")), is_secret_of("", None)
     (True, False, False)
     """
     _, cost, block, parallel, salt, wanted = (kept or _NOBODYS).split("$")
-    found = _derived(secret, b64decode(salt), int(cost), int(block), int(parallel))
-    return hmac.compare_digest(found, b64decode(wanted)) and kept is not None
+    derived = _derived(secret, b64decode(salt), int(cost), int(block), int(parallel))
+    return hmac.compare_digest(derived, b64decode(wanted)) and kept is not None
 
 
 class ProvenSecrets:

@@ -19,11 +19,18 @@ from cryptography import x509
 from ror.errors import RorError
 from ror.identity import Client, State
 from ror.identity.authorities import WatchedAuthorities
-from ror.identity.certificates import Untrusted, believe, is_same_name, written_name
+from ror.identity.certificates import Untrusted, check_client_certificate, is_same_name, name_text
 from ror.identity.keeping import KeyStore
 from ror.identity.registry import Registry
 from ror.identity.secrets import ProvenSecrets
-from ror.identity.tokens import Granted, SigningKey, accepted, issue, may_sign, new_signing_key
+from ror.identity.tokens import (
+    AccessToken,
+    SigningKey,
+    accepted_keys,
+    issue_token,
+    may_sign,
+    new_signing_key,
+)
 
 GRANT_TYPE: Final = "client_credentials"
 
@@ -103,7 +110,7 @@ class SecretToCheck(NamedTuple):
 class Authorised(NamedTuple):
     """A token, its client, and the serial number and subject of the client's certificate."""
 
-    granted: Granted
+    granted: AccessToken
     client: Client
     certificate: tuple[str, str] | None
 
@@ -168,7 +175,7 @@ class TokenService:
         _check_grant(fields)
         client = self._proven(credentials, certificate, datetime.fromtimestamp(now, UTC))
         shown = None if client.has_secret else _named(certificate)
-        granted = issue(
+        granted = issue_token(
             self.signing_key(int(now)),
             issuer=self.policy.issuer,
             audience=self.policy.audience,
@@ -221,7 +228,7 @@ class TokenService:
         if self._authorities is None:
             raise TokenRefused("invalid_client", "oauth.no-authorities")
         try:
-            believe(certificate, self._authorities.current(), now)
+            check_client_certificate(certificate, self._authorities.current(), now)
         except Untrusted as problem:
             if problem.reason == "list-outdated":
                 raise TokenRefused("temporarily_unavailable", "oauth.list-outdated") from problem
@@ -239,7 +246,7 @@ class TokenService:
                 "invalid_client",
                 "oauth.not-the-subject",
                 certificate=_named(certificate),
-                subject=_ascii(written_name(certificate.subject)),
+                subject=_ascii(name_text(certificate.subject)),
             )
 
 
@@ -248,11 +255,13 @@ def _named(certificate: x509.Certificate | None) -> tuple[str, str] | None:
     return (
         None
         if certificate is None
-        else (f"{certificate.serial_number:X}", written_name(certificate.subject))
+        else (f"{certificate.serial_number:X}", name_text(certificate.subject))
     )
 
 
-def rotate(keys: KeyStore, known: Sequence[SigningKey], now: int, *, at_once: bool = False) -> None:
+def rotate(
+    keys: KeyStore, present: Sequence[SigningKey], now: int, *, at_once: bool = False
+) -> None:
     """
     Add a signing key, and delete keys whose tokens have all expired.
 
@@ -260,9 +269,9 @@ def rotate(keys: KeyStore, known: Sequence[SigningKey], now: int, *, at_once: bo
     process has just rotated.
     """
     fresh = new_signing_key(now)
-    kept = () if at_once else accepted([*known, fresh], now)
+    kept = () if at_once else accepted_keys([*present, fresh], now)
     keys.succeed(
-        fresh, known[-1].kid if known else None, [key.kid for key in known if key not in kept]
+        fresh, present[-1].kid if present else None, [key.kid for key in present if key not in kept]
     )
 
 
@@ -282,13 +291,13 @@ def _fields(form: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 def _credentials(fields: dict[str, str], authorization: str | None) -> Credentials:
     """The credentials of the header or of the form, not of both."""
-    said, secret = fields.get("client_id"), fields.get("client_secret")
+    client_id, secret = fields.get("client_id"), fields.get("client_secret")
     if authorization is None:
-        if said is None:
+        if client_id is None:
             raise TokenRefused("invalid_request", "oauth.missing", name="client_id")
-        return Credentials(said, secret)
+        return Credentials(client_id, secret)
     basic = _basic(authorization)
-    if secret is not None or (said is not None and said != basic.client_id):
+    if secret is not None or (client_id is not None and client_id != basic.client_id):
         raise TokenRefused("invalid_request", "oauth.two-ways")
     return basic
 
@@ -312,13 +321,16 @@ def _check_grant(fields: dict[str, str]) -> None:
     A scope is ignored, as RFC 6749 section 3.3 allows: rights depend on the client alone, and
     clients made for other providers send `openid` with every request.
     """
-    asked = fields.get("grant_type")
-    if asked is None:
+    grant_type = fields.get("grant_type")
+    if grant_type is None:
         raise TokenRefused("invalid_request", "oauth.missing", name="grant_type")
-    if asked != GRANT_TYPE:
+    if grant_type != GRANT_TYPE:
         raise TokenRefused("unsupported_grant_type", "oauth.grant-type")
 
 
 def _ascii(text: str) -> str:
     """A text without the characters that RFC 6749 forbids in an error description."""
-    return "".join(one if " " <= one <= "~" and one not in '"\\' else "?" for one in text[:200])
+    return "".join(
+        character if " " <= character <= "~" and character not in '"\\' else "?"
+        for character in text[:200]
+    )

@@ -47,7 +47,11 @@ class Announcements:
 
     def of_profile(self, profile: int) -> frozenset[str]:
         """The user profiles of an access profile."""
-        return frozenset(code for code, one in self.user_profiles.items() if one.profile == profile)
+        return frozenset(
+            code
+            for code, user_profile in self.user_profiles.items()
+            if user_profile.profile == profile
+        )
 
 
 def announcements(path: Path | None = None) -> Announcements:

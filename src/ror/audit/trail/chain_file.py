@@ -77,10 +77,10 @@ class ChainFile:
     def is_in_place(self) -> bool:
         """Whether the file still has its name: neither deleted nor replaced."""
         try:
-            found, held = self._path.stat(), os.fstat(self._handle)
+            named, opened = self._path.stat(), os.fstat(self._handle)
         except FileNotFoundError:
             return False
-        return (found.st_ino, found.st_dev) == (held.st_ino, held.st_dev)
+        return (named.st_ino, named.st_dev) == (opened.st_ino, opened.st_dev)
 
 
 def create(folder: Folder, journal: Journal, at: str, former: FileHead | None = None) -> ChainFile:
@@ -159,7 +159,7 @@ def end(path: Path) -> End:
             if link is not None or looked == size:
                 break
             looked = min(4 * looked, size)
-    is_over = link is not None and any(one in link.body for one in _ENDS)
+    is_over = link is not None and any(kind in link.body for kind in _ENDS)
     return End(link, is_over, rest, not text.endswith(b"\n"))
 
 
@@ -182,14 +182,14 @@ def seal(folder: Folder, file: str, at: str) -> bool:
     path = folder.path / file
     if is_in_use(path):
         return False
-    found = end(path)
-    if found.is_over:
+    tail = end(path)
+    if tail.is_over:
         return True
-    sealed = encode(Sealed(at=at, by=os.getpid(), torn_bytes=found.torn_bytes))
-    ended = b"\n" if found.is_broken_off and (found.rest or found.link) else b""
+    sealed = encode(Sealed(at=at, by=os.getpid(), torn_bytes=tail.torn_bytes))
+    ended = b"\n" if tail.is_broken_off and (tail.rest or tail.link) else b""
     # The seal links the lines that were written and not linked.
-    unlinked = found.rest + (ended if found.rest else b"")
-    unsent = ended + found.chain(file).link(unlinked + sealed)[len(unlinked) :]
+    unlinked = tail.rest + (ended if tail.rest else b"")
+    unsent = ended + tail.chain(file).link(unlinked + sealed)[len(unlinked) :]
     handle = os.open(path, os.O_WRONLY | os.O_APPEND)
     try:
         while unsent:

@@ -23,8 +23,8 @@ from typing import Final, Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from ror.audit import digests
-from ror.audit.pseudonyms import KEY_BYTES, Veil
-from ror.audit.records import DAY_LENGTH, LAST_DAY, DigestNamed
+from ror.audit.pseudonyms import KEY_BYTES, Pseudonymizer
+from ror.audit.records import DAY_LENGTH, LAST_DAY, DigestName
 from ror.errors import UsageError
 
 Journal = Literal["calls", "acts"]
@@ -51,20 +51,20 @@ class Folder:
 
     def files(self, *journals: Journal) -> list[str]:
         """The chain files of these journals, or of all, in the order in which they were opened."""
-        found = [
+        names = [
             f"{journal}/{path.name}"
             for journal in journals or JOURNALS
             for path in (self.path / journal).glob("*.ndjson")
             if _FILE_NAME.fullmatch(path.name)
         ]
-        return sorted(found, key=opening_of)
+        return sorted(names, key=opening_of)
 
     def days_signed(self) -> list[str]:
         """The days that have a digest, in order."""
-        found = (
+        matches = (
             _DIGEST_NAME.fullmatch(path.name) for path in (self.path / "digests").glob("*.json")
         )
-        return sorted(one[1] for one in found if one)
+        return sorted(match[1] for match in matches if match)
 
     def digest(self, day: str) -> bytes:
         """The bytes of the digest of a day."""
@@ -75,10 +75,10 @@ class Folder:
         path = self.path / f"digests/{day}.sig"
         return path.read_bytes() if path.exists() else b""
 
-    def last_digest(self) -> DigestNamed | None:
+    def last_digest(self) -> DigestName | None:
         """The newest digest."""
         days = self.days_signed()
-        return digests.named(days[-1], self.digest(days[-1])) if days else None
+        return digests.name_of(days[-1], self.digest(days[-1])) if days else None
 
     def new_file(self, journal: Journal, at: str) -> str:
         """A name for a file opened at this instant; its day is later than every signed day."""
@@ -145,9 +145,9 @@ class Folder:
 
     # --- its keys ---
 
-    def veil(self) -> Veil:
+    def veil(self) -> Pseudonymizer:
         """The hashes of personal values, under the key of this trail."""
-        return Veil(bytes.fromhex((self.path / _VALUES_KEY).read_text(encoding="ascii")))
+        return Pseudonymizer(bytes.fromhex((self.path / _VALUES_KEY).read_text(encoding="ascii")))
 
     def signing_key(self) -> Ed25519PrivateKey:
         """The key that signs the digests of this trail."""

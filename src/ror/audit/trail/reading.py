@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Final, NamedTuple, TypeGuard
 
 from ror.audit.chain import as_record
-from ror.audit.records import DAY_LENGTH, LAST_DAY, Call, Kept, Told
+from ror.audit.records import DAY_LENGTH, LAST_DAY, AnyRecord, AuditedRecord, Call
 from ror.audit.trail import chain_file
 from ror.audit.trail.folder import Folder, Journal, day_after, day_of
 
@@ -19,7 +19,7 @@ _SHORT: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Selection:
     """
     The records to find; a member that is None or empty selects everything.
 
@@ -39,13 +39,13 @@ class Wanted:
     @property
     def _is_about_calls(self) -> bool:
         return any(
-            one is not None
-            for one in (self.client, self.status, self.path, self.request_id, self.value)
+            criterion is not None
+            for criterion in (self.client, self.status, self.path, self.request_id, self.value)
         )
 
-    def holds(self, record: Kept) -> TypeGuard[Told]:
+    def holds(self, record: AnyRecord) -> TypeGuard[AuditedRecord]:
         """Whether a record is selected."""
-        if not isinstance(record, Told) or not self.since <= record.at <= self.until:
+        if not isinstance(record, AuditedRecord) or not self.since <= record.at <= self.until:
             return False
         if not isinstance(record, Call):
             return not self._is_about_calls
@@ -58,27 +58,27 @@ class Wanted:
         )
 
 
-class Found(NamedTuple):
+class Match(NamedTuple):
     """A selected record: the bytes of its line, its file, and its line number there, from 1."""
 
-    record: Told
+    record: AuditedRecord
     text: bytes
     file: str
     number: int
 
 
-def find(folder: Folder, wanted: Wanted) -> Iterator[Found]:
+def find(folder: Folder, wanted: Selection) -> Iterator[Match]:
     """The selected records, oldest first. Skips damaged lines: `verifying` reports them."""
     first, last = wanted.since[:DAY_LENGTH], day_after(wanted.until[:DAY_LENGTH])
     # A call answered at midnight may be in the file of the next day.
     files = [file for file in folder.files(*wanted.journals) if first <= day_of(file) <= last]
     for _, of_day in groupby(files, day_of):
         yield from heapq.merge(
-            *(_in_file(folder, file, wanted) for file in of_day), key=lambda one: one.record.at
+            *(_in_file(folder, file, wanted) for file in of_day), key=lambda match: match.record.at
         )
 
 
-def _in_file(folder: Folder, file: str, wanted: Wanted) -> Iterator[Found]:
+def _in_file(folder: Folder, file: str, wanted: Selection) -> Iterator[Match]:
     texts = chain_file.texts(folder.path / file)
     # A day may have more short files than a process can keep open.
     for number, text in enumerate(
@@ -86,10 +86,10 @@ def _in_file(folder: Folder, file: str, wanted: Wanted) -> Iterator[Found]:
     ):
         record = as_record(text)
         if record is not None and wanted.holds(record):
-            yield Found(record, text, file, number)
+            yield Match(record, text, file, number)
 
 
-def _is_like(status: str, asked: str) -> bool:
-    return len(status) == len(asked) and all(
-        a in ("x", "X", s) for s, a in zip(status, asked, strict=True)
+def _is_like(status: str, pattern: str) -> bool:
+    return len(status) == len(pattern) and all(
+        a in ("x", "X", s) for s, a in zip(status, pattern, strict=True)
     )

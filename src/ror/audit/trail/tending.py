@@ -20,7 +20,7 @@ PRUNED: Final = "audit-pruned"
 """The action of the act that deletes days; its subject is the first and the last of them."""
 
 
-def tend(folder: Folder, at: str, retention_days: int | None) -> None:
+def end_days(folder: Folder, at: str, retention_days: int | None) -> None:
     """Seal, sign and delete what is due. Raises OSError if the folder cannot be written."""
     today = at[:DAY_LENGTH]
     _sign_days_over(folder, at, today)
@@ -44,7 +44,7 @@ def _sign_days_over(folder: Folder, at: str, today: str) -> None:
 
 def _sign(folder: Folder, day: str, files: list[str], at: str) -> None:
     key = folder.signing_key()
-    text = digests.written(
+    text = digests.to_bytes(
         Digest(
             day=day,
             signed_at=at,
@@ -73,27 +73,35 @@ def _prune(folder: Folder, at: str, first_kept: str) -> None:
     days = {day: chains for day, chains in days.items() if chains}
     if not days:
         return
-    chains = [one for of_day in days.values() for one in of_day]
+    chains = [chain for of_day in days.values() for chain in of_day]
     details = {
-        "files": [one.file for one in chains],
-        "lines": sum(one.lines for one in chains),
-        "digests": {day: digests.named(day, folder.digest(day)).sha256 for day in days},
+        "files": [chain.file for chain in chains],
+        "lines": sum(chain.lines for chain in chains),
+        "digests": {day: digests.name_of(day, folder.digest(day)).sha256 for day in days},
     }
     record(
         folder,
-        Act(at=at, action=PRUNED, subject=f"{min(days)}/{max(days)}", by=user(), details=details),
+        Act(
+            at=at,
+            action=PRUNED,
+            subject=f"{min(days)}/{max(days)}",
+            by=system_user(),
+            details=details,
+        ),
     )
-    for one in chains:
-        (folder.path / one.file).unlink()
+    for chain in chains:
+        (folder.path / chain.file).unlink()
     folder.sync(folder.path / "calls")
 
 
 def _calls_left(folder: Folder, day: str) -> list[ChainEnd]:
     """The call files that the digest of a day lists and that still exist."""
-    digest = digests.read(folder.digest(day))
+    digest = digests.from_bytes(folder.digest(day))
     listed = digest.chains if digest else ()
     return [
-        one for one in listed if one.file.startswith("calls/") and (folder.path / one.file).exists()
+        chain
+        for chain in listed
+        if chain.file.startswith("calls/") and (folder.path / chain.file).exists()
     ]
 
 
@@ -104,7 +112,7 @@ def record(folder: Folder, act: Act) -> None:
     file.close(act.at)
 
 
-def user() -> str:
+def system_user() -> str:
     """The user of this machine on whose behalf this process runs."""
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from ror.audit import digests
 from ror.audit.chain import Break, Walk
 from ror.audit.digests import ChainEnd
-from ror.audit.records import Act, DigestNamed, Kept, Lost, Sealed
+from ror.audit.records import Act, AnyRecord, DigestName, Lost, Sealed
 from ror.audit.trail import chain_file
 from ror.audit.trail.folder import Folder, day_of
 from ror.audit.trail.tending import PRUNED
@@ -58,14 +58,14 @@ class Verdict:
     files: int = 0
     lines: int = 0
     days_signed: int = 0
-    last_digest: DigestNamed | None = None
+    last_digest: DigestName | None = None
     key: str | None = None
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def is_whole(self) -> bool:
         """Whether there is no fault."""
-        return not any(one.is_fault for one in self.findings)
+        return not any(finding.is_fault for finding in self.findings)
 
 
 class _Witness(NamedTuple):
@@ -90,7 +90,7 @@ class _Verifying:
         self._key: Ed25519PublicKey | None = None
         self._verdict = Verdict()
         self._listed: dict[str, ChainEnd] = {}
-        self._digests: dict[str, DigestNamed] = {}
+        self._digests: dict[str, DigestName] = {}
         self._witnesses: dict[str, list[_Witness]] = defaultdict(list)
         self._pruned: set[str] = set()
 
@@ -135,12 +135,12 @@ class _Verifying:
             )
 
     def _check_digests(self) -> None:
-        before: DigestNamed | None = None
+        before: DigestName | None = None
         for day in self._folder.days_signed():
             name, text = f"digests/{day}.json", self._folder.digest(day)
-            here = digests.named(day, text)
+            here = digests.name_of(day, text)
             self._digests[day] = here
-            digest = digests.read(text)
+            digest = digests.from_bytes(text)
             if digest is None or digest.day != day:
                 self._report("digest-changed", name)
                 before = here
@@ -151,10 +151,10 @@ class _Verifying:
                 self._report("digest-changed", name)
             if digest.previous != before:
                 self._miss_digest(digest.previous, name)
-            self._listed |= {one.file: one for one in digest.chains}
+            self._listed |= {chain.file: chain for chain in digest.chains}
             before = here
 
-    def _miss_digest(self, named: DigestNamed | None, by: str) -> None:
+    def _miss_digest(self, named: DigestName | None, by: str) -> None:
         """Report a digest that differs from the one that another file names."""
         if named is None:
             self._report("digest-unexpected", by)
@@ -186,15 +186,19 @@ class _Verifying:
     def _check_file(self, file: str) -> None:
         is_in_use = chain_file.is_in_use(self._folder.path / file)
         walk, breaks = Walk(file), 0
-        witnesses = {(one.lines, one.head): one.by for one in self._witnesses[file] if one.lines}
-        for found in walk.over(self._texts(file)):
+        witnesses = {
+            (witness.lines, witness.head): witness.by
+            for witness in self._witnesses[file]
+            if witness.lines
+        }
+        for item in walk.over(self._texts(file)):
             witnesses.pop((walk.lines, walk.head), None)
-            if not isinstance(found, Break):
-                self._note(found, file, walk.seen)
+            if not isinstance(item, Break):
+                self._note(item, file, walk.seen)
                 continue
             breaks += 1
             if breaks <= MOST_BREAKS:
-                self._report(found.what, file, found.at, found.since)
+                self._report(item.what, file, item.at, item.since)
         if breaks > MOST_BREAKS:
             self._report("more-breaks", file, count=breaks - MOST_BREAKS)
         self._verdict.lines += walk.seen
@@ -202,7 +206,7 @@ class _Verifying:
             self._report("not-as-witnessed", file, lines, by=by)
         self._check_end(file, walk, is_in_use)
 
-    def _note(self, record: Kept, file: str, number: int) -> None:
+    def _note(self, record: AnyRecord, file: str, number: int) -> None:
         match record:
             case Act(action=action, details=details) if action == PRUNED:
                 self._pruned.update(details.get("files", ()))

@@ -223,7 +223,7 @@ class Journal:
             self._file.close(at)
             self._former, self._file = self._file.end, None
         with self.folder.locked():
-            tending.tend(self.folder, at, self._retention_days)
+            tending.end_days(self.folder, at, self._retention_days)
             self._file = chain_file.create(self.folder, self._name, at, self._former)
 
     def _notice_vanishing(self) -> None:

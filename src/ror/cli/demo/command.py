@@ -16,7 +16,7 @@ from urllib.parse import quote
 import typer
 
 from ror import runtime
-from ror.audit.acts import TracedClients
+from ror.audit.acts import AuditedClients
 from ror.cli.demo import clients, directory
 from ror.cli.demo.ports import FIRST, FIRST_TLS, chosen_or_free
 from ror.cli.demo.second_server import second_server, tls_settings
@@ -76,7 +76,7 @@ def demo(
     authority = clients.authority_of(folder.absolute())
     with closing(open_store(settings.database)) as store:
         acts = partial(runtime.open_acts, settings, store)
-        clients.register(TracedClients(store.clients, acts), folder)
+        clients.register(AuditedClients(store.clients, acts), folder)
     with_tls = tls_settings(settings, second, authority)
     instructions = clients.write_instructions(settings, with_tls, authority, folder)
     write_line(say("cli.demo-address", address=clients.address(settings)))

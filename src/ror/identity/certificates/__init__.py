@@ -10,18 +10,24 @@ from ror.identity.certificates.names import (
     distinguished_name,
     escaped_value,
     is_same_name,
-    written_name,
+    name_text,
 )
-from ror.identity.certificates.trust import Authorities, Reason, Untrusted, authorities, believe
+from ror.identity.certificates.trust import (
+    Authorities,
+    Reason,
+    Untrusted,
+    check_client_certificate,
+    read_authorities,
+)
 
 __all__ = [
     "Authorities",
     "Reason",
     "Untrusted",
-    "authorities",
-    "believe",
+    "check_client_certificate",
     "distinguished_name",
     "escaped_value",
     "is_same_name",
-    "written_name",
+    "name_text",
+    "read_authorities",
 ]

@@ -181,8 +181,8 @@ def _signed_by(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()), critical=False
         )
     )
-    for one in extensions:
-        builder = builder.add_extension(one, critical=False)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
     return Holder(builder.sign(signing, hashes.SHA256()), key)
 
 

@@ -63,11 +63,11 @@ def distinguished_name(text: str) -> Name:
     return name
 
 
-def written_name(name: Name) -> str:
+def name_text(name: Name) -> str:
     """
     A name as RFC 4514 text; equal names give equal texts.
 
-    >>> written_name(distinguished_name("cn=CLIENT,ou=333,C=FR"))
+    >>> name_text(distinguished_name("cn=CLIENT,ou=333,C=FR"))
     'CN=CLIENT,OU=333,C=FR'
     """
     return name.rfc4514_string(_WRITTEN)

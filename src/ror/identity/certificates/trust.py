@@ -43,23 +43,27 @@ class Authorities:
     revocations: Sequence[x509.CertificateRevocationList]
 
 
-def authorities(certificates: bytes, revocations: Iterable[bytes] = ()) -> Authorities:
+def read_authorities(certificates: bytes, revocations: Iterable[bytes] = ()) -> Authorities:
     """
     The authorities in PEM certificates, with the revocation lists of PEM or DER files.
 
     Self-signed certificates are roots; without any, each certificate is trusted on its own. Raises
     ValueError for an unreadable file.
     """
-    found = x509.load_pem_x509_certificates(certificates)
-    roots = [one for one in found if one.subject == one.issuer]
-    intermediates = [one for one in found if one.subject != one.issuer]
-    lists = tuple(one for content in revocations for one in _lists(content))
+    loaded = x509.load_pem_x509_certificates(certificates)
+    roots = [certificate for certificate in loaded if certificate.subject == certificate.issuer]
+    intermediates = [
+        certificate for certificate in loaded if certificate.subject != certificate.issuer
+    ]
+    lists = tuple(revocation_list for content in revocations for revocation_list in _lists(content))
     return (
         Authorities(roots, intermediates, lists) if roots else Authorities(intermediates, (), lists)
     )
 
 
-def believe(certificate: x509.Certificate, known: Authorities, now: datetime) -> None:
+def check_client_certificate(
+    certificate: x509.Certificate, trusted: Authorities, now: datetime
+) -> None:
     """Check a client certificate at an instant. Raises Untrusted."""
     if now < certificate.not_valid_before_utc:
         raise Untrusted("not-yet")
@@ -67,16 +71,16 @@ def believe(certificate: x509.Certificate, known: Authorities, now: datetime) ->
         raise Untrusted("expired")
     if not _is_for_clients(certificate):
         raise Untrusted("not-for-clients")
-    path = _path(certificate, known, now)
-    for position, (one, issuer) in enumerate(pairwise(path)):
-        _check_revocation(one, issuer, known, now, is_client=position == 0)
+    path = _path(certificate, trusted, now)
+    for position, (certificate_, issuer) in enumerate(pairwise(path)):
+        _check_revocation(certificate_, issuer, trusted, now, is_client=position == 0)
 
 
 def _path(
-    certificate: x509.Certificate, known: Authorities, now: datetime
+    certificate: x509.Certificate, trusted: Authorities, now: datetime
 ) -> Sequence[x509.Certificate]:
     """The certificate, its issuer, and so on up to a root."""
-    if not known.roots:
+    if not trusted.roots:
         raise Untrusted("untrusted")
     # The Web profile requires a host name; certificates of organisations have none.
     for_clients = verification.ExtensionPolicy.webpki_defaults_ee().may_be_present(
@@ -84,7 +88,7 @@ def _path(
     )
     verifier = (
         verification.PolicyBuilder()
-        .store(verification.Store(list(known.roots)))
+        .store(verification.Store(list(trusted.roots)))
         .time(now)
         .max_chain_depth(_DEEPEST)
         .extension_policies(
@@ -93,7 +97,7 @@ def _path(
         .build_client_verifier()
     )
     try:
-        return verifier.verify(certificate, list(known.intermediates)).chain
+        return verifier.verify(certificate, list(trusted.intermediates)).chain
     except verification.VerificationError:
         raise Untrusted("untrusted") from None
 
@@ -109,7 +113,7 @@ def _is_for_clients(certificate: x509.Certificate) -> bool:
 def _check_revocation(
     certificate: x509.Certificate,
     issuer: x509.Certificate,
-    known: Authorities,
+    trusted: Authorities,
     now: datetime,
     is_client: bool,
 ) -> None:
@@ -119,20 +123,19 @@ def _check_revocation(
     If any list is configured, the issuer of a client certificate must have one; that of an
     authority certificate need not.
     """
-    its_own = [
-        one
-        for one in known.revocations
-        if one.issuer == certificate.issuer and _is_signed(one, issuer)
+    lists = [
+        candidate
+        for candidate in trusted.revocations
+        if candidate.issuer == certificate.issuer and _is_signed(candidate, issuer)
     ]
-    if not its_own:
-        if known.revocations and is_client:
+    if not lists:
+        if trusted.revocations and is_client:
             raise Untrusted("list-missing")
         return
-    if any(
-        one.get_revoked_certificate_by_serial_number(certificate.serial_number) for one in its_own
-    ):
+    serial = certificate.serial_number
+    if any(candidate.get_revoked_certificate_by_serial_number(serial) for candidate in lists):
         raise Untrusted("revoked")
-    if not any(_is_current(one, now) for one in its_own):
+    if not any(_is_current(candidate, now) for candidate in lists):
         raise Untrusted("list-outdated")
 
 

@@ -7,42 +7,42 @@ Access tokens.
     providers  identity providers, as the operator describes them
 """
 
-from ror.identity.tokens.issuing import Granted, issue
+from ror.identity.tokens.issuing import AccessToken, issue_token
 from ror.identity.tokens.keys import (
     SigningKey,
-    accepted,
-    key_ring,
+    accepted_keys,
     may_sign,
     new_signing_key,
-    published,
-    ring_of,
+    public_key_set,
+    read_key_set,
+    verification_keys,
 )
-from ror.identity.tokens.providers import Provider, providers
+from ror.identity.tokens.providers import Provider, read_providers
 from ror.identity.tokens.verifying import (
     ExpiredToken,
     InvalidToken,
     Issuer,
     UnknownKey,
-    Verified,
-    verified,
+    VerifiedToken,
+    verify_token,
 )
 
 __all__ = [
+    "AccessToken",
     "ExpiredToken",
-    "Granted",
     "InvalidToken",
     "Issuer",
     "Provider",
     "SigningKey",
     "UnknownKey",
-    "Verified",
-    "accepted",
-    "issue",
-    "key_ring",
+    "VerifiedToken",
+    "accepted_keys",
+    "issue_token",
     "may_sign",
     "new_signing_key",
-    "providers",
-    "published",
-    "ring_of",
-    "verified",
+    "public_key_set",
+    "read_key_set",
+    "read_providers",
+    "verification_keys",
+    "verify_token",
 ]

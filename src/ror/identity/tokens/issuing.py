@@ -14,14 +14,14 @@ from joserfc.jwk import ECKey
 from ror.identity.tokens.keys import ALGORITHM, SigningKey
 
 
-class Granted(NamedTuple):
+class AccessToken(NamedTuple):
     """A token and its lifetime in seconds."""
 
     token: str
     expires_in: int
 
 
-def issue(
+def issue_token(
     key: SigningKey,
     *,
     issuer: str,
@@ -30,7 +30,7 @@ def issue(
     certificate: tuple[str, str] | None,
     now: int,
     lifetime_s: int,
-) -> Granted:
+) -> AccessToken:
     """
     A token for a client; `certificate` is the serial number and subject of its certificate.
 
@@ -53,4 +53,4 @@ def issue(
         claims["ror_certificate"] = {"serial": serial, "subject": subject}
     header = {"alg": ALGORITHM, "kid": key.kid}
     signed = jwt.encode(header, claims, ECKey.import_key(dict(key.jwk)), algorithms=[ALGORITHM])
-    return Granted(signed, lifetime_s)
+    return AccessToken(signed, lifetime_s)

@@ -39,7 +39,7 @@ def new_signing_key(now: int) -> SigningKey:
     return SigningKey(key.kid, now, key.as_dict(private=True))
 
 
-def accepted(keys: Sequence[SigningKey], now: int) -> Sequence[SigningKey]:
+def accepted_keys(keys: Sequence[SigningKey], now: int) -> Sequence[SigningKey]:
     """
     The keys whose tokens may still be valid; `keys` are in order, oldest first.
 
@@ -48,7 +48,7 @@ def accepted(keys: Sequence[SigningKey], now: int) -> Sequence[SigningKey]:
     after it does.
 
     >>> old, new = SigningKey("old", 0, {}), SigningKey("new", 1_000, {})
-    >>> [key.kid for key in accepted([old, new], 1_600)], [key.kid for key in accepted([old, new], 9_000)]
+    >>> [key.kid for key in accepted([old, new], 1_600)], [key.kid for key in accepted_keys([old, new], 9_000)]
     (['old', 'new'], ['new'])
     """
     since = now - LONGEST_LIFE_S - MARGIN_S
@@ -70,12 +70,12 @@ def may_sign(key: SigningKey, now: int, days: int) -> bool:
     return key.created_at - MARGIN_S <= now < key.created_at + days * 86_400
 
 
-def published(keys: Iterable[SigningKey]) -> dict[str, Any]:
+def public_key_set(keys: Iterable[SigningKey]) -> dict[str, Any]:
     """The public halves of keys, as a JSON Web Key Set."""
     return dict(KeySet([ECKey.import_key(dict(key.jwk)) for key in keys]).as_dict(private=False))
 
 
-def ring_of(keys: Iterable[SigningKey]) -> dict[str, Key]:
+def verification_keys(keys: Iterable[SigningKey]) -> dict[str, Key]:
     """The public halves of keys by id, ready to verify signatures."""
     return {
         key.kid: ECKey.import_key(ECKey.import_key(dict(key.jwk)).as_dict(private=False))
@@ -95,7 +95,7 @@ _SHORTEST_RSA: Final = 2_048
 MOST_KEYS: Final = 100
 
 
-def key_ring(jwks: bytes) -> dict[str, Key]:
+def read_key_set(jwks: bytes) -> dict[str, Key]:
     """
     The keys of a JSON Web Key Set that can verify signatures, by id.
 
@@ -104,12 +104,12 @@ def key_ring(jwks: bytes) -> dict[str, Key]:
     """
     try:
         listed = msgspec.json.decode(jwks, type=_KeySet).keys
-        found = dict(filter(None, map(_verifying, listed[:MOST_KEYS])))
+        keys = dict(filter(None, map(_verifying, listed[:MOST_KEYS])))
     except NOT_JSON as problem:
         raise ValueError(f"not a JSON Web Key Set: {problem}") from None
-    if not found:
+    if not keys:
         raise ValueError("no key that verifies signatures")
-    return found
+    return keys
 
 
 class _KeySet(msgspec.Struct):

@@ -49,7 +49,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     provider: list[Provider]
 
 
-def providers(text: str, file: str, own_issuer: str) -> tuple[Provider, ...]:
+def read_providers(text: str, file: str, own_issuer: str) -> tuple[Provider, ...]:
     """
     The providers described in the text of a file; `own_issuer` is our own.
 
@@ -57,24 +57,24 @@ def providers(text: str, file: str, own_issuer: str) -> tuple[Provider, ...]:
     """
     try:
         content: dict[str, Any] = tomllib.loads(text)
-        found = tuple(msgspec.convert(content, _File).provider)
+        described = tuple(msgspec.convert(content, _File).provider)
     except (ValueError, msgspec.ValidationError) as problem:
         raise UsageError("providers.bad-file", file=file, problem=problem) from None
     names = [own_issuer]
-    for one in found:
-        if one.issuer in names:
-            raise UsageError("providers.issuer-twice", file=file, issuer=one.issuer)
-        names.append(one.issuer)
-        _check(one, file)
-    return found
+    for provider in described:
+        if provider.issuer in names:
+            raise UsageError("providers.issuer-twice", file=file, issuer=provider.issuer)
+        names.append(provider.issuer)
+        _check(provider, file)
+    return described
 
 
 def _check(provider: Provider, file: str) -> None:
-    known = sorted(name for of_type in ALGORITHMS.values() for name in of_type)
+    algorithms = sorted(name for of_type in ALGORITHMS.values() for name in of_type)
     for name in provider.algorithms:
-        if name not in known:
+        if name not in algorithms:
             raise UsageError(
-                "providers.bad-algorithm", file=file, name=name, known=", ".join(known)
+                "providers.bad-algorithm", file=file, name=name, algorithms=", ".join(algorithms)
             )
     if not (
         provider.issuer

@@ -76,7 +76,7 @@ class Issuer:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedToken:
     """
     A verified token: its client, its expiry in seconds since the epoch, for our own tokens the
     certificate of the token request, and the SHA-256 of the certificate that calls must present, in
@@ -90,7 +90,7 @@ class Verified:
     thumbprint: str | None = None
 
 
-def verified(token: str, issuers: Mapping[str, Issuer], now: float) -> Verified:
+def verify_token(token: str, issuers: Mapping[str, Issuer], now: float) -> VerifiedToken:
     """
     Verify a token; `issuers` are by name.
 
@@ -103,7 +103,7 @@ def verified(token: str, issuers: Mapping[str, Issuer], now: float) -> Verified:
         raise InvalidToken("tokens.malformed") from None
 
 
-def _verified(token: str, issuers: Mapping[str, Issuer], now: float) -> Verified:
+def _verified(token: str, issuers: Mapping[str, Issuer], now: float) -> VerifiedToken:
     header, claims = _unverified(token)
     issuer = issuers.get(str(claims.get("iss")))
     if issuer is None:
@@ -113,8 +113,8 @@ def _verified(token: str, issuers: Mapping[str, Issuer], now: float) -> Verified
     if not algorithms:
         raise InvalidToken("tokens.bad-algorithm")
     try:
-        found = jwt.decode(token, key, algorithms=algorithms)
-        _claims_of(issuer, now).validate(found.claims)
+        token_ = jwt.decode(token, key, algorithms=algorithms)
+        _claims_of(issuer, now).validate(token_.claims)
     except UnsupportedAlgorithmError:
         raise InvalidToken("tokens.bad-algorithm") from None
     except ExpiredTokenError:
@@ -123,14 +123,14 @@ def _verified(token: str, issuers: Mapping[str, Issuer], now: float) -> Verified
         raise InvalidToken("tokens.bad-claim", claim=problem.claim) from None
     except (JoseError, ValueError):
         raise InvalidToken("tokens.bad-signature") from None
-    if found.claims["exp"] <= now:
+    if token_.claims["exp"] <= now:
         raise ExpiredToken("tokens.expired")
-    return Verified(
+    return VerifiedToken(
         issuer,
-        _client_id(issuer, found.claims),
-        found.claims["exp"],
-        _certificate(found.claims) if issuer.is_ours else None,
-        _thumbprint(found.claims),
+        _client_id(issuer, token_.claims),
+        token_.claims["exp"],
+        _certificate(token_.claims) if issuer.is_ours else None,
+        _thumbprint(token_.claims),
     )
 
 
@@ -161,11 +161,11 @@ def _key(issuer: Issuer, header: dict[str, Any]) -> Key:
 
 def _algorithms(issuer: Issuer, key: Key) -> list[str]:
     """
-    The algorithms of the key type that the issuer uses; only that of the key if it states one.
+    The algorithms of the key type that the issuer uses; only that of the key if it states name.
     """
     own = key.get("alg")
     of_type = ALGORITHMS.get(key.key_type, ())
-    return [one for one in of_type if one in issuer.algorithms and own in (None, one)]
+    return [name for name in of_type if name in issuer.algorithms and own in (None, name)]
 
 
 def _claims_of(issuer: Issuer, now: float) -> jwt.JWTClaimsRegistry:
@@ -180,14 +180,14 @@ def _claims_of(issuer: Issuer, now: float) -> jwt.JWTClaimsRegistry:
 
 
 def _client_id(issuer: Issuer, claims: dict[str, Any]) -> str:
-    said = claims.get(issuer.client_claim)
-    if not isinstance(said, str) or not said:
+    claimed = claims.get(issuer.client_claim)
+    if not isinstance(claimed, str) or not claimed:
         raise InvalidToken("tokens.bad-claim", claim=issuer.client_claim)
     if issuer.client_ids is None:
-        return said
-    if said not in issuer.client_ids:
+        return claimed
+    if claimed not in issuer.client_ids:
         raise InvalidToken("tokens.unknown-client")
-    return issuer.client_ids[said]
+    return issuer.client_ids[claimed]
 
 
 def _certificate(claims: dict[str, Any]) -> tuple[str, str] | None:
