@@ -51,7 +51,7 @@ class InvalidRequest(RorError):
 
 
 class UnknownCode(RorError):
-    """A code or a system of a search that is in no nomenclature and in nothing that the client sees."""
+    """A code or a system that is in no nomenclature and in nothing that the client sees."""
 
     status, issue = 400, "code-invalid"
 

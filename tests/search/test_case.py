@@ -1,7 +1,7 @@
 """
-Where the case of a token counts, and which system a code implies (choice 36): asked of a real directory.
+Where the case of a token counts, and which system a code implies (choice 36).
 
-Each row is asked in its own spelling first: what finds nothing because nothing is there proves nothing.
+Each row searches with its own spelling first: a search of an empty directory proves nothing.
 """
 
 import pytest

@@ -1,8 +1,9 @@
 """
-What a search says of codes and systems that nothing knows (choice 35), and where it read each code (choice 3).
+The warning about codes and systems that nothing knows (choice 35), and where a search read each code
+(choice 3).
 
-Deliberate breakages that these tests caught: suggesting codes of the data; saying nothing of a code that only hidden
-resources hold; warning of a code that a table has and no resource.
+Deliberate breakages that these tests caught: suggesting codes of the data; saying nothing of a code
+that only hidden resources hold; warning of a code that a table has and no resource.
 """
 
 import json
@@ -188,7 +189,7 @@ def test_the_explanation_of_the_command_line_says_it_too(ror):
     ]
 
 
-# --- where each code was read -------------------------------------------------------------------------------------
+# --- where each code was read ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

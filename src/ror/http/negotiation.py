@@ -32,7 +32,7 @@ def check_accepted(accept: str | None, formats: tuple[str, ...]) -> None:
     """
     Nothing, when FHIR JSON answers the `_format` parameters, or else the Accept header.
 
-    A `+` that was decoded as a space is understood, and a `_format` without value ignored (choice 35).
+    A `+` that was decoded as a space is understood; a `_format` without value is ignored.
     Raises NotAcceptable when only something else would do.
     """
     formats = tuple(filter(str.strip, formats))
@@ -65,7 +65,11 @@ def _fits(name: str, parameters: dict[str, str]) -> bool:
 
 
 def is_pretty(values: Iterable[str]) -> bool:
-    """Whether `_pretty` asks for an indented answer. Raises InvalidRequest for any value but true and false."""
+    """
+    Whether `_pretty` asks for an indented answer.
+
+    Raises InvalidRequest for any value but true and false.
+    """
     pretty = False
     for value in filter(str.strip, values):
         if value not in ("true", "false"):

@@ -104,7 +104,7 @@ def subset_asked(resource_type: str, pairs: Iterable[tuple[str, str]]) -> Subset
 def _names(resource_type: str) -> frozenset[str]:
     """The names that `_elements` knows: as in JSON, and the common name of a choice."""
     elements = type_definition(resource_type).elements.values()
-    # Every resource has a `resourceType`, which is none of its elements; client libraries ask for it by name.
+    # Client libraries ask for `resourceType` by name, although it is no element.
     return frozenset(
         {"resourceType"}
         | {one.name for one in elements}

@@ -57,8 +57,8 @@ class Element:
 
     `min` and `max` are inclusive, and a `max` of None means any number. `choice` is the common name of an element that
     may take several types ("value" for `valueString`); its cardinality then holds for the whole choice. `targets` are
-    the resource types that a reference may point to, empty when any will do. `codes` is the closed list of a code, and
-    `code_systems` the addresses under which that list is known: its code systems, then its value set.
+    the resource types that a reference may point to, empty when any will do. `codes` is the closed
+    list of a code, `code_systems` the addresses of that list: its code systems, its value set.
     """
 
     name: str
@@ -284,7 +284,7 @@ def _systems_of(code_list: str) -> tuple[str, ...]:
 
 _FHIR: Final = "http://hl7.org/fhir/"
 _SYSTEMS_OF_SEVERAL: Final = {"task-intent": ("task-intent", "request-intent")}
-"""The lists that take their codes from several code systems. Source: FHIR R4, valueset-task-intent.html."""
+"""Lists with codes of several systems. Source: FHIR R4, valueset-task-intent.html."""
 
 
 # --- search parameters ----------------------------------------------------------------------------------------------

@@ -131,7 +131,7 @@ def elements_read(parameter: SearchParameter) -> frozenset[str]:
 @cache
 def implicit_systems(parameter: SearchParameter) -> frozenset[str]:
     """
-    The code systems of the `code` elements that a parameter reads, and the value sets that these are bound to.
+    The code systems and the value sets of the `code` elements that a parameter reads.
 
     An element of type `code` holds no system: it is that of its value set (choice 36).
     """

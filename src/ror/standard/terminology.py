@@ -228,7 +228,7 @@ def _concept(system: str, code: str) -> Concept | None:
     source = code_system(system)
     if source is None:
         return None
-    # Searches read a code of NOS in capitals; the few that are published in small letters have no other spelling.
+    # Searches read a code of NOS in capitals; NOS publishes a few in small letters.
     return source.concepts.get(code) or source.concepts.get(code.lower())
 
 

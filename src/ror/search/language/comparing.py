@@ -1,7 +1,7 @@
 """
 How an indexed text, date, number or unit compares with the one that a search gives.
 
-For dates and numbers it is what the prefixes of FHIR mean; for texts, how much spaces and punctuation count.
+For dates and numbers, this is what the prefixes of FHIR mean; for texts, how much spaces count.
 """
 
 from collections.abc import Iterator
@@ -18,14 +18,17 @@ Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
 
 def text_compares(how: TextMatch, value: str, text: str) -> bool:
     """
-    How an indexed text compares with the text of a search, both as `normal_text` gives them; `exact` is not for it.
+    Whether an indexed text compares with the text of a search, both as `normal_text` gives them.
 
-    Letters, digits and signs decide. A space of the value never counts. A space of the search counts between two words
-    (`word_breaks`): a word of the value must begin there too, so that "saint e" does not find "Sainte-Foy". Two whole
-    texts that differ by their spaces alone are always the same. Source: choice 5.
+    Letters, digits and signs decide. A space of the value never counts. A space of the search
+    counts between two words (`word_breaks`): a word of the value must begin there too, so that
+    "saint e" does not find "Sainte-Foy". Two whole texts that differ by their spaces alone are the
+    same. `how` is not "exact", which compares texts as written. Source: choice 5.
 
-    >>> text_compares("starts", "saint etienne", "sainte"), text_compares("starts", "sainte foy", "saint e")
-    (True, False)
+    >>> text_compares("starts", "saint etienne", "sainte")
+    True
+    >>> text_compares("starts", "sainte foy", "saint e")
+    False
     >>> text_compares("starts", "35 g 01", "35g0"), text_compares("starts", "ch de dax", "c h de")
     (True, True)
     """
@@ -68,7 +71,7 @@ def word_starts(text: str) -> list[int]:
 
 def word_breaks(text: str) -> list[int]:
     """
-    Which of the `word_starts` of a search count: not those next to a digit, nor those between two initials.
+    The `word_starts` of a search that count: not those next to a digit or between two initials.
 
     >>> word_breaks("c h saint etienne"), word_breaks("42 100")
     ([2, 7], [])

@@ -163,7 +163,7 @@ def _as_written(text: str) -> str:
 
 
 def _with_bars(text: str) -> str:
-    """A sealed value of which no part can hold a bar: client libraries escape those between the parts."""
+    """A sealed value whose parts hold no bar: client libraries escape the bars between them."""
     return text.replace("\0v", "|")
 
 
@@ -221,7 +221,7 @@ def drawn_on(system: str, code: str | None) -> tuple[str, ...]:
 
 
 _CASELESS: Final = frozenset({"Identifier", "ContactPoint", "Reference", "string"})
-"""The elements whose tokens are identifiers or texts rather than codes: case does not count (choice 36)."""
+"""The elements whose tokens are no codes: their case does not count (choice 36)."""
 
 
 @lru_cache(maxsize=1024)

@@ -46,7 +46,7 @@ class Everything:
 @dataclass(frozen=True, slots=True)
 class TokenIs:
     """
-    A code in any system (`system` None), in none (""), or in one; any code of the system when `code` is None.
+    A code in any system (`system` None), in none (""), or in one; any code of it when `code` is None.
 
     The code is in the normal form of its system; in any system it is as written.
     """
@@ -58,7 +58,11 @@ class TokenIs:
 
 @dataclass(frozen=True, slots=True)
 class TextIs:
-    """A string that starts with, contains, ends with or exactly is `text`; in normal form, except for `exact`."""
+    """
+    A string that starts with, contains, ends with or exactly is `text`.
+
+    The text is in normal form, except for `exact`.
+    """
 
     param: str
     text: str

@@ -107,7 +107,8 @@ class SearchRequest:
     `count` is the size of a page. `summary` is "count" when only the total is
     wanted, `subset` what is wanted of each resource when that is not the whole. `total` is what was asked; the total is
     exact whatever it says. `pairs` are those understood, spelled correctly, for the self link: `_count` as applied, no
-    cursor. `ignored` lists the parameters without value and, when handling is lenient, what was not understood.
+    cursor. `ignored` lists the parameters without value and, in lenient handling, what was not
+    understood.
     """
 
     resource_type: str
@@ -124,7 +125,7 @@ class SearchRequest:
     explain: bool = False
     """Whether the answer says how the search was understood."""
     strict: bool = False
-    """Whether a code that nothing knows is refused; the answer warns of it otherwise (choice 35)."""
+    """Whether a code that nothing knows is refused instead of reported (choice 35)."""
 
 
 def parse(
@@ -145,8 +146,8 @@ def parse(
     A parameter without value is always ignored and listed (choice 35). `spend` hears of each pair
     before it is read: its length and its name; what it raises ends the reading.
 
-    Raises InvalidRequest, NotSupported or TooCostly, naming the culprit; the errors about all the other pairs come
-    along in its `also`. Source: choices 1, 2, 11 and 25.
+    Raises InvalidRequest, NotSupported or TooCostly, naming the culprit; `also` holds the errors
+    about the other pairs. Source: choices 1, 2, 11 and 25.
     """
     reading = _Reading(resource_type, lenient, independent, strict)
     errors: dict[str, RorError] = {}

@@ -150,12 +150,12 @@ _cached_system: Final = terminology.cached_for_edition(4096)(_normal_system)
 
 
 NOMENCLATURES: Final = "mos.esante.gouv.fr/NOS/"
-"""How the normal form of a system of NOS begins. Identifiers have no such system, but their types do."""
+"""How a system of NOS begins in its normal form. The types of identifiers have such systems."""
 
 
 def normal_code(code: str, system: str) -> str:
     """
-    The one spelling of a code: codes of NOS are compared without case, all others with it (choice 36).
+    The one spelling of a code: only codes of NOS are compared without case (choice 36).
 
     `system` is in its normal form.
 
@@ -167,7 +167,9 @@ def normal_code(code: str, system: str) -> str:
 
 def normal_identifier(value: str) -> str:
     """
-    The one spelling of the value of an identifier, or of a string read as a token: case does not count (choice 36).
+    The one spelling of an identifier, or of a string read as a token: case does not count.
+
+    Source: choice 36.
 
     >>> normal_identifier("2a0000014")
     '2A0000014'
@@ -178,7 +180,9 @@ def normal_identifier(value: str) -> str:
 @terminology.cached_for_edition(65536)
 def labels(code: str, system: str) -> tuple[str, ...]:
     """
-    The labels of a code of a system in its normal form, as `normal_text` gives them; empty when no table has the code.
+    The labels of a code, as `normal_text` gives them; empty when no table has the code.
+
+    The system is in its normal form.
 
     >>> labels("03", normal_system("https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite"))
     ('psychiatrie psy', 'psy')
@@ -278,8 +282,8 @@ def covering(text: str) -> Period:
     The period that a FHIR date, dateTime or instant covers.
 
     "2024-05" is the whole month and "10:30" the whole minute; a value without zone is local to Paris (choice 4).
-    A fraction finer than a microsecond gives the microsecond that it is in. No search tells it from another there:
-    those that would are refused (`is_finer_than_indexed`).
+    A fraction finer than a microsecond gives the microsecond that it is in: no search can tell two
+    instants of one microsecond apart, since such a search is refused (`is_finer_than_indexed`).
     Raises ValueError when the text is not a date, or not one of the calendar.
     Source: FHIR R4, search.html#date.
 
@@ -320,8 +324,10 @@ def is_finer_than_indexed(text: str) -> bool:
     """
     Whether a date says where in a microsecond it is.
 
-    >>> is_finer_than_indexed("2033-01-01T00:00:00.0000001"), is_finer_than_indexed("2033-01-01T00:00:00.1000000Z")
-    (True, False)
+    >>> is_finer_than_indexed("2033-01-01T00:00:00.0000001")
+    True
+    >>> is_finer_than_indexed("2033-01-01T00:00:00.1000000Z")
+    False
     """
     return _BELOW_MICROSECONDS.search(text) is not None
 

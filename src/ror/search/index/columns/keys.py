@@ -42,7 +42,7 @@ SLOW_SCAN: Final = 64
 
 
 def in_any_system(code: str) -> Iterator[bytes]:
-    """How the keys of a code begin, whatever its system: those of NOS have their own spelling of it."""
+    """How the keys of a code begin in any system: NOS has its own spelling of a code."""
     yield code.encode() + _SEPARATOR
     if (of_nos := normal_code(code, NOMENCLATURES)) != code:
         yield f"{of_nos}{SEPARATOR}{NOMENCLATURES}".encode()
@@ -180,7 +180,7 @@ class KeyColumn(Column, Sequence[bytes]):
         """The slots of the keys that hold `part`, the byte after a key included."""
         if len(part) > self._longest:
             return NOTHING
-        # The second part of the key of a string, the exact text, holds letters only where the first part does.
+        # The exact text of a string, which comes second, holds letters only where the first part does.
         found = [at.start() for at in re.finditer(re.escape(part), self._blob)]
         return self.of_ranks(
             np.searchsorted(self.arrays["ends"], np.array(found, np.uint64), side="right")
@@ -206,7 +206,7 @@ class KeyColumn(Column, Sequence[bytes]):
 
     @cached_property
     def _labels(self) -> list[tuple[str, str, int]]:
-        """The labels of the codes without their spaces, in order, each with the label and the rank of its code."""
+        """Labels without their spaces, in order, each with the label and the rank of its code."""
         codes = ((self[rank].decode().split(SEPARATOR), rank) for rank in range(len(self)))
         return sorted(
             (without_spaces(label), label, rank)

@@ -102,7 +102,7 @@ class TextColumn(KeyColumn):
         return text_compares(how, normal_text(exact), text)
 
     def _occurrences(self, how: TextMatch, letters: bytes) -> tuple[Array, Array]:
-        """Where some letters stand as `how` has them: the ranks of keys, and the byte of the key beside each."""
+        """The ranks of the keys that hold some letters as `how` says, and at which byte of the key."""
         if how == "starts":
             ranks = np.arange(
                 bisect_left(self, letters), bisect_left(self, letters + _AFTER_ANY), dtype=np.int64
