@@ -18,15 +18,23 @@ from ror.store.contract import Store, Stored
 
 
 def read(
-    store: Store, index: Index, viewer: Viewer, resource_type: str, resource_id: str
+    store: Store,
+    index: Index,
+    viewer: Viewer,
+    resource_type: str,
+    resource_id: str,
+    signal: int | None = None,
 ) -> tuple[Stored, bool]:
     """
     The current version of a resource as the viewer may see it, and whether anything was removed.
 
+    `signal` is what `see_masks` returned when the request began, if it was called.
+
     Raises NotFound when the viewer sees no such resource, Gone when it was deleted.
     """
     # A view from before anything was hidden would not look for references to it.
-    signal = index.see_masks()
+    if signal is None:
+        signal = index.see_masks()
     sight = Sight(index.view, viewer)
     if sight.hides_anything:
         # What a perimeter or a reference hides depends on other resources, as they are now.

@@ -71,11 +71,14 @@ def _read(service: Service, request: Request) -> Response:
         raise NotFound("http.not-an-id", id=resource_id[:100])
     directory, viewer = service.directory, _viewer(request)
     # A read shows what is committed, also before the index knows of it.
-    index, view = directory.index, directory.index.view
+    index = directory.index
+    view = index.view
+    # Asked once: each time costs as much as finding the route.
+    signal = index.see_masks()
     asked = (resource_type, resource_id, *request.pairs, viewer.sight)
-    found = directory.answers.given(view, asked) if index.is_up_to_date(view) else None
+    found = directory.answers.given(view, asked) if index.is_up_to_date(view, signal) else None
     if not isinstance(found, _Representation):
-        found = _represented(directory, viewer, resource_type, resource_id, request.pairs)
+        found = _represented(directory, viewer, resource_type, resource_id, request.pairs, signal)
         if index.view is view:
             directory.answers.keep(view, asked, found)
     # What is taken away may change without the resource, and be given back: only the tag tells.
@@ -112,10 +115,11 @@ def _represented(
     resource_type: str,
     resource_id: str,
     pairs: Sequence[tuple[str, str]],
+    signal: int,
 ) -> _Representation:
     """What a viewer sees of a resource at this moment."""
     found, is_cut = interactions.read(
-        directory.store, directory.index, viewer, resource_type, resource_id
+        directory.store, directory.index, viewer, resource_type, resource_id, signal
     )
     subset = subset_asked(resource_type, pairs)
     body = subsetted(found.body, resource_type, subset) if subset else found.body
@@ -341,6 +345,11 @@ ROUTES: Final = (
 )
 """What is answered below each mount point; the first line that fits is taken."""
 
+_ROUTES_OF_LENGTH: Final = {
+    length: tuple(route for route in ROUTES if len(route.parts) == length)
+    for length in {len(route.parts) for route in ROUTES}
+}
+
 SERVICE_ROUTES: Final = {
     "/health/live": Route("health/live", "health", _READING, _live, None, is_open=True),
     "/health/ready": Route("health/ready", "health", _READING, _ready, None, is_open=True),
@@ -363,8 +372,8 @@ def route_of(parts: tuple[str, ...], path: str, base_url: str) -> Route:
     """
     The line of the table that answers at `parts`. Raises UnknownRoute when there is none, or no such resource type.
     """
-    for route in ROUTES:
-        if len(route.parts) == len(parts) and all(map(_fits, route.parts, parts)):
+    for route in _ROUTES_OF_LENGTH.get(len(parts), ()):
+        if all(map(_fits, route.parts, parts)):
             if route.parts and route.parts[0] == "[type]" and parts[0] not in RESOURCE_TYPES:
                 known = (*RESOURCE_TYPES, "metadata")
                 raise UnknownRoute(

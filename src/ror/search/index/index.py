@@ -121,11 +121,17 @@ class Index:
             # Only now: what a failed reading missed is read by the next call.
             self._signal = signal
 
-    def is_up_to_date(self, view: View) -> bool:
-        """Whether nobody has committed anything since a view; cheap, and said with caution."""
-        # In this order: whoever catches up meanwhile replaces the view first, and the signal after it.
+    def is_up_to_date(self, view: View, signal: int | None = None) -> bool:
+        """
+        Whether nobody has committed anything since a view; cheap, and said with caution.
+
+        `signal` is that of the store at a moment after the view was taken, by default this one.
+        """
+        # In this order: whoever catches up replaces the view first, and the signal after it.
         known = self._signal
-        return self.store.change_signal() == known and view is self.view
+        if signal is None:
+            signal = self.store.change_signal()
+        return signal == known and view is self.view
 
     def see_masks(self) -> int:
         """
