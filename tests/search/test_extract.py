@@ -25,6 +25,7 @@ from ror.search.language.values import (
     Quantity,
     Text,
     Token,
+    TypedIdentifier,
     covering,
     covering_between,
     normal_code,
@@ -82,7 +83,7 @@ def normal_forms(resource_type: str, name: str, raw: Any) -> Iterator[Any]:
         case "string":
             yield Text(normal_text(raw), raw)
         case "uri":
-            yield from (Token(raw, ""), Token(raw.partition("|")[0], ""))
+            yield from (TypedIdentifier(raw, ""), TypedIdentifier(raw.partition("|")[0], ""))
         case "date" if isinstance(raw, str):
             yield covering(raw)
         case "date":

@@ -19,6 +19,7 @@ from ror.search.language.values import (
     Quantity,
     Text,
     Token,
+    TypedIdentifier,
     Value,
     covering,
     covering_between,
@@ -126,13 +127,17 @@ _address = partial(_parts, ("text", "line", "city", "district", "state", "postal
 # --- URIs -----------------------------------------------------------------------------------------
 
 
-def _uri(value: Any) -> Sequence[Value]:
-    return (Token(value, ""),)
+@lru_cache(maxsize=4096)
+def _uri(value: str) -> Sequence[Value]:
+    return (TypedIdentifier(value, ""),)
 
 
-def _versioned_uri(value: Any) -> Sequence[Value]:
-    """A canonical URL, with its version and without."""
-    return [Token(one, "") for one in dict.fromkeys((value, value.partition("|")[0]))]
+@lru_cache(maxsize=4096)
+def _versioned_uri(value: str) -> Sequence[Value]:
+    """A canonical URL, with its version and without: most resources repeat a few profiles."""
+    return tuple(
+        TypedIdentifier(one, "") for one in dict.fromkeys((value, value.partition("|")[0]))
+    )
 
 
 # --- dates ----------------------------------------------------------------------------------------

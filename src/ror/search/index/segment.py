@@ -93,13 +93,15 @@ class Segment:
 _COLUMN_OF_TYPE: Final[Mapping[str, type[Column]]] = {
     "token": KeyColumn,
     "string": TextColumn,
-    "uri": KeyColumn,
+    "canonical": KeyColumn,
     "date": PeriodColumn,
     "number": NumberColumn,
     "quantity": NumberColumn,
     "reference": LinkColumn,
     "special": PositionColumn,
     "fingerprint": FingerprintColumn,
+    # Long texts that nearly all resources repeat, and that are only compared.
+    "uri": FingerprintColumn,
     "named": NameColumn,
 }
 
@@ -265,7 +267,7 @@ def _parameter_kinds(resource_type: str) -> dict[str, tuple[str, str | None]]:
             if row.entries_kind
         }
     if resource_type in CANONICAL_TYPES:
-        kinds[CANONICAL_PARAMETER] = ("uri", None)
+        kinds[CANONICAL_PARAMETER] = ("canonical", None)
     return kinds
 
 

@@ -1,4 +1,4 @@
-"""Identifiers of a type: a column of numbers that stand for texts too long to be kept for each resource."""
+"""Typed identifiers and URIs: a column of numbers that stand for texts too long to keep."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from ror.search.language.values import TypedIdentifier
 
 
 class FingerprintColumn(Column):
-    """Identifiers by the fingerprint of their value and type: all that can be asked is whether they are equal."""
+    """The fingerprints of a value with its type, or of a URI: they can only be compared as equal."""
 
     kind = "fingerprints"
 
