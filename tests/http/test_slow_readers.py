@@ -5,7 +5,6 @@ Breakages that these tests were seen to catch: no limit on what waits; the newes
 rather than the slowest; a pipelined request answered while the response before it waits.
 """
 
-import json
 import socket
 import time
 from contextlib import ExitStack
@@ -15,11 +14,10 @@ from pathlib import Path
 import pytest
 
 from ror.identity.certificates import authority
-from ror.search.index.extract import extract, pack
 from ror.store import open_store
-from ror.store.contract import Draft
+from tests.conftest import keep
 from tests.http.bystander import bystander
-from tests.http.conftest import UPDATED, Server, read_answer, request, start, stop
+from tests.http.conftest import Server, read_answer, request, start, stop
 from tests.waiting import until
 
 PLACES, SIZE = 100, 400_000
@@ -42,12 +40,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> str:
             "name": f"Lieu {number}",
             "description": "x" * SIZE,
         }
-        entries, links = pack("Location", extract(place))
-        body = json.dumps(place).encode()
-        store.put(
-            [Draft("Location", place["id"], UPDATED, body, entries, links, b"%32d" % number)],
-            "test",
-        )
+        keep(store, [place])
     store.close()
     return url
 
