@@ -1,4 +1,6 @@
-"""Every invariant of FHIR R4 on our types, with a value that violates it and one that satisfies it."""
+"""
+Every invariant of FHIR R4 on our types, with a value that violates it and one that satisfies it.
+"""
 
 import json
 from pathlib import Path
@@ -27,7 +29,9 @@ TABLE = [
     tuple(row.values())
     for row in json.loads((Path(__file__).parent / "spec/invariants.json").read_text("utf-8"))
 ]
-"""The key of an invariant, the type it is about, a value that violates it, a value that satisfies it."""
+"""
+The key of an invariant, the type it is about, a value that violates it, a value that satisfies it.
+"""
 
 REQUIRED = {
     "Organization": {},
@@ -92,7 +96,10 @@ def rows_of(key: str, type_name: str) -> list[Any]:
     [row for row in TABLE if row[0] not in ("per-1", "inv-1", "rng-2", "position")],
 )
 def test_another_engine_agrees(key, type_name, violating, satisfying):
-    """Comparisons of dates and quantities are left out: the engine of others has its own reading of a doubt."""
+    """
+    Comparisons of dates and quantities are left out: the engine of others has its own reading of a
+    doubt.
+    """
     judged = []
     for value in (violating, satisfying):
         resource, path = holding(type_name, value)

@@ -3,7 +3,8 @@ The extensions that the access matrix governs, recognised by what their URL mean
 
 A URL that differs from the right one by its letter case, a final slash, a fragment, a query, a
 version, an escape or a look-alike character would hide an extension from a rule that compares
-letters. Such a URL is refused when it comes in; one that is already stored is governed all the same.
+letters. Such a URL is refused when it comes in; one that is already stored is governed all the
+same.
 """
 
 import re
@@ -45,7 +46,8 @@ def element_rows() -> Sequence[Mapping[str, Any]]:
 
 def name_of_extension(extension: Mapping[str, Any]) -> str:
     """
-    The name of an extension: the one that a rule governs, however its URL is spelled, or the end of its URL.
+    The name of an extension: the one that a rule governs, however its URL is spelled, or the end of
+    its URL.
 
     >>> name_of_extension({"url": "http://example.org/ROR-Location-Equipment/?v=2"})
     'ror-location-equipment'
@@ -63,10 +65,13 @@ def is_governed(name: str) -> bool:
 @lru_cache(maxsize=4096)
 def right_name(url: str) -> str | None:
     """
-    The name of the governed extension that a URL means without ending in it; None for every other URL.
+    The name of the governed extension that a URL means without ending in it; None for every other
+    URL.
 
-    >>> right_name("https://example.org/ror%2Dlocation%2Dequipment"), right_name("https://example.org/ror-location-equipment")
-    ('ror-location-equipment', None)
+    >>> right_name("https://example.org/ror%2Dlocation%2Dequipment")
+    'ror-location-equipment'
+    >>> right_name("https://example.org/ror-location-equipment") is None
+    True
     """
     if is_governed(url.rpartition("/")[2]):
         return None
@@ -110,7 +115,9 @@ def _segments(url: str) -> list[str]:
 
 
 def _letters(text: str) -> str:
-    """The letters and digits of a text, without case, marks and widths: what a person reads in it."""
+    """
+    The letters and digits of a text, without case, marks and widths: what a person reads in it.
+    """
     return re.sub(r"[^a-z0-9]", "", unicodedata.normalize("NFKD", text).casefold())
 
 

@@ -37,12 +37,13 @@ class Misplaced(NamedTuple):
 
 def misplaced(resource: Mapping[str, Any], written: bytes) -> list[Misplaced]:
     """
-    The governed extensions of a valid resource that no rule would find; `written` is it, as our JSON.
+    The governed extensions of a valid resource that no rule would find; `written` is it, as our
+    JSON.
 
     What is contained may say anything: a rule governs it as a whole.
 
     >>> import msgspec
-    >>> flag = {"url": "https://example.org/ror-healthcareservice-sensitive-unit", "valueBoolean": True}
+    >>> flag = {"url": "https://example.org/ror-healthcareservice-sensitive-unit"}
     >>> offer = {"resourceType": "HealthcareService", "modifierExtension": [flag]}
     >>> [one.path for one in misplaced(offer, msgspec.json.encode(offer))]
     ['HealthcareService.modifierExtension[0]']
@@ -84,7 +85,7 @@ class _Weights(dict[bytes, int]):
 _WEIGHTS: Final = _Weights()
 
 
-# --- where a rule looks ----------------------------------------------------------------------------------------------
+# --- where a rule looks ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def _places_below(area: _Area, path: str, name: str) -> Iterator[str]:
         yield from _places_below(inside, f"{path}.{member}", name)
 
 
-# --- the extensions of a resource ------------------------------------------------------------------------------------
+# --- the extensions of a resource -----------------------------------------------------------------
 
 
 def _in_place(node: Mapping[str, Any], area: _Area) -> int:
@@ -176,7 +177,9 @@ def _unguarded(node: Mapping[str, Any], path: str, area: _Area) -> Iterator[Misp
 
 
 def _fault(url: str, path: str, area: _Area) -> Misplaced | None:
-    """What keeps a rule from finding an extension; None when nothing does, or when none governs it."""
+    """
+    What keeps a rule from finding an extension; None when nothing does, or when none governs it.
+    """
     name = name_in(url)
     right = right_name(url) or (right_part(url) if area.name == SUPPORTED_CAPACITY else None)
     if right is not None:

@@ -2,8 +2,9 @@
 One resource to a draft ready to be kept, or to every reason for refusing it.
 
 Pure, so that other processes can do it. The content is kept exactly: numbers keep their digits, and
-nothing is added. `meta.versionId` and `meta.lastUpdated` of the source are no content: the directory
-gives its own. The order of members and the spaces between them mean nothing in JSON and are not kept.
+nothing is added. `meta.versionId` and `meta.lastUpdated` of the source are no content: the
+directory gives its own. The order of members and the spaces between them mean nothing in JSON and
+are not kept.
 """
 
 import re
@@ -50,7 +51,9 @@ _encode_in_order: Final = msgspec.json.Encoder(
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why something is not kept; `line` counts the lines before the culprit, inside the document."""
+    """
+    Why something is not kept; `line` counts the lines before the culprit, inside the document.
+    """
 
     issues: tuple[Issue, ...]
     line: int = 0
@@ -124,7 +127,8 @@ def _with_own_references(
 
 def drafted(content: Mapping[str, Any], source_updated: Micros, digest: bytes) -> Draft:
     """
-    The draft of a valid resource without version; `source_updated` is the date that its source gives it, or 0.
+    The draft of a valid resource without version; `source_updated` is the date that its source
+    gives it, or 0.
 
     Raises ValueError when a date or a number cannot be read.
     """
@@ -187,14 +191,19 @@ def _without_base(address: str) -> str:
 def _foreign_links(
     resource: Mapping[str, Any], links: Sequence[tuple[str, str]]
 ) -> tuple[int, ...]:
-    """The places, among the links of a resource, of those that only an address of another server gives."""
+    """
+    The places, among the links of a resource, of those that only an address of another server
+    gives.
+    """
     texts = (one.get("reference", "") for one in extract.references_in(resource))
     ours = set(filter(None, map(local_reference, texts)))
     return tuple(place for place, link in enumerate(links) if link not in ours)
 
 
 def _entries(resource: Mapping[str, Any], shades: Shades) -> extract.Entries:
-    """The index entries of a resource; those that a governed part gives bear the name of its code."""
+    """
+    The index entries of a resource; those that a governed part gives bear the name of its code.
+    """
     if not shades:
         return extract.extract(resource)
     pieces = {code: extract.extract(piece) for code, piece in apart(resource, shades).items()}
@@ -203,14 +212,19 @@ def _entries(resource: Mapping[str, Any], shades: Shades) -> extract.Entries:
 
 
 class Outward(NamedTuple):
-    """A reference of a resource that leads out of the directory, or nowhere: an absolute address or a URN."""
+    """
+    A reference of a resource that leads out of the directory, or nowhere: an absolute address or a
+    URN.
+    """
 
     source: tuple[str, str]
     address: str
 
 
 class Prepared(NamedTuple):
-    """What a batch gives: drafts to be written, in order; refusals by their place; what leads outside."""
+    """
+    What a batch gives: drafts to be written, in order; refusals by their place; what leads outside.
+    """
 
     ready: list[Packed]
     refused: dict[int, Refusal]
@@ -250,7 +264,7 @@ def resource_path(resource: object) -> str:
     return found if isinstance(found, str) else "Resource"
 
 
-# --- reasons ---------------------------------------------------------------------------------------------------------
+# --- reasons --------------------------------------------------------------------------------------
 
 
 def _issues(resource: object) -> list[Issue]:

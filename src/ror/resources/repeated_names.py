@@ -15,7 +15,8 @@ _ESCAPED_QUOTE: Final = b"\\u0022"
 
 def drops_a_name(document: bytes, encoded: bytes) -> bool:
     """
-    Whether decoding a JSON document dropped a repeated name; `encoded` is the decoded value as JSON.
+    Whether decoding a JSON document dropped a repeated name; `encoded` is the decoded value as
+    JSON.
 
     Both texts hold the same strings, so they hold the same number of quotation marks unless a name
     was dropped. Counting them takes two microseconds; a decoder that reports repeated names takes

@@ -41,7 +41,8 @@ def literal_reference(text: str) -> Reference | None:
 
 def local_reference(text: str) -> Reference | None:
     """
-    The resource of this directory that a literal reference names; None for any absolute address (choice 34).
+    The resource of this directory that a literal reference names; None for any absolute address
+    (choice 34).
 
     >>> local_reference("Location/12"), local_reference("https://other.example/fhir/Location/12")
     (Reference(type='Location', id='12'), None)

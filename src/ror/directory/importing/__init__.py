@@ -1,8 +1,11 @@
 """
-Bringing resources in from files, at once, checked and safe to run again.
+Bringing resources in from files, checked, and safe to run again.
 
-`reading` finds documents in files, folders and pipes; `preparing` makes one of them a draft or says why not; `running`
-spreads that work over processes and keeps the drafts. What was kept is durable before it is counted.
+    reading     the documents in files, folders and pipes
+    running     prepares them in several processes, keeps them and counts what is durable
+    references  where the references of an import lead
+
+`directory.draft` makes a draft of one document, or says why not.
 """
 
 from ror.directory.draft import Refusal, prepare

@@ -1,9 +1,10 @@
 """
-The documents in files, folders and pipes, one at a time: NDJSON, single resources, the entries of Bundles.
+The documents in files, folders and pipes, one at a time: NDJSON, single resources, the entries of
+Bundles.
 
 The form is recognised by the content, not by the name, because pipes have none: gzip by its first
-bytes, NDJSON by a first line that is a whole document. One document at a time is in memory, and none
-larger than a limit, however small it is when compressed.
+bytes, NDJSON by a first line that is a whole document. One document at a time is in memory, and
+none larger than a limit, however small it is when compressed.
 """
 
 import gzip
@@ -29,7 +30,9 @@ SUFFIXES: Final = (".json", ".ndjson", ".gz")
 
 MEGABYTE: Final = 1_000_000
 LARGEST_DOCUMENT: Final = 16 * MEGABYTE
-"""The bytes that a line, or a document over several lines, may have unless somebody decides otherwise."""
+"""
+The bytes that a line, or a document over several lines, may have unless somebody decides otherwise.
+"""
 
 _SKIPPED_AT_ONCE: Final = 65_536
 _BOM: Final = b"\xef\xbb\xbf"
@@ -37,7 +40,10 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 class Place(NamedTuple):
-    """Where a document begins: a file, its line from 1, and the entry from 0 when it is inside a Bundle."""
+    """
+    Where a document begins: a file, its line from 1, and the entry from 0 when it is inside a
+    Bundle.
+    """
 
     file: str
     line: int
@@ -53,10 +59,11 @@ class Document(NamedTuple):
 
 def documents(names: Sequence[str], largest: int = LARGEST_DOCUMENT) -> Iterator[Document]:
     """
-    Every document of these files and folders, in this order and by name inside a folder; `-` is standard input.
+    Every document of these files and folders, in this order and by name inside a folder; `-` is
+    standard input.
 
-    What cannot be read, or has more than `largest` bytes, comes as a refusal. Raises UsageError, before
-    anything is read, when a file does not exist or a folder has nothing to read.
+    What cannot be read, or has more than `largest` bytes, comes as a refusal. Raises UsageError,
+    before anything is read, when a file does not exist or a folder has nothing to read.
     """
     paths = [path for name in names for path in _files(name)]
     return itertools.chain.from_iterable(_of_file(path, largest) for path in paths)
@@ -79,7 +86,10 @@ def _files(name: str) -> list[str]:
 
 
 def _of_file(name: str, largest: int) -> Iterator[Document]:
-    """The documents of one file; a file that breaks on the way gives a refusal after what could be read."""
+    """
+    The documents of one file; a file that breaks on the way gives a refusal after what could be
+    read.
+    """
     line = 1
     try:
         with _opened(name) as stream:
@@ -131,12 +141,16 @@ def _size(largest: int) -> dict[str, str]:
 
 def _begins_lines(first: bytes | None, second: bytes | None = b'{"') -> bool:
     """Whether the first two lines of a stream are documents, and not the start of a single one."""
-    # A document over several lines begins with a line that means nothing alone, and its second line is not a document.
+    # A document over several lines begins with a line that means nothing alone, and its second
+    # line is not a document.
     return first is None or _is_whole(first) or (second or b"").startswith(b'{"')
 
 
 def _lines(stream: BinaryIO, largest: int) -> Iterator[tuple[int, bytes | None]]:
-    """The lines that hold something, with their numbers, without byte order mark; None for one that is too long."""
+    """
+    The lines that hold something, with their numbers, without byte order mark; None for one that is
+    too long.
+    """
     for number in itertools.count(1):
         line = stream.readline(largest + 1)
         if not line:
@@ -157,7 +171,10 @@ def _skip_line(stream: BinaryIO) -> None:
 
 
 def _with_gaps(head: Iterable[tuple[int, bytes | None]]) -> Iterator[bytes]:
-    """The first lines of a document with the blank ones between them, so that lines inside it count right."""
+    """
+    The first lines of a document with the blank ones between them, so that lines inside it count
+    right.
+    """
     last = None
     for number, line in head:
         yield b"\n" * (0 if last is None else number - last - 1)
@@ -173,7 +190,7 @@ def _is_whole(line: bytes) -> bool:
     return True
 
 
-# --- bundles ---------------------------------------------------------------------------------------------------------
+# --- bundles --------------------------------------------------------------------------------------
 
 
 class _Named(msgspec.Struct):
@@ -197,7 +214,7 @@ def _of_document(place: Place, content: bytes) -> Iterator[Document]:
     except NOT_JSON as problem:
         yield _refused(place, "import.bad-bundle", "structure", "Bundle", problem=str(problem))
         return
-    # The members inside stay as they came, so that only the names of the Bundle itself are compared.
+    # The members inside stay as they came: only the names of the Bundle itself are compared.
     if drops_a_name(content, _encode(bundle)) or drops_a_name(written, _encode(entries)):
         paths = [f"Bundle.{path}" for path in repeated_names(content)]
         yield Document(place, Refusal(tuple(map(_repeated, paths))))

@@ -1,4 +1,6 @@
-"""Where the references of an import lead: to another server, to nothing, or to what a check accepted."""
+"""
+Where the references of an import lead: to another server, to nothing, or to what a check accepted.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,7 +19,9 @@ Name = tuple[str, str]
 
 @dataclass(slots=True)
 class OutwardReferences:
-    """The references of what was kept to other servers, by base, and those that name nothing at all."""
+    """
+    The references of what was kept to other servers, by base, and those that name nothing at all.
+    """
 
     external: Counter[str] = field(default_factory=Counter)
     unresolved: int = 0
@@ -35,7 +39,9 @@ class OutwardReferences:
 
 
 class CheckedReferences:
-    """The references between the resources that a check accepts, of which nothing is kept in a store."""
+    """
+    The references between the resources that a check accepts, of which nothing is kept in a store.
+    """
 
     def __init__(self) -> None:
         self._accepted: set[Name] = set()
@@ -50,7 +56,10 @@ class CheckedReferences:
                     self._sources.setdefault(target, []).append(source)
 
     def dangling(self, store: Store | None, limit: int) -> tuple[int, list[Dangling]]:
-        """How many references lead to nothing accepted and to nothing in a store, and the first `limit`."""
+        """
+        How many references lead to nothing accepted and to nothing in a store, and the first
+        `limit`.
+        """
         missing = [
             Dangling(source, target)
             for target, sources in self._sources.items()

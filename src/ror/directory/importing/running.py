@@ -1,9 +1,11 @@
 """
-An import from its documents to its report: prepare in several processes, keep by batches, count what is durable.
+An import from its documents to its report: prepare in several processes, keep by batches, count
+what is durable.
 
-A small import runs here alone; a larger one is prepared by worker processes while this one writes. Batches are kept in
-the order of the documents, so that of two versions of a resource the later wins. Running an import again is safe: what
-is already there is unchanged, and an import that was cut short goes on where it matters.
+A small import runs here alone; a larger one is prepared by worker processes while this one writes.
+Batches are kept in the order of the documents, so that of two versions of a resource the later
+wins. Running an import again is safe: what is already there is unchanged, and an import that was
+cut short goes on where it matters.
 """
 
 import itertools
@@ -37,7 +39,10 @@ AUTHOR: Final = "import"
 """Who wrote what was imported, unless somebody is named."""
 BATCH_SIZE: Final = 500
 BATCH_BYTES: Final = 4_000_000
-"""A batch is cut at this many documents or bytes, whichever comes first: a batch is one durable commit."""
+"""
+A batch is cut at this many documents or bytes, whichever comes first: a batch is one durable
+commit.
+"""
 ALONE: Final = 1_000
 """The first documents are prepared here: worker processes take as long to start."""
 WORKERS: Final = 2
@@ -79,7 +84,10 @@ class Overtaken:
 
 @dataclass(slots=True)
 class Report:
-    """What an import did so far; `created`, `updated` and `unchanged` count what is durable, nothing else."""
+    """
+    What an import did so far; `created`, `updated` and `unchanged` count what is durable, nothing
+    else.
+    """
 
     created: int = 0
     updated: int = 0
@@ -114,7 +122,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who is told what happens: each refusal, the report after each batch; and who is asked whether to stop."""
+    """
+    Who is told what happens: each refusal, the report after each batch; and who is asked whether to
+    stop.
+    """
 
     refused: Callable[[Refused], None] = lambda refused: None
     overtaken: Callable[[Overtaken], None] = lambda overtaken: None
@@ -142,8 +153,9 @@ def run(
     `keep_dates` say what the dates of the source mean: see `Store.put`. References to one of
     `own_bases` are to this directory.
 
-    Raises UsageError when the store was indexed by an incompatible version, or when its dates cannot
-    be kept; Unavailable when it cannot be written. What the report counts is kept all the same.
+    Raises UsageError when the store was indexed by an incompatible version, or when its dates
+    cannot be kept; Unavailable when it cannot be written. What the report counts is kept all the
+    same.
     """
     check_schema(store)
     listeners = listeners or Listeners()
@@ -204,7 +216,10 @@ def _only_named(draft: Draft) -> Packed:
 
 
 class _Work(NamedTuple):
-    """What preparing needs besides the documents: the instant in microseconds, how drafts are packed, our bases."""
+    """
+    What preparing needs besides the documents: the instant in microseconds, how drafts are packed,
+    our bases.
+    """
 
     now: Micros
     pack: Callable[[Draft], Packed]
@@ -236,7 +251,7 @@ def _go_through(
             return
 
 
-# --- preparing, here or elsewhere ------------------------------------------------------------------------------------
+# --- preparing, here or elsewhere -----------------------------------------------------------------
 
 
 class _Batch(NamedTuple):
@@ -289,7 +304,10 @@ def _prepared_elsewhere(
 
 
 _Sent = tuple[bytes, dict[int, Refusal], list[Outward]]
-"""What comes back from a worker process: `Prepared`, in MessagePack, which takes 2 µs a resource and pickle 14."""
+"""
+What comes back from a worker process: `Prepared`, in MessagePack, which takes 2 µs a resource and
+pickle 14.
+"""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[Packed]).decode
@@ -324,8 +342,8 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 def _begin_work(overlay: Overlay | None) -> None:
     """
-    Know codes as the parent does; leave stopping to it, and do not outlive it, however it ends; do not look for cycles
-    all the time.
+    Know codes as the parent does; leave stopping to it, and do not outlive it, however it ends; do
+    not look for cycles all the time.
     """
     terminology.use(overlay and overlaid(overlay))
     collect_seldom()

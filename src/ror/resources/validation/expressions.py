@@ -1,9 +1,9 @@
 """
 The FHIRPath of invariants, from text to a tree.
 
-The invariants of FHIR R4 use a part of the language: names, literals, operators and functions. Text that
-uses anything else is refused, so that no invariant is understood by half.
-Source: FHIRPath 1.0, section 11 (operators and their precedence).
+The invariants of FHIR R4 use a part of the language: names, literals, operators and functions. Text
+that uses anything else is refused, so that no invariant is understood by half. Source: FHIRPath
+1.0, section 11 (operators and their precedence).
 """
 
 import re

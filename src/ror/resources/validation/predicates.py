@@ -1,12 +1,13 @@
 """
 Invariants as Python functions: the tree of an expression and the type it is about, to a predicate.
 
-Everything that the element tables settle is settled once, when an expression is compiled: which JSON
-members an element may have, and which type comes next. The predicate only looks at values.
+Everything that the element tables settle is settled once, when an expression is compiled: which
+JSON members an element may have, and which type comes next. The predicate only looks at values.
 
-The values of an element are those of its JSON member; `None` stands for a value that is absent for a
-reason (an extension in its `_name` sibling). A comparison with such a value is in doubt, as is that of
-dates of different precision and of quantities of different units; what is in doubt is not refused.
+The values of an element are those of its JSON member; `None` stands for a value that is absent for
+a reason (an extension in its `_name` sibling). A comparison with such a value is in doubt, as is
+that of dates of different precision and of quantities of different units; what is in doubt is not
+refused.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,7 +32,8 @@ def predicate(expression: Expression, type_name: str) -> Callable[[Node], bool]:
     """
     Whether a value of a type satisfies an expression; the empty collection does not.
 
-    Raises ValueError when the expression uses an element, a function or an operator that is not known here.
+    Raises ValueError when the expression uses an element, a function or an operator that is not
+    known here.
 
     >>> from ror.resources.validation.expressions import parse
     >>> holds = predicate(parse("code.empty() or system.exists()"), "Quantity")
@@ -70,11 +72,13 @@ def _names_elements(expression: Expression) -> bool:
     return False
 
 
-# --- values ----------------------------------------------------------------------------------------------------------
+# --- values ---------------------------------------------------------------------------------------
 
 
 def _values(expression: Expression, type_name: str | None) -> tuple[Values, str | None]:
-    """What gives the values of an expression, and their type; the type is None where it is not known."""
+    """
+    What gives the values of an expression, and their type; the type is None where it is not known.
+    """
     match expression:
         case Literal(value):
             return (lambda node: (value,)), None
@@ -191,7 +195,7 @@ def _known(value: Any) -> Any:
     return value
 
 
-# --- truth -----------------------------------------------------------------------------------------------------------
+# --- truth ----------------------------------------------------------------------------------------
 
 
 def _truth(expression: Expression, type_name: str | None) -> Truth:
@@ -312,7 +316,7 @@ def _exactly_one(left: Truth, right: Truth) -> Truth:
 _LOGIC: Final = {"and": _both, "or": _either, "implies": _implies, "xor": _exactly_one}
 
 
-# --- comparisons and tests -------------------------------------------------------------------------------------------
+# --- comparisons and tests ------------------------------------------------------------------------
 
 
 def _comparison(
@@ -336,7 +340,9 @@ def _comparison(
 
 
 def _single_member(expression: Expression, type_name: str | None) -> str | None:
-    """The JSON member of an element of the value itself that has one value at most; None otherwise."""
+    """
+    The JSON member of an element of the value itself that has one value at most; None otherwise.
+    """
     match expression:
         case Member(This(), name) if type_name is not None:
             element = type_definition(type_name).elements.get(name)

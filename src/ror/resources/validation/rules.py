@@ -2,7 +2,8 @@
 The invariants that a value of a type must satisfy, compiled from the table of FHIR R4.
 
 Those that need the whole resource (contained resources and the references to them) and those about
-structure and narratives are in `walk` and `values`; what the standard only recommends is not checked.
+structure and narratives are in `walk` and `values`; what the standard only recommends is not
+checked.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,7 +53,8 @@ OURS: Final = (
 @dataclass(frozen=True, slots=True)
 class Rule:
     """
-    One invariant: its key in the standard, and whether a value respects it. Its text is `validation.<key>`.
+    One invariant: its key in the standard, and whether a value respects it. Its text is
+    `validation.<key>`.
 
     It `is_of_shape` when it only asks which members a value has, not what they hold.
     """
