@@ -48,7 +48,7 @@ def accepted_keys(keys: Sequence[SigningKey], now: int) -> Sequence[SigningKey]:
     after it does.
 
     >>> old, new = SigningKey("old", 0, {}), SigningKey("new", 1_000, {})
-    >>> [key.kid for key in accepted([old, new], 1_600)], [key.kid for key in accepted_keys([old, new], 9_000)]
+    >>> [key.kid for key in accepted_keys([old, new], 1_600)], [key.kid for key in accepted_keys([old, new], 9_000)]
     (['old', 'new'], ['new'])
     """
     since = now - LONGEST_LIFE_S - MARGIN_S
