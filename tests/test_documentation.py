@@ -340,6 +340,58 @@ def blanks(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
+COUNTED = [
+    "accepted",
+    "alone",
+    "changes",
+    "count",
+    "created",
+    "days_signed",
+    "done",
+    "files",
+    "included",
+    "left",
+    "lines",
+    "masked",
+    "matches",
+    "older",
+    "pages",
+    "refused",
+    "signed",
+    "total",
+    "touched",
+    "unchanged",
+    "updated",
+    "withheld",
+]
+"""Placeholders that count what the next word names."""
+
+
+def test_a_text_that_counts_has_a_singular_and_a_plural():
+    bare = re.compile(rf"\{{({'|'.join(COUNTED)})\}} [a-zéê]+")
+    wrong = [
+        (key, match[0])
+        for key, texts in messages.catalogue().items()
+        for match in bare.finditer(texts["fr"])
+    ]
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("language", "count", "expected"),
+    [
+        pytest.param("fr", "0", "0 ligne.", id="French says zero in the singular"),
+        pytest.param("fr", 1, "1 ligne.", id="one"),
+        pytest.param("fr", "1\u202f000", "1\u202f000 lignes.", id="a number as people write it"),
+        pytest.param("en", 0, "0 lines.", id="English says zero in the plural"),
+        pytest.param("en", "1", "1 line.", id="one line"),
+    ],
+)
+def test_the_number_chooses_the_form(language, count, expected):
+    assert messages.text("audit.found", language, count=count) == expected
+
+
 # --- discretion ------------------------------------------------------------------------------------------------------
 
 SOMEBODYS_PLACE = re.compile(

@@ -6,6 +6,7 @@ This module finds and fills them; it decides nothing. French is the default, Eng
 """
 
 import difflib
+import string
 import tomllib
 from collections.abc import Iterable
 from functools import cache
@@ -41,12 +42,37 @@ def text(key: str, language: str = DEFAULT_LANGUAGE, **params: object) -> str:
     """
     The text of `key` in `language`, its placeholders filled with `params`.
 
+    A placeholder such as `{count:# line|# lines}` has a singular and a plural; `#` stands for the number.
     Raises KeyError when the key is not in the catalogue or a placeholder has no value: both are bugs.
 
-    >>> text("language.name", "en")
-    'English'
+    >>> text("audit.found", "en", count=1), text("audit.found", "en", count=0)
+    ('1 line.', '0 lines.')
     """
-    return catalogue()[key][language].format_map(params)
+    template = catalogue()[key][language]
+    if "|" not in template:
+        return template.format_map(params)
+    return _FORMATTERS[language].vformat(template, (), params)
+
+
+_SINGULAR: Final = {"fr": ("0", "1"), "en": ("1",)}
+"""The numbers that take the singular, as written."""
+
+
+class _Formatter(string.Formatter):
+    """Chooses between the forms of a placeholder."""
+
+    def __init__(self, language: str) -> None:
+        self._singular = _SINGULAR[language]
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        singular, separator, plural = format_spec.partition("|")
+        if not separator:
+            return format(value, format_spec)
+        number = str(value)
+        return (singular if number in self._singular else plural).replace("#", number)
+
+
+_FORMATTERS: Final = {language: _Formatter(language) for language in LANGUAGES}
 
 
 def preferred_language(accept_language: str | None) -> str:

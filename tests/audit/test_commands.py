@@ -174,7 +174,7 @@ def test_a_trail_that_is_whole_is_said_so_with_what_should_be_noted(place):
     )
     assert [one["what"] for one in verdict["findings"]] == ["unsigned"]
     assert verdict["key"] in done.stdout and verdict["last_digest"]["sha256"] in done.stdout
-    assert "The trail is whole: 3 files, 15 lines, 1 days signed." in done.stdout
+    assert "The trail is whole: 3 files, 15 lines, 1 day signed." in done.stdout
 
 
 def test_a_fault_is_told_with_its_place_and_makes_the_command_fail(place, tmp_path):
