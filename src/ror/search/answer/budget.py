@@ -51,12 +51,22 @@ class NotBrief(Exception):
 class Budget:
     """What is left for one request. Created in the thread that evaluates the request."""
 
-    __slots__ = ("_bytes", "_clock", "_costs", "_deadline", "_entries", "_limits", "is_abandoned")
+    __slots__ = (
+        "_bytes",
+        "_clock",
+        "_costs",
+        "_deadline",
+        "_entries",
+        "_limits",
+        "_max_entries",
+        "is_abandoned",
+    )
 
     def __init__(
         self, limits: Limits = NO_LIMITS, clock: Callable[[], float] = time.thread_time
     ) -> None:
         self._limits = limits
+        self._max_entries = limits.entries
         self._clock = clock
         self._deadline = clock() + limits.seconds
         self._entries = 0
@@ -73,9 +83,11 @@ class Budget:
         """
         self._entries += entries
         self._costs[criterion] = self._costs.get(criterion, 0) + entries
-        if self._entries > self._limits.entries:
-            raise self._exceeded("budget.entries", limit=self._limits.entries / 1_000_000)
-        self._check_time()
+        if self._entries > self._max_entries:
+            raise self._exceeded("budget.entries", limit=self._max_entries / 1_000_000)
+        # Every step of every search comes by here: the call is spared.
+        if self._clock() > self._deadline or self.is_abandoned:
+            self._check_time()
 
     def foresee(self, costs: Iterable[tuple[str, int]]) -> None:
         """
