@@ -16,6 +16,7 @@ from ror.samples import Size, generate
 from ror.search.index import segment as segments
 from ror.search.index.columns import Column
 from ror.search.index.index import Index
+from ror.settings import Settings
 from ror.store import open_store
 
 _WHOLE: Final = "benchmark"
@@ -69,7 +70,7 @@ class Directory:
         """The database and the snapshots of its index, as they lie on disk."""
         found = [
             *self.folder.glob(f"{self._path.name}*"),
-            *snapshot_folder(self.database).glob("*.index"),
+            *snapshot_folder(Settings(database=self.database)).glob("*.index"),
         ]
         return [path for path in found if path.is_file()]
 
@@ -116,7 +117,9 @@ class Directory:
 
     def _newest(self) -> segments.Segment:
         """The segment of the newest snapshot."""
-        loaded = segments.load(max(snapshot_folder(self.database).glob("*.index")))
+        loaded = segments.load(
+            max(snapshot_folder(Settings(database=self.database)).glob("*.index"))
+        )
         assert loaded is not None
         return loaded[0]
 
@@ -134,7 +137,7 @@ class Directory:
         for path in self.folder.glob(f"{self._path.name}*"):
             if path.is_file():
                 path.unlink()
-        for snapshot in snapshot_folder(self.database).glob("*.index"):
+        for snapshot in snapshot_folder(Settings(database=self.database)).glob("*.index"):
             snapshot.unlink()
         store = open_store(self.database)
         try:
@@ -146,7 +149,7 @@ class Directory:
                     f"{report.refused} generated resources were refused: {report.refusals[0]}"
                 )
             start = time.perf_counter()
-            Index(store, snapshot_folder(self.database)).open()
+            Index(store, snapshot_folder(Settings(database=self.database))).open()
             index_s = time.perf_counter() - start
             store.set_meta(_WHOLE, "loaded")
             return Loaded(report.created, load_s, index_s)

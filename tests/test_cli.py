@@ -22,7 +22,10 @@ COMMANDS = (
     "generate",
     "explain",
     "stats",
+    "init",
     "reindex",
+    "upgrade",
+    "backup",
     "client",
     "keys",
     "pki",
@@ -39,7 +42,7 @@ CLIENT_COMMANDS = (
     "rotate-secret",
     "grant-establishments",
 )
-AUDIT_COMMANDS = ("verify", "search", "export")
+AUDIT_COMMANDS = ("verify", "restart", "search", "export")
 IN_GROUPS = (
     *(f"client {name}" for name in CLIENT_COMMANDS),
     "keys list",
@@ -74,7 +77,7 @@ def directory(tmp_path_factory):
     """A folder with a small directory, made by the commands themselves."""
     folder = tmp_path_factory.mktemp("directory")
     assert ror("generate", "--output", "small.ndjson.gz", folder=folder).returncode == 0
-    done = ror("import", "small.ndjson.gz", "--json", folder=folder)
+    done = ror("import", "small.ndjson.gz", "--create", "--json", folder=folder)
     assert done.returncode == 0, done.stderr
     return folder, json.loads(done.stdout)
 
@@ -290,7 +293,7 @@ def test_reindex_writes_the_same_index_again(directory):
 def test_a_refused_line_is_told_and_exit_code_is_1(language, tmp_path):
     given = '{"resourceType":"Organization","id":"1","name":"a"}\n{"resourceType":"Organization","id":"2","nme":"a"}\n'
 
-    done = ror("import", "-", language=language, folder=tmp_path, given=given)
+    done = ror("import", "-", "--create", language=language, folder=tmp_path, given=given)
 
     reason = messages.text(
         "validation.unknown-element-try", language, name="nme", type="Organization", near="name"
@@ -310,7 +313,7 @@ def test_the_report_for_programs_names_refusals_and_dangling_references(tmp_path
         '{"resourceType":"Organization","name":"b"}\n'
     )
 
-    done = ror("import", "-", "--json", folder=tmp_path, given=given)
+    done = ror("import", "-", "--create", "--json", folder=tmp_path, given=given)
 
     report = json.loads(done.stdout)
     [refused] = report["refusals"]
@@ -330,7 +333,7 @@ def test_the_report_for_programs_names_refusals_and_dangling_references(tmp_path
 
 def test_an_import_tells_the_dangling_references_of_what_it_changed_and_no_others(tmp_path):
     line = '{"resourceType":"Organization","id":"%s","name":"a","partOf":{"reference":"Organization/%s"}}\n'
-    ror("import", "-", folder=tmp_path, given=line % ("1", "absent"))
+    ror("import", "-", "--create", folder=tmp_path, given=line % ("1", "absent"))
 
     done = ror("import", "-", "--json", folder=tmp_path, given=line % ("2", "missing"))
 
@@ -355,7 +358,7 @@ def test_on_a_full_disk_what_is_said_to_be_kept_is_kept(directory, tmp_path, meg
     python, source = shlex.quote(sys.executable), directory[0] / "small.ndjson.gz"
     command = f"""
         {mounted}
-        {python} -m ror import {source} --database {tmp_path}/ror.db 2>&1
+        {python} -m ror import {source} --create --database {tmp_path}/ror.db 2>&1
         mount -o remount,size=64m {tmp_path}
         {python} -m ror stats --database {tmp_path}/ror.db --json
         {python} -m ror import {source} --database {tmp_path}/ror.db --json
@@ -397,6 +400,7 @@ def test_a_demonstration_does_not_replace_another_directory(tmp_path):
     ror(
         "import",
         "-",
+        "--create",
         "--database",
         "demo.db",
         folder=tmp_path,

@@ -174,7 +174,17 @@ def members(group):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_after_the_batch_and_says_what_is_done(file, tmp_path, number):
     database = f"sqlite:///{tmp_path}/ror.db"
-    program = [sys.executable, "-m", "ror", "import", "-", "--database", database, "--json"]
+    program = [
+        sys.executable,
+        "-m",
+        "ror",
+        "import",
+        "-",
+        "--create",
+        "--database",
+        database,
+        "--json",
+    ]
     process = subprocess.Popen(
         program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

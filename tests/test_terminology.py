@@ -407,6 +407,7 @@ def test_an_import_indexes_the_labels_of_that_table(newer_table, tmp_path, worke
         "-m",
         "ror",
         "import",
+        "--create",
         str(tmp_path / "given.ndjson"),
         "--database",
         database,

@@ -23,10 +23,11 @@ from ror.search.answer.answer_cache import Answers
 from ror.search.answer.bodies import Bodies
 from ror.search.answer.page_links import PageLinks
 from ror.search.index.index import Index, Troubled
+from ror.search.index.schema import check_schema
 from ror.settings import Settings
 from ror.standard import terminology
 from ror.standard.editions import Overlay, overlaid
-from ror.store import database_file, open_store
+from ror.store import check_exists, database_file, open_store
 from ror.store.contract import Store
 
 
@@ -76,9 +77,7 @@ def open_directory(
     store = open_store(settings.database)
     try:
         bodies = Bodies(store, settings.body_cache_mb * 1_000_000)
-        index = Index(
-            store, snapshot_folder(settings.database), changed=bodies.forget, troubled=troubled
-        )
+        index = Index(store, snapshot_folder(settings), changed=bodies.forget, troubled=troubled)
         answers = Answers(settings.answer_cache_mb * 1_000_000)
         page_links = PageLinks(store, settings.max_url_kb * 1_024)
         registry = Registry(store)
@@ -109,6 +108,31 @@ def open_directory(
         tokens,
         ready_in_s,
     )
+
+
+def open_existing(database: str) -> Store:
+    """
+    The store of a directory that exists and that this release wrote.
+
+    Raises UsageError when there is none, or when it must be upgraded first.
+    """
+    check_exists(database)
+    return open_or_create(database)
+
+
+def open_or_create(database: str) -> Store:
+    """
+    The store of a directory, made empty when there is none.
+
+    Raises UsageError when it must be upgraded first.
+    """
+    store = open_store(database)
+    try:
+        check_schema(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def use_tables(settings: Settings) -> None:
@@ -173,8 +197,16 @@ def _open_acts_while_serving(settings: Settings, store: Store) -> RecordAct:
 
 
 def _begin(folder: Folder, store: Store, begin: Callable[[], None] = lambda: None) -> None:
-    """Have a trail be there, and the directory know its key."""
+    """
+    Open the trail of a directory, made for a directory that never had one.
+
+    Raises UsageError when it cannot be opened, or when the folder has not the trail that the
+    directory remembers: a directory restored without its trail must not begin another unnoticed.
+    """
+    remembered = store.get_meta(TRAIL_KEY)
     try:
+        if remembered not in (None, folder.known_fingerprint()) and not folder.lost_a_key():
+            raise UsageError("audit.other-trail", folder=folder.path, database=store.url)
         folder.make()
         begin()
     except (OSError, ValueError) as problem:
@@ -182,22 +214,52 @@ def _begin(folder: Folder, store: Store, begin: Callable[[], None] = lambda: Non
     store.settled_meta(TRAIL_KEY, folder.fingerprint())
 
 
+def restart_trail(settings: Settings, store: Store, by: str, reason: str) -> str:
+    """
+    Have a directory go on with the trail that is in its folder, or with a new one.
+
+    The first act says which trail the directory had before. Returns the fingerprint of the key.
+    Raises UsageError when the trail cannot be opened.
+    """
+    folder = Folder(trail_folder(settings))
+    try:
+        folder.make()
+    except (OSError, ValueError) as problem:
+        raise UsageError("audit.cannot-open", folder=folder.path, problem=problem) from None
+    fingerprint, before = folder.fingerprint(), store.get_meta(TRAIL_KEY)
+    if fingerprint != before:
+        recorder(folder)("audit-restart", fingerprint, by, reason, {"before": before})
+        store.set_meta(TRAIL_KEY, fingerprint)
+    return fingerprint
+
+
 def trail_folder(settings: Settings) -> Path:
-    """Where the audit trail of a directory is: where it is said, else beside its file."""
-    return (
-        Path(settings.audit_folder)
-        if settings.audit_folder
-        else _beside(settings.database, ".audit")
-    )
+    """The folder of the audit trail: the one that a setting names, else one in the state folder."""
+    return Path(settings.audit_folder) if settings.audit_folder else _state(settings, ".audit")
 
 
-def snapshot_folder(database: str) -> Path:
-    """Where the index snapshots of a database live: beside its file."""
-    return _beside(database, ".index")
+def snapshot_folder(settings: Settings) -> Path:
+    """The folder of the index snapshots, in the state folder."""
+    return _state(settings, ".index")
 
 
-def _beside(database: str, ending: str) -> Path:
-    return Path(f"{database_file(database)}{ending}")
+def _state(settings: Settings, ending: str) -> Path:
+    """
+    A file or folder of the state folder, named after the database.
+
+    The state folder is that of the SQLite file unless a setting names another; it is made if absent.
+    """
+    file = database_file(settings.database)
+    if settings.state_folder is None:
+        return file.with_name(f"{file.name}{ending}")
+    folder = Path(settings.state_folder)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as problem:
+        raise UsageError(
+            "settings.no-state-folder", folder=folder, problem=problem.strerror
+        ) from None
+    return folder / f"{file.name}{ending}"
 
 
 def _providers(settings: Settings) -> Sequence[Provider]:
@@ -214,7 +276,7 @@ def _providers(settings: Settings) -> Sequence[Provider]:
 
 def _rates(settings: Settings) -> Rates:
     """The calls of clients, counted in a file beside the database."""
-    path = _beside(settings.database, ".rates")
+    path = _state(settings, ".rates")
     try:
         return Rates(path)
     except OSError as problem:

@@ -165,6 +165,9 @@ class Settings:
 
     database: str = _setting("sqlite:///ror.db", _database)
     """The URL of a store."""
+    state_folder: str | None = _setting(None, _any_text)
+    """Holds index snapshots, rates and, unless `audit_folder` is set, the audit trail."""
+    upgrade_at_start: bool = _setting(False, _yes_or_no)
     host: str = _setting("127.0.0.1", _any_text)
     port: int = _setting(8000, _whole_number(0, 65_535))
     workers: int = _setting(1, _whole_number(1, 256))

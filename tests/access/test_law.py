@@ -269,7 +269,7 @@ def batched(batch: Sequence[dict[str, Any]], at_once: int) -> Iterator[Sequence[
 def indexed_anew(directory: Directory) -> Directory:
     """The same directory from an index in one file, of all that was written so far; what follows comes beside it."""
     directory.close()
-    shutil.rmtree(snapshot_folder(directory.settings.database))
+    shutil.rmtree(snapshot_folder(directory.settings))
     open_directory(directory.settings).close()
     return open_directory(directory.settings)
 

@@ -25,7 +25,16 @@ BAD = b'{"resourceType":"Organization","id":"o2","name":3}\n'
 
 
 def importing(folder: Path, *arguments: str, **variables: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "ror", "import", "--database", "ror.db", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "ror",
+        "import",
+        "--create",
+        "--database",
+        "ror.db",
+        *arguments,
+    ]
     environment = {**clean_environment(), "LC_ALL": "en", **variables}
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE

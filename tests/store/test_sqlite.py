@@ -178,7 +178,9 @@ def test_an_older_file_is_brought_up_to_date_with_what_it_holds(
     known = sqlite_file.migrations()
     monkeypatch.setattr(sqlite_file, "migrations", lambda: [*known, (known[-1][0] + 1, added)])
 
-    newer = SqliteStore(path)
+    with pytest.raises(UsageError, match="ror upgrade"):
+        SqliteStore(path)
+    newer = SqliteStore(path, upgrading=True)
 
     found = newer.read("Organization", "kept")
     rows = newer._connection.execute(
@@ -201,7 +203,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(
             lambda: [*known, (99, "CREATE TABLE added (a);\nCREATE NONSENSE;\n")],
         )
         with pytest.raises(RorError, match="NONSENSE"):
-            SqliteStore(path)
+            SqliteStore(path, upgrading=True)
 
     store = SqliteStore(path)
 

@@ -5,7 +5,7 @@ The command line: a thin translator between a terminal and the rooms that do the
     audit         `ror audit`
     clients       `ror client`
     demo          `ror demo`
-    directory     `ror stats`, `ror reindex`
+    directory     `ror stats`
     explain       `ror explain`
     generate      `ror generate`
     import_files  `ror import`
@@ -13,6 +13,7 @@ The command line: a thin translator between a terminal and the rooms that do the
     pki           `ror pki`
     policy        `ror policy`
     serve         `ror serve`
+    upkeep        `ror init`, `ror reindex`, `ror upgrade`, `ror backup`
     help          help and usage errors in the user's language
     import_audit  what an import writes to the audit trail
     opening       the directory that a command works on

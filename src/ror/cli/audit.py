@@ -19,15 +19,16 @@ from ror.audit.records import DAY_LENGTH, LAST_DAY, Act, Call, ImportBegun, Impo
 from ror.audit.trail import verifying
 from ror.audit.trail.folder import FILE_MODE, Folder
 from ror.audit.trail.reading import Match, Selection, find
+from ror.audit.trail.tending import system_user
 from ror.audit.trail.verifying import Finding, Verdict
 from ror.cli.help import Command, application
-from ror.cli.opening import existing_store
-from ror.cli.options import ConfigFile, Database, Machine, settings
+from ror.cli.options import By, ConfigFile, Database, Machine, Reason, settings
 from ror.cli.output_file import opened
 from ror.cli.terminal import say, write_line, write_notice
 from ror.errors import UsageError
 from ror.search.language.values import covering
 from ror.settings import Settings
+from ror.store import form_of
 
 NOT_WHOLE: Final = 1
 """The exit code when the trail has a fault."""
@@ -92,12 +93,31 @@ def verify(
 def _key_of_directory(settings: Settings) -> str | None:
     """The fingerprint that the directory has stored; None without a directory or a fingerprint."""
     try:
-        store = existing_store(settings.database)
+        # Whichever release wrote it.
+        return form_of(settings.database).facts.get(runtime.TRAIL_KEY)
     except UsageError:
         # A trail can be verified on a machine that has no directory.
         return None
-    with closing(store):
-        return store.get_meta(runtime.TRAIL_KEY)
+
+
+# --- restart --------------------------------------------------------------------------------------
+
+
+@app.command("restart", cls=Command, help=say("cli.audit-restart"))
+def restart(
+    by: By = None,
+    reason: Reason = "",
+    database: Database = None,
+    audit_folder: TrailFolder = None,
+    config: ConfigFile = None,
+) -> None:
+    current = settings(config, database=database, audit_folder=audit_folder)
+    with closing(runtime.open_existing(current.database)) as store:
+        fingerprint = runtime.restart_trail(current, store, by or system_user(), reason)
+    write_line(say("audit.restarted", fingerprint=fingerprint))
+
+
+# --- what verify writes ---------------------------------------------------------------------------
 
 
 def _write_verdict(verdict: Verdict) -> None:

@@ -18,7 +18,6 @@ from ror.access import Perimeter
 from ror.audit.acts import AuditedClients
 from ror.audit.trail.tending import system_user
 from ror.cli.help import Command, application
-from ror.cli.opening import existing_store
 from ror.cli.options import By, ConfigFile, Database, Machine, Reason, settings
 from ror.cli.terminal import console, say, write_line, write_notice
 from ror.errors import UsageError
@@ -26,7 +25,7 @@ from ror.identity import Act, Action, Client, Kind, Rate, announcements, enrolme
 from ror.identity.certificates import distinguished_name, name_text
 from ror.identity.enrolment import Signature
 from ror.identity.keeping import ClientStore
-from ror.runtime import open_acts, use_tables
+from ror.runtime import open_acts, open_existing, use_tables
 from ror.settings import Settings
 from ror.standard import terminology
 from ror.standard.instants import Micros
@@ -301,7 +300,7 @@ def _signature(by: str | None, reason: str) -> Signature:
 @contextmanager
 def _clients(settings: Settings) -> Iterator[ClientStore]:
     """The clients of a directory that exists. Changes to them are written to the audit trail."""
-    with closing(existing_store(settings.database)) as store:
+    with closing(open_existing(settings.database)) as store:
         yield AuditedClients(store.clients, partial(open_acts, settings, store))
 
 

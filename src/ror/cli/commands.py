@@ -20,7 +20,10 @@ FILES: Final[Mapping[str, str]] = {
     "generate": "generate",
     "explain": "explain",
     "stats": "directory",
-    "reindex": "directory",
+    "init": "upkeep",
+    "reindex": "upkeep",
+    "upgrade": "upkeep",
+    "backup": "upkeep",
     "client": "clients",
     "keys": "keys",
     "pki": "pki",
@@ -34,7 +37,7 @@ def load(name: str) -> Any:
     """The command or command group of this name, ready to run."""
     module = import_module(f"ror.cli.{FILES[name]}")
     app = typer.main.get_command(module.app)
-    # An app with several commands of the top level, such as `stats` and `reindex`.
+    # An app with several commands of the top level, such as `reindex` and `upgrade`.
     return getattr(app, "commands", {}).get(name, app)
 
 

@@ -1,20 +1,16 @@
-"""`ror stats`, `ror reindex`: what a directory contains, and its maintenance."""
+"""`ror stats`: what a directory contains."""
 
 import json
-import shutil
-import time
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import Final
 
 from rich.markup import escape
 from rich.table import Table
 
-from ror import runtime
 from ror.cli.help import Command, application
-from ror.cli.opening import existing_store, opened_index
+from ror.cli.opening import opened_index
 from ror.cli.options import ConfigFile, Database, Machine, settings
-from ror.cli.terminal import console, say, write_line, write_notice
+from ror.cli.terminal import console, say, write_line
 from ror.search.index.index import Index
 from ror.standard import terminology
 from ror.store.contract import Store
@@ -114,24 +110,3 @@ def _each(size: object, count: object) -> str:
     assert isinstance(size, int)
     assert isinstance(count, int)
     return say.number(size / count if count else 0)
-
-
-@app.command("reindex", cls=Command, help=say("cli.reindex"))
-def reindex(database: Database = None, config: ConfigFile = None) -> None:
-    current, start = settings(config, database=database), time.monotonic()
-    folder = runtime.snapshot_folder(current.database)
-    with closing(existing_store(current.database)) as store:
-        # Built from the resources alone. A running server keeps the index that it has.
-        shutil.rmtree(folder, ignore_errors=True)
-        index = Index(store, folder)
-        index.open()
-        count, memory = index.view.resources(), index.view.memory_bytes()
-    write_notice(
-        say(
-            "cli.reindexed",
-            count=say.number(count),
-            seconds=say.number(time.monotonic() - start, 1),
-            memory=say.number(memory / MEGABYTE, 1),
-            folder=folder,
-        )
-    )

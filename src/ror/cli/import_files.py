@@ -16,7 +16,7 @@ import typer
 from ror import runtime
 from ror.cli.help import Command, application
 from ror.cli.import_audit import traced
-from ror.cli.options import ConfigFile, Database, Machine, settings
+from ror.cli.options import ConfigFile, Create, Database, Machine, settings
 from ror.cli.terminal import printable, say, write_line, write_notice
 from ror.directory.importing import Document, Place, Refused, Report, check, documents
 from ror.directory.importing import run as run_import
@@ -61,6 +61,7 @@ def import_files(
     own_base: Annotated[
         list[str] | None, typer.Option("--own-base", metavar="URL", help=say("cli.import-own-base"))
     ] = None,
+    create: Create = False,
     machine: Machine = False,
     config: ConfigFile = None,
 ) -> int:
@@ -71,6 +72,7 @@ def import_files(
     dangling: tuple[int, list[Dangling]] | None = None
     now = Micros(time.time_ns() // 1_000)
     bases = (*current.bases, *_own_bases(own_base or ()))
+    opening = runtime.open_or_create if create else runtime.open_existing
     with stop.listening(), _progress(start) as progress:
         listeners = Listeners(_write_refused, _write_overtaken, progress, stop.is_wanted)
         reading = stop.interrupting(source)
@@ -86,7 +88,7 @@ def import_files(
             if not stop.is_wanted():
                 dangling = _dangling_of_check(current.database, references)
         else:
-            store = open_store(current.database)
+            store = opening(current.database)
             before = store.last_change()
             try:
                 with traced(current, store, files, author, report, stop.is_wanted):
@@ -104,7 +106,7 @@ def import_files(
                     )
                 if not stop.is_wanted():
                     dangling = store.dangling(DANGLING_SHOWN, after=before)
-                    renew_snapshot(store, runtime.snapshot_folder(current.database), report)
+                    renew_snapshot(store, runtime.snapshot_folder(current), report)
             except RorError:
                 report.interrupted = True
                 _write_report(report, time.monotonic() - start, dry_run=False)

@@ -12,20 +12,19 @@ import typer
 from ror.audit.acts import AuditedKeys
 from ror.audit.trail.tending import system_user
 from ror.cli.help import Command, application
-from ror.cli.opening import existing_store
 from ror.cli.options import By, ConfigFile, Database, Machine, Reason, settings
 from ror.cli.terminal import say, write_line
 from ror.identity import token_service
 from ror.identity.keeping import KeyStore
 from ror.identity.tokens import accepted_keys
-from ror.runtime import open_acts
+from ror.runtime import open_acts, open_existing
 
 app: Final = application(say("cli.keys"))
 
 
 @app.command("list", cls=Command, help=say("cli.keys-list"))
 def list_(database: Database = None, machine: Machine = False, config: ConfigFile = None) -> None:
-    with closing(existing_store(settings(config, database=database).database)) as store:
+    with closing(open_existing(settings(config, database=database).database)) as store:
         _write_keys(store.keys, machine)
 
 
@@ -39,7 +38,7 @@ def rotate(
     config: ConfigFile = None,
 ) -> None:
     current = settings(config, database=database)
-    with closing(existing_store(current.database)) as store:
+    with closing(open_existing(current.database)) as store:
         keys = AuditedKeys(
             store.keys, partial(open_acts, current, store), by or system_user(), reason
         )

@@ -18,6 +18,7 @@ ConfigFile = Annotated[
 Machine = Annotated[bool, typer.Option("--json", help=say("cli.json"))]
 By = Annotated[str | None, typer.Option("--by", metavar="NAME", help=say("cli.by"))]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help=say("cli.reason"))]
+Create = Annotated[bool, typer.Option("--create", help=say("cli.create"))]
 SizeName = Annotated[str, typer.Option("--size", metavar="SIZE", help=say("cli.size"))]
 Seed = Annotated[int, typer.Option("--seed", min=0, help=say("cli.seed"))]
 

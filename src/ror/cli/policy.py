@@ -10,12 +10,11 @@ from rich.table import Table
 from ror.access.policy import PROFILES, Policy, cell, policy_named, rules, switches, versions
 from ror.audit.trail.tending import system_user
 from ror.cli.help import Command, application
-from ror.cli.opening import existing_store
 from ror.cli.options import By, ConfigFile, Database, Machine, Reason, settings
 from ror.cli.terminal import console, say, write_line, write_notice
 from ror.directory import policy_change
 from ror.errors import Unavailable
-from ror.runtime import open_acts
+from ror.runtime import open_acts, open_existing
 from ror.store.contract import Job
 
 app: Final = application(say("cli.policy"))
@@ -31,7 +30,7 @@ def show(
     config: ConfigFile = None,
 ) -> None:
     if name is None:
-        with closing(existing_store(settings(config, database=database).database)) as store:
+        with closing(open_existing(settings(config, database=database).database)) as store:
             name = store.policy()
     policy = policy_named(name)
     matrix = {rule: [cell(policy, rule, profile) for profile in PROFILES] for rule in rules()}
@@ -69,7 +68,7 @@ def apply(
 ) -> None:
     current, author = settings(config, database=database), by or system_user()
     policy = policy_named(Policy(version, frozenset(switched_on or ())).name)
-    with closing(existing_store(current.database)) as store:
+    with closing(open_existing(current.database)) as store:
         before = store.policy()
         # The trail says so before the policy holds for anybody.
         open_acts(current, store)("policy-apply", policy.name, author, reason, {"before": before})

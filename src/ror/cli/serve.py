@@ -6,24 +6,28 @@ from typing import Annotated, Any, Final
 import typer
 
 from ror.cli.help import Command, application
-from ror.cli.options import ConfigFile, settings
+from ror.cli.options import ConfigFile, Create, settings
 from ror.cli.terminal import say
 from ror.settings import SETTINGS
 
 app: Final = application()
 
 
-def serve(config: ConfigFile = None, **options: str | None) -> None:
+def serve(config: ConfigFile = None, create: Create = False, **options: str | None) -> None:
     # Loaded here, because the help of this command does not need a server.
+    from ror.cli.upkeep import get_ready
     from ror.http import serve as serve_until_stopped
 
-    serve_until_stopped(settings(config, **options))
+    current = settings(config, **options)
+    get_ready(current, create=create)
+    serve_until_stopped(current)
 
 
 def _with_every_setting(command: Any) -> Any:
     """The command with an option for each row of the table of settings."""
     keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [inspect.signature(command).parameters["config"].replace(kind=keyword)]
+    own = inspect.signature(command).parameters
+    parameters = [own[name].replace(kind=keyword) for name in ("config", "create")]
     for setting in SETTINGS:
         default = "" if setting.default in (None, ()) else _as_typed(setting.default)
         text = setting.description(say.language) + (

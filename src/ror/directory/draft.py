@@ -98,7 +98,7 @@ def _draft_of(
     if any(base.encode() in written for base in own_bases):
         return _draft_of(*_with_own_references(resource, own_bases), now, ())
     content = without_version(resource)
-    digest = blake2b(_encode_in_order(content), digest_size=_DIGEST_BYTES).digest()
+    digest = _digest_of(content)
     source_date = resource.get("meta", {}).get("lastUpdated")
     try:
         source_updated = instant_of(source_date) if source_date else NO_DATE
@@ -123,6 +123,11 @@ def _with_own_references(
     """A resource whose references to our own addresses are relative, and it as JSON."""
     local = rewritten(resource, lambda address: relative(address, own_bases))
     return local, _encode_in_order(local)
+
+
+def _digest_of(content: Mapping[str, Any]) -> bytes:
+    """The digest of a resource without its version."""
+    return blake2b(_encode_in_order(content), digest_size=_DIGEST_BYTES).digest()
 
 
 def drafted(content: Mapping[str, Any], source_updated: Micros, digest: bytes) -> Draft:
@@ -198,6 +203,44 @@ def _foreign_links(
     texts = (one.get("reference", "") for one in extract.references_in(resource))
     ours = set(filter(None, map(local_reference, texts)))
     return tuple(place for place, link in enumerate(links) if link not in ours)
+
+
+def redrafted(body: bytes) -> Draft:
+    """
+    The draft of a body that is already kept, as the present program makes it.
+
+    Raises ValueError or ArithmeticError when a date or a number in it cannot be read.
+    """
+    content = _content_of(body)
+    return drafted(content, NO_DATE, _digest_of(content))
+
+
+def redrafted_without_entries(body: bytes) -> Draft:
+    """
+    The same of a body that cannot be indexed: reading by id finds it, and searching does not.
+
+    All its references carry facts, so that nothing it hides is opened.
+    """
+    content = _content_of(body)
+    digest = _digest_of(content)
+    resource = {"resourceType": content["resourceType"], "id": content["id"], "meta": {}, **content}
+    shades = shades_of(resource)
+    laid, plan = laid_out(resource, shades) if shades else (_encode(resource), b"")
+    entries: extract.Entries = {}
+    if others := extract.unsearched(resource, laid, entries):
+        entries[extract.UNSEARCHED] = others
+    packed, links = extract.pack(resource["resourceType"], entries)
+    own, codes = own_facts(resource), codes_in(shades)
+    kind, identifier = resource["resourceType"], resource["id"]
+    return Draft(kind, identifier, NO_DATE, laid, packed, links, digest, own, codes, plan)
+
+
+def _content_of(body: bytes) -> Mapping[str, Any]:
+    """The content of a stored body, of this release or of a former one, as its source sent it."""
+    content = without_version(_decode(body))
+    # The place of the version; no source sends an empty `meta`, which FHIR forbids.
+    is_empty = content.get("meta") == {}
+    return {name: value for name, value in content.items() if name != "meta" or not is_empty}
 
 
 def _entries(resource: Mapping[str, Any], shades: Shades) -> extract.Entries:

@@ -15,6 +15,7 @@ from ror.http.routes import report_directory
 from ror.http.tracing import Tracer, listeners
 from ror.runtime import Directory, open_directory, open_trail
 from ror.search.index.index import Work
+from ror.store import check_exists
 
 
 class Lifespan:
@@ -65,6 +66,8 @@ class Lifespan:
 
     def _opened(self) -> tuple[Directory, Journal | None]:
         service = self._service
+        # A server never makes a directory: its file may have been removed since.
+        check_exists(service.settings.database)
         directory = open_directory(service.settings, self._log_issuer, self._log_index)
         try:
             keep_out_of_collections()

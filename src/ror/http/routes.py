@@ -282,6 +282,8 @@ def _ready(service: Service, request: Request) -> Response:
         return _state(503, "stopping")
     if service.is_untraceable:
         return _state(503, "not-tracing")
+    if service.opened and not service.opened.store.is_in_place:
+        return _state(503, "database-replaced")
     return _state(200, "ready") if service.opened else _state(503, "starting")
 
 

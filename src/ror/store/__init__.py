@@ -12,15 +12,70 @@ from urllib.parse import unquote, urlsplit
 
 from ror.errors import UsageError
 from ror.store.contract import Store
+from ror.store.sqlite import upkeep
 from ror.store.sqlite.store import SqliteStore
+from ror.store.sqlite.upkeep import Form, Progress
+
+__all__ = [
+    "Form",
+    "Progress",
+    "Store",
+    "back_up",
+    "check_alone",
+    "check_exists",
+    "database_file",
+    "form_of",
+    "open_store",
+]
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, upgrading: bool = False) -> Store:
     """
     The store at `url`, created when there is none: `sqlite:///relative/path` or `sqlite:////absolute/path`.
 
-    Raises UsageError when the URL or the place it names cannot be used.
+    The tables of a former release are brought up to date when `upgrading`.
+
+    Raises UsageError when the URL or the place it names cannot be used, or when the tables are of
+    another release.
     """
+    return SqliteStore(_checked_file(url), upgrading=upgrading)
+
+
+def check_exists(url: str) -> None:
+    """Raises UsageError when there is no store at `url`: a mistyped name must not make one."""
+    path = _checked_file(url)
+    if not path.exists():
+        raise UsageError("store.absent", path=path, url=url)
+
+
+def form_of(url: str) -> Form:
+    """
+    The form of the store at `url`, whichever release wrote it.
+
+    Raises UsageError when there is none, or a newer release wrote it.
+    """
+    check_exists(url)
+    return upkeep.form_of(_checked_file(url))
+
+
+def check_alone(url: str) -> None:
+    """Raises UsageError when another process has the store open, of whichever release it is."""
+    upkeep.check_alone(_checked_file(url))
+
+
+def back_up(url: str, target: Path, progress: Progress = lambda copied, total: None) -> None:
+    """
+    Copy one consistent moment of the store at `url` to a new file, durable, whole or not at all.
+
+    Servers and imports may run meanwhile.
+    Raises UsageError when there is no store, or when `target` exists or cannot be written.
+    """
+    check_exists(url)
+    upkeep.back_up(_checked_file(url), target, progress)
+
+
+def _checked_file(url: str) -> Path:
+    """The file of the store at `url`. Raises UsageError when it is the address of no store."""
     parts = urlsplit(url)
     if parts.scheme in ("postgresql", "postgres"):
         # Without what follows the scheme: a password may be there, and messages end up in logs.
@@ -35,7 +90,7 @@ def open_store(url: str) -> Store:
         raise UsageError(
             "store.unknown-url", url=parts._replace(netloc="…" if parts.netloc else "").geturl()
         )
-    return SqliteStore(database_file(url))
+    return database_file(url)
 
 
 def database_file(url: str) -> Path:

@@ -130,6 +130,36 @@ class VersionRow:
     deleted: bool
 
 
+class VersionBody(NamedTuple):
+    """The body of one version of a resource, as it is kept; empty when that version is a deletion."""
+
+    rid: Rid
+    version: int
+    is_current: bool
+    body: bytes
+
+
+class Upkeep(Protocol):
+    """What brings a store up to date with the program; part of the contract of a store."""
+
+    def version_bodies(self, after: Rid, count: int) -> list[VersionBody]:
+        """
+        Every version of the first `count` resources of a rid above `after`, by rid and version.
+
+        Empty when there are no more. Resources that are only referred to are left out.
+        """
+
+    def rewrite(self, versions: Sequence[tuple[VersionBody, Draft]]) -> int:
+        """
+        Replace all that is derived from these bodies by what the drafts say, in one durable transaction.
+
+        Layout, index entries, links, facts and masks are replaced; content, versions, instants and
+        authors stay. A past version never becomes visible to more viewers than before. Returns how
+        many resources changed; each has a line in the change log. A resource that was written
+        meanwhile is left as it is.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """
@@ -266,6 +296,10 @@ class Store(Protocol):
     def stored_queries(self) -> StoredQueries:
         """The queries of page links that are too long for an address."""
 
+    @property
+    def upkeep(self) -> Upkeep:
+        """What rewrites it in the form of the present program."""
+
     def packer(self) -> Callable[[Draft], Packed]:
         """
         What makes drafts ready to be written by this store, and may be sent to another process to do it there.
@@ -384,6 +418,17 @@ class Store(Protocol):
         Give the first `count` resources of a rid above `after` the masks of the policy, in one durable transaction.
 
         The last rid and how many there were; None when there are no more. What changes has a line in the change log.
+        """
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether its address named the opened database at the last check; if not, nothing is read or written."""
+
+    def check_in_place(self) -> None:
+        """
+        Check that its address still names the database that was opened. Every write does so first.
+
+        Raises Unavailable when another database took its place or it is gone. It may come back.
         """
 
     def close(self) -> None:

@@ -157,6 +157,14 @@ class Folder:
         """The fingerprint of the key that checks the digests."""
         return digests.fingerprint(self.signing_key().public_key())
 
+    def known_fingerprint(self) -> str | None:
+        """The fingerprint of the key of the trail that is here; None when there is no key."""
+        return self.fingerprint() if (self.path / _SIGNING_KEY).exists() else None
+
+    def lost_a_key(self) -> bool:
+        """Whether there are lines here whose signing key is gone."""
+        return not (self.path / _SIGNING_KEY).exists() and bool(self.files())
+
     def checking_key(self) -> Ed25519PublicKey | None:
         """The key that checks the digests of this trail; None if it is missing."""
         path = self.path / _PUBLIC_KEY

@@ -13,17 +13,21 @@ from ror.cli.import_files import renew_snapshot
 from ror.cli.terminal import say, write_line
 from ror.directory.importing import Document, Place, Report
 from ror.directory.importing import run as run_import
+from ror.directory.upgrade import needs_upgrade
 from ror.errors import UsageError
 from ror.samples import Size, generate
 from ror.search.index.schema import schema
 from ror.settings import Settings
 from ror.standard.instants import Micros
-from ror.store import open_store
+from ror.store import form_of, open_store
 
 MARK: Final = "demo"
 """The name under which the store keeps which demonstration it has."""
 MAKING: Final = "making "
 """The prefix of the mark of a demonstration that is incomplete."""
+
+OTHER_RELEASE: Final = "other"
+"""The mark of a demonstration in the form of another release."""
 
 
 def make(settings: Settings, folder: Path, size: Size, seed: int) -> None:
@@ -38,7 +42,7 @@ def make(settings: Settings, folder: Path, size: Size, seed: int) -> None:
     if _mark_of(database, folder) not in (None, mark, MAKING + mark):
         for suffix in ("", "-wal", "-shm"):
             (folder / f"demo.db{suffix}").unlink(missing_ok=True)
-        shutil.rmtree(runtime.snapshot_folder(database), ignore_errors=True)
+        shutil.rmtree(runtime.snapshot_folder(settings), ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     with closing(open_store(database)) as store:
         if store.get_meta(MARK) == mark:
@@ -53,7 +57,7 @@ def make(settings: Settings, folder: Path, size: Size, seed: int) -> None:
         with traced(settings, store, (MARK,), MARK, report, lambda: False):
             now = Micros(time.time_ns() // 1_000)
             run_import(store, documents, report, now=now, author=MARK, keep_dates=True)
-        renew_snapshot(store, runtime.snapshot_folder(database), report)
+        renew_snapshot(store, runtime.snapshot_folder(settings), report)
         store.set_meta(MARK, mark)
         seconds = say.number(time.monotonic() - start, 1)
         write_line(say("cli.demo-made", count=say.number(report.kept), seconds=seconds))
@@ -63,8 +67,9 @@ def _mark_of(database: str, folder: Path) -> str | None:
     """The mark of the demonstration in a folder; None without a demonstration."""
     if not (folder / "demo.db").exists():
         return None
-    with closing(open_store(database)) as store:
-        mark = store.get_meta(MARK)
-        if mark is None and store.last_change():
-            raise UsageError("cli.not-a-demo", folder=folder)
-        return mark
+    form = form_of(database)
+    mark = form.facts.get(MARK)
+    if mark is None and form.holds_resources:
+        raise UsageError("cli.not-a-demo", folder=folder)
+    # One that another release made is not upgraded: it is made again.
+    return OTHER_RELEASE if mark is not None and needs_upgrade(form) else mark

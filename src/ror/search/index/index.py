@@ -185,6 +185,7 @@ class Index:
         pause = POLL_S
         while not self._closing.wait(pause):
             try:
+                self.store.check_in_place()
                 self.refresh()
                 self._renew_snapshot()
             except Exception as problem:

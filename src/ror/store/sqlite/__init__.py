@@ -5,6 +5,8 @@ The SQLite engine of the store.
     writing       durable writes
     changes       the change log and the instants that it issues
     dated_load    a load that keeps the dates of its source
+    rewriting     what is derived from stored bodies, derived again
+    upkeep        the form of a file, its backup, its upgrade
     masks         masks and the facts that travel between resources
     foreign_links  links that only an address of another server gives
     file          the database file and its migrations

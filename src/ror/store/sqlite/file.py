@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from ror.errors import Unavailable, UsageError
 from ror.standard.instants import Micros
@@ -67,9 +68,11 @@ def translating(path: Path, *, opening: bool = False) -> Iterator[None]:
         raise translated(error, path, opening=opening) from error
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+def open_writer(path: Path, *, upgrading: bool = False) -> sqlite3.Connection:
     """
-    The connection that writes, its file created when there is none and its tables up to date.
+    The connection that writes, its file created when there is none.
+
+    The tables of a file of a former release are brought up to date when `upgrading`; else they are refused.
 
     Raises UsageError when `path` cannot be used, Unavailable when it is locked or its disk is full.
     """
@@ -78,15 +81,15 @@ def open_writer(path: Path) -> sqlite3.Connection:
         # What cannot be made here is for SQLite to tell. An operator may have given a former file another mode.
         os.close(os.open(path, os.O_CREAT | os.O_RDONLY, FILE_MODE))
     with translating(path, opening=True):
-        connection = _connect(path)
+        connection = connect(path)
         try:
-            _check_owner(connection, path)
+            check_owner(connection, path)
             _turn_on_log(connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_KEPT}")
-            _migrate(connection, path)
+            _migrate(connection, path, upgrading)
         except BaseException:
             connection.close()
             raise
@@ -95,9 +98,41 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that only reads a file that `open_writer` has opened."""
-    connection = _connect(path)
+    connection = connect(path)
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def url_of(path: Path) -> str:
+    """The address that opens a file, from any folder."""
+    return f"sqlite:///{quote(str(path.absolute()))}"
+
+
+class Place:
+    """
+    The file that a path named when it was opened, so that another one in its place is noticed.
+
+    SQLite goes on with a file that was renamed or removed, and new connections open the new one:
+    without this check, writes would be acknowledged and lost.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened = self._at_path()
+
+    def check(self) -> None:
+        """Raises Unavailable when the path names another file, or none."""
+        if self._at_path() != self._opened:
+            raise Unavailable("store.replaced", path=self._path)
+
+    def _at_path(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Unavailable("store.cannot-open", path=self._path, reason=error) from error
+        return found.st_dev, found.st_ino
 
 
 def size_on_disk(path: Path) -> int:
@@ -126,7 +161,7 @@ def now_us() -> Micros:
     return Micros(time.time_ns() // 1_000)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
     """A connection in autocommit mode; whoever holds it sees that one thread at a time uses it."""
     return sqlite3.connect(
         path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
@@ -146,7 +181,7 @@ def _check_place(path: Path) -> None:
         raise UsageError("store.read-only", path=path)
 
 
-def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
+def check_owner(connection: sqlite3.Connection, path: Path) -> None:
     """Raises UsageError when the file holds something else than a directory."""
     owner = _number(connection, "PRAGMA application_id")
     if owner != APPLICATION_ID and _number(connection, "SELECT count(*) FROM sqlite_schema"):
@@ -166,20 +201,22 @@ def _turn_on_log(connection: sqlite3.Connection) -> None:
             time.sleep(0.02)
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def _migrate(connection: sqlite3.Connection, path: Path, upgrading: bool) -> None:
     """
     Run the migrations that the file lacks, in one transaction.
 
-    Raises UsageError when the file is newer than this program.
+    Raises UsageError when the file is newer than this program, or older unless `upgrading`.
     """
     known = migrations()
     newest = known[-1][0]
-    if _version_of(connection, path, newest) == newest:
+    if version_of(connection, path, newest) == newest:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Asked again under the lock: another process may have done the work meanwhile.
-        version = _version_of(connection, path, newest)
+        version = version_of(connection, path, newest)
+        if 0 < version < newest and not upgrading:
+            raise UsageError("store.older", path=path, url=url_of(path))
         for number, sql in known:
             if number > version:
                 for statement in _statements(sql):
@@ -192,7 +229,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         raise
 
 
-def _version_of(connection: sqlite3.Connection, path: Path, newest: int) -> int:
+def version_of(connection: sqlite3.Connection, path: Path, newest: int) -> int:
     version = _number(connection, "PRAGMA user_version")
     if version > newest:
         raise UsageError("store.newer", path=path, version=version, newest=newest)

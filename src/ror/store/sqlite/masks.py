@@ -114,7 +114,7 @@ def mask_again(connection: sqlite3.Connection, after: Rid, count: int) -> tuple[
     masked = [(rid, policy.shades(shades[0::2], facts), shades) for rid, facts, shades in rows]
     changed = [(new, rid) for rid, new, old in masked if new != old]
     connection.executemany(masks_sql.SET_MASKS, changed)
-    _tell(connection, [rid for _, rid in changed], change_log.issue_instant(connection))
+    tell(connection, [rid for _, rid in changed], change_log.issue_instant(connection))
     return (rows[-1][0], len(rows)) if rows else None
 
 
@@ -173,7 +173,7 @@ def _forgotten_in_loops(
         masks_sql.RESET_FACTS,
         [(policy.shades(shades[0::2], own), rid) for rid, own, shades in rows],
     )
-    _tell(connection, sorted(sources), instant)
+    tell(connection, sorted(sources), instant)
     return sources | _reached_from(connection, sources)
 
 
@@ -206,7 +206,7 @@ def _spread(
         fresh = [rid for _, _, rid in updates]
         changed.update(fresh)
         reached = _reached_from(connection, fresh)
-    _tell(connection, sorted(changed.difference(told)), instant)
+    tell(connection, sorted(changed.difference(told)), instant)
 
 
 def _shaded(connection: sqlite3.Connection, rids: Iterable[int]) -> dict[int, tuple[object, ...]]:
@@ -236,7 +236,7 @@ def _reached_from(connection: sqlite3.Connection, rids: Iterable[int]) -> set[in
     return {target for (target,) in rows}
 
 
-def _tell(connection: sqlite3.Connection, rids: Sequence[int], instant: Micros) -> None:
+def tell(connection: sqlite3.Connection, rids: Sequence[int], instant: Micros) -> None:
     """Write in the change log that other masks hold for these resources."""
     if not rids:
         return

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Any, Final, TypeVar
 
 from ror.access.policy import STRICT
 from ror.errors import Unavailable
@@ -56,9 +55,11 @@ from ror.store.sqlite.queries import changes as changes_sql
 from ror.store.sqlite.queries import meta as meta_sql
 from ror.store.sqlite.queries import resources as resources_sql
 from ror.store.sqlite.stored_queries import SqliteStoredQueries
+from ror.store.sqlite.upkeep import SqliteUpkeep
 from ror.store.sqlite.writing import rids_in
 
 ROWS_PER_BATCH: Final = 10_000
+Result = TypeVar("Result")
 
 # Named in full, because `json_each` has a `type` and an `id` too.
 _INDEX_COLUMNS: Final = (
@@ -73,15 +74,17 @@ _STORED_COLUMNS: Final = (
 class SqliteStore:
     """`contract.Store` in the SQLite file at `path`, created when there is none."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, upgrading: bool = False) -> None:
         self._path = path
         self._closed = False
+        self._is_in_place = True
         self._idle: deque[sqlite3.Connection] = deque()
         self._known = sqlite_writing.Known()
         self._watching = threading.Lock()
-        self._connection = sqlite_file.open_writer(path)
+        self._connection = sqlite_file.open_writer(path, upgrading=upgrading)
         try:
             with sqlite_file.translating(path, opening=True):
+                self._place = sqlite_file.Place(path)
                 dictionary = sqlite_writing.own_dictionary(self._connection)
                 self._pack = partial(sqlite_writing.packed, dictionary)
                 self._codec = Codec(dictionary, self._find_dictionary)
@@ -92,14 +95,17 @@ class SqliteStore:
         self._writer = GroupCommit(
             self._connection, "BEGIN IMMEDIATE", self._told, self._known.forget
         )
-        self._clients = SqliteClients(self._writer.run, self._all)
-        self._keys = SqliteKeys(self._writer.run, self._all)
-        self._jobs = SqliteJobs(self._writer.run, self._all)
-        self._stored_queries = SqliteStoredQueries(self._writer.run, self._all)
+        self._clients = SqliteClients(self._write, self._all)
+        self._keys = SqliteKeys(self._write, self._all)
+        self._jobs = SqliteJobs(self._write, self._all)
+        self._stored_queries = SqliteStoredQueries(self._write, self._all)
+        self._upkeep = SqliteUpkeep(
+            self._write, self._snapshot, self._known, self._codec, self._pack
+        )
 
     @property
     def url(self) -> str:
-        return f"sqlite:///{quote(str(self._path.absolute()))}"
+        return sqlite_file.url_of(self._path)
 
     @property
     def clients(self) -> SqliteClients:
@@ -116,6 +122,10 @@ class SqliteStore:
     @property
     def jobs(self) -> SqliteJobs:
         return self._jobs
+
+    @property
+    def upkeep(self) -> SqliteUpkeep:
+        return self._upkeep
 
     # Writing
 
@@ -134,19 +144,19 @@ class SqliteStore:
             return []
         packed = [draft if isinstance(draft, Packed) else self._pack(draft) for draft in drafts]
         terms = sqlite_writing.Terms(author, take_older, keep_dates)
-        return self._writer.run(
+        return self._write(
             lambda connection: sqlite_writing.keep(connection, self._known, packed, terms),
             len(packed),
         )
 
     def begin_dated_load(self) -> None:
-        self._writer.run(dated_load.begin)
+        self._write(dated_load.begin)
 
     def end_dated_load(self) -> None:
-        self._writer.run(dated_load.end)
+        self._write(dated_load.end)
 
     def delete(self, resource_type: str, resource_id: str, author: str) -> bool:
-        return self._writer.run(
+        return self._write(
             lambda connection: sqlite_writing.delete(connection, resource_type, resource_id, author)
         )
 
@@ -319,9 +329,23 @@ class SqliteStore:
         self.set_meta(sqlite_access.POLICY, name)
 
     def mask_again(self, after: Rid, count: int) -> tuple[Rid, int] | None:
-        return self._writer.run(
+        return self._write(
             lambda connection: sqlite_access.mask_again(connection, after, count), count
         )
+
+    # Its life
+
+    @property
+    def is_in_place(self) -> bool:
+        return self._is_in_place
+
+    def check_in_place(self) -> None:
+        try:
+            self._place.check()
+        except Unavailable:
+            self._is_in_place = False
+            raise
+        self._is_in_place = True
 
     def close(self) -> None:
         self._writer.close()
@@ -343,6 +367,8 @@ class SqliteStore:
             try:
                 connection = self._idle.pop()
             except IndexError:
+                # It would read whichever file is there by now.
+                self.check_in_place()
                 connection = sqlite_file.open_reader(self._path)
             try:
                 yield connection
@@ -372,9 +398,14 @@ class SqliteStore:
 
     def _change(self, statement: str, parameters: Sequence[object]) -> bool:
         """Write one statement, durably; whether it changed a row."""
-        return self._writer.run(
+        return self._write(
             lambda connection: connection.execute(statement, parameters).rowcount == 1
         )
+
+    def _write(self, work: Callable[[sqlite3.Connection], Result], weight: int = 1) -> Result:
+        """What `work` returns, once it is durable in the file that is in place."""
+        self.check_in_place()
+        return self._writer.run(work, weight)
 
     def _told(self, error: Exception) -> Exception:
         return sqlite_file.translated(error, self._path)
@@ -382,6 +413,8 @@ class SqliteStore:
     def _check_open(self) -> None:
         if self._closed:
             raise Unavailable("store.closed")
+        if not self._is_in_place:
+            raise Unavailable("store.replaced", path=self._path)
 
     # Frames
 

@@ -227,7 +227,7 @@ def _keep_distinct(
     updates: list[tuple[object, ...]] = []
     changes: list[tuple[int, int]] = []
     for (key, each), keys in zip(changed.items(), links, strict=True):
-        rid, targets = rids[key], _bytes_of([rids[link] for link in keys])
+        rid, targets = rids[key], bytes_of([rids[link] for link in keys])
         before = current.get(rid, _NEVER_HEARD_OF)
         version = before.version + 1
         dated = terms.keep_dates and each.source_updated
@@ -251,7 +251,7 @@ def _keep_distinct(
         written[rid] = sqlite_access.Written(each.type, each.own, each.codes, each.plan, flowing)
     referred_to = _targets(connection, [rid for rid in written if rid in current])
     connection.executemany(resources_sql.CREATE, inserts)
-    connection.executemany(resources_sql.REFER, ((rid, *key) for key, rid in ghosts.items()))
+    _refer(connection, ghosts)
     connection.executemany(resources_sql.SUPERSEDE, ((update[-1],) for update in updates))
     connection.executemany(resources_sql.UPDATE, updates)
     change_log.add(connection, changes, deleted=False, instant=instant)
@@ -266,6 +266,17 @@ def _keep_distinct(
         },
     )
     return list(outcomes.values())
+
+
+def refer(connection: sqlite3.Connection, known: Known, keys: Iterable[Key]) -> dict[Key, int]:
+    """A new rid for each of these resources, which are only referred to."""
+    rids = known.allot(connection, keys)
+    _refer(connection, rids)
+    return rids
+
+
+def _refer(connection: sqlite3.Connection, rids: dict[Key, int]) -> None:
+    connection.executemany(resources_sql.REFER, ((rid, *key) for key, rid in rids.items()))
 
 
 def _dated(draft: Packed, before: _Current, instant: Micros) -> Micros:
@@ -323,9 +334,11 @@ def _targets(connection: sqlite3.Connection, rids: Sequence[int]) -> dict[int, t
     return {rid: rids_in(targets) for rid, targets in rows}
 
 
-def _bytes_of(rids: Sequence[int]) -> bytes:
+def bytes_of(rids: Sequence[int]) -> bytes:
+    """Rids as a column keeps them."""
     return struct.pack(f"<{len(rids)}I", *rids)
 
 
 def rids_in(targets: bytes | None) -> tuple[Rid, ...]:
+    """The rids that a column keeps."""
     return struct.unpack(f"<{len(targets) // 4}I", targets) if targets else ()

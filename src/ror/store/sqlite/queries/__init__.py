@@ -3,6 +3,7 @@ Every query of the SQLite engine, by name. No other file of the engine holds one
 
     resources   resources and their versions
     changes     the change log
+    rewriting   what is derived from stored bodies, derived again
     masks       masks, and the facts that travel between resources
     meta        single values of the directory, and its compression dictionaries
     clients     clients, and what was done to each

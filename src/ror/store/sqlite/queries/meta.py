@@ -23,6 +23,11 @@ FROM meta
 WHERE key = ?
 """
 
+ALL: Final = """
+SELECT key, value
+FROM meta
+"""
+
 DICTIONARY: Final = """
 SELECT content
 FROM dictionary

@@ -1,0 +1,197 @@
+"""
+Rebuilding what is derived from stored bodies, and upgrading a directory that a former release wrote.
+
+Bodies, versions, clients and keys are the truth; index entries, links, facts and masks follow from
+them. A rebuild makes all of these again. An upgrade backs the directory up, brings its tables up to
+date, then rebuilds. Killed at any moment, it resumes where it stopped when it is run again; until
+it is complete, every other command refuses the directory.
+"""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from ror.directory.draft import redrafted, redrafted_without_entries
+from ror.errors import UsageError
+from ror.search.index import schema
+from ror.store import Form, back_up, check_alone, database_file, form_of, open_store
+from ror.store.contract import Draft, Rid, Store, VersionBody
+
+RESOURCES_AT_ONCE: Final = 500
+"""How many resources are rewritten in one transaction."""
+NOT_INDEXED_KEPT: Final = 20
+"""How many of the resources that cannot be indexed are named in a report."""
+FIRST: Final = Rid(0)
+"""Below every resource."""
+BACKUP: Final = "upgrade-backup"
+"""The fact of a store that names the backup of the upgrade under way; empty when none is."""
+_LOG_BYTES: Final = 32_000_000
+"""Room for the write-ahead log while resources are rewritten."""
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """What a rebuild did: how many resources it went through, changed, and could not index."""
+
+    resources: int = 0
+    changed: int = 0
+    not_indexed: int = 0
+    names: list[str] = field(default_factory=list)
+    """The first resources that could not be indexed, as `Type/id`."""
+
+
+@dataclass(slots=True)
+class Upgraded:
+    """What an upgrade does: from which tables and schema, with which backup, and its rebuild."""
+
+    before: Form
+    is_resumed: bool
+    backup: Path | None
+    rebuilt: Rebuilt = field(default_factory=Rebuilt)
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who hears of the steps of an upgrade; `rewriting` hears how many resources are done."""
+
+    backing_up: Callable[[Path], None] = lambda target: None
+    backed_up: Callable[[Path], None] = lambda target: None
+    resuming: Callable[[Path | None], None] = lambda backup: None
+    rewriting: Callable[[Rebuilt], None] = lambda rebuilt: None
+
+
+def rebuild(
+    store: Store,
+    rebuilt: Rebuilt,
+    after: Rid = FIRST,
+    note: Callable[[Rid], None] = lambda rid: None,
+    rewriting: Callable[[Rebuilt], None] = lambda rebuilt: None,
+) -> None:
+    """
+    Make index entries, links, facts and masks again from the bodies of resources above `after`.
+
+    `note` hears, after each transaction, the number of the last resource that is done.
+    """
+    while versions := store.upkeep.version_bodies(after, RESOURCES_AT_ONCE):
+        drafts = [(version, _redrafted(version, rebuilt)) for version in versions if version.body]
+        rebuilt.changed += store.upkeep.rewrite(drafts)
+        rebuilt.resources += len({version.rid for version in versions})
+        after = versions[-1].rid
+        note(after)
+        rewriting(rebuilt)
+
+
+def _redrafted(version: VersionBody, rebuilt: Rebuilt) -> Draft:
+    try:
+        return redrafted(version.body)
+    except (ValueError, ArithmeticError):
+        draft = redrafted_without_entries(version.body)
+        if version.is_current:
+            rebuilt.not_indexed += 1
+            if len(rebuilt.names) < NOT_INDEXED_KEPT:
+                rebuilt.names.append(f"{draft.type}/{draft.id}")
+        return draft
+
+
+# --- upgrade ---
+
+
+def needs_upgrade(form: Form) -> bool:
+    """Whether a directory of this form is of a former release, or half upgraded."""
+    noted = form.facts.get(schema.NOTE, schema.schema())
+    return 0 < form.tables < form.newest_tables or noted != schema.schema()
+
+
+def upgrade(
+    database: str,
+    snapshots: Path,
+    backup: Path | None,
+    listeners: Listeners,
+    begun: Callable[[Store, Upgraded], None] = lambda store, upgraded: None,
+) -> Upgraded | None:
+    """
+    Upgrade a directory, or resume the upgrade that was interrupted; None when it needs none.
+
+    `backup` is where the directory is copied first, None for no copy; an upgrade that resumes has
+    its copy already. `begun` is called with the open store before any resource is rewritten.
+
+    Raises UsageError when another process has the directory open, a newer release wrote it, or the
+    disk has not enough room.
+    """
+    form = form_of(database)
+    if not needs_upgrade(form):
+        return None
+    check_alone(database)
+    is_resumed = ":" in form.facts.get(schema.NOTE, "")
+    if is_resumed:
+        backup = Path(form.facts[BACKUP]) if form.facts.get(BACKUP) else None
+    upgraded = Upgraded(form, is_resumed, backup)
+    check_room(database_file(database), None if is_resumed else backup)
+    if is_resumed:
+        listeners.resuming(backup)
+    elif backup:
+        listeners.backing_up(backup)
+        back_up(database, backup)
+        listeners.backed_up(backup)
+    store = open_store(database, upgrading=True)
+    try:
+        noted = store.get_meta(schema.NOTE) or ""
+        after = schema.progress_in(noted)
+        store.set_meta(BACKUP, str(backup.absolute()) if backup else "")
+        schema.note_progress(store, after)
+        begun(store, upgraded)
+        rebuild(
+            store,
+            upgraded.rebuilt,
+            after,
+            lambda rid: schema.note_progress(store, rid),
+            listeners.rewriting,
+        )
+        # Snapshots of the former schema are of no use any more.
+        shutil.rmtree(snapshots, ignore_errors=True)
+        store.set_meta(BACKUP, "")
+        schema.note_complete(store)
+    finally:
+        store.close()
+    return upgraded
+
+
+def backup_beside(file: Path, now_s: float) -> Path:
+    """
+    Where the backup of an upgrade goes unless the operator says otherwise: beside the file.
+
+    >>> str(backup_beside(Path("/var/lib/ror/ror.db"), 0))
+    '/var/lib/ror/ror.db.before-upgrade-19700101T000000Z'
+    """
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_s))
+    return file.with_name(f"{file.name}.before-upgrade-{moment}")
+
+
+def check_room(file: Path, backup: Path | None) -> None:
+    """Raises UsageError when the disks have not enough room for a backup and for the rewriting."""
+    size = file.stat().st_size
+    needed = {file.parent: size // 2 + _LOG_BYTES}
+    if backup is not None:
+        same = backup.parent.exists() and _device(backup.parent) == _device(file.parent)
+        folder = file.parent if same else backup.parent
+        needed[folder] = needed.get(folder, 0) + size
+    for folder, wanted in needed.items():
+        free = shutil.disk_usage(folder).free if folder.is_dir() else wanted
+        if free < wanted:
+            raise UsageError(
+                "upgrade.no-room",
+                folder=folder.absolute(),
+                free=_megabytes(free),
+                needed=_megabytes(wanted),
+            )
+
+
+def _device(folder: Path) -> int:
+    return folder.stat().st_dev
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_000_000:,.1f}"
