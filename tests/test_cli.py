@@ -153,6 +153,25 @@ def test_version_is_that_of_the_package(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        pytest.param(["stats", "extra"], "« extra »", id="one argument too many"),
+        pytest.param(["reindex", "a", "b"], "« a b »", id="two arguments too many"),
+        pytest.param(["client", "add", "x", "--profile", "9"], "de 0 à 5", id="out of bounds"),
+        pytest.param(["client", "add", "x", "--profile", "un"], "de 0 à 5", id="not a number"),
+        pytest.param(["demo", "--port", "99999999"], "de 1 à 65535", id="no such port"),
+        pytest.param(["client", "ad"], "add", id="a mistyped command of a group"),
+    ],
+)
+def test_a_wrong_command_line_is_explained_in_french(arguments, expected, tmp_path):
+    done = ror(*arguments, language="fr", folder=tmp_path)
+
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert not re.search(r"unexpected|argument\(s\)|Usage:", done.stderr)
+
+
+@pytest.mark.parametrize(
     ("arguments", "told"),
     [
         pytest.param(["imprt"], "import", id="a mistyped command"),

@@ -1,7 +1,8 @@
 """Help and usage errors in the user's language."""
 
 import difflib
-from typing import Any
+import re
+from typing import Any, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -28,12 +29,29 @@ def usage_error(problem: TyperException) -> str:
         case "MissingParameter":
             what = say("cli.missing", name=name)
         case "BadParameter":
-            what = say("cli.bad-value", name=name)
+            what = _bad_value(name, parameter)
         case "BadOptionUsage":
             what = say("cli.bad-option", name=name)
         case _:
-            what = say("cli.misused", problem=problem.format_message())
+            extra = _EXTRA.search(problem.format_message())
+            what = (
+                say("cli.extra-arguments", text=extra[1])
+                if extra
+                else say("cli.misused", problem=problem.format_message())
+            )
     return f"{what} {say('cli.see-help', command=command)}"
+
+
+_EXTRA: Final = re.compile(r"unexpected extra argument\(?s?\)? \((.*)\)")
+"""How the command parser reports arguments that no command takes: it has no error type for them."""
+
+
+def _bad_value(name: str, option: Any) -> str:
+    """What an option expects: a number between its bounds, when it has both."""
+    low, high = getattr(option, "min", None), getattr(option, "max", None)
+    if low is None or high is None:
+        return say("cli.bad-value", name=name)
+    return say("cli.out-of-bounds", name=name, low=low, high=high)
 
 
 class _TranslatedHelp:
