@@ -154,3 +154,13 @@ def test_several_workers_serve_one_directory_and_add_up_their_figures(workers: S
         figures = workers.get("/metrics").body.decode()
         assert asked in figures
         assert 'ror_resources{type="Location"} 400.0' in figures
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_told_to_stop_as_soon_as_it_is_ready_stops(database: str, workers: str):
+    running = start(database, ROR_WORKERS=workers)
+
+    # Of two workers, one is likely to be starting still.
+    running.process.terminate()
+
+    assert running.process.wait(timeout=25) == 0

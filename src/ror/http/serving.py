@@ -20,7 +20,7 @@ from ror.http.connections import Listener, raise_file_limit
 from ror.http.memory import keep_what_is_freed
 from ror.http.routes import VERSION
 from ror.http.server import Server
-from ror.http.signals import ignored
+from ror.http.signals import stopping
 from ror.http.supervisor import Supervisor
 from ror.http.tls import tls_context
 from ror.observability import SHARED_FOLDER, Log, adopt_library_logs, log_of
@@ -55,8 +55,7 @@ def _serve_alone(settings: Settings, log: Log, listener: socket.socket) -> None:
     application, url = Application(settings, log), _url(settings, listener)
     application.lifespan.on_open = lambda directory: _announce(log, directory, url)
     server = Server(settings, application, Listener(listener, log))
-    # uvicorn raises the signal again once it has stopped; there is more to do then.
-    with ignored(signal.SIGTERM, signal.SIGINT):
+    with stopping(server):
         server.run()
     if server.problem is not None:
         raise server.problem

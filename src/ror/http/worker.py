@@ -22,7 +22,7 @@ from ror.http.application import Application
 from ror.http.connections import Connections
 from ror.http.memory import keep_what_is_freed
 from ror.http.server import Server
-from ror.http.signals import ignored
+from ror.http.signals import stopping
 from ror.observability import Log, adopt_library_logs, log_of
 
 CONNECTION: Final = b"+"
@@ -99,7 +99,7 @@ def main() -> int:
     ).start()
     keep_what_is_freed()
     server = Server(settings, Application(settings, log, is_worker=True), Channel(channel))
-    with ignored(signal.SIGTERM, signal.SIGINT):
+    with stopping(server):
         server.run()
     if server.problem is not None:
         log.failure("open", server.problem)
