@@ -1,6 +1,8 @@
 """
-The routes of the authorisation server, at the addresses that consumers of the published service know: tokens, the keys
-that verify them, and what describes it all (RFC 6749, RFC 7517, RFC 8414 and OpenID Connect Discovery).
+The routes of the authorisation server: tokens, the public keys that verify them, and its metadata.
+
+The addresses are those that clients of the published service use. Sources: RFC 6749, RFC 7517,
+RFC 8414 and OpenID Connect Discovery.
 """
 
 import time
@@ -27,7 +29,7 @@ _KEYS_KEPT_S: Final = 60
 
 
 def _token(service: Service, request: Request) -> Response:
-    """A token for a client that proves who it is."""
+    """Issue a token to a client."""
     authorised = service.directory.tokens.authorise(
         request.pairs, request.header(b"authorization"), _certificate(request), time.time()
     )
@@ -38,7 +40,7 @@ def _token(service: Service, request: Request) -> Response:
     }
     caller = Caller(authorised.client.viewer, authorised.client, authorised.certificate)
     try:
-        # Only now: whoever knows the name of a client must not be able to use up what it may ask.
+        # Counted only now: who knows a client id alone must not use up the rate limit of the client.
         check_client(service, authorised.client)
     except TooManyCalls as error:
         response = refused(error, request.language)
@@ -52,7 +54,7 @@ def _certificate(request: Request) -> x509.Certificate | None:
 
 
 def _keys(service: Service, request: Request) -> Response:
-    """The public keys that verify tokens, the first of which is made now if it was not needed before."""
+    """The public keys that verify tokens; the first one is made on demand."""
     now, directory = int(time.time()), service.directory
     if not directory.registry.current().keys:
         directory.tokens.signing_key(now)
@@ -61,7 +63,7 @@ def _keys(service: Service, request: Request) -> Response:
 
 
 def _description(service: Service, request: Request) -> Response:
-    """What the authorisation server is and does."""
+    """The metadata of the authorisation server."""
     issuer = service.settings.issuer
     methods = ["client_secret_post", "client_secret_basic", "tls_client_auth"]
     return _json(
@@ -93,7 +95,7 @@ def _json(
 
 
 def refused(error: RorError, language: str) -> Response:
-    """What the token endpoint says of a refusal: the JSON of OAuth, in English whatever the language."""
+    """The response to an error as OAuth wants it: JSON, in English."""
     match error:
         case TokenRefused():
             code, status = error.error, error.status
@@ -145,4 +147,4 @@ AUTHORISATION_ROUTES: Final = (
         is_open=True,
     ),
 )
-"""What is answered whatever the mount points, for those who need a token."""
+"""The routes of the authorisation server, which no mount point changes."""

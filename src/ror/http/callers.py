@@ -1,9 +1,8 @@
 """
-Who calls: from the headers of a request and its connection to a client that is served, or a refusal.
+The caller of a request: the client that its token names, or the reason why it is refused.
 
-A verified token is remembered with the headers that came with it, by a digest, until it expires or anything is done to
-a client or a key: the same request again costs one look into a table. What is remembered holds for one state of the
-register, and whether that is still the present one is asked of the store each time.
+A verified token is cached with the `Ror-*` headers of its request, under their digest, until the
+token expires or a client or signing key changes. Each request asks the store whether one has.
 """
 
 import hashlib
@@ -36,14 +35,14 @@ from ror.settings import Settings
 
 _ANNOUNCED: Final = tuple((name, name.lower().encode()) for name in HEADERS)
 _REMEMBERED: Final = 4_096
-"""Callers remembered at a time; when there are more, all are forgotten."""
+"""The cache is cleared when it has so many callers."""
 
 
 class _Known(NamedTuple):
     caller: Caller
     expires_at: float
     thumbprint: str | None
-    """What the certificate of each call must be, None when it need show none."""
+    """The certificate that each request must show, None if it need not show one."""
 
 
 class Callers:
@@ -77,11 +76,11 @@ class Callers:
         metadata: str,
     ) -> Caller:
         """
-        Who sends a request to a route that is not open; `metadata` is what answers everybody.
+        The caller of a route that needs a token; `metadata` is the address that needs none.
 
-        Raises Unauthenticated without a token where nobody reads without one, and InvalidToken for one that speaks for
-        no client, UnknownKey for one of others whose key may have been published since. A client that is known and
-        refused is said to be so, that it be known who was.
+        Raises Unauthenticated without a token, InvalidToken for one that names no client, and
+        UnknownKey if an identity provider may have published its signing key since. The refusal of
+        a client that was identified is in the caller, so that the audit trail names the client.
         """
         authorization = headers.get(b"authorization")
         if authorization is None:
@@ -113,7 +112,7 @@ class Callers:
         return known.caller
 
     def _follow(self, directory: Directory, now: float) -> None:
-        """Forget what was found out before the register changed."""
+        """Clear the cache if a client or a signing key has changed."""
         register, others = directory.registry.current(), directory.issuers.known()
         if register is not self._register or others is not self._others:
             name = self._settings.issuer
@@ -162,10 +161,10 @@ class Callers:
         now: float,
     ) -> tuple[str, str] | None:
         """
-        The serial number and subject of the certificate with which a token of others is used, None without.
+        The serial number and subject of the certificate that another issuer's token is bound to.
 
-        Raises InvalidToken when the token is bound to another one, or to none and should be, or when the certificate is
-        not the client's or not to be believed.
+        None if it is bound to none. Raises InvalidToken when the request shows another certificate,
+        when the token should be bound, or when the certificate is not the client's or not trusted.
         """
         if found.thumbprint is None:
             if found.issuer.certificate_bound and client.subject is not None:
@@ -184,7 +183,7 @@ class Callers:
         return f"{certificate.serial_number:X}", name_text(certificate.subject)
 
     def _client(self, found: VerifiedToken) -> Client:
-        """The client that a token speaks for."""
+        """The client that a token names."""
         assert self._register is not None, "the register was just looked at"
         client = self._register.clients.get(found.client_id)
         if client is None:
@@ -193,9 +192,9 @@ class Callers:
 
     def _check(self, client: Client, headers: Headers, rule: Rule) -> None:
         """
-        Nothing, when a client is served that announces what it must.
+        Check that the client is active, may read, and sends the `Ror-*` headers it must.
 
-        Raises InvalidToken when it is not, Forbidden when it does not read, and what `check_announced` raises.
+        Raises InvalidToken, Forbidden, and what `check_announced` raises.
         """
         if client.state is not State.ACTIVE:
             raise InvalidToken(NOT_SERVED[client.state])
@@ -215,7 +214,7 @@ class Callers:
 
 
 def is_of(thumbprint: str, certificate: bytes | None) -> bool:
-    """Whether a thumbprint (`x5t#S256` of RFC 8705) is that of a certificate, given as DER."""
+    """Whether a thumbprint (`x5t#S256` of RFC 8705) is that of a DER certificate."""
     if certificate is None:
         return False
     found = urlsafe_b64encode(hashlib.sha256(certificate).digest()).rstrip(b"=")
@@ -223,8 +222,8 @@ def is_of(thumbprint: str, certificate: bytes | None) -> bool:
 
 
 def _as_of_a_token(problem: TokenRefused) -> RorError:
-    """What is told of a certificate that is refused where a token is used."""
+    """The error of a refused certificate, for a request with a token."""
     kind = Unavailable if problem.error == "temporarily_unavailable" else InvalidToken
-    told = kind(problem.key)
-    told.params = problem.params
-    return told
+    error = kind(problem.key)
+    error.params = problem.params
+    return error

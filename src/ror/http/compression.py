@@ -1,9 +1,9 @@
 """
-Bodies coded for the way: gzip and zstd, at the levels that cost least for what they save.
+Compression of bodies with gzip and zstd, at their fastest levels.
 
-On pages of the directory zstd level 1 divides the size by about ten; the higher levels save little and cost several
-times more. A large body is coded in a thread, so that the other requests are served meanwhile (both libraries let go of
-the interpreter).
+On pages of the directory, zstd level 1 divides the size by about ten; higher levels save little
+more and cost several times as much. Large bodies are compressed in a thread, so that the event
+loop serves other requests meanwhile (both libraries release the interpreter lock).
 """
 
 import asyncio
@@ -16,10 +16,10 @@ import zstandard
 from ror.http.negotiation import Coding
 
 WORTH_IT: Final = 1_024
-"""Bytes below which coding saves no packet."""
+"""Bytes below which compression saves no packet."""
 
 IN_A_THREAD: Final = 65_536
-"""Bytes above which coding takes long enough to be done aside."""
+"""Bytes above which compression takes long enough to use a thread."""
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 

@@ -1,9 +1,9 @@
 """
-HTTP/1.1 on the socket: uvicorn's protocol, with limits on the head of a request and refusals a FHIR client can read.
+HTTP/1.1 on a connection: uvicorn's protocol, with limits and with errors as OperationOutcomes.
 
-The parser keeps no count of what it is fed and answers errors in plain text; here the head has a size and a time to
-arrive, and what is not HTTP gets an OperationOutcome too. It also takes the raw spaces and accents that browsers' users
-and scripts leave in addresses, which no HTTP parser accepts (choice 24).
+uvicorn limits neither the size of the head of a request nor the time it takes to arrive, and
+reports parser errors in plain text. This protocol also accepts raw spaces and accents in
+addresses, which browsers' users and scripts send and no HTTP parser accepts (choice 24).
 """
 
 import asyncio
@@ -26,20 +26,20 @@ MAX_HEADERS: Final = 64 * 1_024
 """Bytes of the headers of one request, names and values."""
 
 PARSER_MAX_URL: Final = 65_535
-"""Bytes of an address that the parser can cut into parts."""
+"""The longest address, in bytes, that the parser accepts."""
 
 TLS_GOODBYE_S: Final = 0.5
-"""How long the other side of a TLS connection has to end it too."""
+"""How long the client has to close a TLS connection that the server closed."""
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _BEGINNING: Final = re.compile(rb"[A-Z]{1,20}(?: |\Z)")
-"""How a request line begins; what does not is none, and is refused at once."""
+"""How a request line begins; anything else is refused at once."""
 _AROUND_URL: Final = 32
-"""Bytes of a request line beside its address, at most."""
+"""The most bytes that a request line has in addition to its address."""
 
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]+) (.*[^ ]) (HTTP/1\.[01])", re.DOTALL)
 _AS_THEY_ARE: Final = "".join(map(chr, range(0x21, 0x7F))) + "\x00\x01\t\x7f"
-"""What is left in an address: all but spaces and bytes beyond ASCII. Control characters stay, to be refused."""
+"""What is not escaped: all but spaces and non-ASCII bytes. Control characters stay, to be refused."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -64,24 +64,24 @@ class Protocol(HttpToolsProtocol):
         self._client_chain: tuple[str, ...] = ()
         self._waiting: Waiting | None = None
         self._is_answered = False
-        """Whether the response under way is whole, and its client has yet to read it."""
+        """Whether the response is written in full and its client has yet to read it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start to wait for a first request, but not for ever."""
+        """Wait for the first request, for a limited time."""
         self._gathering = GatheringTransport(transport)
         super().connection_made(self._gathering)  # type: ignore[arg-type]
         self._client_chain = peer_chain(transport)
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of everything."""
+        """Stop the timers of the connection."""
         self._stop_timer()
         self._stop_waiting()
         super().connection_lost(exc)
         self._on_close()
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, request by request; a head that is too large or does not end is refused."""
+        """Feed the parser request by request; refuse a head that is too large or too slow."""
         if self._held:
             data, self._held = self._held + data, b""
         start = 0
@@ -94,7 +94,7 @@ class Protocol(HttpToolsProtocol):
             self._feed(data[start:])
 
     def _begin(self, data: bytes) -> None:
-        """Feed what begins a request once its first line is whole, because an address is repaired as a whole."""
+        """Feed the beginning of a request once its first line is complete, and escaped."""
         if b"\n" in data or len(data) > self._max_url + _AROUND_URL or not _BEGINNING.match(data):
             self._feed(_repaired(data))
             return
@@ -113,7 +113,7 @@ class Protocol(HttpToolsProtocol):
             self._start_timer()
 
     def shutdown(self) -> None:
-        """The server stops: end the connection, at once or after the answer under way."""
+        """Close the connection, after the response in progress if there is one."""
         super().shutdown()
         self._do_not_linger()
 
@@ -152,7 +152,7 @@ class Protocol(HttpToolsProtocol):
         self._do_not_linger()
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Note that a request begins."""
         self._is_reading_head, self._is_between_requests = True, False
         super().on_message_begin()
         if self._client_chain:
@@ -160,7 +160,7 @@ class Protocol(HttpToolsProtocol):
             self.scope["extensions"] = {"tls": {"client_cert_chain": self._client_chain}}
 
     def on_headers_complete(self) -> None:
-        """The head is whole: hand it over, unless it is too large."""
+        """Pass the head on, unless it is too large."""
         self._is_reading_head = False
         self._stop_timer()
         is_large = (
@@ -173,12 +173,12 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """Note that the request is complete."""
         self._is_between_requests, self._fed = True, 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what the parser did not accept."""
+        """Answer a parser error with an OperationOutcome."""
         self._refuse(self._refusal or InvalidRequest("http.malformed"))
 
     def _too_slow(self) -> None:
@@ -196,7 +196,7 @@ class Protocol(HttpToolsProtocol):
         return HeadersTooLarge("http.headers-too-large", limit=MAX_HEADERS // 1_024)
 
     def _refuse(self, error: RorError) -> None:
-        """Answer an outcome and close; requests that came whole before it are answered first, and then nothing is."""
+        """Send an OperationOutcome and close, after the responses to earlier requests."""
         self._stop_timer()
         if self.transport.is_closing():
             return
@@ -205,14 +205,15 @@ class Protocol(HttpToolsProtocol):
             if not cycle.more_body:
                 cycle.keep_alive = False
                 return
-            # What cannot be read is the body that this request is waiting for.
+            # The request in progress waits for a body that cannot be read.
             cycle.disconnected = True
             cycle.message_event.set()
         if cycle is None or cycle.response_complete or not cycle.response_started:
             response, headers = self._application.refuse(error, self.headers or ())
             own = ((b"content-length", b"%d" % len(response.body)), (b"connection", b"close"))
             lines = [
-                b"%b: %b\r\n" % one for one in (*self.server_state.default_headers, *headers, *own)
+                b"%b: %b\r\n" % header
+                for header in (*self.server_state.default_headers, *headers, *own)
             ]
             self.transport.write(
                 b"".join((STATUS_LINE[response.status], *lines, b"\r\n", bytes(response.body)))
@@ -220,7 +221,7 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
     def _do_not_linger(self) -> None:
-        """Cut a TLS connection that we closed and whose other side does not: it would be waited for half a minute."""
+        """Abort a closed TLS connection if the client does not close it: uvloop waits for 30 s."""
         if self.scheme == "https" and self.transport.is_closing():
             self.loop.call_later(TLS_GOODBYE_S, self.transport.abort)
 
@@ -236,7 +237,7 @@ class Protocol(HttpToolsProtocol):
 
 def _repaired(data: bytes) -> bytes:
     """
-    The same bytes, spaces and bytes beyond ASCII escaped in the address when the request line has any.
+    The same bytes, with spaces and non-ASCII bytes escaped in the address of the request line.
 
     >>> _repaired("GET /x?name=Saint Lô HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n".encode())
     b'GET /x?name=Saint%20L%C3%B4 HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n'

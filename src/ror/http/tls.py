@@ -1,9 +1,9 @@
 """
-TLS on the socket: 1.2 and 1.3, with a client certificate asked for and not required.
+TLS 1.2 and 1.3, with an optional client certificate.
 
-Calls of the API come without a certificate and requests for tokens with one, on the same port. A certificate that no
-known authority signed ends the handshake. Whether one is out of date or revoked is not looked at here but when a token
-is asked for, where the refusal can be told in words.
+Token requests come with a certificate and other requests without one, on the same port. The
+handshake fails for a certificate that no known authority signed. The token endpoint checks dates
+and revocation, because it can answer with the reason.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from ror.errors import UsageError
 from ror.settings import Settings
 
 _PARTIAL_CHAIN: Final = 0x80000
-"""X509_V_FLAG_PARTIAL_CHAIN: an authority that is named is believed by itself, without its root."""
+"""X509_V_FLAG_PARTIAL_CHAIN: an authority in the file is trusted without its root."""
 _NO_CHECK_TIME: Final = 0x200000
-"""X509_V_FLAG_NO_CHECK_TIME. Python has a name for neither in every version; OpenSSL's x509_vfy.h has."""
+"""X509_V_FLAG_NO_CHECK_TIME. Not every version of Python names these flags of x509_vfy.h."""
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext:
-    """The TLS that the settings ask for. Raises UsageError when a file does not hold what it should."""
+    """The TLS context of the settings. Raises UsageError when a file cannot be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
@@ -40,7 +40,7 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
 
 
 def peer_chain(transport: asyncio.Transport) -> tuple[str, ...]:
-    """The certificate that the other side of a connection showed, as PEM; nothing when it showed none."""
+    """The client certificate of a connection as PEM; empty if there is none."""
     secured = transport.get_extra_info("ssl_object")
     shown = secured.getpeercert(binary_form=True) if secured is not None else None
     return (ssl.DER_cert_to_PEM_cert(shown),) if shown else ()

@@ -1,9 +1,9 @@
 """
-What is written of a call in the audit trail: one line, once the answer is on its way.
+The audit record of a request: one line, written once its response is sent.
 
-Everything that is not open to everybody is traced, tokens included, what is refused as well. The request is written as
-the caller meant it, with what could name somebody hashed. While the trail cannot be written, nothing is answered that
-would have to be.
+Requests to all routes but the open ones are traced, token requests and refused ones included.
+Values that could name a person are hashed. While the trail cannot be written, traced routes answer
+503.
 """
 
 import time
@@ -30,7 +30,7 @@ from ror.observability import Log, Metrics
 from ror.standard.definitions import RESOURCE_TYPES
 
 UNKNOWN: Final = "-"
-"""The route of a request that found none."""
+"""The route of a request to an unknown address."""
 
 _ANNOUNCING: Final = (
     b"ror-profil-utilisateur-code",
@@ -61,9 +61,9 @@ _Kind = tuple[
 
 class Tracer:
     """
-    Writes the calls of one process to its journal; for the thread of its event loop.
+    Writes the requests of one process to its journal; for the thread of its event loop.
 
-    `policy` tells which access policy the directory is under; it is asked every `_POLICY_S`.
+    `policy` returns the current access policy; it is called every `_POLICY_S`.
     """
 
     def __init__(self, journal: Journal, policy: Callable[[], str]) -> None:
@@ -75,24 +75,24 @@ class Tracer:
         self._common: dict[_Kind, msgspec.Raw] = {}
 
     def trace(self, over: Sequence[Exchange]) -> None:
-        """Hand lines about exchanges that are over to the journal, in the order of their ends."""
+        """Pass the records of finished exchanges to the journal, in the order in which they ended."""
         now = time.monotonic()
         if now - self._policy_asked_at > _POLICY_S:
             self._policy_asked_at = now
-            # A database that is away or closed under a policy is still under it.
+            # While the database is away, its last known policy stays.
             with suppress(RorError):
                 self._policy = self._policy_now()
-        calls = [self._told(one) for one in over if _is_told(one)]
+        calls = [self._record(one) for one in over if _is_traced(one)]
         if calls:
-            # Around midnight some stand in the file of the next day, where they are looked for, too.
+            # Around midnight, some records go to the file of the next day; searches look there too.
             self._journal.write_all(Batch(calls[-1].day, len(calls), encode_lines(calls)))
 
     def notice_stall(self) -> None:
-        """Have the journal notice that its disk does not answer, before anything is answered that it could not tell."""
+        """Let the journal notice a stalled disk before a response goes out that it cannot record."""
         self._journal.notice_stall()
 
-    def _told(self, over: Exchange) -> EncodedCall:
-        """The record of a call."""
+    def _record(self, over: Exchange) -> EncodedCall:
+        """The record of an exchange."""
         route, response, pairs = over.route, over.response, over.response.pairs
         path, query = over.path.decode("latin-1"), over.query
         return EncodedCall(
@@ -110,14 +110,14 @@ class Tracer:
         )
 
     def _path(self, route: Route | None, path: str) -> str:
-        """An address that may not be one of ours, as it may be read."""
-        # What leads nowhere could say anything.
+        """The address, with everything hashed that could name a person."""
+        # An unknown address can contain anything.
         return self._veil.path(path) if route else self._veil.hashed(path)
 
     def _in_common(
         self, route: Route | None, method: str, headers: Headers, caller: Caller
     ) -> msgspec.Raw:
-        """What a call has in common with others."""
+        """The part of the record that many requests share."""
         client, viewer = caller.client, caller.viewer
         announced = (
             None if headers.keys().isdisjoint(_ANNOUNCING) else tuple(map(headers.get, _ANNOUNCING))
@@ -172,7 +172,7 @@ class Tracer:
     def _query(
         self, path: str, query: bytes, pairs: Sequence[tuple[str, str]] | None
     ) -> tuple[tuple[str, str], ...]:
-        """The parameters of a call, refused before they were looked at or not; hashed whole when none can be told."""
+        """The parameters of a request; hashed as a whole when they cannot be read."""
         if pairs is None:
             with suppress(RorError):
                 pairs = parameters(query)
@@ -187,17 +187,17 @@ class Tracer:
         return ()
 
 
-def _is_told(over: Exchange) -> bool:
+def _is_traced(over: Exchange) -> bool:
     return over.route is None or (over.route.is_traced and over.method != "OPTIONS")
 
 
 def _resource_type(path: str) -> str | None:
-    """The resource type that a path names, below whatever mount point."""
+    """The resource type in a path, below any mount point."""
     return next((part for part in path.split("/") if part in RESOURCE_TYPES), None)
 
 
 def listeners(metrics: Metrics, log: Log) -> Listeners:
-    """What a journal tells becomes figures and lines of the log."""
+    """Turn the events of a journal into metrics and log lines."""
 
     def failed(problem: Exception) -> None:
         metrics.trail_fails(True)
