@@ -60,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory, and a certificate that a supplier brings."""
     folder = tmp_path_factory.mktemp("page")
     (folder / "one.ndjson").write_text('{"resourceType":"Organization","id":"1","name":"a"}')
-    run(folder, ["import", "one.ndjson"])
+    run(folder, ["import", "--create", "one.ndjson"])
     [init] = commands("pki init")
     run(folder, init)
     run(folder, ["pki", "issue", "chu"])

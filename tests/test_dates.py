@@ -262,7 +262,7 @@ def test_the_command_reports_what_is_older_and_takes_it_on_demand(database, tmp_
     given, late = tmp_path / "kept.ndjson", tmp_path / "late.ndjson"
     given.write_bytes(lines(place("a", KEPT)))
     late.write_bytes(lines(place("b", OLD)))
-    assert ror("import", "--database", database, str(given)).returncode == 0
+    assert ror("import", "--create", "--database", database, str(given)).returncode == 0
 
     told = ror("import", "--database", database, str(late))
     machine = ror("import", "--database", database, "--json", str(late))
@@ -323,7 +323,16 @@ def test_an_interrupted_load_is_resumed_with_its_dates(database, tmp_path):
     file = tmp_path / "all.ndjson"
     many = [place(f"n{n}", KEPT, str(n)) for n in range(6_000)]
     file.write_bytes(lines(*many))
-    command = [sys.executable, "-m", "ror", "import", "--database", database, "--keep-dates"]
+    command = [
+        sys.executable,
+        "-m",
+        "ror",
+        "import",
+        "--create",
+        "--database",
+        database,
+        "--keep-dates",
+    ]
     with subprocess.Popen([*command, str(file)], env=clean_environment()) as process:
         watched = open_store(database)
         until(lambda: watched.last_change() > 0)

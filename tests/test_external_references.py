@@ -134,7 +134,16 @@ def test_the_bases_of_a_request_are_ours():
 
 
 def command(folder, *arguments):
-    done = ror("import", "--database", "ror.db", "--json", *arguments, "a.ndjson", folder=folder)
+    done = ror(
+        "import",
+        "--create",
+        "--database",
+        "ror.db",
+        "--json",
+        *arguments,
+        "a.ndjson",
+        folder=folder,
+    )
     return json.loads(done.stdout)
 
 
@@ -151,7 +160,7 @@ def test_a_dry_run_says_which_references_lead_nowhere(tmp_path):
     )
 
     before = command(tmp_path, "--dry-run")
-    ror("import", "--database", "ror.db", "kept.ndjson", folder=tmp_path)
+    ror("import", "--create", "--database", "ror.db", "kept.ndjson", folder=tmp_path)
     after = command(tmp_path, "--dry-run")
 
     assert not before["refused"]
@@ -171,7 +180,7 @@ def test_an_import_takes_a_base_for_ours_and_reports_the_others(tmp_path):
     )
 
     plain, owned = command(tmp_path), command(tmp_path, "--own-base", f"{OTHER}/")
-    refused = ror("import", "--own-base", "other", "a.ndjson", folder=tmp_path)
+    refused = ror("import", "--create", "--own-base", "other", "a.ndjson", folder=tmp_path)
 
     assert plain["external"] == {OTHER: 1}
     assert (owned["external"], owned["updated"], owned["dangling"]["count"]) == ({}, 1, 0)
