@@ -1,5 +1,6 @@
 """
-`python -m benchmarks`: generate a directory, load it, start the server, measure it against its ceiling, tell.
+`python -m benchmarks`: generate a directory, load it, measure the server against its ceiling,
+report.
 """
 
 import argparse
@@ -28,38 +29,38 @@ from ror.samples import Size
 PAGE: Final = processes.ROOT / "docs" / "performance.md"
 STARTS: Final = 3
 SLOWER: Final = 1.15
-"""What an answer under another profile may cost, against the same under the first one."""
-FORGETFUL: Final = "without cache"
-"""How the figures of a server are told that finds and assembles every answer anew."""
+"""The most that an answer under another profile may cost, relative to the first profile."""
+UNCACHED: Final = "without cache"
+"""The suffix of figures of a server without answer cache."""
 TRACED: Final = 1.05
-"""What an answer that leaves a line in the audit trail may cost, against the same that leaves none."""
+"""The most that an audited answer may cost, relative to one without audit record."""
 TRAILS: Final = 6
-"""Servers that write the trail by turns: what it costs is not quite the same in each."""
+"""The number of servers that measure the trail: the cost differs slightly in each."""
 PARTS: Final = ("load", "W10", *WORKLOADS, "audit")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is measured, and on what: the directory, the profiles, the seconds for each workload and side."""
+    """A run: the directory, the profiles, the seconds for each workload and server."""
 
     directory: Directory
     seen: Seen
     profiles: Sequence[int]
     seconds: float
-    telling: Console
+    console: Console
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
-    asked = _arguments()
+    """Measure the parts that the command line names."""
+    arguments = _arguments()
     with tempfile.TemporaryDirectory(prefix="ror-benchmarks-") as temporary:
-        folder = asked.folder or Path(temporary)
+        folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        directory = Directory(folder, Size(asked.size), asked.seed)
-        results = measure(directory, asked.profiles, asked.seconds, asked.only)
+        directory = Directory(folder, Size(arguments.size), arguments.seed)
+        results = measure(directory, arguments.profiles, arguments.seconds, arguments.only)
     report.show(results)
-    # Some figures must not take the place of all.
-    page = asked.output or (PAGE if set(asked.only) == set(PARTS) else None)
+    # Some figures must not replace the page of all.
+    page = arguments.output or (PAGE if set(arguments.only) == set(PARTS) else None)
     if page is not None:
         report.write(results, page)
 
@@ -67,35 +68,35 @@ def main() -> None:
 def measure(
     directory: Directory, profiles: Sequence[int], seconds: float, only: Sequence[str]
 ) -> report.Results:
-    """The figures of one run: those of the parts that `only` names."""
-    telling = Console(stderr=True)
-    telling.print(f"generating {directory.size}…")
+    """The figures of the parts in `only`."""
+    console = Console(stderr=True)
+    console.print(f"generating {directory.size}…")
     directory.generate()
     figures: list[Figure] = []
     paces = [measuring.pace_ms()]
     if "load" in only or not directory.is_loaded:
-        telling.print("loading…")
+        console.print("loading…")
         loading = list(_of_loading(directory))
         figures += loading if "load" in only else ()
     paces.append(measuring.pace_ms())
-    run = Run(directory, Seen.in_file(directory.file), profiles, seconds, telling)
+    run = Run(directory, Seen.in_file(directory.file), profiles, seconds, console)
     if "W10" in only:
         figures += _of_disk(run)
         figures += _of_starting(run)
-    telling.print("timing the engine…")
+    console.print("timing the engine…")
     figures += _of_engine(
         run, [name for name in WORKLOADS if name in only and WORKLOADS[name].is_search]
     )
     figures += _of_serving(run, only)
     if "audit" in only:
         figures += _of_trail(run)
-    told = {name: workload.told for name, workload in WORKLOADS.items()}
+    titles = {name: workload.title for name, workload in WORKLOADS.items()}
     paces.append(measuring.pace_ms())
     conditions = report.conditions(directory.size, run.seen.resources, seconds, paces)
-    return report.Results(directory.size, run.seen.resources, conditions, told, figures)
+    return report.Results(directory.size, run.seen.resources, conditions, titles, figures)
 
 
-# --- before anything is served ---------------------------------------------------------------------------------------
+# --- before anything is served --------------------------------------------------------------------
 
 
 def _of_loading(directory: Directory) -> Iterator[Figure]:
@@ -124,9 +125,9 @@ def _of_disk(run: Run) -> Iterator[Figure]:
 
 
 def _of_starting(run: Run) -> Iterator[Figure]:
-    """Starts with the files of the directory out of the system's memory, then with them in it."""
+    """Starts with the files of the directory outside the page cache, then inside."""
     for name, is_cold in (("cold", True), ("warm", False)):
-        run.telling.print(f"starting, {name}…")
+        run.console.print(f"starting, {name}…")
         seconds = []
         for _ in range(STARTS):
             if is_cold:
@@ -146,31 +147,31 @@ def _of_engine(run: Run, names: Sequence[str]) -> Iterator[Figure]:
         timed = fresh.submit(engine.times, run.directory.database, run.profiles, targets).result()
     for name, of_one in timed.items():
         aim = WORKLOADS[name].engine_p99_ms
-        for told, times, aimed in (
+        for pass_name, times, target in (
             ("", of_one.later, aim),
             (", first pass", of_one.first, None),
         ):
-            for share, share_told in ((0.5, "median"), (0.99, "99th percentile")):
+            for share, share_name in ((0.5, "median"), (0.99, "99th percentile")):
                 value = measuring.quantile(times, share) / 1e6
-                bound = aimed if share > 0.5 else None
+                bound = target if share > 0.5 else None
                 yield Figure(
-                    f"engine, {share_told}{told}", value, "ms", 2, bound, of=name, is_cost=True
+                    f"engine, {share_name}{pass_name}", value, "ms", 2, bound, of=name, is_cost=True
                 )
         yield Figure("engine, different requests", len(targets[name]), of=name)
         for profile, slower in zip(run.profiles[1:], of_one.against, strict=True):
             yield Figure(
                 f"profile {profile} against {run.profiles[0]}, engine", slower, "", 2, of=name
             )
-        run.telling.print(f"{name} slowest in the engine: {of_one.slowest}", soft_wrap=True)
+        run.console.print(f"{name} slowest in the engine: {of_one.slowest}", soft_wrap=True)
 
 
-# --- served ----------------------------------------------------------------------------------------------------------
+# --- served ---------------------------------------------------------------------------------------
 
 
 def _of_serving(run: Run, only: Sequence[str]) -> Iterator[Figure]:
     """
-    One server as it is by default and, for each profile, one that keeps without cache, all of the time; what is
-    measured is measured on all of them in turn.
+    A server with default settings and, for each profile, one without answer cache, measured in
+    turn.
     """
     with ExitStack() as stack:
         start = partial(processes.server, run.directory.database, run.directory.folder)
@@ -189,10 +190,10 @@ def _of_serving(run: Run, only: Sequence[str]) -> Iterator[Figure]:
             )
             yield from _of_memory("memory when ready", servers[0])
         for name in (one for one in WORKLOADS if one in only):
-            run.telling.print(f"measuring {name}…")
+            run.console.print(f"measuring {name}…")
             yield from _of_workload(name, run, servers, asking)
         if "W10" in only:
-            run.telling.print("measuring W10…")
+            run.console.print("measuring W10…")
             yield from _of_paging(run, servers[0], asking)
             yield from _of_memory("memory after the workloads", servers[0], _at_most(400))
 
@@ -224,9 +225,9 @@ def _of_workload(
     yield Figure("rate of the ceiling", top.rate, "/s", of=name)
     yield Figure("ratio to the ceiling", first.ratio_to(top), "", 2, workload.ratio, of=name)
     yield Figure("processor time of an answer", first.cpu_ms, "ms", 3, of=name, is_cost=True)
-    yield Figure(f"ratio to the ceiling, {FORGETFUL}", forgetful.ratio_to(top), "", 2, of=name)
+    yield Figure(f"ratio to the ceiling, {UNCACHED}", forgetful.ratio_to(top), "", 2, of=name)
     yield Figure(
-        f"processor time of an answer, {FORGETFUL}",
+        f"processor time of an answer, {UNCACHED}",
         forgetful.cpu_ms,
         "ms",
         3,
@@ -253,8 +254,8 @@ def _of_workload(
 
 
 def _of_trail(run: Run) -> Iterator[Figure]:
-    """Reads by id, the shortest answers, from servers that leave a line in the trail by turns."""
-    run.telling.print("measuring the audit trail…")
+    """Reads by id, the shortest answers, on servers that switch their trail on and off."""
+    run.console.print("measuring the audit trail…")
     workload = WORKLOADS["W1"]
     targets = workload.targets(run.seen, run.directory.seed)[: workload.served]
     costs = []
@@ -262,9 +263,9 @@ def _of_trail(run: Run) -> Iterator[Figure]:
         for _ in range(TRAILS):
             with processes.by_turns(
                 run.directory.database, run.directory.folder, run.profiles[0]
-            ) as (server, told):
+            ) as (server, costs_us):
                 measuring.in_turn(asking, [Side(server, targets)], run.seconds)
-            costs.append(told)
+            costs.append(costs_us)
     answer, noting, writing = (
         fmean(one[name] for one in costs) for name in ("answer_us", "noting_us", "writing_us")
     )
@@ -277,7 +278,7 @@ def _of_trail(run: Run) -> Iterator[Figure]:
 
 
 def _recorded(workload: Workload, run: Run, servers: Sequence[processes.Running]) -> list[Recorded]:
-    """What each server answers to the requests that all of them can answer; the first one to all that were chosen."""
+    """The responses of each server to the requests that all of them can answer."""
     candidates = workload.targets(run.seen, run.directory.seed)[: workload.candidates]
     first = workload.keep(recording.record(servers[0].port, candidates), workload.served)
     others = [
@@ -289,7 +290,7 @@ def _recorded(workload: Workload, run: Run, servers: Sequence[processes.Running]
 
 
 def _of_paging(run: Run, server: processes.Running, asking: measuring.Client) -> Iterator[Figure]:
-    """Exact totals, and a deep page against the first one, over one connection."""
+    """Exact totals, and a deep page against page 1, over one connection."""
     alone = Side(server, paging.totals(run.seen, run.directory.seed))
     measuring.in_turn(asking, [alone], run.seconds, connections=1)
     yield Figure("exact total of a code, median", alone.latency_ms(0.5), "ms", 2, is_cost=True)
@@ -315,7 +316,7 @@ def _at_most(bound: float) -> Aim:
     return Aim(bound, at_least=False)
 
 
-# --- the command line ------------------------------------------------------------------------------------------------
+# --- the command line -----------------------------------------------------------------------------
 
 
 def _arguments() -> argparse.Namespace:

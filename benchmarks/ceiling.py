@@ -1,9 +1,10 @@
 """
-The ceiling: a server that does nothing but send, on the very path of the real one.
+The ceiling: a server that only sends, with the HTTP stack of the real one.
 
-Same uvicorn, same protocol class, same settings, same shape of ASGI application; but every answer, head and body, was
-recorded before and is sent from memory. No server written on this path can be faster, so a rate divided by the rate of
-the ceiling says how much of the time is spent on HTTP, and how much on the directory, whatever the machine.
+Same uvicorn, same protocol class, same settings, same kind of ASGI application; but every response,
+head and body, was recorded and is sent from memory. No server on this stack can be faster, so a
+rate divided by the rate of the ceiling shows the share of HTTP and that of the directory on any
+machine.
 """
 
 import pickle
@@ -12,24 +13,27 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import uvicorn
-from ror.http.door import Door, Receive, Scope, Send
-
 from benchmarks.recording import Answer
-from ror.http.serving import uvicorn_config
+from ror.http.application import Application
+from ror.http.connections import Listener
+from ror.http.exchange import Receive, Scope, Send
+from ror.http.server import Server
 from ror.observability import Log, adopt_library_logs
 from ror.settings import Settings
 
 
-class Ceiling(Door):
-    """Answers each target with what was recorded for it; a `Door`, because the protocol asks it for its limits."""
+class Ceiling(Application):
+    """
+    Answers each target with its recorded response; an `Application`, because the protocol reads its
+    limits.
+    """
 
     def __init__(self, settings: Settings, log: Log, answers: Mapping[str, Answer]) -> None:
         super().__init__(settings, log)
         self._answers = {target.encode(): answer for target, answer in answers.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or follow the life of the server."""
+        """Answer one request or one lifespan event."""
         if scope["type"] == "lifespan":
             for done in ("startup", "shutdown"):
                 await receive()
@@ -42,21 +46,21 @@ class Ceiling(Door):
 
 
 def save(answers: Mapping[str, Answer], path: Path) -> None:
-    """Write recorded answers, by target, for the process of the ceiling."""
+    """Write recorded responses, by target, for the process of the ceiling."""
     path.write_bytes(
         pickle.dumps({target: (one.headers, one.body) for target, one in answers.items()})
     )
 
 
 def serve(path: Path) -> None:
-    """Serve the answers of a file until told to stop; the start-up line says where."""
+    """Serve the responses of a file until stopped; the start-up line has the address."""
     settings, log = Settings(port=0, anonymous_profile=1), Log("json")
     adopt_library_logs(log)
     recorded = pickle.loads(path.read_bytes())  # noqa: S301 our own file, of this very run
     app = Ceiling(settings, log, {target: Answer(*parts) for target, parts in recorded.items()})
     with socket.create_server((settings.host, 0), backlog=2_048) as listener:
         log.write("info", "ready", url=f"http://{settings.host}:{listener.getsockname()[1]}")
-        uvicorn.Server(uvicorn_config(settings, app)).run(sockets=[listener])
+        Server(settings, app, Listener(listener, log)).run()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """
-A load generator that costs little: keep-alive connections that each send a request when the answer to the last is here.
+A cheap load generator: each keep-alive connection sends its next request after the last response.
 
-It reads of an answer its status and its length, nothing else, so that one core of client saturates one core of server.
-Meant to run in a process of its own: nothing but the requests must share its interpreter.
+It reads only the status and the length of a response, so one client core saturates one server core.
+Run it in a process of its own.
 """
 
 import asyncio
@@ -18,21 +18,21 @@ import uvloop
 CONNECTIONS: Final = 4
 _BUFFER_BYTES: Final = 1 << 20
 _MOST_PER_SECOND: Final = 100_000
-"""Answers that one core of client could ever read: the room that is made for latencies."""
+"""More responses than one client core can read: the size of the array of latencies."""
 _PATIENCE_S: Final = 60.0
-"""How long after the end of a round its last answers may come."""
+"""How long after the end of a round the last responses may come."""
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round saw: answers in a time, and how long each took, in nanoseconds."""
+    """The duration of one round, and the latency of each response in nanoseconds."""
 
     seconds: float
     latencies_ns: "array[int]"
 
     @property
     def rate(self) -> float:
-        """Answers per second."""
+        """Responses per second."""
         return len(self.latencies_ns) / self.seconds
 
 
@@ -40,16 +40,16 @@ def run(
     port: int, targets: Sequence[str], first: int, seconds: float, connections: int = CONNECTIONS
 ) -> Round:
     """
-    Ask a server of this machine for `targets`, each after the other from the `first` one and around, for a time.
+    Request `targets` of a local server in turn, starting at index `first`, for `seconds`.
 
-    Raises RuntimeError when an answer is not a 200 or a connection is lost.
+    Raises RuntimeError if a response is not a 200 or a connection is lost.
     """
     requests = [
         f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode() for target in targets
     ]
     first %= len(requests)
     load = _Load(requests[first:] + requests[:first], seconds)
-    # What a collection of garbage costs here is not the server's.
+    # Garbage collection here must not count as server time.
     gc.disable()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -60,7 +60,7 @@ def run(
 
 
 class _Load:
-    """What the connections of a round share: the next request, the time to stop, the latencies."""
+    """The shared state of the connections of a round: next request, deadline, latencies."""
 
     def __init__(self, requests: Sequence[bytes], seconds: float) -> None:
         self._requests = requests
@@ -73,11 +73,11 @@ class _Load:
         self.seconds = 0.0
 
     def latencies(self) -> "array[int]":
-        """How long each answer took, in nanoseconds, in the order they came."""
+        """The latency of each response in nanoseconds, in order of arrival."""
         return self._latencies[: self._answered]
 
     async def go(self, port: int, connections: int) -> None:
-        """Connect, ask until the time is over, and take the last answers in."""
+        """Connect, send requests until the deadline, and read the last responses."""
         loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = loop.create_future()
         opened = [
@@ -96,7 +96,7 @@ class _Load:
                 transport.abort()
 
     def next_request(self, now: int) -> bytes | None:
-        """The request to send at `now`; None when the time is over."""
+        """The request to send at `now`; None after the deadline."""
         if now >= self._deadline:
             return None
         request = self._requests[self._sent % len(self._requests)]
@@ -104,32 +104,32 @@ class _Load:
         return request
 
     def answered(self, latency_ns: int) -> None:
-        """An answer is whole."""
+        """A response is complete."""
         self._latencies[self._answered] = latency_ns
         self._answered += 1
 
     def finished(self, now: int) -> None:
-        """A connection has nothing more to ask; the round ends with the last one."""
+        """A connection is done; the round ends with the last connection."""
         self._busy -= 1
         if not self._busy and not self._done.done():
             self.seconds = (now - self._start) / 1e9
             self._done.set_result(None)
 
     def failed(self, problem: str) -> None:
-        """Something came that is no good answer: the round is worth nothing."""
+        """A bad response invalidates the round."""
         if not self._done.done():
             self._done.set_exception(RuntimeError(problem))
 
 
 class _Connection(asyncio.BufferedProtocol):
-    """One connection: a request, its answer, the next request."""
+    """One connection: a request, its response, the next request."""
 
     def __init__(self, load: _Load) -> None:
         self._load = load
         self._bytes = bytearray(_BUFFER_BYTES)
         self._view = memoryview(self._bytes)
         self._head = 0
-        """Bytes held of a head that is not whole yet."""
+        """Bytes of an incomplete head."""
         self._left = 0
         """Bytes of the body still to come."""
         self._asked_at = 0
@@ -141,7 +141,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._load.failed(f"the server closed a connection ({exc or 'without a reason'})")
 
     def ask(self, now: int) -> None:
-        """Send the next request, unless the time is over."""
+        """Send the next request, unless the deadline has passed."""
         request = self._load.next_request(now)
         if request is None:
             self._load.finished(now)
@@ -154,7 +154,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._left:
-            # The body is not looked at: it may be written over.
+            # The body is ignored, so the buffer may be overwritten.
             self._left -= nbytes
         elif not self._is_head_whole(nbytes):
             return
@@ -168,7 +168,7 @@ class _Connection(asyncio.BufferedProtocol):
         self.ask(now)
 
     def _is_head_whole(self, nbytes: int) -> bool:
-        """Whether the head of the answer is here; then what is left of the body is known."""
+        """Whether the head is complete; then sets the remaining length of the body."""
         held = self._head + nbytes
         end = self._bytes.find(b"\r\n\r\n", 0, held)
         if end < 0:

@@ -1,5 +1,5 @@
 """
-The directory that is measured: generated once into a file, then loaded into a fresh database under the clock.
+The measured directory: generated once into a file, then loaded into a new database.
 """
 
 import sqlite3
@@ -20,12 +20,12 @@ from ror.settings import Settings
 from ror.store import open_store
 
 _WHOLE: Final = "benchmark"
-"""The fact of a store that says that its load came to its end."""
+"""The meta key that marks a completed load."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What loading a file took: how many durable resources, then the making of the first index."""
+    """A load: durable resources, seconds of import, seconds to build the first index."""
 
     resources: int
     load_s: float
@@ -34,7 +34,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The file and the database of one generated directory, in a folder that may be kept from run to run."""
+    """The file and the database of a generated directory, in a folder that may be reused."""
 
     folder: Path
     size: Size
@@ -42,7 +42,7 @@ class Directory:
 
     @property
     def file(self) -> Path:
-        """What was generated, as NDJSON."""
+        """The generated resources, as NDJSON."""
         return self.folder / f"{self.size}-{self.seed}.ndjson"
 
     @property
@@ -52,7 +52,7 @@ class Directory:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the database holds the whole file already."""
+        """Whether the database already holds the whole file."""
         if not self._path.exists():
             return False
         store = open_store(self.database)
@@ -67,7 +67,7 @@ class Directory:
 
     @property
     def files(self) -> list[Path]:
-        """The database and the snapshots of its index, as they lie on disk."""
+        """The files of the database and of its index snapshots."""
         found = [
             *self.folder.glob(f"{self._path.name}*"),
             *snapshot_folder(Settings(database=self.database)).glob("*.index"),
@@ -75,11 +75,11 @@ class Directory:
         return [path for path in found if path.is_file()]
 
     def bytes_on_disk(self) -> int:
-        """Bytes on disk, all that it takes to serve included."""
+        """Bytes on disk of everything needed to serve."""
         return sum(path.stat().st_size for path in self.files)
 
     def parts(self) -> dict[str, int]:
-        """Bytes of each table of the database with its indexes, and of what is in the newest snapshot, by kind."""
+        """Bytes of each table with its indexes, and of the newest snapshot by kind of column."""
         found: dict[str, int] = {}
         with closing(sqlite3.connect(self._path)) as connection:
             rows = connection.execute(
@@ -97,7 +97,7 @@ class Directory:
         return found | {f"index, {name}": size for name, size in self._masks_of_index().items()}
 
     def of_access(self) -> dict[str, int]:
-        """Bytes that it takes to know who may see what: masks and plans, facts that travel, governed columns."""
+        """Bytes that the access policy takes: masks, plans, facts and governed columns."""
         with closing(sqlite3.connect(self._path)) as connection:
             masks, plans = connection.execute(
                 "SELECT sum(length(shades)), sum(length(plan)) FROM access"
@@ -124,7 +124,7 @@ class Directory:
         return loaded[0]
 
     def generate(self) -> None:
-        """Write the file, unless it is there."""
+        """Write the file, unless it exists."""
         if self.file.exists():
             return
         partial = self.file.with_suffix(".part")
@@ -133,7 +133,7 @@ class Directory:
         partial.replace(self.file)
 
     def load(self) -> Loaded:
-        """Import the file into a database made for it, then index it."""
+        """Import the file into a new database, then index it."""
         for path in self.folder.glob(f"{self._path.name}*"):
             if path.is_file():
                 path.unlink()

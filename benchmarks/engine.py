@@ -1,9 +1,10 @@
 """
 The time inside the search, from a parsed request to a cut page: no HTTP, no bodies, no bundle.
 
-Measured on the loaded directory in a process of its own, opened as a server opens it, one request after the other. The
-first pass meets every request for the first time: what a column remembers of lately asked leaves, and what is made at
-first use, is not there yet. The passes after it are the rule: hundreds of different requests in turn.
+Measured on the loaded directory in a process of its own, opened as a server opens it, one request
+after the other. The first pass meets every request for the first time: what a column remembers of
+lately asked leaves, and what is made at first use, is not there yet. The passes after it are the
+rule: hundreds of different requests in turn.
 """
 
 import gc
@@ -40,7 +41,10 @@ class Timed:
 def times(
     database: str, profiles: Sequence[int], targets: Mapping[str, Sequence[str]]
 ) -> dict[str, Timed]:
-    """The times of the requests of each workload, under the first profile; meant to run in a fresh process."""
+    """
+    The times of the requests of each workload, under the first profile; meant to run in a fresh
+    process.
+    """
     settings = [Settings(database=database, anonymous_profile=profile) for profile in profiles]
     viewers = [viewer for one in settings if (viewer := anonymous_viewer(one.anonymous_profile))]
     # As a server does before it opens its directory.

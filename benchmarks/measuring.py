@@ -1,9 +1,9 @@
 """
-Several sides in turn: a server and its ceiling, one profile and another, the first page and a deep one.
+Several servers or requests measured in turn: a server and its ceiling, two profiles, two pages.
 
-Whatever else the machine does weighs on all of them alike. A rate is the median of the rounds; what is said of one side
-against another is the median over the rounds, each beside the next; latencies are those of all rounds together. The
-processor time of an answer is told too: it hardly depends on what else the machine does.
+Other work on the machine slows all of them alike. A rate is the median of the rounds; a ratio is
+the median over rounds of neighbouring values; latencies cover all rounds. The processor time of an
+answer hardly depends on other work.
 """
 
 import multiprocessing
@@ -26,7 +26,7 @@ _ADDITIONS: Final = 20_000_000
 
 @dataclass(slots=True)
 class Side:
-    """A server and what it is asked, then the rounds it answered, and the processor time that they took it."""
+    """A server and its requests, the measured rounds, and the processor time of the server."""
 
     server: Running
     targets: Sequence[str]
@@ -35,25 +35,27 @@ class Side:
 
     @property
     def rate(self) -> float:
-        """Answers per second."""
+        """Responses per second."""
         return median(one.rate for one in self.rounds)
 
     @property
     def cpu_ms(self) -> float:
-        """Processor time that an answer takes, in the process and in the kernel for it."""
+        """Processor time of a response in the server process, kernel included, in milliseconds."""
         return self.cpu_s / sum(len(one.latencies_ns) for one in self.rounds) * 1e3
 
     @property
     def busy(self) -> float:
-        """The share of one core that was used: well below 1, the machine or the load generator held the side back."""
+        """
+        The share of one core in use; well below 1, the machine or the load generator was the limit.
+        """
         return self.cpu_s / sum(one.seconds for one in self.rounds)
 
     def latency_ms(self, share: float) -> float:
-        """What this share of the answers took at most."""
+        """The latency that this share of responses does not exceed."""
         return quantile([one for each in self.rounds for one in each.latencies_ns], share) / 1e6
 
     def ratio_to(self, other: "Side") -> float:
-        """The rate of this side divided by that of the other one, round by round."""
+        """The rate of this side divided by that of `other`: the median over the rounds."""
         return median(
             one.rate / beside.rate for one, beside in zip(self.rounds, other.rounds, strict=True)
         )
@@ -68,7 +70,7 @@ class Client:
     def round(
         self, port: int, targets: Sequence[str], first: int, seconds: float, connections: int
     ) -> client.Round:
-        """What one round saw."""
+        """Run one round."""
         done: Future[client.Round] = self._pool.submit(
             client.run, port, targets, first, seconds, connections
         )
@@ -85,11 +87,11 @@ def open_client() -> Iterator[Client]:
 def in_turn(
     asking: Client, sides: Sequence[Side], seconds: float, connections: int = client.CONNECTIONS
 ) -> None:
-    """Ask each side for its targets, `seconds` each in all, after rounds that are not counted."""
+    """Send each side its requests for `seconds` in all, after a warm-up."""
     rounds = max(MIN_ROUNDS, round(seconds / ROUND_S))
     for number in range(-_WARM_UP_ROUNDS, rounds):
         for side in sides:
-            # Each round begins elsewhere, so that all the targets are asked for, by all sides alike.
+            # Each round starts at another target, so that every side gets all targets.
             first = max(number, 0) * len(side.targets) // rounds
             before = side.server.cpu_s()
             taken = asking.round(
@@ -101,7 +103,7 @@ def in_turn(
 
 
 def pace_ms() -> float:
-    """How long a million additions take at this moment: the clock of a virtual machine is not always the same."""
+    """The duration of a million additions now, in milliseconds: virtual machines change speed."""
     start, total = time.perf_counter(), 0
     for number in range(_ADDITIONS):
         total += number
@@ -109,6 +111,6 @@ def pace_ms() -> float:
 
 
 def quantile(values: Sequence[int], share: float) -> int:
-    """The value that this share of them do not exceed."""
+    """The value that this share of the values does not exceed."""
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, int(len(ranked) * share))]

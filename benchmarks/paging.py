@@ -1,5 +1,5 @@
 """
-Totals alone, and pages far from the first: what is asked of the searches that find most.
+Totals alone, and pages far from the first, of the searches with most matches.
 """
 
 import http.client
@@ -13,28 +13,30 @@ from benchmarks.seen import Seen
 from benchmarks.workloads import BASE, SEARCH_COUNT, SEARCHES, searches
 
 DEEP: Final = 50
-"""The page that is compared with the first one."""
+"""The page that is compared with page 1."""
 ORDERS: Final = {"": "page 50", "&_sort=-_lastUpdated": "page 50 by date"}
-"""The orders in which pages are compared, and what they are called."""
+"""The compared orders, and the name of each figure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """The same searches on their first page and on a deep one."""
+    """The same searches on page 1 and on a deep page."""
 
     first: list[str]
     deep: list[str]
 
 
 def totals(seen: Seen, seed: int) -> list[str]:
-    """How many resources have a code, and nothing else."""
+    """Requests for the number of resources with a code, without entries."""
     return [
         one.partition("&_count=")[0] + "&_summary=count" for one in searches(seen, seed)[:SEARCHES]
     ]
 
 
 def pages(port: int, seen: Seen, order: str) -> Pages:
-    """The largest searches, with pages as long as lets there be a deep one; found by following the links."""
+    """
+    The largest searches, with pages short enough for a deep page; follows the links to reach it.
+    """
     asking = http.client.HTTPConnection("127.0.0.1", port)
     found = Pages([], [])
     for target in _largest(seen):
@@ -52,7 +54,7 @@ def pages(port: int, seen: Seen, order: str) -> Pages:
 
 
 def _largest(seen: Seen) -> Iterator[str]:
-    """The codes that most resources have, one of each parameter."""
+    """The most frequent code of each parameter."""
     for (resource_type, param), counts in seen.codes.items():
         (system, code), _ = counts.most_common(1)[0]
         yield f"{BASE}/{resource_type}?{param}={quote(f'{system}|{code}')}"
@@ -68,6 +70,6 @@ def _asked(asking: http.client.HTTPConnection, target: str) -> Any:
 
 
 def _next(bundle: Any) -> str:
-    """The address of the page after this one, as it is asked for on a connection."""
+    """The target of the next page."""
     parts = urlsplit(next(one["url"] for one in bundle["link"] if one["relation"] == "next"))
     return f"{parts.path}?{parts.query}"

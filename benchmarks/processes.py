@@ -1,5 +1,5 @@
 """
-The processes that are measured: started, waited for until they say that they are ready, watched, stopped.
+The measured processes: started, awaited until ready, observed, stopped.
 """
 
 import json
@@ -22,7 +22,7 @@ _LOOKS_EVERY_S: Final = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that answers: its port, the seconds from its start to that moment, and what it said of itself then."""
+    """A ready server: its process, port, seconds from start to ready, and start-up line."""
 
     pid: int
     port: int
@@ -30,7 +30,10 @@ class Running:
     said: Mapping[str, Any]
 
     def memory_mb(self, kind: str = "VmRSS") -> float | None:
-        """Resident memory now, files that are mapped included, or another line of Linux's status; None elsewhere."""
+        """
+        Resident memory with mapped files, or another line of Linux's process status; None
+        elsewhere.
+        """
         status = Path(f"/proc/{self.pid}/status")
         if not status.exists():
             return None
@@ -38,7 +41,7 @@ class Running:
         return int(lines[kind].split()[0]) * 1_024 / 1e6
 
     def cpu_s(self) -> float:
-        """Processor time used so far; 0 where it cannot be read."""
+        """Processor time so far, in seconds; 0 where it cannot be read."""
         stat = Path(f"/proc/{self.pid}/stat")
         if not stat.exists():
             return 0.0
@@ -52,8 +55,8 @@ def server(
     """
     `ror serve` on a database under an access profile.
 
-    The settings are the default ones but for the access log, which the ceiling does not write, and for the answers kept
-    at hand, when it is not to remember any.
+    Settings are the defaults, except the access log, which the ceiling does not write, and the
+    answer cache, if `remembers` is false.
     """
     options = {
         "database": database,
@@ -73,17 +76,20 @@ def server(
 def by_turns(
     database: str, folder: Path, profile: int
 ) -> Iterator[tuple[Running, dict[str, float]]]:
-    """A server that leaves a line of a call by turns; what that costs is told at the end of the block."""
-    log, told = folder / "by-turns.log", dict[str, float]()
+    """
+    A server that switches its audit trail on and off; the dictionary has its figures after the
+    block.
+    """
+    log, costs_us = folder / "by-turns.log", dict[str, float]()
     with _started(
         [sys.executable, "-m", "benchmarks.by_turns", database, str(profile)], log
     ) as running:
-        yield running, told
-    told |= _line(log, "told") or {}
+        yield running, costs_us
+    costs_us |= _line(log, "costs") or {}
 
 
 def forget(files: Iterable[Path]) -> None:
-    """Have the system drop these files from its memory, so that the next one to read them waits for the disk."""
+    """Drop these files from the page cache, so that the next read waits for the disk."""
     for path in files:
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -91,7 +97,7 @@ def forget(files: Iterable[Path]) -> None:
 
 
 def ceiling(answers: Path, folder: Path) -> AbstractContextManager[Running]:
-    """The ceiling, serving recorded answers."""
+    """The ceiling, serving recorded responses."""
     return _started(
         [sys.executable, "-m", "benchmarks.ceiling", str(answers)], folder / "ceiling.log"
     )
@@ -99,8 +105,8 @@ def ceiling(answers: Path, folder: Path) -> AbstractContextManager[Running]:
 
 @contextmanager
 def _started(command: Sequence[str], log: Path) -> Iterator[Running]:
-    """A process, from the moment its log says where it serves."""
-    # What else is set on this machine must not change what is measured.
+    """A process, once its log has the start-up line."""
+    # Settings of this machine must not change the measurement.
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("ROR_")
     } | {"ROR_CONFIG": ""}
@@ -123,7 +129,7 @@ def _started(command: Sequence[str], log: Path) -> Iterator[Running]:
 
 
 def _ready(process: "subprocess.Popen[bytes]", log: Path) -> dict[str, Any]:
-    """The start-up line of a process. Raises RuntimeError when it ends or takes too long before it says it."""
+    """The start-up line of a process. Raises RuntimeError if the process ends or takes too long."""
     give_up_at = time.monotonic() + _STARTS_WITHIN_S
     while time.monotonic() < give_up_at and process.poll() is None:
         said = _line(log, "ready")
@@ -134,7 +140,7 @@ def _ready(process: "subprocess.Popen[bytes]", log: Path) -> dict[str, Any]:
 
 
 def _line(log: Path, event: str) -> dict[str, Any] | None:
-    """The first whole line of a log about an event."""
+    """The first complete line of a log about an event."""
     for line in log.read_bytes().splitlines(keepends=True):
         if line.endswith(b"\n") and f'"event":"{event}"'.encode() in line:
             found: dict[str, Any] = json.loads(line)

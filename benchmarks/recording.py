@@ -1,5 +1,5 @@
 """
-The answers that the real server gives before anything is timed: asked once, checked, kept for the ceiling to send.
+The responses of the real server, recorded before the measurement, checked, and sent by the ceiling.
 """
 
 import http.client
@@ -12,11 +12,11 @@ _WRITTEN_BY_UVICORN: Final = frozenset({"date", "connection", "transfer-encoding
 
 
 class WrongAnswer(Exception):
-    """The server does not answer what it is being measured on."""
+    """A response is not what the workload measures."""
 
 
 class Answer(NamedTuple):
-    """An answer of the real server as recorded, but for the headers that uvicorn writes itself."""
+    """A recorded response, without the headers that uvicorn writes."""
 
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
@@ -24,35 +24,35 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The requests of a workload and their answers, in the order they are sent."""
+    """The requests of a workload and their responses, in sending order."""
 
     answers: dict[str, Answer]
 
     @property
     def targets(self) -> list[str]:
-        """What is asked, each with path and query."""
+        """The targets: path and query."""
         return list(self.answers)
 
     @property
     def mean_bytes(self) -> float:
-        """Bytes of a body, on average."""
+        """Mean size of a body, in bytes."""
         return sum(len(one.body) for one in self.answers.values()) / len(self.answers)
 
     @property
     def mean_resources(self) -> float:
-        """Resources of an answer, on average."""
+        """Mean number of resources in a response."""
         return sum(
             max(1, one.body.count(b'"search":{"mode":"')) for one in self.answers.values()
         ) / len(self.answers)
 
     def only(self, targets: Iterable[str]) -> "Recorded":
-        """These requests alone, in the order they had; those that are not known are left out."""
+        """Only these requests, in their order; ignores unknown targets."""
         kept = set(targets)
         return Recorded({target: one for target, one in self.answers.items() if target in kept})
 
 
 def first(recorded: Recorded, count: int) -> Recorded:
-    """The first requests, so many of them, that find something."""
+    """The first `count` requests with matches."""
     return recorded.only(
         [target for target, one in recorded.answers.items() if _matches(one) or _is_read(target)][
             :count
@@ -61,7 +61,7 @@ def first(recorded: Recorded, count: int) -> Recorded:
 
 
 def fullest(recorded: Recorded, count: int) -> Recorded:
-    """The requests whose page holds most matches: full ones, when there are enough."""
+    """The `count` requests with most matches on their page."""
     return recorded.only(
         sorted(recorded.answers, key=lambda target: -_matches(recorded.answers[target]))[:count]
     )
@@ -77,9 +77,10 @@ def _is_read(target: str) -> bool:
 
 def record(port: int, targets: Iterable[str], *, may_be_hidden: bool = False) -> Recorded:
     """
-    The answer of the server to each target.
+    The response of the server to each target.
 
-    With `may_be_hidden`, what is not there for this reader is left out. Raises WrongAnswer for any other refusal.
+    With `may_be_hidden`, targets that answer 404 are left out. Raises WrongAnswer for any other
+    error.
     """
     connection = http.client.HTTPConnection("127.0.0.1", port)
     found = {}
@@ -103,7 +104,7 @@ def record(port: int, targets: Iterable[str], *, may_be_hidden: bool = False) ->
 
 
 def check(recorded: Recorded) -> None:
-    """Nothing, when each answer is what was asked for and has something in it. Raises WrongAnswer otherwise."""
+    """Check that each response is of the right type and has matches. Raises WrongAnswer."""
     for target, answer in recorded.answers.items():
         _check(target, json.loads(answer.body))
 

@@ -81,7 +81,9 @@ class Results(msgspec.Struct, frozen=True):
 
 
 def conditions(size: str, resources: int, seconds: float, paces_ms: Sequence[float]) -> str:
-    """One line: what was measured, where, when, the load of the machine and its speed during the run."""
+    """
+    One line: what was measured, where, when, the load of the machine and its speed during the run.
+    """
     paces = ", ".join(f"{pace:.0f}" for pace in paces_ms)
     return (
         f"{resources:,} generated resources ({size}), {seconds:g} s per workload; {machine()}; "
@@ -96,7 +98,7 @@ def machine() -> str:
     )
 
 
-# --- tables ----------------------------------------------------------------------------------------------------------
+# --- tables ---------------------------------------------------------------------------------------
 
 Rows = Sequence[Sequence[str]]
 """The first row is the header."""
@@ -172,7 +174,7 @@ def show(results: Results) -> None:
             console.print(table)
 
 
-# --- the page --------------------------------------------------------------------------------------------------------
+# --- the page -------------------------------------------------------------------------------------
 
 
 def tables_page(page: Path) -> Path:
@@ -235,7 +237,7 @@ def _markdown(rows: Rows) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (head, aligned, *others)]
 
 
-# --- the machine -----------------------------------------------------------------------------------------------------
+# --- the machine ----------------------------------------------------------------------------------
 
 
 def _cpu_model() -> str:

@@ -1,5 +1,5 @@
 """
-What there is to ask for in a generated directory: its resources, its codes, its identifiers, its free beds.
+What requests can name in a generated directory: resources, codes, identifiers, free beds.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 ONE_IN: Final = 25
-"""Identifiers are kept of one resource in so many: enough to ask for, and little to keep."""
+"""Identifiers are kept for one resource in this many."""
 
 
 class _Coding(msgspec.Struct):
@@ -63,7 +63,7 @@ class _Resource(msgspec.Struct):
 
 
 def _codings(value: Any) -> Iterator[_Coding]:
-    """The codings of a member that is a concept, many, or something else in other types of resource."""
+    """The codings of a member that is a concept or a list of concepts; none for other values."""
     concepts = value if isinstance(value, list) else [value] if isinstance(value, dict) else []
     for concept in concepts:
         found = concept if isinstance(concept, _Concept) else msgspec.convert(concept, _Concept)
@@ -94,16 +94,16 @@ TOKENS: Final[dict[tuple[str, str], _Codes]] = {
     ("Practitioner", "_tag"): _TAG,
     ("PractitionerRole", "_tag"): _TAG,
 }
-"""The token parameters that are searched by, and where their codes are in a resource."""
+"""The searched token parameters, and where a resource has their codes."""
 
 IDENTIFIED: Final = ("Practitioner", "Organization")
 
 BED: Final = {"capacityType": "01", "capacityStatus": "02", "temporalityCapacity": "01"}
-"""What makes a capacity a bed that is free today: a bed, available, current (UC4.S01)."""
+"""The codes of a capacity that is a free bed today: bed, available, current (UC4.S01)."""
 
 
 class FreeBed(NamedTuple):
-    """An offer with a free bed: what it does, and where."""
+    """An offer with a free bed: its activity and position."""
 
     specialty: str
     latitude: float
@@ -112,24 +112,24 @@ class FreeBed(NamedTuple):
 
 @dataclass(slots=True)
 class Seen:
-    """What there is to ask for."""
+    """What requests can name."""
 
     by_type: dict[str, list[str]] = field(default_factory=dict)
     codes: dict[tuple[str, str], Counter[tuple[str, str]]] = field(default_factory=dict)
     """How often each `(system, code)` is used, by type and parameter."""
     identifiers: dict[str, list[str]] = field(default_factory=dict)
-    """Of some of the resources of the types that are `IDENTIFIED`."""
+    """Identifiers of some resources of the types in `IDENTIFIED`."""
     free_beds: list[FreeBed] = field(default_factory=list)
-    """Of every offer that has some, each of its activities."""
+    """One for each activity of each offer with a free bed."""
 
     @property
     def resources(self) -> int:
-        """How many there are."""
+        """The number of resources."""
         return sum(map(len, self.by_type.values()))
 
     @classmethod
     def in_file(cls, path: Path) -> "Seen":
-        """What an NDJSON file holds, in which a resource comes after those it refers to."""
+        """Read an NDJSON file in which each resource follows those it refers to."""
         seen, decode = cls(), msgspec.json.Decoder(_Resource).decode
         parameters: dict[str, list[tuple[Counter[tuple[str, str]], _Codes]]] = {}
         for key, codes in TOKENS.items():
@@ -145,7 +145,10 @@ class Seen:
         return seen
 
     def _note(self, resource: _Resource, places: dict[str, _Position]) -> None:
-        """Keep what is asked for of a resource; `places` are those with a free bed, by reference."""
+        """
+        Note what requests can name of a resource; `places` has locations with a free bed by
+        reference.
+        """
         same = self.by_type.setdefault(resource.resourceType, [])
         same.append(resource.id)
         if resource.resourceType in IDENTIFIED and len(same) % ONE_IN == 1:
@@ -160,7 +163,7 @@ class Seen:
                     self.free_beds.append(FreeBed(activity.code, place.latitude, place.longitude))
 
     def commonest(self, key: tuple[str, str]) -> list[str]:
-        """The codes of a parameter, the most used first, written alone and with their system in turn."""
+        """The codes of a parameter, most frequent first, alternately with and without system."""
         ranked = sorted(self.codes[key].items(), key=lambda item: (-item[1], item[0]))
         written = (
             code if number % 2 else f"{system}|{code}"

@@ -1,8 +1,9 @@
 """
-Which requests are sent: reads by id, token searches, pages of offers, links and lists, free beds nearby.
+The requests: reads by id, token searches, pages of offers, chains and lists, free beds nearby.
 
-The requests are chosen from what was generated, the same ones for the same size and seed. Each workload gives as many
-as its engine time is measured on; the first of them, or those with the fullest pages, are also sent to the server.
+They name generated resources and are the same for the same size and seed. The engine is timed on
+all requests of a workload; the first of them, or those with the fullest pages, are sent to the
+server.
 """
 
 import zlib
@@ -21,13 +22,13 @@ READS: Final = 2_500
 SEARCHES: Final = 80
 SEARCH_COUNT: Final = 50
 RARER: Final = 600
-"""Requests by less common codes, which the engine is timed on besides those that are served."""
+"""Requests by less frequent codes, for the engine only."""
 OFFER_FILTERS: Final = 50
 OFFERS: Final = 200
 LISTED: Final = 11
-"""Values of a list in a filter, as in the longest published one."""
+"""Values in a filter list, as in the longest published filter."""
 EACH: Final = 60
-"""Requests of each form of W4 and W5, where the directory has so many."""
+"""Requests of each form of W4 and W5, if the directory has as many."""
 
 INCLUDES: Final = "&".join(
     (
@@ -48,7 +49,7 @@ OFFER_PARAMETERS: Final = (
     ("location.commune-cog", "Location", "commune-cog"),
     ("organization.type", "Organization", "type"),
 )
-"""What offers are filtered by: the parameter, possibly chained, and the codes it is given (a key of `seen.TOKENS`)."""
+"""Filters of offers: the parameter, possibly chained, and the key of its codes in `seen.TOKENS`."""
 
 FREE_BED: Final = (
     "location.capacity-type=01&location.capacity-status=02"
@@ -59,13 +60,13 @@ FREE_BED: Final = (
 @dataclass(frozen=True, slots=True)
 class Workload:
     """
-    A line of the table of workloads: what it is, its requests, how many are sent to the server, and what is aimed at.
+    A workload: its title, its requests, how many the server gets, and its targets.
 
-    The first `candidates` are asked of the server before `keep` keeps `served` of them; the engine is timed on all
-    requests, where they are searches.
+    The server answers the first `candidates` requests before `keep` selects `served` of them. The
+    engine is timed on all requests that are searches.
     """
 
-    told: str
+    title: str
     targets: Callable[[Seen, int], list[str]]
     served: int
     candidates: int
@@ -80,11 +81,11 @@ def _at_most(bound: float) -> Aim:
     return Aim(bound, at_least=False)
 
 
-# --- the requests ----------------------------------------------------------------------------------------------------
+# --- the requests ---------------------------------------------------------------------------------
 
 
 def reads(seen: Seen, seed: int) -> list[str]:
-    """One resource by its id; every type is there, the rest as frequent as it is in the directory."""
+    """Reads by id: every type, then types as frequent as in the directory."""
     shuffled = {
         name: _shuffled((f"{name}/{one}" for one in ids), seed)
         for name, ids in seen.by_type.items()
@@ -97,7 +98,7 @@ def reads(seen: Seen, seed: int) -> list[str]:
 
 
 def searches(seen: Seen, seed: int) -> list[str]:
-    """The first 50 resources that have a code; the codes most used come first."""
+    """The first 50 resources with a code; most frequent codes first."""
     by_parameter = [
         [_search(name, param, code) for code in seen.commonest((name, param))]
         for name, param in seen.codes
@@ -106,7 +107,10 @@ def searches(seen: Seen, seed: int) -> list[str]:
 
 
 def offers(seen: Seen, seed: int) -> list[str]:
-    """The first 200 offers of a kind, with structures, places and professionals; the codes most used come first."""
+    """
+    The first 200 offers with a code, with structures, places and professionals; most frequent codes
+    first.
+    """
     by_parameter = [
         [
             f"{BASE}/HealthcareService?{name}={code}&_count={OFFERS}&{INCLUDES}"
@@ -118,7 +122,10 @@ def offers(seen: Seen, seed: int) -> list[str]:
 
 
 def links(seen: Seen, seed: int) -> list[str]:
-    """The first 50 resources found through others, or by a list of 11 values: every form as often as the others."""
+    """
+    The first 50 resources matched through references or by a list of 11 values, each form equally
+    often.
+    """
     forms = [
         _shuffled(form, seed)[:EACH]
         for form in (*_chains(seen), *_above(seen), *_has(seen), *_filters(seen))
@@ -127,8 +134,11 @@ def links(seen: Seen, seed: int) -> list[str]:
 
 
 def free_beds(seen: Seen, seed: int) -> list[str]:
-    """The first 50 offers of an activity with a free bed within 20 or 100 km, the nearest first, with their places."""
-    # From a place that has one, so that there is always something to find.
+    """
+    The first 50 offers of an activity with a free bed within 20 or 100 km, nearest first, with
+    their places.
+    """
+    # Starts from a location with a free bed, so that there is a match.
     places = _shuffled({_around(*one): None for one in seen.free_beds}, seed)[: EACH * 4]
     return [
         f"{BASE}/HealthcareService?{place}|{'20' if number % 2 else '100'}|km&{FREE_BED}&_sort=location.near"
@@ -204,7 +214,7 @@ def _filters(seen: Seen) -> Iterator[list[str]]:
         ("HealthcareService", "organization.type:above", types),
         ("Practitioner", "identifier", people),
     ):
-        # Neighbours in the ranking make a list, so that some lists are of common values and others of rare ones.
+        # Each list has neighbours in the ranking: some lists are common values, others rare ones.
         listed = (values[start : start + LISTED] for start in range(len(values) - LISTED + 1))
         yield [
             _search(resource_type, "_filter", quote(f"({path} eq ") + quote(" or ").join(one) + ")")
@@ -213,8 +223,10 @@ def _filters(seen: Seen) -> Iterator[list[str]]:
 
 
 def _by_rank(lists: Sequence[Sequence[str]], common: int, rarer: int, seed: int) -> list[str]:
-    """The commonest of the lists, then rarer ones, so many of both, each shuffled."""
-    # A code that two systems have is written alone twice.
+    """
+    The `common` most frequent of the lists, then `rarer` less frequent ones, each part shuffled.
+    """
+    # A code of two systems would appear twice without system.
     ranked = list(dict.fromkeys(_in_turn(lists)))
     return [*_shuffled(ranked[:common], seed), *_shuffled(ranked[common : common + rarer], seed)]
 
@@ -225,11 +237,11 @@ def _in_turn(lists: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _shuffled(targets: Iterable[str], seed: int) -> list[str]:
-    """In an order that has nothing to do with the order of the store, the same on any machine."""
+    """The targets in an order unrelated to that of the store, the same on any machine."""
     return sorted(targets, key=lambda target: (zlib.crc32(f"{seed} {target}".encode()), target))
 
 
-# --- the table -------------------------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
 
 WORKLOADS: Final = {
     "W1": Workload(

@@ -1,4 +1,4 @@
-"""The benchmark measures something of everything, and tells it; how fast is not for a test to say."""
+"""The benchmark reports every figure; speed itself is not tested."""
 
 import re
 import subprocess
@@ -20,7 +20,10 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """The page written by one short run on a small directory, over a former one; profile 1 is its own control."""
+    """
+    The page of one short run on a small directory, replacing former figures; profile 1 is its own
+    control.
+    """
     written = tmp_path_factory.mktemp("benchmarks") / "performance.md"
     written.write_text(
         "# Performance\n\nWords.\n\n<!-- measured: small -->\nold\n<!-- end of small -->\n\nMore words.\n"
@@ -36,10 +39,10 @@ def page(tmp_path_factory):
         "--profiles",
         "1,1",
     ]
-    told = subprocess.run(
+    run = subprocess.run(
         [*command, "--output", str(written)], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
-    assert told.returncode == 0, told.stderr
+    assert run.returncode == 0, run.stderr
     return written
 
 
@@ -51,7 +54,7 @@ def tables(page):
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
-    """What there is to ask for in a small directory."""
+    """What requests can name in a small directory."""
     file = tmp_path_factory.mktemp("seen") / "small.ndjson"
     file.write_bytes(b"\n".join(generate("small")))
     return Seen.in_file(file)
@@ -96,7 +99,7 @@ def test_a_run_gives_every_figure_of_every_workload(tables, figure):
     assert all(float(re.sub(r"[^0-9.]", "", cell)) > 0 for cell in row[1].split(" | "))
 
 
-def test_a_run_replaces_the_former_figures_and_nothing_else(page):
+def test_a_run_replaces_the_former_figures_and_keeps_the_rest(page):
     text = page.read_text()
 
     assert "\nold\n" not in text
@@ -108,9 +111,9 @@ def test_a_run_replaces_the_former_figures_and_nothing_else(page):
     "sought",
     ["Chain(", "Upward(", "Has(", "Near(", "SameRecord(name='capacity'"],
 )
-def test_the_requests_ask_for_what_they_are_there_for(seen, sought):
+def test_the_requests_contain_the_intended_criteria(seen, sought):
     trees = [
-        str(parse(*_asked(target)).expression)
+        str(parse(*_request(target)).expression)
         for name in ("W4", "W5")
         for target in _targets(name, seen)
     ]
@@ -122,7 +125,7 @@ def test_a_filter_lists_eleven_values(seen):
     lists = [target for target in _targets("W4", seen) if "_filter=" in target]
 
     assert lists
-    assert all(dict(_asked(target)[1])["_filter"].count(" or ") == 10 for target in lists)
+    assert all(dict(_request(target)[1])["_filter"].count(" or ") == 10 for target in lists)
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
@@ -133,7 +136,7 @@ def test_requests_are_the_same_for_the_same_seed_and_all_different(seen, name):
     assert len(set(targets)) == len(targets) >= 100
 
 
-def test_growth_is_told_between_the_sizes_that_are_known(tmp_path):
+def test_the_growth_table_compares_the_measured_sizes(tmp_path):
     page = tmp_path / "performance.md"
 
     report.write(_results("medium", 100, 2.0), page)
@@ -155,21 +158,21 @@ def test_growth_is_told_between_the_sizes_that_are_known(tmp_path):
         pytest.param(["--profiles", "1,6"], '"6"', "0 to 5", id="a profile"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_by_name(options, culprit, known):
-    told = subprocess.run(
+def test_an_unknown_part_or_profile_is_refused_by_name(options, culprit, known):
+    run = subprocess.run(
         [sys.executable, "-m", "benchmarks", *options], cwd=ROOT, capture_output=True, text=True
     )
 
-    assert told.returncode == 2
-    assert culprit in told.stderr
-    assert known in told.stderr
+    assert run.returncode == 2
+    assert culprit in run.stderr
+    assert known in run.stderr
 
 
 def _targets(name: str, seen: Seen) -> list[str]:
     return WORKLOADS[name].targets(seen, 1)
 
 
-def _asked(target: str) -> tuple[str, list[tuple[str, str]]]:
+def _request(target: str) -> tuple[str, list[tuple[str, str]]]:
     path, _, query = target.partition("?")
     return path.rpartition("/")[2], parse_qsl(query)
 
