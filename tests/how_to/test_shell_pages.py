@@ -17,7 +17,7 @@ from tests.http.conftest import fill, free_port
 from tests.test_cli import clean_environment
 from tests.waiting import until
 
-PAGES = Path(__file__).parent.parent / "docs" / "how-to"
+PAGES = Path(__file__).parents[2] / "docs" / "how-to"
 WITHIN_S = 240
 HEAD = "set -em; trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"
 """A command that fails ends the shell, and what runs in the background ends with it."""
