@@ -22,7 +22,7 @@ import httpx
 import msgspec
 import pytest
 
-from ror.directory.draft import drafted
+from ror.directory.draft import build_draft
 from ror.directory.importing import Document, Place, Report, run
 from ror.resources.versions import without_version
 from ror.runtime import Directory, open_directory
@@ -44,7 +44,7 @@ def draft_of(resource: dict[str, Any]) -> Draft:
     source_date = resource.get("meta", {}).get("lastUpdated")
     source_updated = covering(source_date).first if source_date else 0
     # Another date is another version here, so that laws can tell what instants to expect.
-    return drafted(content, source_updated, blake2b(msgspec.json.encode(resource)).digest())
+    return build_draft(content, source_updated, blake2b(msgspec.json.encode(resource)).digest())
 
 
 def put_dated(store: Store, drafts: Sequence[Draft]) -> None:

@@ -19,7 +19,7 @@ from ror.http.routes import ROUTES, SERVICE_ROUTES
 from ror.observability import Log, Metrics
 from ror.resources.bundles import Pieces
 from ror.runtime import Directory, open_directory
-from ror.search.answer.answer_cache import LARGEST_SHARE, Answers
+from ror.search.answer.answer_cache import LARGEST_SHARE, AnswerCache
 from ror.search.answer.budget import Budget
 from ror.search.answer.bundle import Answer
 from ror.search.index.view import EMPTY, View
@@ -33,50 +33,50 @@ def answer_of(size: int) -> Answer:
 
 class TestTheRoom:
     def test_what_was_asked_for_lately_stays(self):
-        answers = Answers(3_200)
+        answers = AnswerCache(3_200)
         for name in "abc":
-            answers.keep(EMPTY, name, answer_of(100))
+            answers.put(EMPTY, name, answer_of(100))
         for name in range(30):
-            answers.given(EMPTY, "a")
-            answers.keep(EMPTY, name, answer_of(100))
+            answers.get(EMPTY, "a")
+            answers.put(EMPTY, name, answer_of(100))
 
-        assert answers.given(EMPTY, "a") is not None
-        assert answers.given(EMPTY, "b") is None
+        assert answers.get(EMPTY, "a") is not None
+        assert answers.get(EMPTY, "b") is None
         assert answers.size <= 3_200
 
     def test_what_is_too_large_is_not_kept(self):
-        answers = Answers(3_200)
-        answers.keep(EMPTY, "large", answer_of(int(3_200 * LARGEST_SHARE) + 1))
+        answers = AnswerCache(3_200)
+        answers.put(EMPTY, "large", answer_of(int(3_200 * LARGEST_SHARE) + 1))
 
-        assert answers.given(EMPTY, "large") is None
+        assert answers.get(EMPTY, "large") is None
         assert answers.size == 0
 
     def test_of_several_forms_the_first_that_is_not_too_large_is_kept(self):
-        answers, small = Answers(3_200), answer_of(10)
-        answers.keep(EMPTY, "a", answer_of(200), small, answer_of(20))
+        answers, small = AnswerCache(3_200), answer_of(10)
+        answers.put(EMPTY, "a", answer_of(200), small, answer_of(20))
 
-        assert answers.given(EMPTY, "a") is small
+        assert answers.get(EMPTY, "a") is small
         assert answers.size == 10
 
     def test_without_room_nothing_is_kept(self):
-        answers = Answers(0)
-        answers.keep(EMPTY, "a", answer_of(100))
+        answers = AnswerCache(0)
+        answers.put(EMPTY, "a", answer_of(100))
 
-        assert answers.given(EMPTY, "a") is None
+        assert answers.get(EMPTY, "a") is None
 
     def test_another_view_begins_with_nothing(self):
-        answers, after = Answers(3_200), View((), 1, 0)
-        answers.keep(EMPTY, "a", answer_of(100))
+        answers, after = AnswerCache(3_200), View((), 1, 0)
+        answers.put(EMPTY, "a", answer_of(100))
 
-        assert answers.given(after, "a") is None
-        answers.keep(after, "b", answer_of(100))
-        assert answers.given(after, "a") is None
+        assert answers.get(after, "a") is None
+        answers.put(after, "b", answer_of(100))
+        assert answers.get(after, "a") is None
         assert answers.size == 100
 
     def test_an_answer_counts_once(self):
-        answers = Answers(3_200)
+        answers = AnswerCache(3_200)
         for _ in range(2):
-            answers.keep(EMPTY, "a", answer_of(100))
+            answers.put(EMPTY, "a", answer_of(100))
 
         assert answers.size == 100
 

@@ -15,7 +15,7 @@ from pyroaring import BitMap
 from ror.access import SEES_EVERYTHING
 from ror.access.policy import ALL_PROFILES
 from ror.resources.versions import with_version
-from ror.search.answer.bodies import Bodies
+from ror.search.answer.bodies import BodyCache
 from ror.search.language.values import instant_text
 from ror.store import open_store
 from ror.store.contract import Kept, Store
@@ -55,7 +55,7 @@ def room_for(count):
     return count * 1_200
 
 
-def asked(bodies: Bodies, rids: list[int]) -> list[bytes]:
+def asked(bodies: BodyCache, rids: list[int]) -> list[bytes]:
     """The bodies of these rids, all of which are there."""
     found = bodies.addressed(np.array(rids, np.uint32), PROFILE, NOTHING)
     assert found.rids.tolist() == rids
@@ -64,13 +64,13 @@ def asked(bodies: Bodies, rids: list[int]) -> list[bytes]:
 
 
 def test_a_body_comes_after_its_address(shelf):
-    (found,) = asked(Bodies(shelf, room_for(10)), [7])
+    (found,) = asked(BodyCache(shelf, room_for(10)), [7])
 
     assert found == b'Location/7","resource":' + shelf.going_out(7)
 
 
 def test_a_body_is_read_once(shelf):
-    bodies = Bodies(shelf, room_for(10))
+    bodies = BodyCache(shelf, room_for(10))
 
     first = asked(bodies, [1, 2, 3])
     again = asked(bodies, [3, 2, 4, 1])
@@ -81,7 +81,7 @@ def test_a_body_is_read_once(shelf):
 
 
 def test_what_is_no_longer_there_is_left_out(shelf):
-    bodies = Bodies(shelf, room_for(10))
+    bodies = BodyCache(shelf, room_for(10))
 
     for rids in ([1, 1_000], [1_000, 1], [1_000], []):
         found = bodies.addressed(np.array(rids, np.uint32), PROFILE, NOTHING)
@@ -90,7 +90,7 @@ def test_what_is_no_longer_there_is_left_out(shelf):
 
 
 def test_the_cache_stays_within_its_size(shelf):
-    bodies = Bodies(shelf, room_for(10))
+    bodies = BodyCache(shelf, room_for(10))
 
     for rid in range(100):
         asked(bodies, [rid])
@@ -99,7 +99,7 @@ def test_the_cache_stays_within_its_size(shelf):
 
 
 def test_what_is_asked_for_again_and_again_stays(shelf):
-    bodies = Bodies(shelf, room_for(10))
+    bodies = BodyCache(shelf, room_for(10))
 
     for rid in range(1, 100):
         asked(bodies, [0, rid])
@@ -108,7 +108,7 @@ def test_what_is_asked_for_again_and_again_stays(shelf):
 
 
 def test_whatever_is_asked_and_changes_the_bytes_kept_are_counted(shelf):
-    bodies, chance = Bodies(shelf, room_for(10)), random.Random(1)
+    bodies, chance = BodyCache(shelf, room_for(10)), random.Random(1)
 
     for turn in range(500):
         some = chance.sample(range(100), 5)
@@ -125,7 +125,7 @@ def test_whatever_is_asked_and_changes_the_bytes_kept_are_counted(shelf):
 
 @pytest.mark.parametrize("room", [0, 500], ids=["no room at all", "no room for one"])
 def test_without_room_everything_is_read_again(shelf, room):
-    bodies = Bodies(shelf, room)
+    bodies = BodyCache(shelf, room)
 
     assert asked(bodies, [1, 2]) == asked(bodies, [1, 2])
     assert shelf.read == [1, 2, 1, 2]
@@ -133,7 +133,7 @@ def test_without_room_everything_is_read_again(shelf, room):
 
 
 def test_what_changed_is_read_again(shelf):
-    bodies = Bodies(shelf, room_for(10))
+    bodies = BodyCache(shelf, room_for(10))
     asked(bodies, [1, 2])
     shelf.held[1] = BODY % (1, b"new")
 
@@ -144,7 +144,7 @@ def test_what_changed_is_read_again(shelf):
 
 
 def test_what_changed_while_it_was_read_is_not_kept(shelf):
-    bodies = Bodies(shelf, room_for(10))
+    bodies = BodyCache(shelf, room_for(10))
     reading = shelf.bodies
 
     def read_while_changing(rids):
@@ -190,7 +190,7 @@ def addressed(store: Store, number: int, name: str = "Premier") -> bytes:
 
 
 def test_what_is_absent_or_deleted_is_left_out_and_is_not_remembered(store):
-    bodies = Bodies(store, 1_000_000)
+    bodies = BodyCache(store, 1_000_000)
     (rid,) = rids(store, 5)
     store.delete("Organization", "o5", "test")
 
@@ -201,7 +201,7 @@ def test_what_is_absent_or_deleted_is_left_out_and_is_not_remembered(store):
 
 
 def test_everything_forgotten_leaves_nothing(store):
-    bodies = Bodies(store, 1_000_000)
+    bodies = BodyCache(store, 1_000_000)
     everything = rids(store, *range(20))
     asked(bodies, everything)
     assert bodies.size > 0
@@ -212,7 +212,7 @@ def test_everything_forgotten_leaves_nothing(store):
 
 
 def test_several_threads_read_while_bodies_change(store):
-    bodies = Bodies(store, 3_000)
+    bodies = BodyCache(store, 3_000)
     everyone = rids(store, *range(20))
     problems: list[object] = []
 

@@ -9,7 +9,7 @@ from ror.access import Viewer
 from ror.access.policy import STRICT
 from ror.directory import policy_change as masking
 from ror.errors import UsageError
-from ror.search.answer.bodies import Bodies
+from ror.search.answer.bodies import BodyCache
 from ror.search.answer.bundle import search
 from ror.search.index.index import Index
 from ror.search.language.parse import parse
@@ -56,7 +56,7 @@ def seen(index, profile):
     """How many places with a capacity a profile finds, and how many capacities it reads."""
     request = parse("Location", [("capacity-status", "01")])
     answer = search(
-        index, Bodies(index.store, 1_000_000), Viewer(profile), request, "https://ror.test", "en"
+        index, BodyCache(index.store, 1_000_000), Viewer(profile), request, "https://ror.test", "en"
     )
     entries = json.loads(answer.body).get("entry", [])
     return answer.total, sum(len(entry["resource"].get("extension", ())) for entry in entries)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ror.errors import InvalidRequest, NotSupported, RorError
-from ror.resources.subset import ALWAYS, Subset, elements_asked, subset_asked, subsetted
+from ror.resources.subset import ALWAYS_INCLUDED, Subset, apply_subset, parse_elements, parse_subset
 from ror.standard.definitions import RESOURCE_TYPES, summary_elements, type_definition
 
 TAG = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
@@ -39,9 +39,9 @@ KEPT = [
 
 @pytest.mark.parametrize(("subset", "kept"), [pytest.param(*row[1:], id=row[0]) for row in KEPT])
 def test_a_part_of_a_resource_is(subset, kept):
-    left = json.loads(subsetted(json.dumps(REPORT).encode(), "MeasureReport", subset))
+    left = json.loads(apply_subset(json.dumps(REPORT).encode(), "MeasureReport", subset))
 
-    assert set(left) == kept | ALWAYS
+    assert set(left) == kept | ALWAYS_INCLUDED
     assert left["meta"] == {"tag": [TAG]}
     assert {name: left[name] for name in kept} == {name: REPORT[name] for name in kept}
 
@@ -52,7 +52,7 @@ def test_what_stays_keeps_its_bytes_and_its_tags():
         b'"position":{"longitude":2.10,"latitude":1e1},"status":"active"}'
     )
 
-    left = subsetted(body, "Location", Subset(elements=("name", "position")))
+    left = apply_subset(body, "Location", Subset(elements=("name", "position")))
 
     assert (
         left
@@ -68,8 +68,8 @@ def test_a_choice_goes_by_its_common_name_or_by_its_own():
     body = b'{"resourceType":"Measure","id":"1","status":"draft","subjectReference":{"reference":"Location/1"}}'
 
     for name in ("subject", "subjectReference"):
-        subset = Subset(elements=elements_asked("Measure", name))
-        assert "subjectReference" in json.loads(subsetted(body, "Measure", subset))
+        subset = Subset(elements=parse_elements("Measure", name))
+        assert "subjectReference" in json.loads(apply_subset(body, "Measure", subset))
 
 
 @pytest.mark.parametrize("resource_type", RESOURCE_TYPES)
@@ -94,11 +94,11 @@ UNREADABLE = [
 @pytest.mark.parametrize(("pairs", "error", "culprit"), UNREADABLE)
 def test_a_part_that_is_not_understood_is_refused_by_name(pairs, error, culprit):
     with pytest.raises(error) as refused:
-        subset_asked("Location", pairs)
+        parse_subset("Location", pairs)
 
     assert isinstance(refused.value, RorError) and culprit in refused.value.text("en")
 
 
 def test_the_whole_is_asked_by_saying_nothing_or_false():
-    assert subset_asked("Location", [("_format", "json")]) is None
-    assert subset_asked("Location", [("_summary", "false")]) is None
+    assert parse_subset("Location", [("_format", "json")]) is None
+    assert parse_subset("Location", [("_summary", "false")]) is None

@@ -159,7 +159,7 @@ def limits() -> str:
         ("characters of a number", asked.MAX_DIGITS),
         ("parameters in a request, whatever they are", addresses.MAX_PARAMETERS),
         ("kilobytes of all the parameters of a request", addresses.MAX_BYTES // 1_024),
-        ("bytes of a page link after its host; a longer one is stored", page_links.LONGEST_LINK),
+        ("bytes of a page link after its host; a longer one is stored", page_links.MAX_LINK_BYTES),
         ("stored page links of each client", page_links.STORED_PER_CLIENT),
         ("days that a stored page link lives after its last use", page_links.STORED_FOR_DAYS),
     )

@@ -19,8 +19,8 @@ from ror.identity.rates import Rates
 from ror.identity.registry import Registry
 from ror.identity.token_service import TokenPolicy, TokenService
 from ror.identity.tokens import Provider, read_providers
-from ror.search.answer.answer_cache import Answers
-from ror.search.answer.bodies import Bodies
+from ror.search.answer.answer_cache import AnswerCache
+from ror.search.answer.bodies import BodyCache
 from ror.search.answer.page_links import PageLinks
 from ror.search.index.index import Index, Troubled
 from ror.search.index.schema import check_schema
@@ -38,8 +38,8 @@ class Directory:
     settings: Settings
     store: Store
     index: Index
-    bodies: Bodies
-    answers: Answers
+    bodies: BodyCache
+    answers: AnswerCache
     page_links: PageLinks
     registry: Registry
     issuers: Issuers
@@ -76,9 +76,9 @@ def open_directory(
     use_tables(settings)
     store = open_store(settings.database)
     try:
-        bodies = Bodies(store, settings.body_cache_mb * 1_000_000)
+        bodies = BodyCache(store, settings.body_cache_mb * 1_000_000)
         index = Index(store, snapshot_folder(settings), changed=bodies.forget, troubled=troubled)
-        answers = Answers(settings.answer_cache_mb * 1_000_000)
+        answers = AnswerCache(settings.answer_cache_mb * 1_000_000)
         page_links = PageLinks(store, settings.max_url_kb * 1_024)
         registry = Registry(store)
         issuers = Issuers(_providers(settings), told_of_issuer)

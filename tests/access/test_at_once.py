@@ -17,7 +17,7 @@ import pytest
 
 from ror.access import Perimeter, Viewer
 from ror.directory import reading as interactions
-from ror.search.answer.bodies import Bodies
+from ror.search.answer.bodies import BodyCache
 from ror.search.answer.bundle import search
 from ror.search.index.index import SEGMENTS_OF_A_SIZE, Index
 from ror.search.language.parse import parse
@@ -51,7 +51,7 @@ class Elsewhere:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.store = open_store(url)
-        self.bodies = Bodies(self.store, 1_000_000)
+        self.bodies = BodyCache(self.store, 1_000_000)
         self.index = Index(self.store, folder, changed=self.bodies.forget)
         self.index.open()
 

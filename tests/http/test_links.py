@@ -10,7 +10,7 @@ import pytest
 
 from ror import settings
 from ror.errors import UsageError
-from ror.search.answer.page_links import LONGEST_LINK, STORED
+from ror.search.answer.page_links import MAX_LINK_BYTES, STORED
 from ror.standard.definitions import type_definition
 from tests.conftest import import_lines
 from tests.http.conftest import Answer, Server, start, stop
@@ -206,7 +206,7 @@ def test_a_search_too_long_for_an_address_is_paged_both_ways(server: Server):
         assert page.json["total"] == 350
         for one in page.json["link"]:
             assert is_uri(one["url"])
-            assert len(one["url"].removeprefix(ORIGIN)) <= LONGEST_LINK
+            assert len(one["url"].removeprefix(ORIGIN)) <= MAX_LINK_BYTES
     again = server.get(link(pages[1], "self").removeprefix(ORIGIN))
     assert ids(again) == ids(pages[1])
 

@@ -19,7 +19,7 @@ from pyroaring import BitMap
 
 from ror.access import Viewer
 from ror.search.answer.engine import Search
-from ror.search.answer.inclusion import included, within
+from ror.search.answer.inclusion import included, limited
 from ror.search.language.expression import Everything
 from ror.search.language.parse import parse
 from ror.standard.definitions import RESOURCE_TYPES
@@ -415,7 +415,7 @@ def test_a_limit_is_used_up_and_takes_from_the_types_of_which_there_is_most(seed
     brought = BitMap(random.sample(there, random.randint(1, len(there))))
     most = random.randint(1, len(brought) + 1)
 
-    kept, behind = within(search, brought, most)
+    kept, behind = limited(search, brought, most)
 
     assert kept <= brought
     assert len(kept) == min(most, len(brought))

@@ -25,7 +25,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ror.access import Viewer
-from ror.search.answer.bodies import Bodies
+from ror.search.answer.bodies import BodyCache
 from ror.search.answer.bundle import search
 from ror.search.index import index as indexing
 from ror.search.index.extract import extract
@@ -113,7 +113,7 @@ class World:
         self.store, self.folder, self.random = store, folder, random
         self.index = Index(store, folder)
         self.index.open()
-        self.bodies = Bodies(store, 1_000_000)
+        self.bodies = BodyCache(store, 1_000_000)
         self.present: dict[str, dict[str, Any]] = {}
         self._numbers = counting()
 

@@ -15,7 +15,7 @@ from ror.cli.opening import opened_index
 from ror.cli.options import ConfigFile, Database, Machine, settings
 from ror.cli.terminal import console, say, write_line
 from ror.search.answer import explaining
-from ror.search.answer.bodies import Bodies
+from ror.search.answer.bodies import BodyCache
 from ror.search.answer.explaining import Explanation
 
 MEGABYTE: Final = 1_000_000
@@ -32,7 +32,7 @@ def explain(
 ) -> None:
     current = settings(config, database=database)
     with opened_index(current) as (store, index):
-        bodies = Bodies(store, current.body_cache_mb * MEGABYTE)
+        bodies = BodyCache(store, current.body_cache_mb * MEGABYTE)
         # Whoever can read the database file can see everything in it.
         viewer = Viewer(SEES_EVERYTHING)
         explanation = explaining.explain(

@@ -18,11 +18,11 @@ from ror.cli.help import Command, application
 from ror.cli.import_audit import traced
 from ror.cli.options import ConfigFile, Create, Database, Machine, settings
 from ror.cli.terminal import printable, say, write_line, write_notice
-from ror.directory.importing import Document, Place, Refused, Report, check, documents
+from ror.directory.importing import Document, Place, RefusedDocument, Report, check, documents
 from ror.directory.importing import run as run_import
 from ror.directory.importing.reading import MEGABYTE, STDIN
 from ror.directory.importing.references import CheckedReferences
-from ror.directory.importing.running import Listeners, Overtaken
+from ror.directory.importing.running import Listeners, OlderDocument
 from ror.errors import RorError, Unavailable, UsageError
 from ror.search.index.index import STALE_FLOOR, Index
 from ror.search.language.values import instant_text
@@ -256,7 +256,7 @@ def _progress(start: float) -> Iterator[_Progress]:
         status.stop()
 
 
-def _write_refused(refused: Refused) -> None:
+def _write_refused(refused: RefusedDocument) -> None:
     where = {"file": _shown_file(refused.place), "line": refused.place.line}
     for issue in refused.issues[:ISSUES_SHOWN]:
         path, reason = refused.path(issue), issue.text(say.language)
@@ -266,7 +266,7 @@ def _write_refused(refused: Refused) -> None:
         write_notice(say("import.more-issues", count=len(refused.issues) - ISSUES_SHOWN, **where))
 
 
-def _write_overtaken(overtaken: Overtaken) -> None:
+def _write_overtaken(overtaken: OlderDocument) -> None:
     write_notice(
         say(
             "import.overtaken",
@@ -349,7 +349,7 @@ def _as_json(
     return facts
 
 
-def _overtaken_as_json(overtaken: Overtaken) -> dict[str, object]:
+def _overtaken_as_json(overtaken: OlderDocument) -> dict[str, object]:
     dates = {
         "sourceUpdated": instant_text(overtaken.source_updated),
         "keptUpdated": instant_text(overtaken.kept_updated),
@@ -359,7 +359,7 @@ def _overtaken_as_json(overtaken: Overtaken) -> dict[str, object]:
     return {**place, "resource": resource, **dates}
 
 
-def _refused_as_json(refused: Refused) -> dict[str, object]:
+def _refused_as_json(refused: RefusedDocument) -> dict[str, object]:
     issues = [
         {"code": issue.code, "path": refused.path(issue), "reason": issue.text(say.language)}
         for issue in refused.issues

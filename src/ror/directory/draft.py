@@ -20,7 +20,7 @@ from ror.access.facts import own_facts
 from ror.access.misplaced import Misplaced, misplaced
 from ror.access.parts import Shades, apart, codes_in, laid_out, shades_of
 from ror.access.policy import name_of
-from ror.resources.repeated_names import drops_a_name, repeated_names
+from ror.resources.repeated_names import has_repeated_names, repeated_names
 from ror.resources.validation import Issue, validate
 from ror.resources.versions import without_version
 from ror.search.index import extract
@@ -70,18 +70,18 @@ def prepare(
     A reference to one of `own_bases` is kept as `Type/id`.
     """
     if not isinstance(content, bytes):
-        return _draft_of(content, _encode_in_order(content), now, own_bases)
+        return _checked_draft(content, _encode_in_order(content), now, own_bases)
     try:
         resource = _decode(content)
         written = _encode_in_order(resource)
-        if drops_a_name(content, written):
+        if has_repeated_names(content, written):
             return _repeated(resource_path(resource), repeated_names(content))
-        return _draft_of(resource, written, now, own_bases)
+        return _checked_draft(resource, written, now, own_bases)
     except (msgspec.DecodeError, ArithmeticError, RecursionError, UnicodeDecodeError) as problem:
         return _not_json(content, problem)
 
 
-def _draft_of(
+def _checked_draft(
     resource: object, written: bytes, now: Micros, own_bases: Sequence[str]
 ) -> Draft | Refusal:
     """
@@ -96,7 +96,7 @@ def _draft_of(
     if extensions := misplaced(resource, written):
         return Refusal(tuple(map(_misplaced, extensions)))
     if any(base.encode() in written for base in own_bases):
-        return _draft_of(*_with_own_references(resource, own_bases), now, ())
+        return _checked_draft(*_with_own_references(resource, own_bases), now, ())
     content = without_version(resource)
     digest = _digest_of(content)
     source_date = resource.get("meta", {}).get("lastUpdated")
@@ -110,7 +110,7 @@ def _draft_of(
                 value=source_date,
                 now=instant_text(now),
             )
-        return drafted(content, source_updated, digest)
+        return build_draft(content, source_updated, digest)
     except (ValueError, ArithmeticError) as problem:
         return _refused(
             "value", resource_path(resource), "import.not-indexable", problem=str(problem)
@@ -130,7 +130,7 @@ def _digest_of(content: Mapping[str, Any]) -> bytes:
     return blake2b(_encode_in_order(content), digest_size=_DIGEST_BYTES).digest()
 
 
-def drafted(content: Mapping[str, Any], source_updated: Micros, digest: bytes) -> Draft:
+def build_draft(content: Mapping[str, Any], source_updated: Micros, digest: bytes) -> Draft:
     """
     The draft of a valid resource without version; `source_updated` is the date that its source
     gives it, or 0.
@@ -212,7 +212,7 @@ def redrafted(body: bytes) -> Draft:
     Raises ValueError or ArithmeticError when a date or a number in it cannot be read.
     """
     content = _content_of(body)
-    return drafted(content, NO_DATE, _digest_of(content))
+    return build_draft(content, NO_DATE, _digest_of(content))
 
 
 def redrafted_without_entries(body: bytes) -> Draft:

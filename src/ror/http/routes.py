@@ -25,12 +25,12 @@ from ror.messages import closest
 from ror.observability import CONTENT_TYPE
 from ror.resources import bundles as wire
 from ror.resources.bundles import Pieces
-from ror.resources.subset import subset_asked, subsetted
+from ror.resources.subset import apply_subset, parse_subset
 from ror.runtime import Directory
 from ror.search.answer import bundle as searching
 from ror.search.answer.budget import Budget
 from ror.search.answer.finding import ResultPage, find
-from ror.search.answer.page_links import is_bound
+from ror.search.answer.page_links import uses_stored_query
 from ror.search.index.view import View
 from ror.search.language.expression import with_own_bases
 from ror.search.language.parse import parse
@@ -76,11 +76,11 @@ def _read(service: Service, request: Request) -> Response:
     # Asked once: each time costs as much as finding the route.
     signal = index.see_masks()
     asked = (resource_type, resource_id, *request.pairs, viewer.sight)
-    found = directory.answers.given(view, asked) if index.is_up_to_date(view, signal) else None
+    found = directory.answers.get(view, asked) if index.is_up_to_date(view, signal) else None
     if not isinstance(found, _Representation):
         found = _represented(directory, viewer, resource_type, resource_id, request.pairs, signal)
         if index.view is view:
-            directory.answers.keep(view, asked, found)
+            directory.answers.put(view, asked, found)
     # What is taken away may change without the resource, and be given back: only the tag tells.
     held, since = (
         request.header(b"if-none-match"),
@@ -121,8 +121,8 @@ def _represented(
     found, is_cut = interactions.read(
         directory.store, directory.index, viewer, resource_type, resource_id, signal
     )
-    subset = subset_asked(resource_type, pairs)
-    body = subsetted(found.body, resource_type, subset) if subset else found.body
+    subset = parse_subset(resource_type, pairs)
+    body = apply_subset(found.body, resource_type, subset) if subset else found.body
     etag = etags.etag_of_version(found.version, body if is_cut or subset else None)
     headers = (
         (b"etag", etag.encode()),
@@ -153,9 +153,9 @@ def _search(service: Service, request: Request) -> Response | Evaluation:
     request = replace(request, pairs=directory.page_links.expanded(_client(request), request.pairs))
     directory.index.see_for(viewer)
     evaluation = _SearchEvaluation(directory, directory.index.view, viewer, request, wanted)
-    kept = directory.answers.given(evaluation.view, evaluation.key)
+    kept = directory.answers.get(evaluation.view, evaluation.key)
     if isinstance(kept, searching.Answer):
-        return evaluation.response_of(kept, wire.renamed(kept.pieces, searching.new_id()))
+        return evaluation.response_of(kept, wire.with_id(kept.pieces, searching.new_id()))
     evaluation.page = kept if isinstance(kept, ResultPage) else None
     return evaluated(evaluation, request.pairs)
 
@@ -204,8 +204,8 @@ class _SearchEvaluation:
     def response(self) -> Response:
         answer, page = self._answer, self.page
         assert answer is not None and page is not None, "the search was evaluated"
-        if not is_bound(page.links):
-            self._directory.answers.keep(self.view, self.key, answer, page)
+        if not uses_stored_query(page.links):
+            self._directory.answers.put(self.view, self.key, answer, page)
         return self.response_of(answer, answer.pieces)
 
     def response_of(self, answer: searching.Answer, pieces: Pieces) -> Response:

@@ -67,7 +67,7 @@ class Pieces:
 # --- bundles ---------------------------------------------------------------------------------------------------------
 
 
-def ending(
+def entry_end(
     mode: Literal["match", "include"], distance_m: float | None = None, score: int | None = None
 ) -> bytes:
     """
@@ -76,9 +76,9 @@ def ending(
     A place found by its position is `distance_m` metres away, said in km to the metre; a match of full text has a
     `score` per mille, said from 0 to 1. Source: choices 8 and 9; FHIR R4, extension location-distance.
 
-    >>> ending("match", score=850)
+    >>> entry_end("match", score=850)
     b',"search":{"mode":"match","score":0.85}}'
-    >>> ending("match", 10_500.2)[-78:]
+    >>> entry_end("match", 10_500.2)[-78:]
     b'"value":10.5,"unit":"km","system":"http://unitsofmeasure.org","code":"km"}}]}}'
     """
     said = f',"score":{score / 1_000:g}' if score is not None else ""
@@ -145,11 +145,11 @@ def search_bundle(
     return Pieces.all_of(whole)
 
 
-def renamed(bundle: Pieces, bundle_id: str) -> Pieces:
+def with_id(bundle: Pieces, bundle_id: str) -> Pieces:
     """
     A bundle as `search_bundle` makes it, with another id: nothing of it is copied.
 
-    >>> bytes(renamed(search_bundle(bundle_id="1", total=0, links=[], entries=[]), "22"))
+    >>> bytes(with_id(search_bundle(bundle_id="1", total=0, links=[], entries=[]), "22"))
     b'{"resourceType":"Bundle","id":"22","type":"searchset","total":0}'
     """
     parts = list(bundle.parts)

@@ -16,10 +16,12 @@ from ror.errors import InvalidRequest, NotSupported
 from ror.messages import closest, shown
 from ror.standard.definitions import RESOURCE_TYPES, summary_elements, type_definition
 
-SUMMARIES: Final = ("true", "text", "data", "count", "false")
+SUMMARY_VALUES: Final = ("true", "text", "data", "count", "false")
 """What `_summary` may be. Source: FHIR R4, search.html#summary."""
 
-ALWAYS: Final = frozenset({"resourceType", "id", "meta", "implicitRules", "modifierExtension"})
+ALWAYS_INCLUDED: Final = frozenset(
+    {"resourceType", "id", "meta", "implicitRules", "modifierExtension"}
+)
 """What no subset leaves out: what the resource is, and what changes how the rest must be read."""
 
 SUBSETTED: Final = msgspec.Raw(
@@ -41,13 +43,13 @@ class Subset:
 # --- what is asked ---------------------------------------------------------------------------------------------------
 
 
-def elements_asked(resource_type: str, text: str) -> tuple[str, ...]:
+def parse_elements(resource_type: str, text: str) -> tuple[str, ...]:
     """
     The elements that `_elements` = `text` names, each once, in alphabetical order; a choice goes by its common name.
 
     Raises InvalidRequest for an empty name, NotSupported for one that the type does not have or that goes deeper.
 
-    >>> elements_asked("Location", "status, name")
+    >>> parse_elements("Location", "status, name")
     ('name', 'status')
     """
     known = _names(resource_type)
@@ -69,16 +71,16 @@ def elements_asked(resource_type: str, text: str) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def summary_asked(text: str) -> Summary | Literal["count"] | None:
+def parse_summary(text: str) -> Summary | Literal["count"] | None:
     """The kind of summary that `_summary` = `text` asks for; None for the whole. Raises InvalidRequest."""
-    if text not in SUMMARIES:
+    if text not in SUMMARY_VALUES:
         raise InvalidRequest(
-            "search.one-of", name="_summary", value=shown(text), known=", ".join(SUMMARIES)
+            "search.one-of", name="_summary", value=shown(text), known=", ".join(SUMMARY_VALUES)
         )
     return None if text == "false" else cast(Summary | Literal["count"], text)
 
 
-def subset_asked(resource_type: str, pairs: Iterable[tuple[str, str]]) -> Subset | None:
+def parse_subset(resource_type: str, pairs: Iterable[tuple[str, str]]) -> Subset | None:
     """
     The subset that the parameters of a read ask for; None for the whole. Other parameters are not looked at.
 
@@ -90,10 +92,10 @@ def subset_asked(resource_type: str, pairs: Iterable[tuple[str, str]]) -> Subset
             if name in asked:
                 raise InvalidRequest("search.given-twice", name=name)
             asked[name] = text
-    summary = summary_asked(asked.get("_summary", "false"))
-    elements = elements_asked(resource_type, asked["_elements"]) if "_elements" in asked else ()
+    summary = parse_summary(asked.get("_summary", "false"))
+    elements = parse_elements(resource_type, asked["_elements"]) if "_elements" in asked else ()
     if summary == "count":
-        known = ", ".join(one for one in SUMMARIES if one != "count")
+        known = ", ".join(one for one in SUMMARY_VALUES if one != "count")
         raise InvalidRequest("search.one-of", name="_summary", value="count", known=known)
     if summary and elements:
         raise InvalidRequest("search.elements-with-summary")
@@ -115,11 +117,11 @@ def _names(resource_type: str) -> frozenset[str]:
 # --- what is left ----------------------------------------------------------------------------------------------------
 
 
-def subsetted(body: bytes, resource_type: str, subset: Subset) -> bytes:
+def apply_subset(body: bytes, resource_type: str, subset: Subset) -> bytes:
     """
     The resource with what the subset leaves of it, tagged as a part; `body` is valid JSON that begins with its type.
 
-    >>> subsetted(b'{"resourceType":"Location","id":"1","status":"active"}', "Location", Subset("text"))[:55]
+    >>> apply_subset(b'{"resourceType":"Location","id":"1","status":"active"}', "Location", Subset("text"))[:55]
     b'{"resourceType":"Location","id":"1","meta":{"tag":[{"sy'
     """
     whole = _object.decode(body)
@@ -162,4 +164,4 @@ def _kept(resource_type: str, subset: Subset) -> frozenset[str]:
             wanted = frozenset(
                 one.name for one in elements if {one.name, one.choice} & set(subset.elements)
             )
-    return ALWAYS | wanted | {one.name for one in elements if one.min}
+    return ALWAYS_INCLUDED | wanted | {one.name for one in elements if one.min}

@@ -10,13 +10,13 @@ Bringing resources in from files, checked, and safe to run again.
 
 from ror.directory.draft import Refusal, prepare
 from ror.directory.importing.reading import Document, Place, documents
-from ror.directory.importing.running import Refused, Report, check, run
+from ror.directory.importing.running import RefusedDocument, Report, check, run
 
 __all__ = [
     "Document",
     "Place",
     "Refusal",
-    "Refused",
+    "RefusedDocument",
     "Report",
     "check",
     "documents",

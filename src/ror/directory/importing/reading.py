@@ -21,7 +21,7 @@ import msgspec
 
 from ror.directory.draft import Refusal
 from ror.errors import NOT_JSON, UsageError
-from ror.resources.repeated_names import drops_a_name, repeated_names
+from ror.resources.repeated_names import has_repeated_names, repeated_names
 from ror.resources.validation import Issue
 
 STDIN: Final = "-"
@@ -29,7 +29,7 @@ SUFFIXES: Final = (".json", ".ndjson", ".gz")
 """The files that are read in a folder."""
 
 MEGABYTE: Final = 1_000_000
-LARGEST_DOCUMENT: Final = 16 * MEGABYTE
+MAX_DOCUMENT_BYTES: Final = 16 * MEGABYTE
 """
 The bytes that a line, or a document over several lines, may have unless somebody decides otherwise.
 """
@@ -57,7 +57,7 @@ class Document(NamedTuple):
     content: bytes | Refusal
 
 
-def documents(names: Sequence[str], largest: int = LARGEST_DOCUMENT) -> Iterator[Document]:
+def documents(names: Sequence[str], largest: int = MAX_DOCUMENT_BYTES) -> Iterator[Document]:
     """
     Every document of these files and folders, in this order and by name inside a folder; `-` is
     standard input.
@@ -215,7 +215,9 @@ def _of_document(place: Place, content: bytes) -> Iterator[Document]:
         yield _refused(place, "import.bad-bundle", "structure", "Bundle", problem=str(problem))
         return
     # The members inside stay as they came: only the names of the Bundle itself are compared.
-    if drops_a_name(content, _encode(bundle)) or drops_a_name(written, _encode(entries)):
+    if has_repeated_names(content, _encode(bundle)) or has_repeated_names(
+        written, _encode(entries)
+    ):
         paths = [f"Bundle.{path}" for path in repeated_names(content)]
         yield Document(place, Refusal(tuple(map(_repeated, paths))))
         return

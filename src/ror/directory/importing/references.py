@@ -11,7 +11,7 @@ from ror.directory.draft import Outward
 from ror.standard.references import base_of
 from ror.store.contract import Dangling, Packed, Store
 
-KEPT: Final = 20
+MAX_LISTED: Final = 20
 """The report lists this many references that lead to nothing; all of them are counted."""
 
 Name = tuple[str, str]
@@ -34,7 +34,7 @@ class OutwardReferences:
                 continue
             # A URN names an entry of the Bundle that it came in, or nothing (choice 34).
             self.unresolved += 1
-            if len(self.first_unresolved) < KEPT:
+            if len(self.first_unresolved) < MAX_LISTED:
                 self.first_unresolved.append(Dangling(source, ("", address)))
 
 

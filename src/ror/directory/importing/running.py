@@ -43,10 +43,10 @@ BATCH_BYTES: Final = 4_000_000
 A batch is cut at this many documents or bytes, whichever comes first: a batch is one durable
 commit.
 """
-ALONE: Final = 1_000
+PREPARED_HERE: Final = 1_000
 """The first documents are prepared here: worker processes take as long to start."""
 WORKERS: Final = 2
-AHEAD: Final = 3
+BATCHES_PER_WORKER: Final = 3
 """Batches under way for each worker; more would only take memory."""
 REFUSALS_KEPT: Final = 1_000
 """The report lists this many refusals; all are counted, and told as they come."""
@@ -55,7 +55,7 @@ OVERTAKEN_KEPT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedDocument:
     """A document that was not kept, and why."""
 
     place: Place
@@ -72,7 +72,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Overtaken:
+class OlderDocument:
     """A document that changed nothing: its source dates it earlier than what is kept."""
 
     place: Place
@@ -97,8 +97,8 @@ class Report:
     accepted: int = 0
     """What a check found fit to be kept; 0 in a real import."""
     refused: int = 0
-    refusals: list[Refused] = field(default_factory=list)
-    overtaken: list[Overtaken] = field(default_factory=list)
+    refusals: list[RefusedDocument] = field(default_factory=list)
+    overtaken: list[OlderDocument] = field(default_factory=list)
     """The first of what is older, in order."""
     outward: OutwardReferences = field(default_factory=OutwardReferences)
     interrupted: bool = False
@@ -127,8 +127,8 @@ class Listeners:
     stop.
     """
 
-    refused: Callable[[Refused], None] = lambda refused: None
-    overtaken: Callable[[Overtaken], None] = lambda overtaken: None
+    refused: Callable[[RefusedDocument], None] = lambda refused: None
+    overtaken: Callable[[OlderDocument], None] = lambda overtaken: None
     progress: Callable[[Report], None] = lambda report: None
     stopping: Callable[[], bool] = lambda: False
 
@@ -177,11 +177,11 @@ def run(
         store.end_dated_load()
 
 
-def _overtaken(store: Store, place: Place, draft: Packed) -> Overtaken:
+def _overtaken(store: Store, place: Place, draft: Packed) -> OlderDocument:
     """A draft that changed nothing, with the date of what is kept."""
     kept = store.read(draft.type, draft.id)
     kept_updated = kept.source_updated if kept else NO_DATE
-    return Overtaken(place, draft.type, draft.id, draft.source_updated, kept_updated)
+    return OlderDocument(place, draft.type, draft.id, draft.source_updated, kept_updated)
 
 
 def check(
@@ -240,7 +240,9 @@ def _go_through(
         report.outward.add(prepared.outward)
         for number, refusal in prepared.refused.items():
             place = places[number]
-            refused = Refused(place._replace(line=place.line + refusal.line), refusal.issues)
+            refused = RefusedDocument(
+                place._replace(line=place.line + refusal.line), refusal.issues
+            )
             report.refused += 1
             if len(report.refusals) < REFUSALS_KEPT:
                 report.refusals.append(refused)
@@ -276,7 +278,7 @@ def _prepared(
     batches: Iterator[_Batch], work: _Work, workers: int
 ) -> Iterator[tuple[list[Place], Prepared]]:
     """Each batch with what became of it, in order."""
-    here = batches if workers == 0 else itertools.islice(batches, ALONE // BATCH_SIZE)
+    here = batches if workers == 0 else itertools.islice(batches, PREPARED_HERE // BATCH_SIZE)
     for batch in here:
         yield batch.places, prepare_all(batch.contents, *work)
     first = next(batches, None)
@@ -294,7 +296,7 @@ def _prepared_elsewhere(
                 under_way.append(
                     (batch.places, pool.submit(_prepare_and_send, batch.contents, work))
                 )
-                if len(under_way) >= workers * AHEAD:
+                if len(under_way) >= workers * BATCHES_PER_WORKER:
                     places, future = under_way.popleft()
                     yield places, _received(future.result())
             for places, future in under_way:

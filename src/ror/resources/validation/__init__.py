@@ -15,10 +15,10 @@ and the walk is right. Profiles and the terminologies of the guide are other roo
 Resources are decoded JSON whose numbers are int or Decimal, never float: FHIR keeps the digits of a decimal.
 """
 
-from ror.resources.validation.gate import DEEPEST, is_surely_right
-from ror.resources.validation.walk import MOST_ISSUES, Issue, issues_of
+from ror.resources.validation.fast_check import MAX_DEPTH, is_surely_valid
+from ror.resources.validation.full_check import MAX_ISSUES, Issue, all_issues
 
-__all__ = ["DEEPEST", "MOST_ISSUES", "Issue", "is_surely_right", "validate"]
+__all__ = ["MAX_DEPTH", "MAX_ISSUES", "Issue", "is_surely_valid", "validate"]
 
 
 def validate(resource: object) -> list[Issue]:
@@ -29,4 +29,4 @@ def validate(resource: object) -> list[Issue]:
     >>> issue.path, issue.text("en")
     ('Organization.nme', 'Organization has no element "nme"; try "name".')
     """
-    return [] if is_surely_right(resource) else issues_of(resource)
+    return [] if is_surely_valid(resource) else all_issues(resource)

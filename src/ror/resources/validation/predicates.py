@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ror.resources.validation.expressions import Binary, Call, Expression, Literal, Member, This
-from ror.resources.validation.values import PRIMITIVES, in_order
+from ror.resources.validation.values import PRIMITIVES, is_not_after
 from ror.standard.definitions import TypeDefinition, type_definition
 
 Node = Any
@@ -51,13 +51,13 @@ def predicate(expression: Expression, type_name: str) -> Callable[[Node], bool]:
     return holds
 
 
-def is_of_shape(expression: Expression) -> bool:
+def checks_presence_only(expression: Expression) -> bool:
     """Whether an expression only asks which elements of a value are there."""
     match expression:
         case Binary("and" | "or" | "xor" | "implies" | "=" | "!=", left, right):
-            return is_of_shape(left) and is_of_shape(right)
+            return checks_presence_only(left) and checks_presence_only(right)
         case Call(inner, "not", ()):
-            return is_of_shape(inner)
+            return checks_presence_only(inner)
         case Call(inner, "exists" | "empty", ()):
             return _names_elements(inner)
     return False
@@ -360,7 +360,7 @@ def _membership(left: Values, right: Values) -> Truth:
 
 def _at_most(left: Any, right: Any) -> bool:
     if isinstance(left, str):
-        return in_order(left, right)
+        return is_not_after(left, right)
     if isinstance(left, dict):
         return _is_no_larger(left, right)
     return bool(left <= right)

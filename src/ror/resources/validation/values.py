@@ -191,7 +191,7 @@ def referenced_type(value: str) -> str | None:
     return named[1] if named and named[1] in all_resource_type_names() else None
 
 
-def may_point_to(reference: dict[str, Any], targets: Collection[str]) -> bool:
+def may_refer_to(reference: dict[str, Any], targets: Collection[str]) -> bool:
     """Whether a well-formed Reference may stand where only these resource types are expected."""
     literal, declared = reference.get("reference"), reference.get("type")
     named = referenced_type(literal) if literal else None
@@ -204,12 +204,15 @@ def may_point_to(reference: dict[str, Any], targets: Collection[str]) -> bool:
 # --- dates ----------------------------------------------------------------------------------------------------------
 
 
-def in_order(start: str, end: str) -> bool:
+def is_not_after(start: str, end: str) -> bool:
     """
-    Whether a valid date or dateTime is not after another; true whenever precision or time zone leave a doubt.
+    Whether a valid date or dateTime is not after another; True if precision or time zone leave it
+    open.
 
-    >>> in_order("2024-05", "2024-05-01"), in_order("2024-06", "2024-05-31"), in_order("2024-05-02", "2024-05-01")
-    (True, False, False)
+    >>> is_not_after("2024-05", "2024-05-01"), is_not_after("2024-06", "2024-05-31")
+    (True, False)
+    >>> is_not_after("2024-05-02", "2024-05-01")
+    False
     """
     if "T" in start and "T" in end:
         first, last = _instant(start), _instant(end)

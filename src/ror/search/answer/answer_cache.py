@@ -15,7 +15,7 @@ LARGEST_SHARE: Final = 1 / 32
 """What would take more than this share of the room is not kept: it would push out too many others."""
 
 
-class Answers:
+class AnswerCache:
     """
     At most `capacity` bytes of answers on one view at a time, those asked for least lately going first.
 
@@ -33,7 +33,7 @@ class Answers:
         self.hits = 0
         self.misses = 0
 
-    def given(self, view: View, asked: Hashable) -> Sized | None:
+    def get(self, view: View, asked: Hashable) -> Sized | None:
         """What was kept of the answer to this on this view, unless that was too long ago or too large."""
         answer = self._kept.get(asked) if view is self._view else None
         if answer is None:
@@ -43,7 +43,7 @@ class Answers:
         self.hits += 1
         return answer
 
-    def keep(self, view: View, asked: Hashable, *forms: Sized) -> None:
+    def put(self, view: View, asked: Hashable, *forms: Sized) -> None:
         """
         Keep what was just answered, in the first of these forms that is not too large; what was answered on any other
         view goes.

@@ -34,7 +34,7 @@ _WHEN_ASKED_AGAIN: Final = 2
 
 _SWEPT_AT_ONCE: Final = 4_096
 
-MOST_CHANGES: Final = 10_000
+MAX_CHANGES: Final = 10_000
 """So many changes that nobody has seen yet are not told apart."""
 
 _WHOLE: Final = ProfileMask(0)
@@ -43,7 +43,7 @@ _WHOLE: Final = ProfileMask(0)
 Places = npt.NDArray[np.intp]
 
 
-class Addressed(NamedTuple):
+class AddressedBodies(NamedTuple):
     """Bodies after their relative addresses, `size` bytes in all, and the rids they are of, in the same order."""
 
     rids: Numbers
@@ -51,7 +51,7 @@ class Addressed(NamedTuple):
     size: int
 
 
-class Bodies:
+class BodyCache:
     """
     Reads bodies through a cache of at most `capacity` bytes; those that nobody asked for lately make room.
 
@@ -75,14 +75,16 @@ class Bodies:
         """Bytes kept."""
         return sum(shelf.size for shelf in self._shelves.values())
 
-    def addressed(self, rids: Numbers, viewer_mask: ProfileMask, altered: BitMap) -> Addressed:
+    def addressed(
+        self, rids: Numbers, viewer_mask: ProfileMask, altered: BitMap
+    ) -> AddressedBodies:
         """
         The bodies of distinct rids, in this order, without those that are not there, or no longer for this viewer.
 
         `altered` are the resources of which this viewer sees some parts only.
         """
         if not len(rids):
-            return Addressed(rids, [], 0)
+            return AddressedBodies(rids, [], 0)
         is_cut = bitmaps.are_in(rids, altered)
         cut_at = np.flatnonzero(is_cut)
         with self._lock:
@@ -102,7 +104,7 @@ class Bodies:
         if not sizes.all():
             there = sizes > 0
             rids, found = rids[there], found[there]
-        return Addressed(rids, found.tolist(), int(sizes.sum()))
+        return AddressedBodies(rids, found.tolist(), int(sizes.sum()))
 
     def changed_since(self, seq: Seq) -> frozenset[Rid] | None:
         """
@@ -170,8 +172,8 @@ class _Written(NamedTuple):
 
 def written_since(store: Store, seq: Seq) -> frozenset[Rid] | None:
     """The rids of what was written after a change of the log; None when there are too many to tell them apart."""
-    changes = store.changes_after(seq, MOST_CHANGES)
-    return frozenset(change.rid for change in changes) if len(changes) < MOST_CHANGES else None
+    changes = store.changes_after(seq, MAX_CHANGES)
+    return frozenset(change.rid for change in changes) if len(changes) < MAX_CHANGES else None
 
 
 class _Shelf:

@@ -15,8 +15,8 @@ from ror.access import Viewer
 from ror.access.references import without_references
 from ror.resources import bundles as wire
 from ror.resources.bundles import Pieces
-from ror.resources.subset import Subset, subsetted
-from ror.search.answer.bodies import Addressed, Bodies
+from ror.resources.subset import Subset, apply_subset
+from ror.search.answer.bodies import AddressedBodies, BodyCache
 from ror.search.answer.budget import Budget
 from ror.search.answer.finding import ResultPage, find
 from ror.search.answer.page_links import plain_link
@@ -63,7 +63,7 @@ class Answer:
 
 def search(
     index: Index,
-    bodies: Bodies,
+    bodies: BodyCache,
     viewer: Viewer,
     request: SearchRequest,
     base_url: str,
@@ -84,7 +84,7 @@ def search(
     )
 
 
-def answer(page: ResultPage, bodies: Bodies, budget: Budget | None = None) -> Answer:
+def answer(page: ResultPage, bodies: BodyCache, budget: Budget | None = None) -> Answer:
     """
     The bundle of a page of results, on a view whose masks must be current.
 
@@ -143,14 +143,14 @@ def _entries(
     mode: Mode,
     page: ResultPage,
     rids: Numbers,
-    bodies: Bodies,
+    bodies: BodyCache,
     subset: Subset | None,
     scores: Mapping[int, int],
     budget: Budget,
 ) -> Iterator[Pieces]:
     """The entries of these resources, in one piece unless some have a distance or a score."""
     start = b'{"fullUrl":"%b/' % page.base_url.encode()
-    end = wire.ending(mode)
+    end = wire.entry_end(mode)
     distances = page.distances
     read = seen_bodies(page.sight, bodies, rids, page.rids)
     budget.spend_bytes(read.size)
@@ -158,7 +158,9 @@ def _entries(
         for rid, body in zip(read.rids.tolist(), read.bodies, strict=True):
             budget.spend(1, "_elements" if subset else "")
             cut_down = _cut_down(body, subset) if subset else body
-            yield Pieces.of(start, cut_down, wire.ending(mode, distances.get(rid), scores.get(rid)))
+            yield Pieces.of(
+                start, cut_down, wire.entry_end(mode, distances.get(rid), scores.get(rid))
+            )
     elif read.bodies:
         between = end + b"," + start
         pieces = [between] * (2 * len(read.bodies) + 1)
@@ -166,7 +168,7 @@ def _entries(
         yield Pieces(pieces, read.size + len(read.bodies) * len(between) - len(b","))
 
 
-def seen_bodies(sight: Sight, bodies: Bodies, rids: Numbers, among: BitMap) -> Addressed:
+def seen_bodies(sight: Sight, bodies: BodyCache, rids: Numbers, among: BitMap) -> AddressedBodies:
     """
     The addressed bodies of resources that a viewer sees, cut to what it may see of them.
 
@@ -190,7 +192,7 @@ def seen_bodies(sight: Sight, bodies: Bodies, rids: Numbers, among: BitMap) -> A
         is_hidden = sight.may_lead_to_hidden if rid in newer else sight.leads_only_to_hidden
         rewritten[at] = _without_hidden(sight, rid, before, is_hidden)
         size += len(rewritten[at]) - len(before)
-    return Addressed(read.rids, rewritten, size)
+    return AddressedBodies(read.rids, rewritten, size)
 
 
 def _without_hidden(
@@ -211,7 +213,7 @@ def _without_hidden(
 def _cut_down(addressed: bytes, subset: Subset) -> bytes:
     """What the subset leaves of a body, after the same address."""
     resource_type = addressed.partition(b"/")[0].decode()
-    return _rewritten(addressed, lambda whole: subsetted(whole, resource_type, subset))
+    return _rewritten(addressed, lambda whole: apply_subset(whole, resource_type, subset))
 
 
 def _rewritten(addressed: bytes, rewrite: Callable[[bytes], bytes]) -> bytes:

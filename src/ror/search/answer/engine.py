@@ -15,7 +15,7 @@ from pyroaring import BitMap
 
 from ror.access import Viewer
 from ror.search.answer.budget import Budget
-from ror.search.answer.references import leading_nowhere_seen, links_by_name, sources
+from ror.search.answer.references import links_by_name, names_of_hidden_only, sources
 from ror.search.answer.sight import Sight
 from ror.search.index import bitmaps
 from ror.search.index.columns import Column, LinkColumn, NameColumn, PositionColumn
@@ -183,7 +183,7 @@ class Search:
         matches = BitMap()
         for part, column in self.view.columns(name):
             assert isinstance(column, NameColumn)
-            is_lost = leading_nowhere_seen(self.view, column, self.sight.hidden(), self.sight.seen)
+            is_lost = names_of_hidden_only(self.view, column, self.sight.hidden(), self.sight.seen)
             self.budget.spend(len(column), leaf.param)
             ranks = column.ranks(leaf)
             matches = matches | (column.of_ranks(ranks[~is_lost[ranks]]) - part.dead)

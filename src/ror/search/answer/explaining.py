@@ -17,11 +17,11 @@ from pyroaring import BitMap
 
 from ror.access import Viewer
 from ror.errors import InvalidRequest, UsageError
-from ror.search.answer.bodies import Bodies
+from ror.search.answer.bodies import BodyCache
 from ror.search.answer.bundle import search, seen_bodies
 from ror.search.answer.engine import Evaluation, Search
 from ror.search.answer.in_words import in_words, meaning, systems_read
-from ror.search.answer.inclusion import included, within
+from ror.search.answer.inclusion import included, limited
 from ror.search.answer.ordering import page
 from ror.search.answer.page_links import PageLinks
 from ror.search.answer.unknown_codes import unknown_codes
@@ -30,7 +30,7 @@ from ror.search.language.expression import SameRecord, TokenIs
 from ror.search.language.parse import parse
 from ror.standard.definitions import RESOURCE_TYPES
 
-LOCAL: Final = "http://localhost"
+PLACEHOLDER_BASE: Final = "http://localhost"
 """Stands in the links of the answer, which goes nowhere."""
 
 
@@ -75,14 +75,19 @@ class Explanation:
 
 
 def explain(
-    index: Index, bodies: Bodies, viewer: Viewer, url_or_path: str, language: str, max_included: int
+    index: Index,
+    bodies: BodyCache,
+    viewer: Viewer,
+    url_or_path: str,
+    language: str,
+    max_included: int,
 ) -> Explanation:
     """
     The explanation of a search, which is a URL, a path or `Type?criteria`.
 
     Raises UsageError for an address that is not a search, and what `parse` raises.
     """
-    resource_type, pairs = search_of(url_or_path)
+    resource_type, pairs = parse_search_url(url_or_path)
     stages: list[Stage] = []
     trace: list[Evaluation] = []
     view = index.view
@@ -107,7 +112,7 @@ def explain(
     stages.append(Stage("page", watch.seconds, len(cut.rids)))
     with _watched() as watch:
         reached = included(engine, BitMap(cut.rids), resource_type, request.includes)
-        kept, _ = within(engine, reached, max_included)
+        kept, _ = limited(engine, reached, max_included)
     stages.append(Stage("includes", watch.seconds, len(kept)))
     with _watched() as watch:
         read = seen_bodies(
@@ -115,7 +120,7 @@ def explain(
         )
     stages.append(Stage("bodies", watch.seconds, len(read.bodies), read.size))
     with _watched() as watch:
-        answer = search(index, bodies, viewer, request, LOCAL, language, max_included)
+        answer = search(index, bodies, viewer, request, PLACEHOLDER_BASE, language, max_included)
     # Everything again, now that the bodies are cached: what the next client will wait for.
     stages.append(
         Stage("answer", watch.seconds, answer.matches + answer.included, len(answer.pieces))
@@ -138,11 +143,11 @@ def explain(
     )
 
 
-def search_of(url_or_path: str) -> tuple[str, list[tuple[str, str]]]:
+def parse_search_url(url_or_path: str) -> tuple[str, list[tuple[str, str]]]:
     """
     The resource type and the criteria of a search, whatever stands before them.
 
-    >>> search_of("https://ror.example.org/fhir/Location?name=a%20b&_count=2")
+    >>> parse_search_url("https://ror.example.org/fhir/Location?name=a%20b&_count=2")
     ('Location', [('name', 'a b'), ('_count', '2')])
     """
     parts = urlsplit(url_or_path)

@@ -20,7 +20,7 @@ from ror.resources.subset import Subset
 from ror.search.answer.budget import Budget
 from ror.search.answer.engine import Search
 from ror.search.answer.in_words import explanation
-from ror.search.answer.inclusion import included, within
+from ror.search.answer.inclusion import included, limited
 from ror.search.answer.ordering import Page, page
 from ror.search.answer.page_links import Linker, encoded
 from ror.search.answer.relevance import relevance
@@ -110,7 +110,7 @@ def find(
     matches = BitMap(cut.rids)
     reached = included(search, matches, request.resource_type, request.includes)
     kept, left_out = (
-        (reached, {}) if max_included is None else within(search, reached, max_included)
+        (reached, {}) if max_included is None else limited(search, reached, max_included)
     )
     rids = kept | matches
     outcomes = []

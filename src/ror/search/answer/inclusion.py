@@ -24,7 +24,7 @@ def included(
     search: Search, matches: BitMap, resource_type: str, rules: Sequence[Include]
 ) -> BitMap:
     """The resources that the rules include with `matches` of a type; never a match itself."""
-    legs = [leg for rule in dict.fromkeys(rules) for leg in _legs(rule)]
+    legs = [leg for rule in dict.fromkeys(rules) for leg in _steps(rule)]
     followed = {leg: BitMap() for leg in legs}
     reached = BitMap()
     # What came, of which type, and which rule reached it.
@@ -45,7 +45,7 @@ def included(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Leg:
+class _Step:
     """
     One step of a rule, from one type to another; a reference to several types makes several legs.
 
@@ -58,22 +58,22 @@ class _Leg:
 
 
 @cache
-def _legs(rule: Include) -> tuple[_Leg, ...]:
+def _steps(rule: Include) -> tuple[_Step, ...]:
     parameter = search_parameter(rule.source, rule.param)
     assert parameter is not None
     targets = (rule.target,) if rule.target else parameter.targets
     if rule.reverse:
-        return tuple(_Leg(rule, target, rule.source) for target in targets)
-    return tuple(_Leg(rule, rule.source, target) for target in targets)
+        return tuple(_Step(rule, target, rule.source) for target in targets)
+    return tuple(_Step(rule, rule.source, target) for target in targets)
 
 
-def _follow(search: Search, leg: _Leg, starts: BitMap) -> BitMap:
+def _follow(search: Search, leg: _Step, starts: BitMap) -> BitMap:
     if leg.rule.reverse:
         return search.pointing_at(leg.rule.source, leg.rule.param, leg.start, starts)
     return search.pointed_at(leg.rule.source, leg.rule.param, leg.arrives, starts)
 
 
-def within(search: Search, reached: BitMap, most: int) -> tuple[BitMap, Mapping[str, int]]:
+def limited(search: Search, reached: BitMap, most: int) -> tuple[BitMap, Mapping[str, int]]:
     """
     At most `most` of the included resources, and how many of each type are left out.
 

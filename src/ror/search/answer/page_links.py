@@ -31,7 +31,7 @@ KEY: Final = "page-links"
 CURSOR: Final = "_cursor"
 STORED: Final = "_stored"
 
-LONGEST_LINK: Final = 8_000
+MAX_LINK_BYTES: Final = 8_000
 """Bytes of the path and query of a link: what RFC 9110, section 4.1, has every recipient support."""
 
 STORED_PER_CLIENT: Final = 100
@@ -72,13 +72,13 @@ def _joined(address: str, *parts: str) -> str:
     return f"{address}?{query}" if query else address
 
 
-class Seal:
+class CursorCipher:
     """Closes and opens cursors with a key, by AES-SIV (RFC 5297)."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESSIV(key)
 
-    def closed(self, cursor: str) -> str:
+    def encrypted(self, cursor: str) -> str:
         """A cursor as letters that a URL takes as they are, and that say nothing."""
         return (
             base64.urlsafe_b64encode(self._cipher.encrypt(cursor.encode("ascii"), None))
@@ -86,12 +86,12 @@ class Seal:
             .decode("ascii")
         )
 
-    def opened(self, text: str) -> str:
+    def decrypted(self, text: str) -> str:
         """
         The cursor that was closed as `text`. Raises InvalidRequest for any other text.
 
-        >>> seal = Seal(bytes(32))
-        >>> seal.opened(seal.closed("AQ"))
+        >>> seal = CursorCipher(bytes(32))
+        >>> seal.decrypted(seal.encrypted("AQ"))
         'AQ'
         """
         try:
@@ -100,29 +100,31 @@ class Seal:
         except (binascii.Error, ValueError, InvalidTag) as reason:
             raise InvalidRequest("search.cursor") from reason
         # The same bytes have other spellings in base64; only ours is taken.
-        if self.closed(cursor) != text:
+        if self.encrypted(cursor) != text:
             raise InvalidRequest("search.cursor")
         return cursor
 
 
-def seal_of(store: Store) -> Seal:
+def cursor_cipher(store: Store) -> CursorCipher:
     """The seal of a directory, made with it."""
-    return Seal(bytes.fromhex(store.settled_meta(KEY, AESSIV.generate_key(_KEY_BITS).hex())))
+    return CursorCipher(
+        bytes.fromhex(store.settled_meta(KEY, AESSIV.generate_key(_KEY_BITS).hex()))
+    )
 
 
 class PageLinks:
     """Makes and reads the page links of a directory, of at most `longest` bytes after the host."""
 
-    def __init__(self, store: Store, longest: int = LONGEST_LINK) -> None:
+    def __init__(self, store: Store, longest: int = MAX_LINK_BYTES) -> None:
         self._queries = store.stored_queries
-        self._seal = seal_of(store)
-        self._longest = min(longest, LONGEST_LINK)
+        self._cipher = cursor_cipher(store)
+        self._longest = min(longest, MAX_LINK_BYTES)
 
     def linker(self, client: str) -> Linker:
         """What makes the links of one client; the empty text stands for anonymous clients."""
 
         def link(address: str, query: str, cursor: Cursor | None) -> str:
-            page = "" if cursor is None else f"{CURSOR}={self._seal.closed(cursor.encode())}"
+            page = "" if cursor is None else f"{CURSOR}={self._cipher.encrypted(cursor.encode())}"
             whole = _joined(address, query, page)
             if self._fits(whole):
                 return whole
@@ -172,7 +174,9 @@ class PageLinks:
 
         Raises InvalidRequest for a cursor that this directory did not make.
         """
-        return [(name, self._seal.opened(text) if name == CURSOR else text) for name, text in pairs]
+        return [
+            (name, self._cipher.decrypted(text) if name == CURSOR else text) for name, text in pairs
+        ]
 
     def _kept(self, client: str | None, query_id: str) -> list[tuple[str, str]]:
         kept = self._queries.read(query_id, _STORED_FOR_S)
@@ -186,6 +190,6 @@ class PageLinks:
         return parse_qsl(kept.query, keep_blank_values=True)
 
 
-def is_bound(links: Sequence[tuple[str, str]]) -> bool:
+def uses_stored_query(links: Sequence[tuple[str, str]]) -> bool:
     """Whether one of these links names a stored query, so that no other client may follow it."""
     return any(f"{STORED}=" in url for _, url in links)

@@ -56,7 +56,7 @@ def links_by_name(view: View, name: ColumnName, target: str) -> Iterator[tuple[A
                     yield slots[alive], rids[alive]
 
 
-def leading_nowhere_seen(
+def names_of_hidden_only(
     view: View, column: NameColumn, hidden: BitMap, seen: Callable[[str], BitMap]
 ) -> bitmaps.Mask:
     """

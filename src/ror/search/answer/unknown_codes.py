@@ -35,7 +35,7 @@ from ror.standard.bindings import bound_value_sets, identifier_systems
 from ror.standard.definitions import RESOURCE_TYPES, SearchParameter, search_parameter
 from ror.standard.fhirpath import elements_read, implicit_codes, implicit_systems
 
-MOST_WARNED: Final = 10
+MAX_WARNINGS: Final = 10
 """Unknown codes and systems of one search that the answer names."""
 
 _NEAREST: Final = 3
@@ -48,12 +48,12 @@ Unknown = Literal["code", "system"]
 
 
 def unknown_codes(search: Search, expression: Expression, resource_type: str) -> list[UnknownCode]:
-    """A warning for each unknown code or system of a search, at most `MOST_WARNED`."""
+    """A warning for each unknown code or system of a search, at most `MAX_WARNINGS`."""
     warnings = (
         _warning(search, leaf, leaf_type)
         for leaf, leaf_type in dict.fromkeys(_token_leaves(expression, resource_type))
     )
-    return list(islice(filter(None, warnings), MOST_WARNED))
+    return list(islice(filter(None, warnings), MAX_WARNINGS))
 
 
 def _token_leaves(expression: Expression, resource_type: str) -> Iterator[tuple[TokenIs, str]]:

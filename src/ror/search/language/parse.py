@@ -15,7 +15,7 @@ from typing import Final, Literal, cast
 
 from ror.errors import InvalidRequest, NotSupported, RorError, TooCostly, first_of
 from ror.messages import closest, shown
-from ror.resources.subset import Subset, elements_asked, summary_asked
+from ror.resources.subset import Subset, parse_elements, parse_summary
 from ror.search.language.criteria import (
     FILTER,
     Asking,
@@ -433,7 +433,7 @@ _BY_DISTANCE: Final = frozenset({"near", "near-insee-code"})
 
 
 def _summary(reading: _Reading, text: str) -> str:
-    summary = summary_asked(text)
+    summary = parse_summary(text)
     if summary and reading.subset:
         raise InvalidRequest("search.elements-with-summary")
     if summary == "count":
@@ -444,7 +444,7 @@ def _summary(reading: _Reading, text: str) -> str:
 
 
 def _elements(reading: _Reading, text: str) -> str:
-    elements = elements_asked(reading.resource_type, text)
+    elements = parse_elements(reading.resource_type, text)
     if reading.summary or reading.subset:
         raise InvalidRequest("search.elements-with-summary")
     reading.subset = Subset(elements=elements)

@@ -18,17 +18,17 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from ror.resources.validation.rules import rules_of
+from ror.resources.validation.invariants import invariants_of
 from ror.resources.validation.values import (
     PRIMITIVES,
     is_reference,
     is_text,
-    may_point_to,
+    may_refer_to,
     referenced_type,
 )
 from ror.standard.definitions import Element, TypeDefinition, type_definition, type_names
 
-DEEPEST: Final = 64
+MAX_DEPTH: Final = 64
 """How many objects may lie inside one another, the resource included."""
 
 Check = Callable[[Any, int], bool]
@@ -40,7 +40,7 @@ _MOST_REMEMBERED = 4096
 _LONGEST_REMEMBERED = 200
 
 
-def is_surely_right(resource: object) -> bool:
+def is_surely_valid(resource: object) -> bool:
     """Whether this decoded resource has no issue; False may also mean "not sure"."""
     try:
         return _resource(resource, 1)
@@ -171,7 +171,7 @@ def _reference_to(targets: frozenset[str]) -> Check:
             literal = value.get("reference")
             if literal.__class__ is str and referenced_type(literal) in targets:
                 return True
-        return kind.shapes.get(tuple(value), kind.learn)(value, depth) and may_point_to(
+        return kind.shapes.get(tuple(value), kind.learn)(value, depth) and may_refer_to(
             value, targets
         )
 
@@ -200,7 +200,7 @@ class _Kind:
 
     def learn(self, node: Any, depth: int) -> bool:
         """Whether an object of a new shape is right; if the shape may be, its function is kept."""
-        if depth > DEEPEST or not self._may_have(node):
+        if depth > MAX_DEPTH or not self._may_have(node):
             return False
         if len(self.shapes) >= _MOST_SHAPES:
             self.shapes.clear()
@@ -222,7 +222,11 @@ class _Kind:
             and all(one.name in node for one in elements if one.min and one.choice is None)
             and len(made) == len(set(made))
             and {one.choice for one in elements if one.min and one.choice} <= set(made)
-            and all(rule.holds(node) for rule in rules_of(self.definition.name) if rule.is_of_shape)
+            and all(
+                rule.holds(node)
+                for rule in invariants_of(self.definition.name)
+                if rule.checks_presence_only
+            )
         )
 
 
@@ -242,12 +246,12 @@ def _kind_of(type_name: str) -> _Kind:
             continue
         repeats = element.max != 1
         kind.members[element.name] = _Member(_judgement_of(definition, element), repeats)
-        if element.types[0] in PRIMITIVES and has_sibling(definition, element):
+        if element.types[0] in PRIMITIVES and may_have_sibling(definition, element):
             kind.members["_" + element.name] = _sibling(element, repeats)
     return kind
 
 
-def has_sibling(definition: TypeDefinition, element: Element) -> bool:
+def may_have_sibling(definition: TypeDefinition, element: Element) -> bool:
     """Whether a primitive element may have a `_name` beside it; those that are XML attributes may not."""
     is_attribute = element.name == "id" or (definition.name, element.name) == ("Extension", "url")
     return not is_attribute and element.types[0] != "xhtml"
@@ -291,12 +295,12 @@ def _function_of(kind: _Kind, shape: Shape) -> Check:
     members = {f"v{place}": kind.members[name] for place, name in enumerate(shape)}
     lines = ["def check(node, depth):", f"    {', '.join(members)}, = node.values()"]
     if any(member.value.is_object for member in members.values()):
-        lines += [f"    if depth >= {DEEPEST}: return False", "    deeper = depth + 1"]
+        lines += [f"    if depth >= {MAX_DEPTH}: return False", "    deeper = depth + 1"]
     for variable, member in members.items():
         names.update((f"{variable}_{name}", thing) for name, thing in member.value.bound.items())
         lines += (f"    {line}" for line in _lines_of(variable, member))
-    for place, rule in enumerate(rules_of(kind.definition.name)):
-        if not rule.is_of_shape:
+    for place, rule in enumerate(invariants_of(kind.definition.name)):
+        if not rule.checks_presence_only:
             names[f"rule{place}"] = rule.holds
             lines.append(f"    if not rule{place}(node): return False")
     lines.append("    return True")

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, Final
 
 from ror.resources.validation.expressions import parse
-from ror.resources.validation.predicates import is_of_shape, predicate
+from ror.resources.validation.predicates import checks_presence_only, predicate
 from ror.standard.definitions import Invariant, invariants, type_definition
 
 Node = dict[str, Any]
@@ -36,7 +36,7 @@ NOT_CHECKED: Final[Mapping[str, str]] = {
 }
 """The invariants that the standard only recommends."""
 
-OURS: Final = (
+ADDED_INVARIANTS: Final = (
     Invariant(
         "Location.position",
         "",
@@ -51,36 +51,38 @@ OURS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class CompiledInvariant:
     """
     One invariant: its key in the standard, and whether a value respects it. Its text is
     `validation.<key>`.
 
-    It `is_of_shape` when it only asks which members a value has, not what they hold.
+    It `checks_presence_only` when it only asks which members a value has, not what they hold.
     """
 
     key: str
     holds: Callable[[Node], bool]
-    is_of_shape: bool = False
+    checks_presence_only: bool = False
 
 
 @cache
-def rules_of(type_name: str) -> tuple[Rule, ...]:
+def invariants_of(type_name: str) -> tuple[CompiledInvariant, ...]:
     """The rules of a type, about values whose structure is already right."""
     return tuple(
         _rule(one)
-        for one in (*invariants(), *OURS)
+        for one in (*invariants(), *ADDED_INVARIANTS)
         if one.type == type_name and one.key not in {*CHECKED_ELSEWHERE, *NOT_CHECKED}
     )
 
 
-def _rule(invariant: Invariant) -> Rule:
+def _rule(invariant: Invariant) -> CompiledInvariant:
     expression = parse(invariant.expression)
     if not invariant.member:
         holds = predicate(expression, invariant.type)
-        return Rule(invariant.key, holds, is_of_shape(expression))
+        return CompiledInvariant(invariant.key, holds, checks_presence_only(expression))
     element = type_definition(invariant.type).elements[invariant.member]
-    return Rule(invariant.key, _of_each(invariant.member, predicate(expression, element.types[0])))
+    return CompiledInvariant(
+        invariant.key, _of_each(invariant.member, predicate(expression, element.types[0]))
+    )
 
 
 def _of_each(member: str, holds: Callable[[Node], bool]) -> Callable[[Node], bool]:

@@ -15,9 +15,9 @@ from functools import cache
 from typing import Any, Final, Literal
 
 from ror import messages
-from ror.resources.validation.gate import DEEPEST, has_sibling
-from ror.resources.validation.rules import rules_of
-from ror.resources.validation.values import PRIMITIVES, is_reference, may_point_to
+from ror.resources.validation.fast_check import MAX_DEPTH, may_have_sibling
+from ror.resources.validation.invariants import invariants_of
+from ror.resources.validation.values import PRIMITIVES, is_reference, may_refer_to
 from ror.standard.definitions import (
     Element,
     TypeDefinition,
@@ -26,7 +26,7 @@ from ror.standard.definitions import (
     type_names,
 )
 
-MOST_ISSUES: Final = 200
+MAX_ISSUES: Final = 200
 """The walk stops after this many errors, and reports at most this many warnings."""
 
 Severity = Literal["error", "warning"]
@@ -67,11 +67,11 @@ class Property:
 
 
 class TooManyIssues(Exception):
-    """Leaves the walk after `MOST_ISSUES` errors; nobody else sees it."""
+    """Leaves the walk after `MAX_ISSUES` errors; nobody else sees it."""
 
 
-def issues_of(resource: object) -> list[Issue]:
-    """Every issue of a resource, at most `MOST_ISSUES` errors and as many warnings."""
+def all_issues(resource: object) -> list[Issue]:
+    """Every issue of a resource, at most `MAX_ISSUES` errors and as many warnings."""
     walk = _Walk()
     with suppress(TooManyIssues):
         walk.resource(resource)
@@ -84,7 +84,7 @@ def _properties(type_name: str) -> dict[str, Property]:
     found = {}
     for element in definition.elements.values():
         found[element.name] = Property(element.name, element, is_sibling=False)
-        if element.types[0] in PRIMITIVES and has_sibling(definition, element):
+        if element.types[0] in PRIMITIVES and may_have_sibling(definition, element):
             found["_" + element.name] = Property("_" + element.name, element, is_sibling=True)
     return found
 
@@ -102,11 +102,11 @@ class _Walk:
     ) -> None:
         is_error = severity == "error"
         # Warnings never keep an error from being looked for: only errors end the walk.
-        if is_error or len(self.issues) - self._errors < MOST_ISSUES:
+        if is_error or len(self.issues) - self._errors < MAX_ISSUES:
             texts = {name: _shown(value) for name, value in params.items()}
             self.issues.append(Issue(severity, code, path, f"validation.{key}", texts))
         self._errors += is_error
-        if self._errors >= MOST_ISSUES:
+        if self._errors >= MAX_ISSUES:
             raise TooManyIssues
 
     # --- resources ------------------------------------------------------------------------------------------------
@@ -177,8 +177,8 @@ class _Walk:
     # --- objects --------------------------------------------------------------------------------------------------
 
     def _object(self, node: dict[str, Any], type_name: str, path: str, depth: int) -> None:
-        if depth > DEEPEST:
-            self._add("structure", path, "too-deep", limit=DEEPEST)
+        if depth > MAX_DEPTH:
+            self._add("structure", path, "too-deep", limit=MAX_DEPTH)
             return
         if not node:
             self._add("structure", path, "empty-object", name=_last(path))
@@ -196,7 +196,7 @@ class _Walk:
                 self._property(node, known, value, f"{path}.{known.path_name}", depth)
         self._cardinalities(node, definition, path)
         if self._errors == before:
-            for rule in rules_of(type_name):
+            for rule in invariants_of(type_name):
                 if not rule.holds(node):
                     self._add("invariant", path, rule.key)
 
@@ -319,7 +319,7 @@ class _Walk:
             and literal[1:] not in self._contained | {""}
         ):
             self._add("invariant", f"{path}.reference", "ref-1", value=literal)
-        elif element.targets and not may_point_to(reference, element.targets):
+        elif element.targets and not may_refer_to(reference, element.targets):
             shown = literal or reference["type"]
             self._add(
                 "value",
@@ -366,6 +366,6 @@ def _texts(node: Any) -> set[str]:
 def _each_text(node: Any, depth: int) -> Iterator[str]:
     if isinstance(node, str):
         yield node
-    elif depth <= 2 * DEEPEST and isinstance(node, dict | list):
+    elif depth <= 2 * MAX_DEPTH and isinstance(node, dict | list):
         for one in node.values() if isinstance(node, dict) else node:
             yield from _each_text(one, depth + 1)
