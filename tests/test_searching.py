@@ -224,7 +224,7 @@ def test_a_body_that_went_away_between_the_index_and_the_store_is_left_out(ror):
         """The index as it was just before the deletion."""
 
         @staticmethod
-        def see_for(viewer):
+        def catch_up_for(viewer):
             pass
 
     Old.view = view  # type: ignore[attr-defined]

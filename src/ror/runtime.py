@@ -22,7 +22,7 @@ from ror.identity.tokens import Provider, read_providers
 from ror.search.answer.answer_cache import AnswerCache
 from ror.search.answer.bodies import BodyCache
 from ror.search.answer.page_links import PageLinks
-from ror.search.index.index import Index, Troubled
+from ror.search.index.index import Index, ProblemListener
 from ror.search.index.schema import check_schema
 from ror.settings import Settings
 from ror.standard import terminology
@@ -65,7 +65,7 @@ class Directory:
 def open_directory(
     settings: Settings,
     told_of_issuer: ReportProblem = ignore_report,
-    troubled: Troubled = lambda work, problem: None,
+    troubled: ProblemListener = lambda work, problem: None,
 ) -> Directory:
     """
     The directory that the settings name, created when there is none, indexed and following its changes;
@@ -77,7 +77,9 @@ def open_directory(
     store = open_store(settings.database)
     try:
         bodies = BodyCache(store, settings.body_cache_mb * 1_000_000)
-        index = Index(store, snapshot_folder(settings), changed=bodies.forget, troubled=troubled)
+        index = Index(
+            store, snapshot_folder(settings), on_change=bodies.forget, on_problem=troubled
+        )
         answers = AnswerCache(settings.answer_cache_mb * 1_000_000)
         page_links = PageLinks(store, settings.max_url_kb * 1_024)
         registry = Registry(store)

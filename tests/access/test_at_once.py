@@ -51,8 +51,13 @@ class Elsewhere:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.store = open_store(url)
+<<<<<<< HEAD
         self.bodies = BodyCache(self.store, 1_000_000)
         self.index = Index(self.store, folder, changed=self.bodies.forget)
+=======
+        self.bodies = Bodies(self.store, 1_000_000)
+        self.index = Index(self.store, folder, on_change=self.bodies.forget)
+>>>>>>> d187671 (Name the criteria of a search and the builders of the index by nouns)
         self.index.open()
 
     def read(self, resource_type: str, name: str) -> str:
@@ -204,6 +209,6 @@ def test_parts_of_the_index_that_are_merged_say_nothing_of_bodies_that_are_no_lo
     before = len(elsewhere.index.view.parts)
     elsewhere.index._compact()
     assert len(elsewhere.index.view.parts) < before
-    monkeypatch.setattr(elsewhere.index, "see_for", lambda viewer: None)
+    monkeypatch.setattr(elsewhere.index, "catch_up_for", lambda viewer: None)
 
     assert "garde" not in elsewhere.found("Organization", "team")

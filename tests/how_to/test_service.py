@@ -45,7 +45,9 @@ def test_systemd_accepts_the_unit(tmp_path):
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     file = tmp_path / "ror.service"
-    file.write_text(blocks("service.md", "ini")[0].replace("/usr/local/lib/ror/bin/ror", str(program)))
+    file.write_text(
+        blocks("service.md", "ini")[0].replace("/usr/local/lib/ror/bin/ror", str(program))
+    )
 
     checked = subprocess.run(
         ["systemd-analyze", "verify", str(file)], capture_output=True, text=True, check=False

@@ -31,8 +31,8 @@ from ror.search.language.comparing import (
     Prefix,
     TextMatch,
     date_compares,
+    number_bounds,
     number_compares,
-    reach,
     text_compares,
     unit_agrees,
 )
@@ -174,7 +174,7 @@ def test_names(how_many, size):
     )
     by_rank = [column[rank].decode().split("\0") for rank in range(len(column))]
     assert column.literal.tolist() == [int(rid) if rid else NOWHERE for *_, rid in by_rank]
-    assert {rank: name for name, [rank] in column.holders()} == {
+    assert {rank: name for name, [rank] in column.slots_by_key()} == {
         rank: "\0".join((kind, code, system))
         for rank, (code, system, kind, rid) in enumerate(by_rank)
         if not rid
@@ -296,7 +296,7 @@ def test_numbers_and_quantities(how_many, size, prefix):
 )
 def test_numbers_of_fifty_characters_are_compared_to_the_last_digit(prefix, number):
     half = half_step(number)
-    near = str(reach("eq", Decimal(number), half)[1])
+    near = str(number_bounds("eq", Decimal(number), half)[1])
     column = made(NumberColumn, [(("", number), 0), (("", near), 1), (("", "3"), 2)], 3)
 
     found = column.select(NumberIs("x", prefix, Decimal(number), half))

@@ -22,8 +22,8 @@ from ror.search.answer import bundle as searching
 from ror.search.answer.engine import Search
 from ror.search.answer.relevance import BEST, relevance
 from ror.search.index import content
-from ror.search.index.content import words_in, words_said
-from ror.search.language.expression import And, Not, Or, Present, WordIs, matches, seeks_words
+from ror.search.index.content import content_words, narrative_words
+from ror.search.language.expression import And, Not, Or, Present, WordIs, has_relevance, matches
 from ror.search.language.parse import parse
 from ror.search.language.words import MAX_WORD_LENGTH, stem, words_of
 from ror.standard.definitions import RESOURCE_TYPES, type_definition, type_names
@@ -120,7 +120,7 @@ def test_words_are_their_own_words(text):
 
 
 def _all_words(resource: dict[str, Any]) -> set[str]:
-    return {word for part in words_in(resource) for word in part.words}
+    return {word for part in content_words(resource) for word in part.words}
 
 
 READ = {
@@ -188,8 +188,8 @@ def test_the_words_said_are_those_of_the_narrative_alone():
     narrative = {"status": "generated", "div": "<div><b>Le m&#111;t</b> juste</div>"}
     resource = {"resourceType": "Location", "id": "1", "name": "Aile ouest", "text": narrative}
 
-    assert words_said(resource) == [("", ("le", "mot", "juste"))]
-    assert words_said({"resourceType": "Location", "id": "1", "name": "Aile ouest"}) == []
+    assert narrative_words(resource) == [("", ("le", "mot", "juste"))]
+    assert narrative_words({"resourceType": "Location", "id": "1", "name": "Aile ouest"}) == []
 
 
 def test_a_word_of_the_name_counts_as_such_wherever_else_it_stands():
@@ -200,7 +200,7 @@ def test_a_word_of_the_name_counts_as_such_wherever_else_it_stands():
         "description": "Dans l'aile",
     }
 
-    assert words_in(resource) == [("n", ("aile", "ouest")), ("", ("dans",))]
+    assert content_words(resource) == [("n", ("aile", "ouest")), ("", ("dans",))]
 
 
 def test_every_text_of_the_standard_is_read_or_left_aside_on_purpose():
@@ -219,8 +219,8 @@ def test_every_text_of_the_standard_is_read_or_left_aside_on_purpose():
         if {"string", "markdown", "xhtml"} & set(element.types)
     }
 
-    assert texts >= content.READ
-    assert texts - content.READ == LEFT_ASIDE
+    assert texts >= content.TEXT_MEMBERS
+    assert texts - content.TEXT_MEMBERS == LEFT_ASIDE
 
 
 LEFT_ASIDE = {
@@ -590,7 +590,7 @@ def test_a_score_is_from_0_to_1_and_a_match_of_words_alone_has_one(seed):
 
         assert len(given_scores) == len(among)
         assert all(0 <= score <= BEST for score in given_scores.tolist())
-        if not seeks_words(asked):
+        if not has_relevance(asked):
             assert not given_scores.any()
 
 

@@ -434,7 +434,7 @@ def test_a_snapshot_made_by_another_process_is_adopted_and_loses_nothing(kept, m
 def test_an_index_that_could_not_follow_says_so_and_goes_on_once_it_can(kept, monkeypatch):
     store, folder, _ = kept
     told: list[tuple[str, str]] = []
-    index = Index(store, folder, troubled=lambda work, problem: told.append((work, str(problem))))
+    index = Index(store, folder, on_problem=lambda work, problem: told.append((work, str(problem))))
     index.open()
     monkeypatch.setattr(indexing, "RETRY_S", 0.01)
     changes, fails = store.changes_after, threading.Event()
@@ -460,7 +460,7 @@ def test_an_index_that_could_not_follow_says_so_and_goes_on_once_it_can(kept, mo
 def test_a_snapshot_that_cannot_be_made_is_told_and_not_tried_again_at_once(kept, monkeypatch):
     store, folder, _ = kept
     told: list[tuple[str, Exception | None]] = []
-    index = Index(store, folder, troubled=lambda work, problem: told.append((work, problem)))
+    index = Index(store, folder, on_problem=lambda work, problem: told.append((work, problem)))
     index.open()
     monkeypatch.setattr(indexing, "STALE_FLOOR", 0)
     monkeypatch.setattr(indexing, "STALE_SHARE", 0)
@@ -497,7 +497,7 @@ def test_what_killed_makers_of_snapshots_left_is_swept_once_nobody_can_be_writin
 def test_what_a_snapshot_knows_first_is_told_before_it_is_adopted(kept, monkeypatch):
     store, folder, _ = kept
     told: set[int] = set()
-    index = Index(store, folder, changed=told.update)
+    index = Index(store, folder, on_change=told.update)
     index.open()
     keep(store, [{"resourceType": "Task", "id": "late", "authoredOn": "2024"}])
     monkeypatch.setattr(indexing, "STALE_FLOOR", 0)

@@ -32,8 +32,8 @@ from ror.search.language.expression import (
     Chain,
     Everything,
     Expression,
-    Facts,
     Has,
+    IndexedResource,
     Not,
     Or,
     ReferenceIs,
@@ -128,7 +128,9 @@ def test_a_reverse_chain_finds_what_its_two_steps_find(seed):
         assert world.names_of(at_once) == steps
 
 
-def led_to(world: worlds.SlowWorld, facts: Facts, param: str, target: str) -> Iterator[Facts]:
+def led_to(
+    world: worlds.SlowWorld, facts: IndexedResource, param: str, target: str
+) -> Iterator[IndexedResource]:
     """What a resource refers to with one of its parameters."""
     for value, _ in facts.entries.get(param, ()):
         yield from world.resolve(value, target)
@@ -292,7 +294,7 @@ def by_hand(
     return order
 
 
-def values_of(world: worlds.SlowWorld, facts: Facts, key: SortKey) -> Iterator[Any]:
+def values_of(world: worlds.SlowWorld, facts: IndexedResource, key: SortKey) -> Iterator[Any]:
     """What a key may take from a resource: all the values at the end of its links."""
     there = [facts]
     for param, target in key.hops:

@@ -14,7 +14,7 @@ from ror.resources.versions import without_version
 from ror.search.index import segment as segments
 from ror.search.index.extract import extract, pack
 from ror.search.index.view import EMPTY, View
-from ror.search.language.expression import Facts
+from ror.search.language.expression import IndexedResource
 from ror.search.language.values import (
     Canonical,
     LogicalReference,
@@ -252,7 +252,7 @@ class SlowWorld:
 
     def __init__(self, batches: Iterable[Sequence[dict[str, Any]]]) -> None:
         self.rids: dict[tuple[str, str], int] = {}
-        self.facts: dict[tuple[str, str], Facts] = {}
+        self.facts: dict[tuple[str, str], IndexedResource] = {}
         self.view: View = EMPTY
         for seq, batch in enumerate(batches, start=1):
             rows = {self._rid(one["resourceType"], one["id"]): self._row(one) for one in batch}
@@ -269,13 +269,15 @@ class SlowWorld:
         source_date = resource.get("meta", {}).get("lastUpdated", "2024")
         instant = covering(source_date).first
         entries = extract(without_version(resource))
-        self.facts[key] = Facts(*key, {**entries, LAST_UPDATED: [(covering_instant(instant), 0)]})
+        self.facts[key] = IndexedResource(
+            *key, {**entries, LAST_UPDATED: [(covering_instant(instant), 0)]}
+        )
         packed, links = pack(key[0], entries)
         targets = [self._rid(*link) for link in links]
         return IndexRow(self._rid(*key), *key, instant, False, packed, targets, shades=SEEN_BY_ALL)
 
     @staticmethod
-    def _is_known_by(facts: Facts, url: str) -> bool:
+    def _is_known_by(facts: IndexedResource, url: str) -> bool:
         names = facts.entries.get("_canonical", ())
         return any(isinstance(value, Canonical) and value.url == url for value, _ in names)
 
@@ -284,10 +286,10 @@ class SlowWorld:
         names = {rid: name for name, rid in self.rids.items()}
         return {names[rid] for rid in rids}
 
-    def of_type(self, resource_type: str) -> list[Facts]:
+    def of_type(self, resource_type: str) -> list[IndexedResource]:
         return [facts for (name, _), facts in self.facts.items() if name == resource_type]
 
-    def resolve(self, reference: Value, target: str) -> list[Facts]:
+    def resolve(self, reference: Value, target: str) -> list[IndexedResource]:
         match reference:
             case Reference(resource_type, resource_id):
                 found = self.facts.get((resource_type, resource_id))

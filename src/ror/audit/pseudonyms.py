@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 from ror.errors import RorError
 from ror.search.language.comparing import without_spaces
-from ror.search.language.criteria import FILTER, criterion
+from ror.search.language.criteria import FILTER, criterion_path
 from ror.search.language.criterion_values import MAX_VALUES
 from ror.search.language.filter import NOT_OFFERED, OPERATORS
 from ror.search.language.values import normal_text
@@ -172,12 +172,12 @@ def treatment_of(resource_type: str | None, name: str) -> Treatment | None:
 def _treatment_of(resource_type: str, name: str) -> Treatment | None:
     tables = treatments()
     try:
-        criterion_ = criterion(resource_type, name).asked
+        criterion = criterion_path(resource_type, name).criterion
     except RorError:
         return None
-    by_modifier = tables["modifiers"].get(criterion_.modifier or "")
-    by_name = tables["parameters"].get(criterion_.parameter.name)
-    return by_modifier or by_name or tables["types"][criterion_.parameter.type]
+    by_modifier = tables["modifiers"].get(criterion.modifier or "")
+    by_name = tables["parameters"].get(criterion.parameter.name)
+    return by_modifier or by_name or tables["types"][criterion.parameter.type]
 
 
 @cache

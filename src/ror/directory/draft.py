@@ -145,7 +145,7 @@ def build_draft(content: Mapping[str, Any], source_updated: Micros, digest: byte
     entries = _entries(resource, shades)
     outward = tuple(dict.fromkeys(_OUTWARD.findall(body)))
     followed_outside = _followed_outside(resource, entries) if outward else set()
-    unsearched = extract.unsearched(resource, body, entries)
+    unsearched = extract.unsearched_references(resource, body, entries)
     others = [entry for entry in unsearched if entry[0] not in followed_outside]
     if followed_outside:
         entries[extract.FOREIGN] = [(reference, 0) for reference in sorted(followed_outside)]
@@ -185,7 +185,9 @@ def _followed_outside(resource: Mapping[str, Any], entries: extract.Entries) -> 
     """
     resource_type = resource["resourceType"]
     as_ours = extract.extract(rewritten(resource, _without_base))
-    return extract.followed(as_ours, resource_type) - extract.followed(entries, resource_type)
+    return extract.followed_references(as_ours, resource_type) - extract.followed_references(
+        entries, resource_type
+    )
 
 
 def _without_base(address: str) -> str:
@@ -251,7 +253,7 @@ def _entries(resource: Mapping[str, Any], shades: Shades) -> extract.Entries:
         return extract.extract(resource)
     pieces = {code: extract.extract(piece) for code, piece in apart(resource, shades).items()}
     by_name = {name_of(code) if code else "": entries for code, entries in pieces.items()}
-    return extract.joined(resource["resourceType"], by_name)
+    return extract.merged_entries(resource["resourceType"], by_name)
 
 
 class Outward(NamedTuple):

@@ -28,13 +28,13 @@ def read(
     """
     The current version of a resource as the viewer may see it, and whether anything was removed.
 
-    `signal` is what `see_masks` returned when the request began, if it was called.
+    `signal` is what `catch_up_masks` returned when the request began, if it was called.
 
     Raises NotFound when the viewer sees no such resource, Gone when it was deleted.
     """
     # A view from before anything was hidden would not look for references to it.
     if signal is None:
-        signal = index.see_masks()
+        signal = index.catch_up_masks()
     sight = Sight(index.view, viewer)
     if sight.hides_anything:
         # What a perimeter or a reference hides depends on other resources, as they are now.

@@ -74,7 +74,7 @@ def _read(service: Service, request: Request) -> Response:
     index = directory.index
     view = index.view
     # Asked once: each time costs as much as finding the route.
-    signal = index.see_masks()
+    signal = index.catch_up_masks()
     asked = (resource_type, resource_id, *request.pairs, viewer.sight)
     found = directory.answers.get(view, asked) if index.is_up_to_date(view, signal) else None
     if not isinstance(found, _Representation):
@@ -151,7 +151,7 @@ def _search(service: Service, request: Request) -> Response | Evaluation:
     wanted = negotiation.preferences(request.header(b"prefer"))
     directory = service.directory
     request = replace(request, pairs=directory.page_links.expanded(_client(request), request.pairs))
-    directory.index.see_for(viewer)
+    directory.index.catch_up_for(viewer)
     evaluation = _SearchEvaluation(directory, directory.index.view, viewer, request, wanted)
     kept = directory.answers.get(evaluation.view, evaluation.key)
     if isinstance(kept, searching.Answer):
@@ -196,7 +196,7 @@ class _SearchEvaluation:
 
     def in_thread(self, budget: Budget) -> None:
         # Masks and contents may have changed while the search waited for a thread.
-        self._directory.index.see_for(self._viewer)
+        self._directory.index.catch_up_for(self._viewer)
         if self.view is not self._directory.index.view:
             self.view, self.page = self._directory.index.view, None
         self.in_loop(budget)

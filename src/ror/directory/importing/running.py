@@ -28,7 +28,7 @@ from ror.directory.importing.reading import Document, Place
 from ror.directory.importing.references import CheckedReferences, OutwardReferences
 from ror.errors import Unavailable
 from ror.resources.validation import Issue
-from ror.search.index.garbage import collect_seldom, seldom_collected
+from ror.search.index.garbage import collect_less_often, fewer_collections
 from ror.search.index.schema import check_schema
 from ror.standard import terminology
 from ror.standard.editions import Overlay, overlaid
@@ -171,7 +171,7 @@ def run(
                 listeners.overtaken(overtaken)
 
     work = _Work(now, store.packer(), tuple(own_bases))
-    with seldom_collected():
+    with fewer_collections():
         _go_through(given, report, work, keep, workers, listeners)
     if keep_dates and not (report.interrupted or listeners.stopping()):
         store.end_dated_load()
@@ -348,7 +348,7 @@ def _begin_work(overlay: Overlay | None) -> None:
     not look for cycles all the time.
     """
     terminology.use(overlay and overlaid(overlay))
-    collect_seldom()
+    collect_less_often()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

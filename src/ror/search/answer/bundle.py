@@ -78,7 +78,7 @@ def search(
 
     Raises InvalidRequest when its page link was made for another search.
     """
-    index.see_for(viewer)
+    index.catch_up_for(viewer)
     return answer(
         find(index.view, viewer, request, base_url, language, max_included, plain_link), bodies
     )

@@ -36,7 +36,7 @@ from ror.search.language.expression import (
     Near,
     Or,
     SameRecord,
-    seeks_words,
+    has_relevance,
 )
 from ror.search.language.parse import SearchRequest
 
@@ -150,7 +150,7 @@ def _left_out(left_out: Mapping[str, int], kept: int) -> TooCostly:
 
 def _scores(search: Search, request: SearchRequest, shown: BitMap) -> dict[int, int]:
     """The full-text score of each match shown, per mille; empty without a full-text criterion."""
-    if not shown or not seeks_words(request.expression):
+    if not shown or not has_relevance(request.expression):
         return {}
     return dict(
         zip(

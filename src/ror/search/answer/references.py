@@ -87,7 +87,7 @@ def _joined(names: KeyColumn, keys: Column, key_param: str, target: str) -> tupl
     if keys not in known:
         pairs = [
             (holder, rid)
-            for name, holders in names.holders()
+            for name, holders in names.slots_by_key()
             for rid in _bearers(keys, key_param, name, target)
             for holder in holders
         ]

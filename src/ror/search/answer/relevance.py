@@ -23,7 +23,7 @@ from ror.search.language.expression import (
     Or,
     Upward,
     WordIs,
-    seeks_words,
+    has_relevance,
 )
 
 BEST: Final = 1_000
@@ -41,13 +41,17 @@ def relevance(search: Search, expression: Expression, resource_type: str, among:
             return _of_word(search, expression, resource_type, among)
         case And(parts):
             spoken = [
-                relevance(search, part, resource_type, among) for part in parts if seeks_words(part)
+                relevance(search, part, resource_type, among)
+                for part in parts
+                if has_relevance(part)
             ]
             total: Array = sum(spoken, _nothing(among))
             return total // max(len(spoken), 1)
         case Or(parts):
             spoken = [
-                relevance(search, part, resource_type, among) for part in parts if seeks_words(part)
+                relevance(search, part, resource_type, among)
+                for part in parts
+                if has_relevance(part)
             ]
             best: Array = np.maximum.reduce([_nothing(among), *spoken])
             return best

@@ -22,7 +22,7 @@ NAME: Final = "n"
 """The part of a resource that says what it is called: a word found there counts for more."""
 REST: Final = ""
 
-READ: Final = frozenset(
+TEXT_MEMBERS: Final = frozenset(
     {
         "alias",
         "answerString",
@@ -67,7 +67,7 @@ READ: Final = frozenset(
 )
 """The members whose text is for people to read."""
 
-UNREAD: Final = frozenset({"id", "identifier", "telecom"})
+SKIPPED_MEMBERS: Final = frozenset({"id", "identifier", "telecom"})
 """The members that hold no such text, whatever is below them."""
 
 _NAME_MEMBERS: Final = frozenset({"name", "_name", "alias", "_alias", "title"})
@@ -89,16 +89,16 @@ _CACHED_LENGTH: Final = 128
 
 _TAG: Final = re.compile(r"<[^<>]*>")
 
-_Found = dict[str, None]
+_WordSet = dict[str, None]
 """Words as a set that keeps their order, so that a resource always gives the same bytes."""
 
 
-def words_in(resource: Mapping[str, Any]) -> list[Words]:
+def content_words(resource: Mapping[str, Any]) -> list[Words]:
     """The words of a valid resource: of its names, then of the rest, each word once; a part without words is absent."""
-    named: _Found = {}
-    rest: _Found = {}
+    named: _WordSet = {}
+    rest: _WordSet = {}
     for member, value in resource.items():
-        if member in UNREAD:
+        if member in SKIPPED_MEMBERS:
             continue
         if member == "meta":
             _gather("tag", value.get("tag"), rest)
@@ -111,28 +111,28 @@ def words_in(resource: Mapping[str, Any]) -> list[Words]:
     return [Words(part, tuple(words)) for part, words in ((NAME, named), (REST, others)) if words]
 
 
-def words_said(resource: Mapping[str, Any]) -> list[Words]:
+def narrative_words(resource: Mapping[str, Any]) -> list[Words]:
     """The words of the narrative of a valid resource; no part when it has none."""
-    found: _Found = {}
+    found: _WordSet = {}
     if narrative := resource.get("text"):
         _gather("text", narrative, found)
     return [Words(REST, tuple(found))] if found else []
 
 
-def _gather(member: str, value: Any, found: _Found) -> None:
+def _gather(member: str, value: Any, found: _WordSet) -> None:
     """Adds the words of a member of a resource, and of all that is below it."""
     kind = value.__class__
     if kind is dict:
         _gather_below(value, found)
     elif kind is str:
-        if member in READ:
+        if member in TEXT_MEMBERS:
             found.update(_words(value))
     elif kind is list:
         for one in value:
             _gather(member, one, found)
 
 
-def _gather_below(node: dict[str, Any], found: _Found) -> None:
+def _gather_below(node: dict[str, Any], found: _WordSet) -> None:
     code = node.get("code")
     # A quantity has a code and a system too, those of its unit.
     if code.__class__ is str and "value" not in node:
@@ -144,7 +144,7 @@ def _gather_below(node: dict[str, Any], found: _Found) -> None:
         # Most members are no text: what follows says again what `_gather` does, without a call for each.
         kind = value.__class__
         if kind is str:
-            if name in READ:
+            if name in TEXT_MEMBERS:
                 if name == "display" and is_reference(node):
                     # What it is called is said of another resource, which may be hidden.
                     continue
@@ -152,9 +152,9 @@ def _gather_below(node: dict[str, Any], found: _Found) -> None:
                     _words(value) if name != "div" else _words(unescape(_TAG.sub(" ", value)))
                 )
         elif kind is dict:
-            if name not in UNREAD:
+            if name not in SKIPPED_MEMBERS:
                 _gather_below(value, found)
-        elif kind is list and name not in UNREAD:
+        elif kind is list and name not in SKIPPED_MEMBERS:
             for one in value:
                 if one.__class__ is dict:
                     _gather_below(one, found)
@@ -162,17 +162,17 @@ def _gather_below(node: dict[str, Any], found: _Found) -> None:
                     _gather(name, one, found)
 
 
-def _words(text: str) -> _Found:
+def _words(text: str) -> _WordSet:
     """The words of a text. Not to be changed by who receives them."""
     return _cached_words(text) if len(text) <= _CACHED_LENGTH else dict.fromkeys(words_of(text))
 
 
 @lru_cache(maxsize=16384)
-def _cached_words(text: str) -> _Found:
+def _cached_words(text: str) -> _WordSet:
     return dict.fromkeys(words_of(text))
 
 
 @terminology.cached_for_edition(65536)
-def _labels(system: str, code: str, display: str) -> _Found:
+def _labels(system: str, code: str, display: str) -> _WordSet:
     """The words of a code. Not to be changed by who receives them."""
     return _words(f"{display} {terminology.display(system, code) or ''}")

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ror.search.index.content import words_in, words_said
+from ror.search.index.content import content_words, narrative_words
 from ror.search.index.conversions import Convert, canonical, conversion, reference_value
 from ror.search.language.entry_names import (
     governed_entries,
@@ -89,13 +89,16 @@ def extract(resource: Mapping[str, Any]) -> Entries:
     """
     entries: Entries = {}
     _walk(_tree(resource["resourceType"]), resource, entries, (0,), {})
-    for param, found in ((CONTENT, words_in(resource)), (NARRATIVE, words_said(resource))):
+    for param, found in (
+        (CONTENT, content_words(resource)),
+        (NARRATIVE, narrative_words(resource)),
+    ):
         if found:
             entries[param] = [(words, 0) for words in found]
     return entries
 
 
-def unsearched(
+def unsearched_references(
     resource: Mapping[str, Any], body: bytes, entries: Entries
 ) -> list[tuple[Value, int]]:
     """
@@ -118,18 +121,20 @@ def unsearched(
         found = dict.fromkeys(filter(None, map(literal_reference, map(bytes.decode, written))))
     else:
         found = dict.fromkeys(
-            value for reference in references_in(resource) for value in _led_to(reference)
+            value
+            for reference in references_in(resource)
+            for value in _targets_for_access(reference)
         )
     return [(value, 0) for value in found if value not in read]
 
 
-def _led_to(reference: Mapping[str, Any]) -> Sequence[Value]:
+def _targets_for_access(reference: Mapping[str, Any]) -> Sequence[Value]:
     """Where a reference leads for access, whatever its base."""
     literal = literal_reference(reference.get("reference", ""))
     return reference_value(reference) if literal is None else (literal,)
 
 
-def followed(entries: Entries, resource_type: str) -> set[Reference]:
+def followed_references(entries: Entries, resource_type: str) -> set[Reference]:
     """The references to resources that the parameters of a type read."""
     return {
         value
@@ -163,7 +168,7 @@ def references_in(node: Any) -> Iterator[dict[str, Any]]:
                 pending.append(value)
 
 
-def joined(resource_type: str, pieces: Mapping[str, Entries]) -> Entries:
+def merged_entries(resource_type: str, pieces: Mapping[str, Entries]) -> Entries:
     """
     The entries of the pieces of one resource, by the code that governs each; under "", what nothing governs.
 
@@ -299,7 +304,7 @@ SEPARATOR: Final = "\0"
 NO_LINK: Final = -1
 """Beside the identifier of a reference that is not literal, instead of the place of a link."""
 
-Packed = dict[str, list[Any]]
+EntryKeys = dict[str, list[Any]]
 """By parameter: keys, or `[key, row]` pairs for the parameters of a record."""
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -322,7 +327,7 @@ def pack(resource_type: str, entries: Entries) -> tuple[bytes, tuple[tuple[str, 
 
     # A table by class rather than patterns, which are tried one after the other: it is read for every value.
     keys: dict[type, Callable[[Any], Any]] = {**_KEYS, Reference: place, NamedReference: named}
-    packed: Packed = {}
+    packed: EntryKeys = {}
     for param, values in entries.items():
         if record_of(resource_type, param):
             packed[param] = [(keys[value.__class__](value), row) for value, row in values]
@@ -346,6 +351,6 @@ _KEYS: Final[Mapping[type, Callable[[Any], Any]]] = {
 """The key of each kind of value; a literal reference has a place among the links instead, or beside its name."""
 
 
-def unpack(packed: bytes) -> Packed:
+def unpack(packed: bytes) -> EntryKeys:
     """What `pack` made, as plain keys: see `search.segment` for what becomes of them."""
     return _decoder.decode(packed)

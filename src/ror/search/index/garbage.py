@@ -14,16 +14,16 @@ COLLECT_AFTER: Final = 1_000_000
 """Objects that are made between two looks."""
 
 
-def collect_seldom() -> None:
+def collect_less_often() -> None:
     """Look for garbage seldom from now on."""
     gc.set_threshold(COLLECT_AFTER)
 
 
 @contextmanager
-def seldom_collected() -> Iterator[None]:
+def fewer_collections() -> Iterator[None]:
     """Look for garbage seldom, until the end of the block."""
     before = gc.get_threshold()
-    collect_seldom()
+    collect_less_often()
     try:
         yield
     finally:

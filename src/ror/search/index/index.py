@@ -20,7 +20,7 @@ from typing import Final, Literal, cast
 from ror.access import Viewer
 from ror.errors import Unavailable
 from ror.search.index import segment as segments
-from ror.search.index.garbage import seldom_collected
+from ror.search.index.garbage import fewer_collections
 from ror.search.index.schema import check_schema, schema
 from ror.search.index.segment import Segment
 from ror.search.index.view import EMPTY, Part, View
@@ -43,7 +43,7 @@ ABANDONED_S: Final = 3_600.0
 
 Work = Literal["following", "snapshot"]
 """What an index does by itself."""
-Troubled = Callable[[Work, Exception | None], None]
+ProblemListener = Callable[[Work, Exception | None], None]
 """Who is told why such work fails, and of None when it is done again."""
 
 
@@ -60,13 +60,13 @@ class Index:
         self,
         store: Store,
         folder: Path,
-        changed: Callable[[Sequence[Rid]], None] | None = None,
-        troubled: Troubled = lambda work, problem: None,
+        on_change: Callable[[Sequence[Rid]], None] | None = None,
+        on_problem: ProblemListener = lambda work, problem: None,
     ) -> None:
         self.store = store
         self.folder = folder
-        self._changed = changed
-        self._troubled = troubled
+        self._on_change = on_change
+        self._on_problem = on_problem
         self._failing: set[Work] = set()
         self.view = EMPTY
         self._signal: int | None = None
@@ -93,7 +93,7 @@ class Index:
             self._signal = self.store.change_signal()
             view = self._newer_snapshot(identity)
             if view is None:
-                self.view = view = _whole(self.store)
+                self.view = view = _index_whole_store(self.store)
                 self._write_snapshot(identity)
             self.view = self._caught_up(view)
         self._compact()
@@ -133,7 +133,7 @@ class Index:
             signal = self.store.change_signal()
         return signal == known and view is self.view
 
-    def see_masks(self) -> int:
+    def catch_up_masks(self) -> int:
         """
         Bring the view up to the last commit if anybody may see less or more since; cheap when nobody may.
 
@@ -147,14 +147,14 @@ class Index:
             self._masks_signal = signal
         return signal
 
-    def see_for(self, viewer: Viewer) -> None:
+    def catch_up_for(self, viewer: Viewer) -> None:
         """
         Bring the view up to what this viewer may see at this moment: call it before a search.
 
         Who is held to a perimeter waits for whatever was committed: that a resource moved to another region changes its
         content and no mask.
         """
-        signal = self.see_masks()
+        signal = self.catch_up_masks()
         if viewer.perimeter is not None:
             self.catch_up(signal)
 
@@ -176,7 +176,7 @@ class Index:
         self.refresh()
         with self._compacting, self._lock:
             if self._is_stale() or self._snapshot_seq == 0:
-                self.view = _whole(self.store)
+                self.view = _index_whole_store(self.store)
                 self._write_snapshot(_identity(self.store))
 
     # --- keeping up ---
@@ -190,17 +190,17 @@ class Index:
                 self._renew_snapshot()
             except Exception as problem:
                 # Whatever it is, it may pass, and a thread that ends here would leave the view as it is for ever.
-                self._tell("following", problem)
+                self._report("following", problem)
                 pause = RETRY_S
             else:
-                self._tell("following", None)
+                self._report("following", None)
                 pause = POLL_S
 
-    def _tell(self, work: Work, problem: Exception | None) -> None:
+    def _report(self, work: Work, problem: Exception | None) -> None:
         """Say that work fails, the first time it does, and that it is done again."""
         if (problem is not None) != (work in self._failing):
             self._failing ^= {work}
-            self._troubled(work, problem)
+            self._on_problem(work, problem)
 
     def _caught_up(self, view: View) -> View:
         """The view after every change that there is by now; not after those made meanwhile, which may never end."""
@@ -214,14 +214,14 @@ class Index:
         changes = self.store.changes_after(view.seq, CHANGES_AT_ONCE)
         rids = sorted({change.rid for change in changes})
         fresh = segments.build(self.store.index_rows(rids))
-        if self._changed:
-            self._changed(rids)
+        if self._on_change:
+            self._on_change(rids)
         return view.with_segment(fresh, changes[-1].seq, changes[-1].recorded_at)
 
     def _compact(self) -> None:
         """Merge small segments where many are of like size; the view may grow meanwhile."""
         with self._compacting:
-            while (group := _alike(self.view.parts)) is not None:
+            while (group := _mergeable_run(self.view.parts)) is not None:
                 merged = _merged(self.view.parts[group], self.store)
                 with self._lock:
                     # What was merged is as the store has it by now: the view comes to that moment first.
@@ -284,11 +284,11 @@ class Index:
         if newer is None:
             self._renew_from = time.monotonic() + RENEW_AGAIN_S
             if code:
-                self._tell(
+                self._report(
                     "snapshot", Unavailable("index.no-new-snapshot", folder=self.folder, code=code)
                 )
             return
-        self._tell("snapshot", None)
+        self._report("snapshot", None)
         # The snapshot may know of changes that nobody was told of yet.
         self.catch_up()
         # There is much to catch up with at first, and little once that is done.
@@ -302,7 +302,7 @@ def _make_snapshot(url: str, folder: str) -> None:
     """Index the whole store and write it down: the work of a process of its own, one at a time per directory."""
     from ror.store import open_store
 
-    with _only_one(Path(folder) / "making.lock"):
+    with _exclusive_lock(Path(folder) / "making.lock"):
         store = open_store(url)
         try:
             index = Index(store, Path(folder))
@@ -313,14 +313,14 @@ def _make_snapshot(url: str, folder: str) -> None:
 
 
 @contextmanager
-def _only_one(path: Path) -> Iterator[None]:
+def _exclusive_lock(path: Path) -> Iterator[None]:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, segments.FILE_MODE)) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _whole(store: Store) -> View:
+def _index_whole_store(store: Store) -> View:
     """The view of everything that a store holds, as one segment."""
     seq = NO_CHANGE
 
@@ -330,7 +330,7 @@ def _whole(store: Store) -> View:
             seq = at
             yield from batch
 
-    with seldom_collected():
+    with fewer_collections():
         whole = segments.build(rows())
     return EMPTY.with_segment(whole, seq, store.instant_of(seq))
 
@@ -343,7 +343,7 @@ def _merged(parts: Sequence[Part], store: Store) -> Segment:
     return segments.build(store.index_rows(sorted(rids)))
 
 
-def _alike(parts: Sequence[Part]) -> slice | None:
+def _mergeable_run(parts: Sequence[Part]) -> slice | None:
     """
     The last run of `SEGMENTS_OF_A_SIZE` small segments of like size, if there is one; never the first, large one.
     """

@@ -101,7 +101,7 @@ class Masks:
 _NO_MASKS: Final = (np.zeros(0, np.uint32), np.zeros(0, np.uint8))
 
 
-class MaskGathering:
+class MaskBuilder:
     """The masks of a segment under construction."""
 
     def __init__(self) -> None:

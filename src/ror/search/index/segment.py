@@ -34,7 +34,7 @@ from ror.search.index.columns import (
     PeriodColumn,
     PositionColumn,
     TextColumn,
-    WordGathering,
+    WordColumnBuilder,
 )
 from ror.search.index.extract import (
     CANONICAL_PARAMETER,
@@ -44,7 +44,7 @@ from ror.search.index.extract import (
     UNSEARCHED,
     unpack,
 )
-from ror.search.index.masks import MaskGathering, Masks
+from ror.search.index.masks import MaskBuilder, Masks
 from ror.search.language.entry_names import governed_entries, modifier_entries, split_governed
 from ror.search.language.modifiers import MODIFIERS
 from ror.search.language.values import covering_instant
@@ -108,13 +108,13 @@ _COLUMN_OF_TYPE: Final[Mapping[str, type[Column]]] = {
 
 def build(rows: Iterable[IndexRow]) -> Segment:
     """The segment of these resources; a deleted one is a member with no type and no entries."""
-    gathering = _Gathering()
+    gathering = _SegmentBuilder()
     for row in rows:
         gathering.add(row)
     return gathering.segment()
 
 
-class _Place(NamedTuple):
+class _EntryColumn(NamedTuple):
     """Where the entries of one name go: keys of a column under construction, and their slots beside them."""
 
     kind: str
@@ -123,22 +123,22 @@ class _Place(NamedTuple):
     """What governs the parts that the entries come from; "" when nothing does."""
     keys: list[Any]
     slots: list[int]
-    words: WordGathering | None = None
+    words: WordColumnBuilder | None = None
     """Where words go instead."""
 
 
-class _Gathering:
+class _SegmentBuilder:
     """The entries of a segment under construction, by column."""
 
     def __init__(self) -> None:
         self._entries: dict[ColumnName, tuple[list[Any], list[int]]] = {}
-        self._words: dict[ColumnName, WordGathering] = {}
-        self._masks = MaskGathering()
+        self._words: dict[ColumnName, WordColumnBuilder] = {}
+        self._masks = MaskBuilder()
         self._owners: dict[ColumnName, list[int]] = {}
         self._types: dict[str, list[int]] = {name: [] for name in RESOURCE_TYPES}
         self._members: list[int] = []
         self._kinds = {name: _parameter_kinds(name) for name in RESOURCE_TYPES}
-        self._places: dict[str, dict[str, _Place]] = {name: {} for name in RESOURCE_TYPES}
+        self._places: dict[str, dict[str, _EntryColumn]] = {name: {} for name in RESOURCE_TYPES}
 
     def add(self, row: IndexRow) -> None:
         rid = row.rid
@@ -177,13 +177,15 @@ class _Gathering:
                 place.keys.extend(keys)
                 place.slots.extend([rid] * len(keys))
 
-    def _place(self, resource_type: str, name: str) -> _Place:
+    def _place(self, resource_type: str, name: str) -> _EntryColumn:
         param, code = split_governed(name)
         kind, record = self._kinds[resource_type][param]
         if kind == "words":
-            words = self._words[resource_type, name] = WordGathering()
-            return _Place(kind, None, code, [], [], words)
-        return _Place(kind, record, code, *self._column(resource_type, param if record else name))
+            words = self._words[resource_type, name] = WordColumnBuilder()
+            return _EntryColumn(kind, None, code, [], [], words)
+        return _EntryColumn(
+            kind, record, code, *self._column(resource_type, param if record else name)
+        )
 
     def _column(self, resource_type: str, name: str) -> tuple[list[Any], list[int]]:
         return self._entries.setdefault((resource_type, name), ([], []))
@@ -191,7 +193,7 @@ class _Gathering:
     def _add_records(
         self,
         row: IndexRow,
-        place: _Place,
+        place: _EntryColumn,
         record: str,
         keys: list[Any],
         first_rows: dict[str, int],
@@ -208,7 +210,9 @@ class _Gathering:
         )
         place.slots.extend(slots)
 
-    def _add_references(self, row: IndexRow, place: _Place, name: str, keys: list[Any]) -> None:
+    def _add_references(
+        self, row: IndexRow, place: _EntryColumn, name: str, keys: list[Any]
+    ) -> None:
         literal = [row.targets[key] for key in keys if isinstance(key, int)]
         place.keys.extend(literal)
         place.slots.extend([row.rid] * len(literal))

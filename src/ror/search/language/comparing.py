@@ -124,7 +124,7 @@ def number_compares(prefix: Prefix, value: Decimal, asked: Decimal, half: Decima
     `eq` and `ne` use the precision the number was written with; `ap` reaches a tenth of it.
     Source: FHIR R4, search.html#number.
     """
-    least, greatest = reach(prefix, asked, half)
+    least, greatest = number_bounds(prefix, asked, half)
     match prefix:
         case "eq":
             return least <= value < greatest
@@ -146,11 +146,11 @@ _EXACT: Final = Context(prec=256)
 """Digits enough for any sum of numbers that a request may hold, which have fifty, and as much for an exponent."""
 
 
-def reach(prefix: Prefix, asked: Decimal, half: Decimal) -> tuple[Decimal, Decimal]:
+def number_bounds(prefix: Prefix, asked: Decimal, half: Decimal) -> tuple[Decimal, Decimal]:
     """
     The bounds of what is taken for a number that is asked: a tenth of it either way for `ap`, else `half`.
 
-    >>> reach("eq", Decimal("5.40"), Decimal("0.005"))
+    >>> number_bounds("eq", Decimal("5.40"), Decimal("0.005"))
     (Decimal('5.395'), Decimal('5.405'))
     """
     away = _EXACT.scaleb(_EXACT.abs(asked), -1) if prefix == "ap" else half

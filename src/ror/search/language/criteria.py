@@ -14,7 +14,7 @@ from typing import Final
 
 from ror.errors import InvalidRequest, NotSupported, TooCostly
 from ror.messages import closest, shown
-from ror.search.language.criterion_values import Asked, read_values, values_of
+from ror.search.language.criterion_values import Criterion, read_values, values_of
 from ror.search.language.expression import (
     UPWARD,
     And,
@@ -68,7 +68,7 @@ class Hop:
     param: str
     reverse: bool
 
-    def holding(self, inner: Expression) -> Expression:
+    def wrap(self, inner: Expression) -> Expression:
         """The criterion that a resource at the other end satisfies `inner`."""
         return (
             Has(self.type, self.param, inner)
@@ -83,17 +83,17 @@ class Up:
 
     type: str
 
-    def holding(self, inner: Expression) -> Expression:
+    def wrap(self, inner: Expression) -> Expression:
         """The criterion that the resource or one above it satisfies `inner`."""
         return Upward(inner)
 
 
 @dataclass(frozen=True, slots=True)
-class Criterion:
+class CriterionPath:
     """A parameter reached through `hops`, and what is asked of it; `record` is where it holds with others."""
 
     hops: tuple[Hop | Up, ...]
-    asked: Asked
+    criterion: Criterion
     record: str | None
 
 
@@ -101,7 +101,7 @@ class Criterion:
 
 
 @lru_cache(maxsize=4096)
-def criterion(resource_type: str, name: str) -> Criterion:
+def criterion_path(resource_type: str, name: str) -> CriterionPath:
     """
     What the name of a criterion on `resource_type` leads to.
 
@@ -124,7 +124,7 @@ def criterion(resource_type: str, name: str) -> Criterion:
                 hops.append(Up(here))
                 modifier = None
             record = None if row.of_whole_resource else parameter.record
-            return Criterion(tuple(hops), Asked(name, parameter, modifier), record)
+            return CriterionPath(tuple(hops), Criterion(name, parameter, modifier), record)
         hops.append(hop)
         if sum(isinstance(one, Hop) for one in hops) > MAX_HOPS:
             raise TooCostly("search.too-many-hops", name=shown(name), limit=MAX_HOPS)
@@ -184,14 +184,14 @@ def _reverse_hop(here: str, name: str) -> tuple[Hop, str]:
     if len(parts) < 4 or not all(parts):
         raise InvalidRequest("search.has-form", name=shown(name))
     _, source, param, rest = parts
-    parameter = reference_parameter(known_type(source), param)
+    parameter = reference_parameter(checked_type(source), param)
     if here not in parameter.targets:
         raise InvalidRequest(
             "search.has-elsewhere",
             name=f"{source}:{parameter.name}",
             targets=", ".join(parameter.targets),
             type=here,
-            known=", ".join(pointing_at(here)) or "-",
+            known=", ".join(parameters_pointing_at(here)) or "-",
         )
     return Hop(source, parameter.name, reverse=True), rest
 
@@ -225,7 +225,7 @@ def _check_modifier(parameter: SearchParameter, modifier: str | None) -> None:
         )
 
 
-def known_type(name: str) -> str:
+def checked_type(name: str) -> str:
     """The name itself, when it is a resource type of this directory."""
     if name not in RESOURCE_TYPES:
         raise NotSupported(
@@ -253,7 +253,7 @@ def _references_of(resource_type: str) -> tuple[str, ...]:
     )
 
 
-def pointing_at(resource_type: str) -> Iterator[str]:
+def parameters_pointing_at(resource_type: str) -> Iterator[str]:
     """Every `Source:param` that may point at a type."""
     for source in RESOURCE_TYPES:
         for one in search_parameters(source).values():
@@ -272,24 +272,24 @@ def _row_of(modifier: str | None) -> Modifier:
 # --- values ----------------------------------------------------------------------------------------------------------
 
 
-def asks(asked: Asked, text: str) -> Expression:
+def expression_of(criterion: Criterion, text: str) -> Expression:
     """
     What must hold on a resource for the criterion `asked` = `text`; any value of a comma list will do.
 
     Raises InvalidRequest for a value that cannot be read, TooCostly for a list that is too long.
     """
-    values = values_of(asked, text) if _row_of(asked.modifier).takes_list else [text]
-    return any_of(asked, values)
+    values = values_of(criterion, text) if _row_of(criterion.modifier).takes_list else [text]
+    return any_of(criterion, values)
 
 
-def any_of(asked: Asked, values: Sequence[str]) -> Expression:
+def any_of(criterion: Criterion, values: Sequence[str]) -> Expression:
     """
     What must hold for one of `values` to do: not empty, already separated, their escapes undone or sealed.
 
     Raises InvalidRequest for a value that cannot be read.
     """
-    row = _row_of(asked.modifier)
-    leaves = tuple((row.read or read_values)(asked, values))
+    row = _row_of(criterion.modifier)
+    leaves = tuple((row.read or read_values)(criterion, values))
     whole = leaves[0] if len(leaves) == 1 else Or(leaves)
     return Not(whole) if row.negates else whole
 
@@ -315,7 +315,7 @@ def _through_a_link(resource_type: str, name: str) -> Iterator[str]:
                 yield (
                     f"{one.name}.{name}" if len(one.targets) == 1 else f"{one.name}:{target}.{name}"
                 )
-    for link in pointing_at(resource_type):
+    for link in parameters_pointing_at(resource_type):
         if _serves(link.partition(":")[0], name):
             yield f"_has:{link}:{name}"
 
@@ -327,11 +327,11 @@ def _serves(resource_type: str, name: str) -> bool:
 
 # --- together --------------------------------------------------------------------------------------------------------
 
-Asking = tuple[tuple[Hop | Up, ...], str | None, Expression]
+Condition = tuple[tuple[Hop | Up, ...], str | None, Expression]
 """The hops of a criterion, the record it holds on, and what it asks there."""
 
 
-def together(criteria: Sequence[Asking]) -> Expression:
+def combine(criteria: Sequence[Condition]) -> Expression:
     """
     The tree of criteria that all hold, on one record and at the end of one link where they share it (choice 2).
 
@@ -341,7 +341,7 @@ def together(criteria: Sequence[Asking]) -> Expression:
     criteria on the parts of one record hold on one repetition of it, except `:not` and `:missing`, which speak of all
     of them.
     """
-    groups: dict[Hop | Up | str | int, list[Asking]] = {}
+    groups: dict[Hop | Up | str | int, list[Condition]] = {}
     for one in criteria:
         hops, record, _ = one
         key = hops[0] if hops else record or len(groups)
@@ -349,16 +349,16 @@ def together(criteria: Sequence[Asking]) -> Expression:
     return _all(tuple(_group(key, members) for key, members in groups.items()))
 
 
-def _group(key: Hop | Up | str | int, members: list[Asking]) -> Expression:
+def _group(key: Hop | Up | str | int, members: list[Condition]) -> Expression:
     if isinstance(key, Hop | Up):
-        return key.holding(together([(hops[1:], record, asked) for hops, record, asked in members]))
-    inner = _all(tuple(asked for _, _, asked in members))
+        return key.wrap(combine([(hops[1:], record, inner) for hops, record, inner in members]))
+    inner = _all(tuple(expression for _, _, expression in members))
     return SameRecord(key, inner) if isinstance(key, str) and len(members) > 1 else inner
 
 
-def apart(criteria: Sequence[Asking]) -> Expression:
+def combine_independently(criteria: Sequence[Condition]) -> Expression:
     """The tree of criteria that each hold on their own: strict R4 (`Prefer: handling=independent-criteria`)."""
-    return _all(tuple(together([one]) for one in criteria))
+    return _all(tuple(combine([one]) for one in criteria))
 
 
 def _all(parts: tuple[Expression, ...]) -> Expression:

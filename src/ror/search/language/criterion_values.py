@@ -42,7 +42,7 @@ from ror.search.language.values import (
     normal_text,
     normal_unit,
 )
-from ror.search.language.words import words_asked
+from ror.search.language.words import query_words
 from ror.standard import terminology
 from ror.standard.definitions import CONTENT, FULL_TEXT, NARRATIVE, SearchParameter
 from ror.standard.fhirpath import elements_read, implicit_systems
@@ -60,7 +60,7 @@ MAX_DIGITS: Final = 50
 PREFIXES: Final = cast(tuple[Prefix, ...], get_args(Prefix))
 
 AGES: Final = frozenset({"age-range-low", "age-range-high"})
-"""Quantities in years when no unit is asked, as they are when none is written (choice 10)."""
+"""Quantities in years when no unit is criterion, as they are when none is written (choice 10)."""
 
 MAX_DISTANCE_KM: Final = 1_000
 """Reach of a search by position, bound included. Source: RG_RECH_05."""
@@ -72,7 +72,7 @@ _METRES: Final = {"km": 1_000, "m": 1}
 _BOOLEAN_SYSTEM: Final = "terminology.hl7.org/CodeSystem/special-values"
 
 
-class Asked(NamedTuple):
+class Criterion(NamedTuple):
     """
     A parameter under the name the caller wrote, chains included, with its modifier.
 
@@ -91,73 +91,75 @@ class Asked(NamedTuple):
         )
 
 
-Reader = Callable[[Asked, Sequence[str]], Iterator[Expression]]
+Reader = Callable[[Criterion, Sequence[str]], Iterator[Expression]]
 """What reads the values of a criterion."""
 
 
-def values_of(asked: Asked, text: str) -> Sequence[str]:
+def values_of(criterion: Criterion, text: str) -> Sequence[str]:
     """
     The values of a comma list, any of which will do; their escapes are sealed.
 
     Raises InvalidRequest for an empty value, TooCostly for a list of more than `MAX_VALUES`.
     Source: FHIR R4, search.html#ptypes.
     """
-    pieces = _sealed(asked, text).split(",")
+    pieces = _with_placeholders(criterion, text).split(",")
     if len(pieces) > MAX_VALUES:
         raise TooCostly(
-            "search.too-many-values", name=asked.name, count=len(pieces), limit=MAX_VALUES
+            "search.too-many-values", name=criterion.name, count=len(pieces), limit=MAX_VALUES
         )
     for piece in pieces:
         if not piece or piece.isspace():
-            raise InvalidRequest("search.empty-value", name=asked.name)
+            raise InvalidRequest("search.empty-value", name=criterion.name)
         if len(piece) > MAX_VALUE_LENGTH:
-            raise TooCostly("search.value-too-long", name=asked.name, limit=MAX_VALUE_LENGTH)
+            raise TooCostly("search.value-too-long", name=criterion.name, limit=MAX_VALUE_LENGTH)
     return pieces
 
 
-def read_values(asked: Asked, values: Sequence[str]) -> Iterator[Expression]:
+def read_values(criterion: Criterion, values: Sequence[str]) -> Iterator[Expression]:
     """
     The expressions of these values, read by the type of the parameter.
 
     Raises InvalidRequest for a value that cannot be read. Source: choices 3, 4, 5 and 10.
     """
-    by_type = _words if asked.parameter.name in FULL_TEXT else _READERS[asked.parameter.type]
-    return by_type(asked, values)
+    by_type = (
+        _words if criterion.parameter.name in FULL_TEXT else _READERS[criterion.parameter.type]
+    )
+    return by_type(criterion, values)
 
 
 # --- escapes ---------------------------------------------------------------------------------------------------------
 
-_SEALS: Final = (("\\\\", "\0b"), ("\\,", "\0c"), ("\\|", "\0v"), ("\\$", "\0d"))
+_PLACEHOLDERS: Final = (("\\\\", "\0b"), ("\\,", "\0c"), ("\\|", "\0v"), ("\\$", "\0d"))
 """Each escape, and what stands for it while the value is cut up. Source: FHIR R4, search.html#escaping."""
 
 
-def _sealed(asked: Asked, text: str) -> str:
+def _with_placeholders(criterion: Criterion, text: str) -> str:
     """The value with its escapes put out of the way of commas and bars."""
     if "\0" in text:
         # Not a character of a FHIR string; the index, too, uses it between the parts of a value.
-        raise asked.refused("search.control-character", text)
+        raise criterion.refused("search.control-character", text)
     if "\\" not in text:
         return text
     sealed = text
-    for escape, seal in _SEALS:
+    for escape, seal in _PLACEHOLDERS:
         sealed = sealed.replace(escape, seal)
     if "\\" in sealed:
         # A backslash before anything else is refused rather than guessed.
-        raise asked.refused("search.lone-backslash", text)
+        raise criterion.refused("search.lone-backslash", text)
     return sealed
 
 
-def opened(text: str) -> str:
+def unescaped(text: str) -> str:
     """What part of a sealed value means: the escaped characters themselves."""
     if "\0" in text:
-        for escape, seal in _SEALS:
+        for escape, seal in _PLACEHOLDERS:
             text = text.replace(seal, escape[1])
     return text
 
 
 def _as_written(text: str) -> str:
     """Part of a sealed value as the caller wrote it."""
-    for escape, seal in _SEALS:
+    for escape, seal in _PLACEHOLDERS:
         text = text.replace(seal, escape)
     return text
 
@@ -170,31 +172,33 @@ def _with_bars(text: str) -> str:
 # --- by type ---------------------------------------------------------------------------------------------------------
 
 
-def tokens(asked: Asked, pieces: Sequence[str], param: str | None = None) -> Iterator[Expression]:
+def tokens(
+    criterion: Criterion, pieces: Sequence[str], param: str | None = None
+) -> Iterator[Expression]:
     """
     `code`, `system|code`, `|code`, `system|`; a system holds for the bare codes that follow it (choice 3).
 
     The entries compared are those named `param`, by default those of the parameter.
     """
-    parameter = asked.parameter
+    parameter = criterion.parameter
     param = param or parameter.name
     given: str | None = None
     for piece in pieces:
         before, *after = piece.split("|")
         if len(after) > 1:
-            raise asked.refused("search.too-many-bars", piece)
+            raise criterion.refused("search.too-many-bars", piece)
         if not after:
-            system, code = given, opened(before).strip()
+            system, code = given, unescaped(before).strip()
         else:
-            written = opened(before).strip()
-            system, code = normal_system(written), opened(after[0]).strip()
+            written = unescaped(before).strip()
+            system, code = normal_system(written), unescaped(after[0]).strip()
             if not system and (written or not code):
-                raise asked.refused("search.not-a-token", piece)
+                raise criterion.refused("search.not-a-token", piece)
             given = system or None
         if "boolean" in elements_read(parameter):
             # The index holds booleans without a system; HL7 gives them one that a client may write.
             if code not in ("true", "false") or system not in (None, _BOOLEAN_SYSTEM):
-                raise asked.refused("search.not-a-boolean", piece)
+                raise criterion.refused("search.not-a-boolean", piece)
             system = None
         elif system in _implicit_systems(parameter):
             # The index holds a code without the system that its element implies.
@@ -208,14 +212,14 @@ def tokens(asked: Asked, pieces: Sequence[str], param: str | None = None) -> Ite
             continue
         if "Identifier" in elements_read(parameter):
             # The guide names places by the system of their identifier's type (docs/search.md#values).
-            for one in (system, *drawn_on(system, None)):
+            for one in (system, *systems_of_value_set(system, None)):
                 yield TokenIs(modifier_entries(param, "of-type"), code, f"{one}|")
         else:
-            yield from (TokenIs(param, code, one) for one in drawn_on(system, code))
+            yield from (TokenIs(param, code, one) for one in systems_of_value_set(system, code))
 
 
 @lru_cache(maxsize=1024)
-def drawn_on(system: str, code: str | None) -> tuple[str, ...]:
+def systems_of_value_set(system: str, code: str | None) -> tuple[str, ...]:
     """The systems, in normal form, that a set of values takes a code from, where its address stands for a system."""
     return tuple(map(normal_system, terminology.drawn_on(f"https://{system}", code)))
 
@@ -230,27 +234,31 @@ def _implicit_systems(parameter: SearchParameter) -> frozenset[str]:
     return frozenset(map(normal_system, implicit_systems(parameter)))
 
 
-def strings(asked: Asked, pieces: Sequence[str], how: TextMatch = "starts") -> Iterator[Expression]:
+def strings(
+    criterion: Criterion, pieces: Sequence[str], how: TextMatch = "starts"
+) -> Iterator[Expression]:
     """Strings that start with, contain, end with or are each value."""
     for piece in pieces:
-        text = opened(piece)
+        text = unescaped(piece)
         compared = text if how == "exact" else normal_text(text)
         if not compared:
-            raise InvalidRequest("search.empty-value", name=asked.name)
-        yield TextIs(asked.parameter.name, compared, how)
+            raise InvalidRequest("search.empty-value", name=criterion.name)
+        yield TextIs(criterion.parameter.name, compared, how)
 
 
-def _words(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+def _words(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     """Words that must all be found, in any order; the last one typed may go on (choice 9). Quotes change nothing."""
-    asked_words = [words_asked(opened(piece)) for piece in pieces]
+    asked_words = [query_words(unescaped(piece)) for piece in pieces]
     if (count := sum(map(len, asked_words))) > MAX_VALUES:
-        raise TooCostly("search.too-many-values", name=asked.name, count=count, limit=MAX_VALUES)
+        raise TooCostly(
+            "search.too-many-values", name=criterion.name, count=count, limit=MAX_VALUES
+        )
     for piece, words in zip(pieces, asked_words, strict=True):
         if not words:
-            raise asked.refused("search.no-word", piece)
-        said = [WordIs(asked.parameter.name, word, prefix) for word, prefix in words]
+            raise criterion.refused("search.no-word", piece)
+        said = [WordIs(criterion.parameter.name, word, prefix) for word, prefix in words]
         yield And(tuple(said)) if len(said) > 1 else said[0]
-        if asked.parameter.name == NARRATIVE:
+        if criterion.parameter.name == NARRATIVE:
             # A resource that has no narrative is read as the one it would have (decision 16).
             yield And(
                 (
@@ -260,25 +268,27 @@ def _words(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
             )
 
 
-def _dates(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+def _dates(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     for piece in pieces:
-        prefix, text = _prefixed(asked, piece)
+        prefix, text = _prefixed(criterion, piece)
         try:
             first, last = covering(text)
         except ValueError as reason:
-            raise asked.refused("search.not-a-date", piece) from reason
+            raise criterion.refused("search.not-a-date", piece) from reason
         if is_finer_than_indexed(text):
-            raise asked.refused("search.too-fine", piece)
-        yield DateIs(asked.parameter.name, prefix, first, last)
+            raise criterion.refused("search.too-fine", piece)
+        yield DateIs(criterion.parameter.name, prefix, first, last)
 
 
-def _numbers(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+def _numbers(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     for piece in pieces:
-        prefix, text = _prefixed(asked, piece)
-        yield NumberIs(asked.parameter.name, prefix, _number(asked, text, piece), half_step(text))
+        prefix, text = _prefixed(criterion, piece)
+        yield NumberIs(
+            criterion.parameter.name, prefix, _number(criterion, text, piece), half_step(text)
+        )
 
 
-def _quantities(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+def _quantities(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     """
     `number`, `number|system|code` or `number||code`, each with a prefix or without.
 
@@ -289,53 +299,55 @@ def _quantities(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
         if unit == ["", ""]:
             unit = []
         if unit and (len(unit) != 2 or not unit[1]):
-            raise asked.refused("search.not-a-quantity", piece)
-        prefix, text = _prefixed(asked, number)
-        value = _number(asked, text, piece)
-        yield QuantityIs(asked.parameter.name, prefix, value, half_step(text), _unit(asked, unit))
+            raise criterion.refused("search.not-a-quantity", piece)
+        prefix, text = _prefixed(criterion, number)
+        value = _number(criterion, text, piece)
+        yield QuantityIs(
+            criterion.parameter.name, prefix, value, half_step(text), _unit(criterion, unit)
+        )
 
 
-def _unit(asked: Asked, unit: Sequence[str]) -> str | None:
-    """The normal form of the unit asked; None for any, "|code" for a code in any system."""
-    system, code = (opened(part) for part in unit) if unit else ("", "")
-    if asked.parameter.name in AGES and not system and code in ("", "a"):
+def _unit(criterion: Criterion, unit: Sequence[str]) -> str | None:
+    """The normal form of the unit of a criterion; None for any, "|code" for a code in any system."""
+    system, code = (unescaped(part) for part in unit) if unit else ("", "")
+    if criterion.parameter.name in AGES and not system and code in ("", "a"):
         return normal_unit(None, "a")
     if not code:
         return None
     return normal_unit(system, code) if system else f"|{code}"
 
 
-def _references(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+def _references(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     """`Type/id`, a bare id, or an absolute URL that ends in `Type/id`."""
-    parameter = asked.parameter
+    parameter = criterion.parameter
     for piece in pieces:
-        text = opened(piece)
+        text = unescaped(piece)
         if (parameter.resource_type, parameter.name) in CANONICAL and _URI.match(text):
             url, _, version = text.partition("|")
             yield CanonicalIs(parameter.name, url, version)
             continue
         found = _REFERENCE.fullmatch(text)
         if not found:
-            raise asked.refused(
+            raise criterion.refused(
                 "search.not-a-reference", text, targets=", ".join(parameter.targets)
             )
         base, target, identifier = found.groups()
         only = parameter.targets[0] if len(parameter.targets) == 1 else None
-        wanted = asked.modifier or target or only
+        wanted = criterion.modifier or target or only
         if target and (target not in parameter.targets or target != wanted):
-            allowed = asked.modifier or ", ".join(parameter.targets)
-            raise asked.refused("search.wrong-target", text, target=target, targets=allowed)
+            allowed = criterion.modifier or ", ".join(parameter.targets)
+            raise criterion.refused("search.wrong-target", text, target=target, targets=allowed)
         yield ReferenceIs(parameter.name, wanted, identifier, base)
 
 
-def _uris(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+def _uris(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     """
     URIs, compared letter by letter; a canonical URL without version finds all its versions.
 
     Source: FHIR R4, search.html#uri.
     """
     for piece in pieces:
-        yield TokenIs(asked.parameter.name, opened(piece), "")
+        yield TokenIs(criterion.parameter.name, unescaped(piece), "")
 
 
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII)
@@ -344,7 +356,7 @@ _REFERENCE: Final = re.compile(
 )
 
 
-def _positions(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+def _positions(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     """
     `latitude|longitude|distance[|unit]`, degrees of WGS 84, in km when no unit is given. Source: RG_RECH_05, 13 and 14.
 
@@ -353,49 +365,49 @@ def _positions(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
     for piece in map(_with_bars, pieces):
         parts = piece.split("|")
         if len(parts) == 2 or (len(parts) in (3, 4) and not parts[2]):
-            raise asked.refused("search.distance-missing", piece)
+            raise criterion.refused("search.distance-missing", piece)
         if len(parts) not in (3, 4):
-            raise asked.refused("search.not-a-position", piece)
-        latitude, longitude = (_number(asked, part, piece) for part in parts[:2])
+            raise criterion.refused("search.not-a-position", piece)
+        latitude, longitude = (_number(criterion, part, piece) for part in parts[:2])
         if abs(latitude) > 90 or abs(longitude) > 180:
-            raise asked.refused("search.position-out-of-range", piece)
+            raise criterion.refused("search.position-out-of-range", piece)
         yield Near(
-            POSITION, float(latitude), float(longitude), _distance_m(asked, parts[2:], piece)
+            POSITION, float(latitude), float(longitude), _distance_m(criterion, parts[2:], piece)
         )
 
 
-def _around_communes(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+def _around_communes(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     """`code|distance[|unit]`: around the reference point of a commune, arrondissements included (choice 8)."""
     for piece in map(_with_bars, pieces):
         code, *reach = piece.split("|")
         if not reach or not reach[0]:
-            raise asked.refused("search.commune-distance-missing", piece)
+            raise criterion.refused("search.commune-distance-missing", piece)
         if len(reach) > 2:
-            raise asked.refused("search.not-around-a-commune", piece)
+            raise criterion.refused("search.not-around-a-commune", piece)
         found = commune(code.strip())
         if found is None:
-            raise asked.refused("search.unknown-commune", piece, code=shown(code))
+            raise criterion.refused("search.unknown-commune", piece, code=shown(code))
         if found.latitude is None or found.longitude is None:
-            raise asked.refused(
+            raise criterion.refused(
                 "search.commune-without-position", piece, code=code, commune=found.name
             )
-        yield Near(POSITION, found.latitude, found.longitude, _distance_m(asked, reach, piece))
+        yield Near(POSITION, found.latitude, found.longitude, _distance_m(criterion, reach, piece))
 
 
-def _distance_m(asked: Asked, parts: Sequence[str], piece: str) -> float:
+def _distance_m(criterion: Criterion, parts: Sequence[str], piece: str) -> float:
     """The metres of `distance[|unit]`; `piece` is the value they are part of."""
     unit = (parts[1] if len(parts) == 2 else "") or "km"
     if unit not in _METRES:
-        raise asked.refused("search.distance-unit", piece, unit=shown(unit))
-    distance_m = _number(asked, parts[0], piece) * _METRES[unit]
+        raise criterion.refused("search.distance-unit", piece, unit=shown(unit))
+    distance_m = _number(criterion, parts[0], piece) * _METRES[unit]
     if not 0 <= distance_m <= MAX_DISTANCE_KM * 1_000:
-        raise asked.refused("search.distance-out-of-range", piece, limit=MAX_DISTANCE_KM)
+        raise criterion.refused("search.distance-out-of-range", piece, limit=MAX_DISTANCE_KM)
     return float(distance_m)
 
 
-def _special(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+def _special(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     """Parameters that are each read in their own way."""
-    return _SPECIAL[asked.parameter.name](asked, pieces)
+    return _SPECIAL[criterion.parameter.name](criterion, pieces)
 
 
 _SPECIAL: Final[Mapping[str, Reader]] = {
@@ -422,10 +434,10 @@ _READERS: Final[Mapping[str, Reader]] = {
 # --- prefixes and numbers --------------------------------------------------------------------------------------------
 
 
-def _prefixed(asked: Asked, text: str) -> tuple[Prefix, str]:
+def _prefixed(criterion: Criterion, text: str) -> tuple[Prefix, str]:
     """The prefix, `eq` when there is none, and what follows it."""
-    if asked.prefix is not None:
-        return asked.prefix, text
+    if criterion.prefix is not None:
+        return criterion.prefix, text
     if not text[:1].isalpha():
         return "eq", text
     prefix: Any = text[:2]
@@ -435,7 +447,7 @@ def _prefixed(asked: Asked, text: str) -> tuple[Prefix, str]:
     if letters:
         raise NotSupported(
             "search.unknown-prefix",
-            name=asked.name,
+            name=criterion.name,
             value=shown(text),
             prefix=letters[1],
             known=", ".join(PREFIXES),
@@ -447,13 +459,13 @@ _LETTERS_BEFORE_DIGIT: Final = re.compile(r"([A-Za-z]{1,8})(?=-?[0-9])", re.ASCI
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE]([+-]?[0-9]+))?", re.ASCII)
 
 
-def _number(asked: Asked, text: str, piece: str) -> Decimal:
+def _number(criterion: Criterion, text: str, piece: str) -> Decimal:
     """The exact number; `piece` is the value it is part of, for the error."""
     found = _NUMBER.fullmatch(text)
     if not found:
-        raise asked.refused(_NOT_A[asked.parameter.type], piece)
+        raise criterion.refused(_NOT_A[criterion.parameter.type], piece)
     if len(text) > MAX_DIGITS or (found[1] and abs(int(found[1])) > MAX_DIGITS):
-        raise asked.refused("search.number-too-long", piece, limit=MAX_DIGITS)
+        raise criterion.refused("search.number-too-long", piece, limit=MAX_DIGITS)
     return Decimal(text)
 
 

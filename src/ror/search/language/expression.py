@@ -233,7 +233,7 @@ Expression = Everything | Leaf | Not | And | Or | SameRecord | Chain | Has | Upw
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class IndexedResource:
     """A resource as a search sees it: its entries by parameter, as `(value, row)` pairs."""
 
     type: str
@@ -244,14 +244,16 @@ class Facts:
 class World(Protocol):
     """The directory that gives chains their meaning."""
 
-    def resolve(self, reference: Value, target: str) -> Iterable[Facts]:
+    def resolve(self, reference: Value, target: str) -> Iterable[IndexedResource]:
         """The resources of type `target` that a reference value points to."""
 
-    def of_type(self, resource_type: str) -> Iterable[Facts]:
+    def of_type(self, resource_type: str) -> Iterable[IndexedResource]:
         """Every resource of a type."""
 
 
-def matches(expression: Expression, facts: Facts, world: World, row: int | None = None) -> bool:
+def matches(
+    expression: Expression, facts: IndexedResource, world: World, row: int | None = None
+) -> bool:
     """
     Whether `facts` satisfies `expression` in `world`; only entries of `row` count when one is given.
 
@@ -309,15 +311,15 @@ def with_own_bases(expression: Expression, bases: Collection[str]) -> Expression
             return expression
 
 
-def seeks_words(expression: Expression) -> bool:
+def has_relevance(expression: Expression) -> bool:
     """Whether a match can say more or less well what is asked: words are asked for, and not their absence."""
     match expression:
         case WordIs():
             return True
         case And(parts) | Or(parts):
-            return any(seeks_words(part) for part in parts)
+            return any(has_relevance(part) for part in parts)
         case SameRecord(_, inner) | Chain(_, _, inner) | Has(_, _, inner) | Upward(inner):
-            return seeks_words(inner)
+            return has_relevance(inner)
         case _:
             return False
 
@@ -349,7 +351,7 @@ def as_chains(asked: ReferenceIs | Present, resource_type: str) -> Expression:
     return Or(tuple(Chain(asked.param, target, inner) for target in targets))
 
 
-def _upwards(facts: Facts, world: World) -> Iterable[Facts]:
+def _upwards(facts: IndexedResource, world: World) -> Iterable[IndexedResource]:
     """A resource and everything above it; a loop in the data ends where it began."""
     met, pending = {(facts.type, facts.id)}, [facts]
     while pending:
@@ -362,7 +364,7 @@ def _upwards(facts: Facts, world: World) -> Iterable[Facts]:
                     pending.append(above)
 
 
-def _rows_of(record: str, facts: Facts) -> range:
+def _rows_of(record: str, facts: IndexedResource) -> range:
     """The rows of a record in a resource, up to the last that has any indexed value."""
     parameters = search_parameters(facts.type)
     rows = [
@@ -374,7 +376,7 @@ def _rows_of(record: str, facts: Facts) -> range:
     return range(max(rows, default=-1) + 1)
 
 
-def _points_at(pointing: Facts, param: str, facts: Facts, world: World) -> bool:
+def _points_at(pointing: IndexedResource, param: str, facts: IndexedResource, world: World) -> bool:
     return any(
         pointed.type == facts.type and pointed.id == facts.id
         for value, _ in pointing.entries.get(param, ())

@@ -19,14 +19,14 @@ from ror.messages import shown
 from ror.search.language.comparing import Prefix
 from ror.search.language.criteria import (
     FILTER,
-    Asking,
-    Criterion,
+    Condition,
+    CriterionPath,
     any_of,
-    apart,
-    criterion,
-    together,
+    combine,
+    combine_independently,
+    criterion_path,
 )
-from ror.search.language.criterion_values import PREFIXES, Asked
+from ror.search.language.criterion_values import PREFIXES, Criterion
 from ror.search.language.expression import Expression, Not, Or
 from ror.search.language.modifiers import modifiers_of
 from ror.standard.definitions import FULL_TEXT, SearchParameter
@@ -52,7 +52,7 @@ OPERATORS: Final[Mapping[str, tuple[str, ...]]] = {
 NOT_OFFERED: Final = ("po", "ss", "sb", "in", "re")
 """Operators of the standard that are refused by name. Source: FHIR R4, search_filter.html."""
 
-_KNOWN: Final = tuple(dict.fromkeys(name for names in OPERATORS.values() for name in names))
+_ALL_OPERATORS: Final = tuple(dict.fromkeys(name for names in OPERATORS.values() for name in names))
 _PREFIXED: Final = ("date", "number", "quantity")
 _AS_MODIFIER: Final = {"co": "contains", "ew": "ends"}
 _KEYWORDS: Final = ("and", "or", "not")
@@ -71,7 +71,7 @@ def read_filter(resource_type: str, text: str, *, independent: bool = False) -> 
     """
     if "\0" in text:
         raise InvalidRequest("search.control-character", name=FILTER, value=shown(text))
-    return together([_Reading(resource_type, text, independent).whole()])
+    return combine([_Reading(resource_type, text, independent).whole()])
 
 
 class Misread(InvalidRequest):
@@ -106,7 +106,7 @@ class _Value(NamedTuple):
 class _Operand(NamedTuple):
     """What a side of `and` or `or` asks; `listed_at` is where it repeats a comparison, outside of parentheses."""
 
-    asking: Asking
+    condition: Condition
     listed_at: int | None = None
 
 
@@ -133,14 +133,14 @@ class _Reading:
     comparisons: int = 0
     levels: int = 0
 
-    def whole(self) -> Asking:
+    def whole(self) -> Condition:
         read = self._any()
         self._skip_spaces()
         if self._next() == ")":
             raise self._misread(InvalidRequest("filter.too-many-closing"))
         if self._next():
             raise self._misread(InvalidRequest("filter.expected-connective"))
-        return read.asking
+        return read.condition
 
     # --- the grammar ---
 
@@ -150,7 +150,9 @@ class _Reading:
         operands = [first]
         while self._keyword("or"):
             operands.append(self._all())
-        return first if len(operands) == 1 else _Operand(_either([one.asking for one in operands]))
+        return (
+            first if len(operands) == 1 else _Operand(_either([one.condition for one in operands]))
+        )
 
     def _all(self) -> _Operand:
         """`factor and factor and …`"""
@@ -164,8 +166,8 @@ class _Reading:
             if one.listed_at is not None:
                 # "a eq 1 and b eq 2 or 3": the grammar and the eye disagree, so the author has to say.
                 raise self._misread(InvalidRequest("filter.list-beside-and"), one.listed_at)
-        joined = apart if self.independent else together
-        return _Operand(((), None, joined([one.asking for one in operands])))
+        joined = combine_independently if self.independent else combine
+        return _Operand(((), None, joined([one.condition for one in operands])))
 
     def _factor(self) -> _Operand:
         """`not (any)`, `(any)` or a comparison."""
@@ -173,11 +175,11 @@ class _Reading:
             self._skip_spaces()
             if self._next() != "(":
                 raise self._misread(InvalidRequest("filter.expected-parenthesis"))
-            return _Operand(((), None, Not(together([self._parenthesised()]))))
+            return _Operand(((), None, Not(combine([self._parenthesised()]))))
         self._skip_spaces()
         return _Operand(self._parenthesised()) if self._next() == "(" else self._comparison()
 
-    def _parenthesised(self) -> Asking:
+    def _parenthesised(self) -> Condition:
         opened_at = self.at
         self.levels += 1
         if self.levels > MAX_LEVELS:
@@ -191,7 +193,7 @@ class _Reading:
             raise self._misread(InvalidRequest("filter.expected-connective"))
         self.at += 1
         self.levels -= 1
-        return inside.asking
+        return inside.condition
 
     def _comparison(self) -> _Operand:
         """`path operator value or value…`"""
@@ -203,30 +205,30 @@ class _Reading:
         if self._next() == "[":
             raise self._misread(NotSupported("filter.nested"))
         with self._pointing_at(path_at):
-            found = criterion(self.resource_type, path[0])
-        operator = self._operator(found.asked)
-        values = [self._value(found.asked, operator)]
+            found = criterion_path(self.resource_type, path[0])
+        operator = self._operator(found.criterion)
+        values = [self._value(found.criterion, operator)]
         listed_at = None
         while (repeated_at := self._repeated_value()) is not None:
-            if operator in ("ne", "pr") or found.asked.modifier in ("not", "missing"):
+            if operator in ("ne", "pr") or found.criterion.modifier in ("not", "missing"):
                 raise self._misread(InvalidRequest("filter.list-of-negation", name=shown(path[0])))
             listed_at = listed_at or repeated_at
-            values.append(self._value(found.asked, operator))
+            values.append(self._value(found.criterion, operator))
         return _Operand(self._compared(found, operator, values), listed_at)
 
-    def _compared(self, found: Criterion, operator: str, values: Sequence[_Value]) -> Asking:
+    def _compared(self, found: CriterionPath, operator: str, values: Sequence[_Value]) -> Condition:
         """What a comparison asks, and where."""
-        asked, negated = _with_operator(found.asked, operator)
+        criterion, negated = _with_operator(found.criterion, operator)
         texts = [
             _OPPOSITE.get(one.text, one.text) if operator == "pr" else one.text for one in values
         ]
         try:
-            compared = any_of(asked, texts)
+            compared = any_of(criterion, texts)
         except RorError:
             # Each of them alone, to point at the first that cannot be read.
             for text, value in zip(texts, values, strict=True):
                 with self._pointing_at(value.at):
-                    any_of(asked, [text])
+                    any_of(criterion, [text])
             raise
         # What no value must satisfy, or that none is there, is said of the resource and not of one record.
         record = None if negated or operator == "pr" else found.record
@@ -234,28 +236,28 @@ class _Reading:
 
     # --- the words ---
 
-    def _operator(self, asked: Asked) -> str:
+    def _operator(self, criterion: Criterion) -> str:
         """The operator that comes next, one that the parameter takes."""
         self._skip_spaces()
-        accepted = _operators_of(asked)
+        accepted = _operators_of(criterion)
         known = ", ".join(accepted)
         word = _OPERATOR.match(self.text, self.at)
         if not word or word[0].lower() in _KEYWORDS:
             raise self._misread(
-                InvalidRequest("filter.expected-operator", name=shown(asked.name), known=known)
+                InvalidRequest("filter.expected-operator", name=shown(criterion.name), known=known)
             )
         operator = word[0].lower()
-        told = {"name": shown(asked.name), "operator": shown(word[0]), "known": known}
+        told = {"name": shown(criterion.name), "operator": shown(word[0]), "known": known}
         if operator in NOT_OFFERED:
             raise self._misread(NotSupported("filter.operator-not-offered", **told))
-        if operator != "=" and operator not in _KNOWN:
+        if operator != "=" and operator not in _ALL_OPERATORS:
             raise self._misread(InvalidRequest("filter.unknown-operator", **told))
         if operator != "=" and operator not in accepted:
             raise self._misread(NotSupported("filter.wrong-operator", **told))
         self.at = word.end()
         return operator
 
-    def _value(self, asked: Asked, operator: str) -> _Value:
+    def _value(self, criterion: Criterion, operator: str) -> _Value:
         """The value that comes next."""
         self.comparisons += 1
         if self.comparisons > MAX_COMPARISONS:
@@ -264,12 +266,12 @@ class _Reading:
         value = self._quoted() if self._next() == '"' else self._bare()
         if not value.text or value.text.isspace():
             raise self._misread(
-                InvalidRequest("search.empty-value", name=shown(asked.name)), value.at
+                InvalidRequest("search.empty-value", name=shown(criterion.name)), value.at
             )
         prefix = _PREFIX_IN_VALUE.match(value.text)
-        if prefix and operator != "=" and asked.parameter.type in _PREFIXED:
+        if prefix and operator != "=" and criterion.parameter.type in _PREFIXED:
             told = {
-                "name": shown(asked.name),
+                "name": shown(criterion.name),
                 "value": shown(value.text),
                 "right": shown(value.text[2:]),
             }
@@ -321,7 +323,9 @@ class _Reading:
         if not word:
             return False
         # A value may hold the sign, as an address does; what stands before it in a comparison is a name.
-        return word[0].lower() in (*_KNOWN, *NOT_OFFERED) or (word[0] == "=" and "/" not in path[0])
+        return word[0].lower() in (*_ALL_OPERATORS, *NOT_OFFERED) or (
+            word[0] == "=" and "/" not in path[0]
+        )
 
     def _keyword(self, keyword: str) -> bool:
         """Whether `keyword` comes next; goes past it when it does."""
@@ -361,7 +365,7 @@ def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
     return found.end()
 
 
-def _either(askings: Sequence[Asking]) -> Asking:
+def _either(askings: Sequence[Condition]) -> Condition:
     """
     What holds when any of several does.
 
@@ -370,7 +374,7 @@ def _either(askings: Sequence[Asking]) -> Asking:
     """
     hops, record, _ = askings[0]
     if any(one[0] != hops for one in askings):
-        return (), None, Or(tuple(together([one]) for one in askings))
+        return (), None, Or(tuple(combine([one]) for one in askings))
     one_record = all(one[1] == record for one in askings)
     return (
         hops,
@@ -379,10 +383,10 @@ def _either(askings: Sequence[Asking]) -> Asking:
     )
 
 
-def _operators_of(asked: Asked) -> tuple[str, ...]:
+def _operators_of(criterion: Criterion) -> tuple[str, ...]:
     """The operators that a parameter takes; a modifier says the rest by itself."""
-    parameter: SearchParameter = asked.parameter
-    if asked.modifier is not None:
+    parameter: SearchParameter = criterion.parameter
+    if criterion.modifier is not None:
         return ("eq",)
     if parameter.name in FULL_TEXT:
         return ("eq", "co")
@@ -394,19 +398,19 @@ def _operators_of(asked: Asked) -> tuple[str, ...]:
     )
 
 
-def _with_operator(asked: Asked, operator: str) -> tuple[Asked, bool]:
+def _with_operator(criterion: Criterion, operator: str) -> tuple[Criterion, bool]:
     """The parameter as the operator has it compared, and whether the comparison must fail."""
     if operator == "pr":
-        return asked._replace(modifier="missing"), False
+        return criterion._replace(modifier="missing"), False
     if operator == "=":
         # As in a query string, where a date or a number may bring a prefix.
-        return asked, False
-    if asked.parameter.type in _PREFIXED and asked.modifier is None:
-        return asked._replace(prefix=cast(Prefix, operator)), False
+        return criterion, False
+    if criterion.parameter.type in _PREFIXED and criterion.modifier is None:
+        return criterion._replace(prefix=cast(Prefix, operator)), False
     if (
-        asked.parameter.type == "string"
-        and asked.parameter.name not in FULL_TEXT
+        criterion.parameter.type == "string"
+        and criterion.parameter.name not in FULL_TEXT
         and operator in _AS_MODIFIER
     ):
-        return asked._replace(modifier=_AS_MODIFIER[operator]), False
-    return asked, operator == "ne"
+        return criterion._replace(modifier=_AS_MODIFIER[operator]), False
+    return criterion, operator == "ne"

@@ -19,12 +19,12 @@ from ror.errors import InvalidRequest
 from ror.search.language.criterion_values import (
     POSITION,
     POSITION_PARAMETERS,
-    Asked,
+    Criterion,
     Reader,
-    drawn_on,
-    opened,
     strings,
+    systems_of_value_set,
     tokens,
+    unescaped,
 )
 from ror.search.language.entry_names import modifier_entries
 from ror.search.language.expression import (
@@ -102,46 +102,46 @@ class Modifier:
 # --- how modifiers read values --------------------------------------------------------------------
 
 
-def _presence(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+def _presence(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     (text,) = pieces
     if text not in ("true", "false"):
-        raise asked.refused("search.not-missing", text)
-    name = asked.parameter.name
+        raise criterion.refused("search.not-missing", text)
+    name = criterion.parameter.name
     present = Present(POSITION if name in POSITION_PARAMETERS else name)
     yield Not(present) if text == "true" else present
 
 
-def _labels(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+def _labels(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     """
     The label of a code, from the nomenclatures or the data, starts with the text.
 
     Source: FHIR R4, search.html#token (`:text`).
     """
     for piece in pieces:
-        normal = normal_text(opened(piece))
+        normal = normal_text(unescaped(piece))
         if not normal:
-            raise InvalidRequest("search.empty-value", name=asked.name)
-        if "Identifier" not in elements_read(asked.parameter):
-            yield LabelIs(asked.parameter.name, normal)
-        yield TextIs(modifier_entries(asked.parameter.name, TEXT), normal)
+            raise InvalidRequest("search.empty-value", name=criterion.name)
+        if "Identifier" not in elements_read(criterion.parameter):
+            yield LabelIs(criterion.parameter.name, normal)
+        yield TextIs(modifier_entries(criterion.parameter.name, TEXT), normal)
 
 
-def _typed_identifiers(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+def _typed_identifiers(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     """`system|code|value`: the system and the code of the type of an identifier, and its value."""
-    param = modifier_entries(asked.parameter.name, OF_TYPE)
+    param = modifier_entries(criterion.parameter.name, OF_TYPE)
     for piece in pieces:
-        parts = [opened(part).strip() for part in piece.split("|")]
+        parts = [unescaped(part).strip() for part in piece.split("|")]
         if len(parts) != 3 or not all(parts):
-            raise asked.refused("search.not-of-type", piece)
+            raise criterion.refused("search.not-of-type", piece)
         written, code, value = parts
         system = normal_system(written)
-        for one in (system, *drawn_on(system, code)):
+        for one in (system, *systems_of_value_set(system, code)):
             yield TokenIs(param, normal_identifier(value), f"{one}|{normal_code(code, one)}")
 
 
-def _identifiers(asked: Asked, pieces: Sequence[str]) -> Iterator[Expression]:
+def _identifiers(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     """The identifier that a reference gives, read as a token."""
-    return tokens(asked, pieces, param=modifier_entries(asked.parameter.name, IDENTIFIER))
+    return tokens(criterion, pieces, param=modifier_entries(criterion.parameter.name, IDENTIFIER))
 
 
 # --- the entries that modifiers compare -----------------------------------------------------------

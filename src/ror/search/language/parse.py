@@ -18,18 +18,18 @@ from ror.messages import closest, shown
 from ror.resources.subset import Subset, parse_elements, parse_summary
 from ror.search.language.criteria import (
     FILTER,
-    Asking,
+    Condition,
     Hop,
-    apart,
-    asks,
-    criterion,
-    known_type,
+    checked_type,
+    combine,
+    combine_independently,
+    criterion_path,
+    expression_of,
     reference_parameter,
-    together,
 )
 from ror.search.language.criterion_values import POSITION
 from ror.search.language.cursor import Cursor, decode
-from ror.search.language.expression import Expression, Near, Or, seeks_words
+from ror.search.language.expression import Expression, Near, Or, has_relevance
 from ror.search.language.filter import read_filter
 from ror.standard.definitions import (
     CONTENT,
@@ -173,7 +173,7 @@ class _Reading:
     lenient: bool
     independent: bool
     strict: bool
-    criteria: list[Asking] = field(default_factory=list)
+    criteria: list[Condition] = field(default_factory=list)
     # Sets that keep the order in which things were asked.
     includes: dict[Include, None] = field(default_factory=dict)
     given: set[str] = field(default_factory=set)
@@ -208,7 +208,7 @@ class _Reading:
         """Lists a parameter without value; raises NotSupported for one that does not exist."""
         if name not in (*_RESULT, FILTER) and base not in _INCLUSIONS:
             _refuse_unknown_result_parameter(self.resource_type, name)
-            criterion(self.resource_type, name)
+            criterion_path(self.resource_type, name)
         self.ignored.append(InvalidRequest("search.ignored-without-value", name=shown(name)))
 
     def _take_criterion(self, name: str, text: str) -> None:
@@ -244,7 +244,9 @@ class _Reading:
         if self.subset and self.subset.summary == "text" and self.includes:
             # Source: FHIR R4, search.html#summary.
             raise InvalidRequest("search.text-with-inclusions")
-        expression = apart(self.criteria) if self.independent else together(self.criteria)
+        expression = (
+            combine_independently(self.criteria) if self.independent else combine(self.criteria)
+        )
         return SearchRequest(
             resource_type=self.resource_type,
             expression=expression,
@@ -267,7 +269,7 @@ class _Reading:
             return self._with_points(key)
         if key.param != SCORE:
             return key
-        if not seeks_words(expression):
+        if not has_relevance(expression):
             raise InvalidRequest("search.sort-without-words", name=SCORE, criterion=CONTENT)
         return replace(key, words=expression)
 
@@ -275,9 +277,9 @@ class _Reading:
         """A sort by distance, with the points of the criterion that it is the distance to."""
         points = [
             point
-            for hops, _, asked in self.criteria
+            for hops, _, expression in self.criteria
             if tuple((hop.param, hop.type) for hop in hops if isinstance(hop, Hop)) == key.hops
-            for point in (asked.parts if isinstance(asked, Or) else (asked,))
+            for point in (expression.parts if isinstance(expression, Or) else (expression,))
             if isinstance(point, Near)
         ]
         if not points:
@@ -286,13 +288,13 @@ class _Reading:
         return replace(key, near=tuple(points))
 
 
-def _asking(resource_type: str, name: str, text: str, independent: bool) -> Asking:
+def _asking(resource_type: str, name: str, text: str, independent: bool) -> Condition:
     """What one criterion asks, and where."""
     if name == FILTER:
         return (), None, read_filter(resource_type, text, independent=independent)
     _refuse_unknown_result_parameter(resource_type, name)
-    found = criterion(resource_type, name)
-    return found.hops, found.record, asks(found.asked, text)
+    found = criterion_path(resource_type, name)
+    return found.hops, found.record, expression_of(found.criterion, text)
 
 
 _REMEMBERED_LENGTH: Final = 256
@@ -344,7 +346,7 @@ def _inclusion(name: str, text: str, lenient: bool) -> tuple[Include, str]:
     if lenient:
         parts = [_RIGHT_CASE.get(part.lower(), part) for part in parts[:1]] + parts[1:]
     source, param, *target = parts
-    parameter = reference_parameter(known_type(source), param)
+    parameter = reference_parameter(checked_type(source), param)
     if target and target[0] not in parameter.targets:
         raise NotSupported(
             "search.wrong-include-target",
@@ -402,7 +404,7 @@ def _sortable(resource_type: str, name: str) -> tuple[tuple[tuple[str, str], ...
     chain, _, last = name.rpartition(".")
     hops: tuple[tuple[str, str], ...] = ()
     if chain:
-        steps = criterion(resource_type, f"{chain}._id").hops
+        steps = criterion_path(resource_type, f"{chain}._id").hops
         if not all(isinstance(step, Hop) and not step.reverse for step in steps):
             raise NotSupported("search.unsortable", type=resource_type, name=shown(name), known="-")
         hops = tuple((step.param, step.type) for step in steps if isinstance(step, Hop))

@@ -86,11 +86,11 @@ def _words_of(text: str) -> tuple[str, ...]:
 _cached_words: Final = lru_cache(maxsize=65536)(_words_of)
 
 
-def words_asked(text: str) -> list[tuple[str, bool]]:
+def query_words(text: str) -> list[tuple[str, bool]]:
     """
     The words to look for when someone types a text, each with whether it may go on: the last one typed may.
 
-    >>> words_asked("Centre de cardio")
+    >>> query_words("Centre de cardio")
     [('centre', False), ('cardio', True)]
     """
     typed = words_of(text)

@@ -12,7 +12,7 @@ from ror.search.index.columns.numbers import NumberColumn
 from ror.search.index.columns.periods import PeriodColumn
 from ror.search.index.columns.positions import PositionColumn, great_circle_m
 from ror.search.index.columns.texts import TextColumn
-from ror.search.index.columns.words import WordColumn, WordGathering
+from ror.search.index.columns.words import WordColumn, WordColumnBuilder
 
 COLUMN_KINDS: Final[Mapping[str, type[Column]]] = {
     column.kind: column
@@ -45,6 +45,6 @@ __all__ = [
     "Slots",
     "TextColumn",
     "WordColumn",
-    "WordGathering",
+    "WordColumnBuilder",
     "great_circle_m",
 ]

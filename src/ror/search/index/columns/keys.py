@@ -214,7 +214,7 @@ class KeyColumn(Column, Sequence[bytes]):
             for label in labels(code, system)
         )
 
-    def holders(self) -> list[tuple[str, list[int]]]:
+    def slots_by_key(self) -> list[tuple[str, list[int]]]:
         """Every key with the slots that hold it; for columns known to be small."""
         starts, slots = self.arrays["starts"].tolist(), self.arrays["slots"]
         return [

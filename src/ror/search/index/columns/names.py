@@ -81,7 +81,7 @@ class NameColumn(KeyColumn):
         """The rid that the references of each rank name literally, `NOWHERE` for none."""
         return self.arrays["rids"]
 
-    def holders(self) -> list[tuple[str, list[int]]]:
+    def slots_by_key(self) -> list[tuple[str, list[int]]]:
         """Every name that is not literal, as a logical reference is written, with its rank; for small columns."""
         ranks = np.flatnonzero(self.literal == NOWHERE).tolist()
         parts = ((self[rank].decode().split(SEPARATOR), rank) for rank in ranks)

@@ -19,7 +19,7 @@ from ror.search.index.columns.column import (
     starts,
     without_repetition,
 )
-from ror.search.language.comparing import Prefix, reach, unit_agrees
+from ror.search.language.comparing import Prefix, number_bounds, unit_agrees
 from ror.search.language.expression import NumberIs, Present, QuantityIs, ValueLeaf
 
 
@@ -104,7 +104,7 @@ def _ranges(
 ) -> list[tuple[int, int]]:
     """The ranges of ranks, first included and last not, whose numbers compare as asked (`number_compares`)."""
     end = len(numbers)
-    least, greatest = reach(prefix, value, half)
+    least, greatest = number_bounds(prefix, value, half)
     match prefix:
         case "eq":
             return [(bisect_left(numbers, least), bisect_left(numbers, greatest))]

@@ -136,7 +136,7 @@ class _Texts(Sequence[bytes]):
 # --- making one ------------------------------------------------------------------------------------------------------
 
 
-class WordGathering:
+class WordColumnBuilder:
     """
     A column of words under construction.
 
