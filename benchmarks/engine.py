@@ -19,7 +19,8 @@ from ror.http.memory import keep_what_is_freed
 from ror.runtime import Directory, open_directory
 from ror.search.answer.engine import Search
 from ror.search.answer.ordering import page
-from ror.search.language.parse import SearchRequest, parse
+from ror.search.language.parse import parse
+from ror.search.language.request import SearchRequest
 from ror.settings import Settings
 
 PASSES: Final = 3

@@ -34,7 +34,8 @@ from ror.search.language.expression import (
     TokenIs,
     Upward,
 )
-from ror.search.language.parse import Include, SortKey, parse
+from ror.search.language.parse import parse
+from ror.search.language.request import Include, SortKey
 from ror.search.language.values import covering
 from ror.standard.definitions import RESOURCE_TYPES, all_search_parameters, search_parameters
 from ror.standard.geography import commune

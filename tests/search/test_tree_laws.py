@@ -40,7 +40,8 @@ from ror.search.language.expression import (
     TokenIs,
     Upward,
 )
-from ror.search.language.parse import SearchRequest, SortKey, parse
+from ror.search.language.parse import parse
+from ror.search.language.request import SearchRequest, SortKey
 from ror.search.language.values import Period, Position, Quantity, Text, Token
 from ror.standard.geography import distance_m
 from tests.amounts import amount

@@ -20,7 +20,8 @@ from ror.errors import RorError
 from ror.http.addresses import parameters
 from ror.runtime import Directory, open_directory
 from ror.search.answer.bundle import search
-from ror.search.language.parse import SearchRequest, parse
+from ror.search.language.parse import parse
+from ror.search.language.request import SearchRequest
 from ror.settings import Settings
 from tests.conftest import Server, import_lines, keep, serving
 from tests.spec.scenarios.world import WORLD

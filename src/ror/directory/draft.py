@@ -229,7 +229,7 @@ def redrafted_without_entries(body: bytes) -> Draft:
     shades = shades_of(resource)
     laid, plan = laid_out(resource, shades) if shades else (_encode(resource), b"")
     entries: extract.Entries = {}
-    if others := extract.unsearched(resource, laid, entries):
+    if others := extract.unsearched_references(resource, laid, entries):
         entries[extract.UNSEARCHED] = others
     packed, links = extract.pack(resource["resourceType"], entries)
     own, codes = own_facts(resource), codes_in(shades)

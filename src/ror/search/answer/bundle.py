@@ -25,7 +25,7 @@ from ror.search.index import bitmaps
 from ror.search.index.bitmaps import Numbers
 from ror.search.index.columns.column import NOTHING
 from ror.search.index.index import Index
-from ror.search.language.parse import SearchRequest
+from ror.search.language.request import SearchRequest
 from ror.search.language.values import instant_text
 
 REWRITTEN_KEPT: Final = 2_000

@@ -38,7 +38,7 @@ from ror.search.language.expression import (
     SameRecord,
     has_relevance,
 )
-from ror.search.language.parse import SearchRequest
+from ror.search.language.request import SearchRequest
 
 _OF_A_NUMBER: Final = 16
 _OF_A_MEASURE: Final = 128

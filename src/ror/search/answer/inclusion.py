@@ -16,7 +16,7 @@ from functools import cache
 from pyroaring import BitMap
 
 from ror.search.answer.engine import Search
-from ror.search.language.parse import Include
+from ror.search.language.request import Include
 from ror.standard.definitions import RESOURCE_TYPES, search_parameter
 
 

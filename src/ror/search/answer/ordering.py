@@ -19,7 +19,7 @@ from ror.search.answer.ranking import Ranking
 from ror.search.index import bitmaps
 from ror.search.index.columns import Array
 from ror.search.language.cursor import Cursor, Key
-from ror.search.language.parse import SortKey
+from ror.search.language.request import SortKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from ror.search.index.columns import Array, Column, LinkColumn, PositionColumn
 from ror.search.index.view import Part
 from ror.search.language.cursor import Key
 from ror.search.language.entry_names import record_of
-from ror.search.language.parse import SortKey
+from ror.search.language.request import SortKey
 
 LAST: Final = int(np.iinfo(np.int64).max)
 """The rank of what has no key."""

@@ -10,6 +10,7 @@ What a search query means.
     modifiers         the modifiers: one row says all that each means
     criteria          criteria: their parameter, chain and record
     filter            `_filter`
-    parse             a query string to a search request
+    request           a search that was read
+    parse             reading a query string
     cursor            where a page ends, as opaque text
 """

@@ -1,10 +1,9 @@
 """
-What a search asks: the name and value pairs of a query string in, a SearchRequest out.
+Parse a search: the name and value pairs of a query string become a SearchRequest.
 
-Nothing is dropped in silence: a pair is understood, or refused by name, or, when the client asked
-for leniency, ignored and reported. `criteria.py` and `criterion_values.py` read the criteria; this
-module knows the parameters that shape the answer (`_count`, `_sort`, `_include`…) and puts the
-whole together. It does no I/O.
+Every pair is applied, refused by name or, if the client asked for lenient handling, ignored and
+reported. `criteria.py` and `criterion_values.py` read the criteria; this module reads the
+parameters that shape the response (`_count`, `_sort`, `_include`…).
 """
 
 import re
@@ -31,6 +30,7 @@ from ror.search.language.criterion_values import POSITION
 from ror.search.language.cursor import Cursor, decode
 from ror.search.language.expression import Expression, Near, Or, has_relevance
 from ror.search.language.filter import read_filter
+from ror.search.language.request import Include, SearchRequest, SortKey, Total
 from ror.standard.definitions import (
     CONTENT,
     RESOURCE_TYPES,
@@ -42,90 +42,36 @@ DEFAULT_COUNT: Final = 200
 """Matches on a page. Source: RG_RECH_52."""
 
 MAX_COUNT: Final = 1_000
-"""A larger `_count` is reduced to this, and the self link says so (choice 11)."""
+"""A larger `_count` is reduced to this value, and the self link shows it (choice 11)."""
 
 MAX_CRITERIA: Final = 200
-"""Criteria in a request, and likewise inclusions (choice 25)."""
+"""The most criteria in a request, and the most inclusions (choice 25)."""
 
 MAX_ALL_VALUES: Final = 10_000
-"""Values of all the lists of a request together: each takes memory and time before it is searched."""
+"""The most values in all the lists of a request: each takes memory and time to read."""
 
 MAX_SORT_KEYS: Final = 16
-"""Keys of one `_sort`: each is found for every match."""
+"""The most keys in one `_sort`: each is looked up for every match."""
 
 SORTABLE: Final = frozenset({"token", "string", "date", "number", "quantity"})
 """The types of parameter that have an order."""
 
 ALWAYS_SORTABLE: Final = frozenset({"_id", "_lastUpdated"})
-"""Every resource has these two, whether or not its type can be searched by them."""
+"""Every resource has these two, even if they are not search parameters of its type."""
 
 EXPLAIN: Final = "__explain"
-"""Asks for an answer that says how it was understood; ours, with two underscores as no standard parameter has."""
+"""
+Requests an explanation of the search. The two underscores set it apart from standard parameters.
+"""
 
 SCORE: Final = "_score"
-"""What full-text matches are sorted by: the best first, or the least with a minus."""
+"""The sort key of full-text matches: the best first, or with a minus the worst first."""
 
 MISPRINTS: Final = {"__include": "_include", "_revincluded": "_revinclude"}
-"""Misspelled in published requests (UC3.S02, S06, S09, S12); understood under lenient handling only (choice 1)."""
-
-Total = Literal["accurate", "none", "estimate"]
-
-
-@dataclass(frozen=True, slots=True)
-class SortKey:
-    """
-    A parameter to order by; an item without value comes last.
-
-    `hops` are the `(param, type)` of the references that lead to the resource it is on. By position, `near` are the
-    points to be near to, those of the criterion of the same name; an item counts from the nearest. By score, `words` is
-    what the matches were asked to say.
-    """
-
-    param: str
-    descending: bool
-    hops: tuple[tuple[str, str], ...] = ()
-    near: tuple[Near, ...] = ()
-    words: Expression | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Include:
-    """What `source` points to with `param`, or in `reverse` the `source` that points; any target when it is None."""
-
-    source: str
-    param: str
-    target: str | None
-    iterate: bool
-    reverse: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SearchRequest:
-    """
-    A search that was understood.
-
-    `count` is the size of a page. `summary` is "count" when only the total is
-    wanted, `subset` what is wanted of each resource when that is not the whole. `total` is what was asked; the total is
-    exact whatever it says. `pairs` are those understood, spelled correctly, for the self link: `_count` as applied, no
-    cursor. `ignored` lists the parameters without value and, in lenient handling, what was not
-    understood.
-    """
-
-    resource_type: str
-    expression: Expression
-    sort: tuple[SortKey, ...]
-    count: int
-    cursor: Cursor | None
-    includes: tuple[Include, ...]
-    summary: Literal["count"] | None
-    subset: Subset | None
-    total: Total | None
-    ignored: tuple[RorError, ...]
-    pairs: tuple[tuple[str, str], ...]
-    explain: bool = False
-    """Whether the answer says how the search was understood."""
-    strict: bool = False
-    """Whether a code that nothing knows is refused instead of reported (choice 35)."""
+"""
+Misspellings in published requests (UC3.S02, S06, S09, S12); lenient handling accepts them (choice
+1).
+"""
 
 
 def parse(
@@ -138,16 +84,17 @@ def parse(
     spend: Callable[[int, str], None] = lambda entries, name: None,
 ) -> SearchRequest:
     """
-    The search that percent-decoded pairs ask for on one of `RESOURCE_TYPES`.
+    The search that percent-decoded pairs describe on one of `RESOURCE_TYPES`.
 
-    With `lenient`, what cannot be understood is ignored and listed, and the guide's own misprints are understood. A
-    limit or a page link is refused all the same: ignoring either would answer another search than the one asked.
-    With `independent`, each criterion holds on its own (strict R4) instead of on one record with its neighbours.
-    A parameter without value is always ignored and listed (choice 35). `spend` hears of each pair
-    before it is read: its length and its name; what it raises ends the reading.
+    With `lenient`, parameters that cannot be read are ignored and listed, and the misspellings of
+    the guide are accepted. A request over a limit and an invalid page link are refused even then:
+    ignoring either would answer another search. With `independent`, each criterion holds on its
+    own (strict R4) instead of on one record with its neighbours. A parameter without value is
+    always ignored and listed (choice 35). `spend` receives the length and the name of each pair
+    before it is read, and may raise to end the reading.
 
-    Raises InvalidRequest, NotSupported or TooCostly, naming the culprit; `also` holds the errors
-    about the other pairs. Source: choices 1, 2, 11 and 25.
+    Raises InvalidRequest, NotSupported or TooCostly, which name the parameter; `also` holds the
+    errors about the other pairs. Source: choices 1, 2, 11 and 25.
     """
     reading = _Reading(resource_type, lenient, independent, strict)
     errors: dict[str, RorError] = {}
@@ -167,16 +114,16 @@ def parse(
 
 @dataclass(slots=True)
 class _Reading:
-    """The request so far."""
+    """A request that is being read."""
 
     resource_type: str
     lenient: bool
     independent: bool
     strict: bool
     criteria: list[Condition] = field(default_factory=list)
-    # Sets that keep the order in which things were asked.
+    # Dictionaries rather than sets: inclusions apply in the order of the request.
     includes: dict[Include, None] = field(default_factory=dict)
-    given: set[str] = field(default_factory=set)
+    single_names: set[str] = field(default_factory=set)
     sort: tuple[SortKey, ...] = ()
     count: int = DEFAULT_COUNT
     cursor: Cursor | None = None
@@ -186,12 +133,12 @@ class _Reading:
     ignored: list[RorError] = field(default_factory=list)
     pairs: list[tuple[str, str]] = field(default_factory=list)
     explain: bool = False
-    criteria_seen: int = 0
-    values_seen: int = 0
-    inclusions_seen: int = 0
+    criteria_count: int = 0
+    value_count: int = 0
+    inclusion_count: int = 0
 
     def take(self, name: str, text: str) -> None:
-        """Understands one pair; raises RorError and changes nothing but the counts when it is not understood."""
+        """Read one pair. If it cannot be read, raise RorError and change nothing but the counts."""
         base, colon, modifier = name.partition(":")
         if self.lenient:
             base = MISPRINTS.get(base, base)
@@ -205,36 +152,36 @@ class _Reading:
             self._take_criterion(name, text)
 
     def _ignore_without_value(self, base: str, name: str) -> None:
-        """Lists a parameter without value; raises NotSupported for one that does not exist."""
+        """List a parameter without value; raise NotSupported if it does not exist."""
         if name not in (*_RESULT, FILTER) and base not in _INCLUSIONS:
             _refuse_unknown_result_parameter(self.resource_type, name)
             criterion_path(self.resource_type, name)
         self.ignored.append(InvalidRequest("search.ignored-without-value", name=shown(name)))
 
     def _take_criterion(self, name: str, text: str) -> None:
-        self.criteria_seen += 1
-        if self.criteria_seen > MAX_CRITERIA:
+        self.criteria_count += 1
+        if self.criteria_count > MAX_CRITERIA:
             raise TooCostly("search.too-many-criteria", limit=MAX_CRITERIA)
-        self.values_seen += text.count(",") + 1
-        if self.values_seen > MAX_ALL_VALUES:
+        self.value_count += text.count(",") + 1
+        if self.value_count > MAX_ALL_VALUES:
             raise TooCostly("search.too-many-in-all", name=shown(name), limit=MAX_ALL_VALUES)
-        read = _asking_again if len(text) <= _REMEMBERED_LENGTH else _asking
+        read = _cached_condition if len(text) <= _CACHED_LENGTH else _condition
         self.criteria.append(read(self.resource_type, name, text, self.independent))
         self.pairs.append((name, text))
 
     def _take_inclusion(self, name: str, text: str) -> None:
-        self.inclusions_seen += 1
-        if self.inclusions_seen > MAX_CRITERIA:
+        self.inclusion_count += 1
+        if self.inclusion_count > MAX_CRITERIA:
             raise TooCostly("search.too-many-inclusions", limit=MAX_CRITERIA)
         include, spelled = _inclusion(name, text, self.lenient)
         self.includes[include] = None
         self.pairs.append((name, spelled))
 
     def _take_once(self, name: str, text: str) -> None:
-        if name in self.given:
+        if name in self.single_names:
             raise InvalidRequest("search.given-twice", name=name)
         applied = _RESULT[name](self, text)
-        self.given.add(name)
+        self.single_names.add(name)
         if applied is not None:
             self.pairs.append((name, applied))
 
@@ -264,7 +211,7 @@ class _Reading:
         )
 
     def _completed(self, key: SortKey, expression: Expression) -> SortKey:
-        """A sort key with what it takes from the criteria."""
+        """A sort key with the points or words that it takes from the criteria."""
         if key.param == POSITION:
             return self._with_points(key)
         if key.param != SCORE:
@@ -274,12 +221,12 @@ class _Reading:
         return replace(key, words=expression)
 
     def _with_points(self, key: SortKey) -> SortKey:
-        """A sort by distance, with the points of the criterion that it is the distance to."""
+        """A sort by distance, with the points of the criterion of the same name."""
         points = [
             point
-            for hops, _, expression in self.criteria
+            for hops, _, inner in self.criteria
             if tuple((hop.param, hop.type) for hop in hops if isinstance(hop, Hop)) == key.hops
-            for point in (expression.parts if isinstance(expression, Or) else (expression,))
+            for point in (inner.parts if isinstance(inner, Or) else (inner,))
             if isinstance(point, Near)
         ]
         if not points:
@@ -288,22 +235,24 @@ class _Reading:
         return replace(key, near=tuple(points))
 
 
-def _asking(resource_type: str, name: str, text: str, independent: bool) -> Condition:
-    """What one criterion asks, and where."""
+def _condition(resource_type: str, name: str, text: str, independent: bool) -> Condition:
+    """The condition of one criterion."""
     if name == FILTER:
         return (), None, read_filter(resource_type, text, independent=independent)
     _refuse_unknown_result_parameter(resource_type, name)
-    found = criterion_path(resource_type, name)
-    return found.hops, found.record, expression_of(found.criterion, text)
+    path = criterion_path(resource_type, name)
+    return path.hops, path.record, expression_of(path.criterion, text)
 
 
-_REMEMBERED_LENGTH: Final = 256
-_asking_again: Final = lru_cache(maxsize=4096)(_asking)
-"""The same criteria come all day long; the values of strangers are remembered only while they are short."""
+_CACHED_LENGTH: Final = 256
+_cached_condition: Final = lru_cache(maxsize=4096)(_condition)
+"""
+Clients repeat the same criteria; long values are not cached, so that no client can fill the memory.
+"""
 
 
 def _refuse_unknown_result_parameter(resource_type: str, name: str) -> None:
-    """Refuses an unknown `_x`, naming the nearest of all the parameters that start so, criteria or not."""
+    """Refuse an unknown parameter that starts with `_`, and suggest the nearest one that exists."""
     if not name.startswith("_"):
         return
     base = name.partition(":")[0].partition(".")[0]
@@ -312,7 +261,7 @@ def _refuse_unknown_result_parameter(resource_type: str, name: str) -> None:
             "search.unknown-modifier", name=base, modifier=shown(name[len(base) + 1 :]), known="-"
         )
     if base not in ("_has", FILTER) and search_parameter(resource_type, base) is None:
-        own = (one for one in search_parameters(resource_type) if one.startswith("_"))
+        own = (param for param in search_parameters(resource_type) if param.startswith("_"))
         known = closest(
             base, sorted({*own, *_RESULT, "_has", FILTER, "_include", "_revinclude"} - {"_cursor"})
         )
@@ -321,7 +270,7 @@ def _refuse_unknown_result_parameter(resource_type: str, name: str) -> None:
         )
 
 
-# --- inclusions ------------------------------------------------------------------------------------------------------
+# --- inclusions -----------------------------------------------------------------------------------
 
 _INCLUSIONS: Final = ("_include", "_revinclude")
 _ITERATE: Final = ("iterate", "recurse")
@@ -330,7 +279,10 @@ _ITERATE: Final = ("iterate", "recurse")
 
 @lru_cache(maxsize=1024)
 def _inclusion(name: str, text: str, lenient: bool) -> tuple[Include, str]:
-    """The inclusion that `name` = `Source:param[:Target]` asks for, and the right spelling of its value."""
+    """
+    The inclusion that `name` = `Source:param[:Target]` requests, and its value in the right
+    spelling.
+    """
     base, colon, modifier = name.partition(":")
     if colon and modifier not in _ITERATE:
         raise NotSupported(
@@ -355,9 +307,12 @@ def _inclusion(name: str, text: str, lenient: bool) -> tuple[Include, str]:
             target=shown(target[0]),
             known=closest(target[0], parameter.targets),
         )
-    wanted = target[0] if target else None
     include = Include(
-        source, parameter.name, wanted, iterate=bool(colon), reverse=base == "_revinclude"
+        source,
+        parameter.name,
+        target[0] if target else None,
+        iterate=bool(colon),
+        reverse=base == "_revinclude",
     )
     return include, ":".join((source, parameter.name, *target))
 
@@ -366,13 +321,13 @@ _RIGHT_CASE: Final = {name.lower(): name for name in RESOURCE_TYPES}
 """`Healthcareservice` is printed in UC5."""
 
 
-# --- parameters of the answer ----------------------------------------------------------------------------------------
+# --- parameters of the response -------------------------------------------------------------------
 
 
 def _count(reading: _Reading, text: str) -> str:
     if not _WHOLE_NUMBER.fullmatch(text):
         raise InvalidRequest("search.count", value=shown(text))
-    # A number of more digits is over the most that a page may have, whatever they are.
+    # A number of more digits is over the limit anyway.
     reading.count = min(int(text.lstrip("0")[:_DIGITS_READ] or 0), MAX_COUNT)
     return str(reading.count)
 
@@ -391,14 +346,14 @@ def _sort(reading: _Reading, text: str) -> str:
         hops, param = _sortable(reading.resource_type, name)
         if (hops, param) in keys:
             raise InvalidRequest("search.sort-twice", name=shown(name))
-        # The best score comes first: that is what anyone who sorts by it wants.
+        # A sort by score without minus shows the best first.
         keys[hops, param] = SortKey(param, part.strip().startswith("-") != (param == SCORE), hops)
     reading.sort = tuple(keys.values())
     return text
 
 
 def _sortable(resource_type: str, name: str) -> tuple[tuple[tuple[str, str], ...], str]:
-    """The references to follow and the parameter to sort by, under its own name. Chains are those of UC5.S01."""
+    """The references to follow, then the canonical name of the sort parameter (chains: UC5.S01)."""
     if name == SCORE:
         return (), SCORE
     chain, _, last = name.rpartition(".")
@@ -408,13 +363,13 @@ def _sortable(resource_type: str, name: str) -> tuple[tuple[tuple[str, str], ...
         if not all(isinstance(step, Hop) and not step.reverse for step in steps):
             raise NotSupported("search.unsortable", type=resource_type, name=shown(name), known="-")
         hops = tuple((step.param, step.type) for step in steps if isinstance(step, Hop))
-    here = hops[-1][1] if hops else resource_type
-    parameter = search_parameter(here, last)
+    last_type = hops[-1][1] if hops else resource_type
+    parameter = search_parameter(last_type, last)
     own_name = parameter.name if parameter else last
-    known = _sortable_names(here)
-    if own_name not in known:
+    sortable = _sortable_names(last_type)
+    if own_name not in sortable:
         raise NotSupported(
-            "search.unsortable", type=here, name=shown(last), known=closest(last, known)
+            "search.unsortable", type=last_type, name=shown(last), known=closest(last, sortable)
         )
     return hops, POSITION if own_name in _BY_DISTANCE else own_name
 
@@ -422,16 +377,16 @@ def _sortable(resource_type: str, name: str) -> tuple[tuple[tuple[str, str], ...
 @lru_cache(maxsize=len(RESOURCE_TYPES))
 def _sortable_names(resource_type: str) -> tuple[str, ...]:
     ordered = {
-        one.name
-        for one in search_parameters(resource_type).values()
-        if one.type in SORTABLE and one.expression
+        parameter.name
+        for parameter in search_parameters(resource_type).values()
+        if parameter.type in SORTABLE and parameter.expression
     }
     distance = _BY_DISTANCE.intersection(search_parameters(resource_type))
     return tuple(sorted(ordered | distance | ALWAYS_SORTABLE))
 
 
 _BY_DISTANCE: Final = frozenset({"near", "near-insee-code"})
-"""Sorting by these is sorting by distance, whichever way the point was given."""
+"""The parameters that sort by distance."""
 
 
 def _summary(reading: _Reading, text: str) -> str:
@@ -463,7 +418,7 @@ def _total(reading: _Reading, text: str) -> str:
 
 
 def _total_method(_: _Reading, text: str) -> str:
-    """How the total is found, in the dialect of a client library: here it is always counted."""
+    """`_totalMethod` of a client library: accepted, and the total is counted all the same."""
     if text not in ("count", "estimate"):
         raise InvalidRequest(
             "search.one-of", name="_totalMethod", value=shown(text), known="count, estimate"
@@ -482,8 +437,8 @@ def _explain(reading: _Reading, text: str) -> str:
     return text
 
 
-def _kept(_: _Reading, text: str) -> str:
-    """The door answers for it; the self link repeats it."""
+def _http_parameter(_: _Reading, text: str) -> str:
+    """A parameter that the HTTP layer has applied; the self link repeats it."""
     return text
 
 
@@ -496,7 +451,9 @@ _RESULT: Final[Mapping[str, Callable[[_Reading, str], str | None]]] = {
     "_totalMethod": _total_method,
     "_cursor": _cursor,
     EXPLAIN: _explain,
-    "_format": _kept,
-    "_pretty": _kept,
+    "_format": _http_parameter,
+    "_pretty": _http_parameter,
 }
-"""What each parameter that is given once does; it returns the value applied, None when links do not repeat it."""
+"""
+How each single parameter is read. It returns the value applied, or None if links leave it out.
+"""
