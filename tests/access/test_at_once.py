@@ -51,13 +51,8 @@ class Elsewhere:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.store = open_store(url)
-<<<<<<< HEAD
         self.bodies = BodyCache(self.store, 1_000_000)
-        self.index = Index(self.store, folder, changed=self.bodies.forget)
-=======
-        self.bodies = Bodies(self.store, 1_000_000)
         self.index = Index(self.store, folder, on_change=self.bodies.forget)
->>>>>>> d187671 (Name the criteria of a search and the builders of the index by nouns)
         self.index.open()
 
     def read(self, resource_type: str, name: str) -> str:
