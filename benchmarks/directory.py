@@ -100,7 +100,7 @@ class Directory:
         """Bytes that the access policy takes: masks, plans, facts and governed columns."""
         with closing(sqlite3.connect(self._path)) as connection:
             masks, plans = connection.execute(
-                "SELECT sum(length(shades)), sum(length(plan)) FROM access"
+                "SELECT sum(length(visibility)), sum(length(plan)) FROM access"
             ).fetchone()
         found = {"database, masks": masks, "database, plans of bodies": plans or 0}
         tables = self.parts()

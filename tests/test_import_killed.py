@@ -76,7 +76,7 @@ def contents(store):
     named = {row.rid: (row.type, row.id) for row in rows}
     return {
         (row.type, row.id): (
-            (body.body, body.shades, body.plan),
+            (body.body, body.visibility, body.plan),
             row.entries,
             [named.get(target) for target in row.targets],
             len(store.history(row.type, row.id)),

@@ -633,7 +633,7 @@ def everything(store):
         (row.type, row.id): (
             row.entries,
             [named.get(target) for target in row.targets],
-            (content.body, content.shades, content.plan, content.version),
+            (content.body, content.visibility, content.plan, content.version),
         )
         for row, content in zip(rows, bodies, strict=True)
     }

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ror.access.facts import SENSITIVE, own_facts
-from ror.access.parts import codes_in, shades_of
+from ror.access.parts import codes_in, governed_parts
 from tests.access.asking import Request
 from tests.access.oracle import Asker, key_of, seen_by
 from tests.access.test_law import Asked, agree, alone, opened, viewer_of, write
@@ -294,7 +294,9 @@ def test_several_codes_that_say_different_things_count_as_the_most_confidential(
 )
 def test_an_extension_is_governed_however_its_url_is_spelled(resource_type, name, spelled):
     def codes(url: str) -> bytes:
-        return codes_in(shades_of({"resourceType": resource_type, "extension": [{"url": url}]}))
+        return codes_in(
+            governed_parts({"resourceType": resource_type, "extension": [{"url": url}]})
+        )
 
     assert codes(ROR + name) != b""
     assert codes(spelled.format(name) if "{" in spelled else spelled + name) == codes(ROR + name)

@@ -274,7 +274,9 @@ class SlowWorld:
         )
         packed, links = pack(key[0], entries)
         targets = [self._rid(*link) for link in links]
-        return IndexRow(self._rid(*key), *key, instant, False, packed, targets, shades=SEEN_BY_ALL)
+        return IndexRow(
+            self._rid(*key), *key, instant, False, packed, targets, visibility=SEEN_BY_ALL
+        )
 
     @staticmethod
     def _is_known_by(facts: IndexedResource, url: str) -> bool:

@@ -62,7 +62,7 @@ def masks(path):
     """The facts and the masks of every live resource."""
     with sqlite3.connect(path) as connection:
         rows = connection.execute(
-            "SELECT name, resource.id, facts, shades FROM access JOIN resource USING (rid) JOIN type"
+            "SELECT name, resource.id, facts, visibility FROM access JOIN resource USING (rid) JOIN type"
             " ON type.code = resource.type WHERE body IS NOT NULL ORDER BY 1, 2"
         ).fetchall()
     connection.close()

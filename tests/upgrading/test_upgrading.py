@@ -53,7 +53,7 @@ def everything(store: Store) -> dict[str, tuple]:
             kept = store.bodies([row.rid])[0]
             entries = extract.unpack(row.entries)
             found[f"{row.type}/{row.id}"] = (
-                json.loads(kept.body), entries, row.targets, row.facts, row.shades, kept.plan,
+                json.loads(kept.body), entries, row.targets, row.facts, row.visibility, kept.plan,
             )  # fmt: skip
     return found
 
@@ -111,8 +111,9 @@ def test_what_was_stored_under_another_form_of_a_governed_url_is_hidden(old: Pat
 
 
 def test_past_versions_can_be_read_and_none_becomes_visible_to_more(old: Path):
-    query = "SELECT rid, version, shades FROM version"
-    former = {(rid, version): shades for rid, version, shades in rows(old, query)}
+    # The former release called the visibility `shades`.
+    before_query = "SELECT rid, version, shades FROM version"
+    former = {(rid, version): shades for rid, version, shades in rows(old, before_query)}
     upgraded(old)
 
     with closing(open_existing(url_of(old))) as store:
@@ -123,10 +124,10 @@ def test_past_versions_can_be_read_and_none_becomes_visible_to_more(old: Path):
         deleted = store.read_version("Location", "gone", 1)
     assert names == ["Premier nom", "Deuxième nom", "Troisième nom"]
     assert json.loads(deleted.body)["name"] == "Lieu supprimé"
-    for rid, version, shades in rows(old, query):
+    for rid, version, visibility in rows(old, "SELECT rid, version, visibility FROM version"):
         before = former[rid, version]
         had = dict(zip(before[0::2], before[1::2], strict=True))
-        masks = zip(shades[0::2], shades[1::2], strict=True)
+        masks = zip(visibility[0::2], visibility[1::2], strict=True)
         assert all(mask & ~had.get(code, mask) == 0 for code, mask in masks)
 
 
@@ -325,7 +326,7 @@ def test_a_rebuild_makes_entries_facts_and_masks_again_while_readers_follow(tmp_
             lambda connection: [
                 connection.execute(statement)
                 for statement in (
-                    "UPDATE access SET own = 0, facts = 0, shades = x'003F'",
+                    "UPDATE access SET own = 0, facts = 0, visibility = x'003F'",
                     "UPDATE resource SET entries = (SELECT entries FROM resource WHERE id = 'l'), targets = NULL",
                     "DELETE FROM influence",
                 )

@@ -19,18 +19,18 @@ _decode_plan: Final = msgspec.msgpack.Decoder().decode
 
 
 @lru_cache(maxsize=4096)
-def hidden_codes(shades: bytes, viewer_mask: ProfileMask) -> bytes:
+def hidden_codes(visibility: bytes, viewer_mask: ProfileMask) -> bytes:
     """The codes of the parts that the viewer may not see."""
     return bytes(
         code
-        for code, mask in zip(shades[2::2], shades[3::2], strict=True)
+        for code, mask in zip(visibility[2::2], visibility[3::2], strict=True)
         if not mask & viewer_mask
     )
 
 
-def may_see(shades: bytes, viewer_mask: ProfileMask) -> bool:
+def may_see(visibility: bytes, viewer_mask: ProfileMask) -> bool:
     """Whether the viewer may see the resource at all."""
-    return bool(shades[1] & viewer_mask)
+    return bool(visibility[1] & viewer_mask)
 
 
 def cut(body: bytes, plan: bytes, hidden: bytes) -> bytes:

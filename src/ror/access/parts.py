@@ -1,9 +1,10 @@
 """
-Which parts of a resource a rule of the matrix governs, and the resource laid out so that they can be taken away.
+The parts of a resource that a rule of the matrix governs, and a layout that allows their removal.
 
-A resource is looked at once, when it is written. Each governed part gets its code (`policy.py`): the index entries that
-it gives are kept apart under that code, and the place where it stands in the stored JSON is noted in a plan. Nothing
-here knows who reads, nor the facts of the resource: a change of those, or of the policy, needs none of this again.
+A resource is analysed once, at writing. Each governed part gets its code (`policy.py`). The index
+stores the entries of the part under that code, and a plan records where the part stands in the
+stored JSON. This analysis depends neither on the viewer nor on the facts of the resource, so a
+change of the facts or of the policy does not repeat it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,22 +29,24 @@ _NO_ASSIGNMENT: Final = "01"
 _DIGEST_BYTES: Final = 8
 
 
-class Shade(NamedTuple):
-    """The code of one item of an array (0 when none governs it), and the shades of the arrays inside it."""
+class GovernedItem(NamedTuple):
+    """The code of one item of an array (0 if no rule governs it), and its own governed parts."""
 
     code: Code
-    inside: "Shades | None" = None
+    inside: "GovernedParts | None" = None
 
 
-Shades = Mapping[str, Sequence[Shade]]
-"""By member, a shade for each of its items (one for a member that is no array); without governed items, no member."""
+GovernedParts = Mapping[str, Sequence[GovernedItem]]
+"""
+The items of each member that has governed ones, in order. A member that is no array has one item.
+"""
 
-OPEN: Final = Shade(0)
+UNGOVERNED: Final = GovernedItem(0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of the element table, ready to be applied: `grade` is None for what the row does not govern after all."""
+    """A row of the element table as functions; `grade` returns None if the row spares the item."""
 
     rule: str
     grade: Callable[[Resource, int], int | None]
@@ -57,68 +60,69 @@ _Rows = Mapping[str | None, _Row]
 # --- the codes of a resource -----------------------------------------------------------------------------------------
 
 
-def shades_of(resource: Resource) -> Shades:
-    """The shades of a valid resource; empty when no part of it is governed by itself."""
-    return _shades_below(resource, _rows_of(resource["resourceType"]), 0)
+def governed_parts(resource: Resource) -> GovernedParts:
+    """The governed parts of a valid resource; empty if a rule governs it only as a whole."""
+    return _governed_below(resource, _rows_of(resource["resourceType"]), 0)
 
 
-def codes_in(shades: Shades) -> bytes:
+def codes_in(governed: GovernedParts) -> bytes:
     """The codes of the governed parts of a resource, each once, in order."""
-    return bytes(sorted(set(_codes(shades)))) if shades else b""
+    return bytes(sorted(set(_codes_below(governed)))) if governed else b""
 
 
-def _codes(shades: Shades) -> Iterator[Code]:
-    for items in shades.values():
-        for shade in items:
-            if shade.code:
-                yield shade.code
-            if shade.inside:
-                yield from _codes(shade.inside)
+def _codes_below(governed: GovernedParts) -> Iterator[Code]:
+    for items in governed.values():
+        for item in items:
+            if item.code:
+                yield item.code
+            if item.inside:
+                yield from _codes_below(item.inside)
 
 
-def _shades_below(node: Resource, members: Mapping[str, _Rows], level: int) -> Shades:
-    """The shades of the governed arrays of a node, which stands in something of this level (0 for none)."""
-    found = {}
+def _governed_below(node: Resource, members: Mapping[str, _Rows], level: int) -> GovernedParts:
+    """The governed parts of a node; `level` is that of the element around it, 0 if it has none."""
+    parts = {}
     for member, rows in members.items():
         items = node.get(member)
         if items:
             items = items if isinstance(items, list) else [items]
             every = rows.get(None)
-            shades = [
-                _shade(item, every or rows.get(name_of_extension(item)), level) for item in items
+            governed = [
+                _governed_item(item, every or rows.get(name_of_extension(item)), level)
+                for item in items
             ]
-            if any(shade is not OPEN for shade in shades):
-                found[member] = shades
-    return found
+            if any(item is not UNGOVERNED for item in governed):
+                parts[member] = governed
+    return parts
 
 
-def _shade(item: Resource, row: _Row | None, level: int) -> Shade:
+def _governed_item(item: Resource, row: _Row | None, level: int) -> GovernedItem:
     grade = row.grade(item, level) if row else None
     if row is None or grade is None:
-        return OPEN
-    inside = _shades_below(item, row.inside, grade) if row.inside else None
-    return Shade(code_of(row.rule, grade), inside or None)
+        return UNGOVERNED
+    inside = _governed_below(item, row.inside, grade) if row.inside else None
+    return GovernedItem(code_of(row.rule, grade), inside or None)
 
 
 @cache
 def _rows_of(resource_type: str) -> Mapping[str, _Rows]:
     """The rows of a resource type by member."""
     rows = [row for row in element_rows() if row.get("type", resource_type) == resource_type]
-    by_place: dict[str | None, dict[str, dict[str | None, _Row]]] = {}
-    # What stands inside another element comes after it in the table, and is needed to make its row.
+    by_parent: dict[str | None, dict[str, dict[str | None, _Row]]] = {}
+    # The table lists an element before the elements inside it; the outer row needs the inner ones.
     for row in reversed(rows):
         member, name = row.get("member", "extension"), row.get("extension")
-        inside = by_place.get(row.get("extension") or row["member"])
-        made = _Row(row["rule"], _grade_of(row), inside)
-        by_place.setdefault(row.get("within"), {}).setdefault(member, {})[name] = made
-    return by_place.get(None, {})
+        inside = by_parent.get(row.get("extension") or row["member"])
+        rows_of_member = by_parent.setdefault(row.get("within"), {}).setdefault(member, {})
+        rows_of_member[name] = _Row(row["rule"], _grade_of(row), inside)
+    return by_parent.get(None, {})
 
 
 # --- grades ----------------------------------------------------------------------------------------------------------
 
 
 def _grade_of(row: Mapping[str, Any]) -> Callable[[Resource, int], int | None]:
-    """How the grade of an item is found: from its level, from its nomenclature, from what it counts."""
+    """The function that grades an item: by its level, its nomenclature or its kind of capacity."""
     if "level" in row:
         return _GRADES_BY_LEVEL[row["level"]]
     if "open_systems" in row:
@@ -126,40 +130,44 @@ def _grade_of(row: Mapping[str, Any]) -> Callable[[Resource, int], int | None]:
     return _capacity if row["rule"] == "capacity" else lambda item, level: 0
 
 
-def _stated(item: Resource) -> int | None:
-    """The level that an element states, the highest if it states several; None when it states none."""
+def _stated_level(item: Resource) -> int | None:
+    """The highest level that an element states; None if it states none."""
     levels = [
-        _LEVELS.get(_code_in(one), MOST_CONFIDENTIAL)
-        for one in item.get("extension", ())
-        if name_of_extension(one).endswith(LEVEL)
+        _LEVELS.get(_code_in(extension), MOST_CONFIDENTIAL)
+        for extension in item.get("extension", ())
+        if name_of_extension(extension).endswith(LEVEL)
     ]
     return max(levels) if levels else None
 
 
 _GRADES_BY_LEVEL: Final[Mapping[str, Callable[[Resource, int], int | None]]] = {
-    "required": lambda item, level: _stated(item) or MOST_CONFIDENTIAL,
-    "inherited": lambda item, level: max(_stated(item) or level, level),
-    "stated": lambda item, level: _stated(item),
+    "required": lambda item, level: _stated_level(item) or MOST_CONFIDENTIAL,
+    "inherited": lambda item, level: max(_stated_level(item) or level, level),
+    "stated": lambda item, level: _stated_level(item),
 }
 
 
 def _code_in(extension: Resource) -> str:
-    """The code that an extension holds, whichever way; "" when it holds none, or several that say different things."""
-    written = extension.get("valueCoding") or {"code": extension.get("valueCode", "")}
-    codings = extension.get("valueCodeableConcept", {}).get("coding") or [written]
-    codes: set[str] = {one.get("code", "") for one in codings}
+    """The code of an extension, whatever its type of value; "" if it has none or several."""
+    single = extension.get("valueCoding") or {"code": extension.get("valueCode", "")}
+    codings = extension.get("valueCodeableConcept", {}).get("coding") or [single]
+    codes: set[str] = {coding.get("code", "") for coding in codings}
     return codes.pop() if len(codes) == 1 else ""
 
 
 def _specific_unless(open_systems: frozenset[str]) -> Callable[[Resource, int], int | None]:
-    """A concept is open when all its codes are of these nomenclatures, and it is not said to be an act."""
+    """
+    The grade of a concept: None (ungoverned) if all its codes belong to these nomenclatures.
+
+    A concept with an extension is an act, which is always governed.
+    """
 
     def grade(concept: Resource, level: int) -> int | None:
         codings = concept.get("coding", ())
         is_open = (
             codings
             and not concept.get("extension")
-            and all(_nomenclature(one) in open_systems for one in codings)
+            and all(_nomenclature(coding) in open_systems for coding in codings)
         )
         return None if is_open else 0
 
@@ -177,7 +185,7 @@ def _nomenclature(coding: Resource) -> str:
 
 
 def _capacity(capacity: Resource, level: int) -> int:
-    """The kind of a capacity: what is not known to be harmless counts as the most restricted."""
+    """The kind of a capacity; a status or an assignment that is not recognised sets no bit."""
     parts = capacity_parts(capacity)
     status = _code_in(parts.get("capacityStatus", {}))
     regular = status in _REGULAR_STATUSES and "additionalBedType" not in parts
@@ -185,17 +193,17 @@ def _capacity(capacity: Resource, level: int) -> int:
     return INSTALLED * (status == _INSTALLED_STATUS) | PERMANENT * permanent | REGULAR * regular
 
 
-# --- apart, for the index --------------------------------------------------------------------------------------------
+# --- pieces, for the index ---------------------------------------------------------------------------------------
 
 
-def apart(resource: Resource, shades: Shades) -> dict[Code, dict[str, Any]]:
+def pieces_by_code(resource: Resource, governed: GovernedParts) -> dict[Code, dict[str, Any]]:
     """
-    The resource as several: under 0 what no rule governs by itself, under each code what is governed by it.
+    The resource split by code; the piece under 0 holds the elements that no rule governs.
 
-    Each is a resource of the same type with some of its elements; together they hold everything, once.
+    Each piece is a resource of the same type. Together they hold every element exactly once.
     """
     pieces: dict[Code, dict[str, Any]] = {0: dict(resource)}
-    for code, member, items in _sorted_out(resource, shades):
+    for code, member, items in _items_by_code(resource, governed):
         if code == 0:
             pieces[0][member] = items
         else:
@@ -203,41 +211,42 @@ def apart(resource: Resource, shades: Shades) -> dict[Code, dict[str, Any]]:
     return pieces
 
 
-def _sorted_out(node: Resource, shades: Shades) -> Iterator[tuple[Code, str, Any]]:
-    """The items of each governed array, by code; an item whose parts have other codes comes under each of them."""
-    for member, members_shades in shades.items():
+def _items_by_code(node: Resource, governed: GovernedParts) -> Iterator[tuple[Code, str, Any]]:
+    """The items of each governed array by code; an item splits if its parts have other codes."""
+    for member, items_codes in governed.items():
         if not isinstance(node[member], list):
-            yield shades[member][0].code, member, node[member]
+            yield items_codes[0].code, member, node[member]
             yield 0, member, {}
             continue
         by_code: dict[Code, list[Any]] = {0: []}
-        for item, shade in zip(node[member], members_shades, strict=True):
-            left = item
-            if shade.inside:
-                left = {**item, **dict.fromkeys(shade.inside, ())}
-                for code, name, inner in _sorted_out(item, shade.inside):
-                    if code in (0, shade.code):
-                        left[name] = [*left[name], *inner]
+        for item, (item_code, inside) in zip(node[member], items_codes, strict=True):
+            rest = item
+            if inside:
+                rest = {**item, **dict.fromkeys(inside, ())}
+                for code, name, inner in _items_by_code(item, inside):
+                    if code in (0, item_code):
+                        rest[name] = [*rest[name], *inner]
                     else:
                         by_code.setdefault(code, []).append({name: inner})
-            by_code.setdefault(shade.code, []).append(left)
+            by_code.setdefault(item_code, []).append(rest)
         for code, items in by_code.items():
             yield code, member, items
 
 
-# --- laid out, for the body ------------------------------------------------------------------------------------------
+# --- layout, for the body ----------------------------------------------------------------------------------------
 
 Child = tuple[int, int, Code, "Group | None"]
-"""Where a child starts and ends, its code, and what is inside it if some of that may go."""
+"""The start and the end of a child, its code, and its content if parts of that are removable."""
 Group = tuple[int, int, list[Child]]
-"""Where the content of an object or an array starts and ends, and its children, separated by one comma each."""
+"""The start and the end of the content of an object or an array, and its children between commas."""
 
 
 class Plan(NamedTuple):
     """
-    Where the parts of a body stand: what its members are, and where a tag can be added (`tags`: among others).
+    The positions of the parts of a body in its JSON.
 
-    `levelled` is a digest of the parts that are held to a level, empty when there are none.
+    `tag_at` is where a tag can be added and `tags` says whether there are other tags. `levelled`
+    is a digest of the parts that have a level, empty if there are none.
     """
 
     members: Group
@@ -250,18 +259,16 @@ _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 _encode_plan: Final = msgspec.msgpack.Encoder().encode
 
 
-def laid_out(resource: Resource, shades: Shades) -> tuple[bytes, bytes]:
-    """
-    The JSON of a resource and its packed plan; `meta` comes before anything governed.
-    """
+def lay_out(resource: Resource, governed: GovernedParts) -> tuple[bytes, bytes]:
+    """The JSON of a resource and its packed plan; `meta` comes before any governed part."""
     layout = _Layout()
-    members = layout.write_object(resource, shades, is_resource=True)
+    members = layout.write_object(resource, governed, is_resource=True)
     body = bytes(layout.out)
     return body, _encode_plan(Plan(members, layout.tag_at, layout.tags, _levelled(body, members)))
 
 
 def _levelled(body: bytes, members: Group) -> bytes:
-    """The digest of what stands in a body under a rule that looks at a level."""
+    """The digest of the parts of a body whose rule depends on a level; empty if it has none."""
     parts = b"".join(
         body[start:end]
         for start, end, code in _children_below(members)
@@ -277,19 +284,21 @@ def _levelled_codes() -> frozenset[Code]:
 
 
 class _Layout:
-    """The JSON written so far; what is not governed is written many members at a time."""
+    """A JSON writer; it encodes consecutive ungoverned members together."""
 
     def __init__(self) -> None:
         self.out = bytearray()
         self.tag_at, self.tags = 0, False
 
-    def write_object(self, node: Resource, shades: Shades, is_resource: bool = False) -> Group:
+    def write_object(
+        self, node: Resource, governed: GovernedParts, is_resource: bool = False
+    ) -> Group:
         self.out += b"{"
         start, children = len(self.out), list[Child]()
         plain: dict[str, Any] = {}
         for name, value in node.items():
             is_meta = is_resource and name == "meta"
-            if name not in shades and not is_meta:
+            if name not in governed and not is_meta:
                 plain[name] = value
                 continue
             self._write_plain(plain, start, children)
@@ -300,25 +309,25 @@ class _Layout:
             if is_meta:
                 self._write_meta(value)
             elif isinstance(value, list):
-                inside = self._write_array(value, shades[name])
+                inside = self._write_array(value, governed[name])
             else:
-                code = shades[name][0].code
+                code = governed[name][0].code
                 self.out += _encode(value)
             _add(children, (at, len(self.out), code, inside))
         self._write_plain(plain, start, children)
         return self._ended(b"}", start, children)
 
-    def _write_array(self, items: Sequence[Any], shades: Sequence[Shade]) -> Group:
+    def _write_array(self, items: Sequence[Any], governed: Sequence[GovernedItem]) -> Group:
         self.out += b"["
         start, children = len(self.out), list[Child]()
-        for item, shade in zip(items, shades, strict=True):
+        for item, (code, governed_inside) in zip(items, governed, strict=True):
             at = self._next(start)
             inside = None
-            if shade.inside:
-                inside = self.write_object(item, shade.inside)
+            if governed_inside:
+                inside = self.write_object(item, governed_inside)
             else:
                 self.out += _encode(item)
-            _add(children, (at, len(self.out), shade.code, inside))
+            _add(children, (at, len(self.out), code, inside))
         return self._ended(b"]", start, children)
 
     def _write_plain(self, members: dict[str, Any], start: int, children: list[Child]) -> None:
@@ -341,7 +350,7 @@ class _Layout:
         self.out += b"}"
 
     def _next(self, start: int) -> int:
-        """Where the next child starts, after a comma if it is not the first since `start`."""
+        """The start of the next child; writes a comma unless it is the first since `start`."""
         if len(self.out) > start:
             self.out += b","
         return len(self.out)
@@ -353,7 +362,7 @@ class _Layout:
 
 
 def _add(children: list[Child], child: Child) -> None:
-    """One more child; neighbours that always stay are one."""
+    """Append a child; merge it with the previous one if both are ungoverned."""
     start, end, code, inside = child
     if children and code == 0 and inside is None and children[-1][2:] == (0, None):
         children[-1] = (children[-1][0], end, 0, None)
@@ -361,19 +370,19 @@ def _add(children: list[Child], child: Child) -> None:
         children.append((start, end, code, inside))
 
 
-def guarded(plan: bytes) -> tuple[list[Code], bytes]:
+def governed_codes(plan: bytes) -> tuple[list[Code], bytes]:
     """
-    What decides who sees the parts of a body, by its packed plan: the same for two bodies unless that changed.
+    The codes of the parts of a body, in order, and the digest of those that have a level.
 
-    The code of each part, in the order in which they stand; and the digest of what is held to a level, because two
-    contacts that exchange their levels and their places leave the codes as they were.
+    Two plans of a resource give the same result if each part kept its code. The codes alone would
+    miss two contacts that exchange both their levels and their positions.
     """
     members, _, _, levelled = _decode_plan(plan)
     return [code for _, _, code in _children_below(members)], levelled
 
 
 def _children_below(group: Group) -> Iterator[tuple[int, int, Code]]:
-    """Every child of a group and of the groups inside it: where it starts and ends, and its code."""
+    """The start, the end and the code of every child of a group and of the groups inside it."""
     for start, end, code, inside in group[2]:
         yield start, end, code
         if inside:

@@ -102,13 +102,13 @@ class Policy:
         """The profiles that may see what `code` governs where these facts hold."""
         return _mask(self.name, code, facts)
 
-    def shades(self, codes: bytes, facts: int) -> bytes:
+    def visibility(self, codes: bytes, facts: int) -> bytes:
         """
         Each code followed by its mask, in the order of `codes`, of which the first is that of the resource.
 
         What a profile may not see as a whole, it sees no part of.
         """
-        return _shades(self.name, codes, facts)
+        return _visibility(self.name, codes, facts)
 
 
 STRICT: Final = Policy("3.0.1")
@@ -193,7 +193,7 @@ def _all_hold(terms: Iterable[str], facts: int, grade: int) -> bool:
 
 
 @lru_cache(maxsize=65536)
-def _shades(name: str, codes: bytes, facts: int) -> bytes:
+def _visibility(name: str, codes: bytes, facts: int) -> bytes:
     masks = [_mask(name, code, facts) for code in codes]
     return bytes(
         byte for code, mask in zip(codes, masks, strict=True) for byte in (code, mask & masks[0])

@@ -18,7 +18,7 @@ import msgspec
 
 from ror.access.facts import own_facts
 from ror.access.misplaced import Misplaced, misplaced
-from ror.access.parts import Shades, apart, codes_in, laid_out, shades_of
+from ror.access.parts import GovernedParts, codes_in, governed_parts, lay_out, pieces_by_code
 from ror.access.policy import name_of
 from ror.resources.repeated_names import has_repeated_names, repeated_names
 from ror.resources.validation import Issue, validate
@@ -140,9 +140,9 @@ def build_draft(content: Mapping[str, Any], source_updated: Micros, digest: byte
     # The type and the id make the address of a body in a bundle; its version goes into `meta`, right after them.
     resource = {"resourceType": content["resourceType"], "id": content["id"], "meta": {}}
     resource.update(content)
-    shades = shades_of(resource)
-    body, plan = laid_out(resource, shades) if shades else (_encode(resource), b"")
-    entries = _entries(resource, shades)
+    governed = governed_parts(resource)
+    body, plan = lay_out(resource, governed) if governed else (_encode(resource), b"")
+    entries = _entries(resource, governed)
     outward = tuple(dict.fromkeys(_OUTWARD.findall(body)))
     followed_outside = _followed_outside(resource, entries) if outward else set()
     unsearched = extract.unsearched_references(resource, body, entries)
@@ -153,7 +153,7 @@ def build_draft(content: Mapping[str, Any], source_updated: Micros, digest: byte
         # The links that come last are idle.
         entries[extract.UNSEARCHED] = others
     packed, links = extract.pack(resource["resourceType"], entries)
-    own, codes = own_facts(resource), codes_in(shades)
+    own, codes = own_facts(resource), codes_in(governed)
     idle = sum(isinstance(value, Reference) for value, _ in others)
     foreign = _foreign_links(resource, links) if outward else ()
     return Draft(
@@ -226,13 +226,13 @@ def redrafted_without_entries(body: bytes) -> Draft:
     content = _content_of(body)
     digest = _digest_of(content)
     resource = {"resourceType": content["resourceType"], "id": content["id"], "meta": {}, **content}
-    shades = shades_of(resource)
-    laid, plan = laid_out(resource, shades) if shades else (_encode(resource), b"")
+    governed = governed_parts(resource)
+    laid, plan = lay_out(resource, governed) if governed else (_encode(resource), b"")
     entries: extract.Entries = {}
     if others := extract.unsearched_references(resource, laid, entries):
         entries[extract.UNSEARCHED] = others
     packed, links = extract.pack(resource["resourceType"], entries)
-    own, codes = own_facts(resource), codes_in(shades)
+    own, codes = own_facts(resource), codes_in(governed)
     kind, identifier = resource["resourceType"], resource["id"]
     return Draft(kind, identifier, NO_DATE, laid, packed, links, digest, own, codes, plan)
 
@@ -245,13 +245,15 @@ def _content_of(body: bytes) -> Mapping[str, Any]:
     return {name: value for name, value in content.items() if name != "meta" or not is_empty}
 
 
-def _entries(resource: Mapping[str, Any], shades: Shades) -> extract.Entries:
+def _entries(resource: Mapping[str, Any], governed: GovernedParts) -> extract.Entries:
     """
     The index entries of a resource; those that a governed part gives bear the name of its code.
     """
-    if not shades:
+    if not governed:
         return extract.extract(resource)
-    pieces = {code: extract.extract(piece) for code, piece in apart(resource, shades).items()}
+    pieces = {
+        code: extract.extract(piece) for code, piece in pieces_by_code(resource, governed).items()
+    }
     by_name = {name_of(code) if code else "": entries for code, entries in pieces.items()}
     return extract.merged_entries(resource["resourceType"], by_name)
 

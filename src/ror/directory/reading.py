@@ -41,13 +41,13 @@ def read(
         index.catch_up(signal)
         sight = Sight(index.view, viewer)
     stored = store.read(resource_type, resource_id)
-    if stored is None or not may_see(stored.shades, viewer.mask):
+    if stored is None or not may_see(stored.visibility, viewer.mask):
         raise _not_found(resource_type, resource_id, stored)
     if stored.deleted and viewer.perimeter is None:
         raise Gone("read.gone", type=resource_type, id=resource_id)
     if sight.hides_anything and stored.rid not in sight.seen(resource_type):
         raise _not_found(resource_type, resource_id, stored)
-    hidden = hidden_codes(stored.shades, viewer.mask)
+    hidden = hidden_codes(stored.visibility, viewer.mask)
     kept = cut(stored.body, stored.plan, hidden) if hidden else stored.body
     whole = body = with_version(kept, stored.version, instant_text(stored.last_updated))
     if sight.hides_anything:

@@ -104,7 +104,7 @@ class Stored:
     """The date that its source gives it; 0 when none does."""
     deleted: bool
     body: bytes
-    shades: bytes
+    visibility: bytes
     """Who may see it and its parts, as `access.policy` writes it; what was deleted keeps its last ones."""
     plan: bytes
 
@@ -113,7 +113,7 @@ class Kept(NamedTuple):
     """A current body with what is needed to cut it for a viewer, all of one moment."""
 
     body: bytes
-    shades: bytes
+    visibility: bytes
     plan: bytes
     version: int
     last_updated: Micros
@@ -190,7 +190,7 @@ class IndexRow:
     """The rid of each link, in the order of `Draft.links`."""
     facts: int = 0
     """The facts that hold for it."""
-    shades: bytes = b""
+    visibility: bytes = b""
     """Who may see it and its parts."""
 
 

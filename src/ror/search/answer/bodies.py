@@ -148,7 +148,7 @@ class BodyCache:
             if generation == self._generation:
                 for rid, one, body in zip(rids.tolist(), kept, read, strict=True):
                     # It may have other masks by now than whoever asked knew: then it belongs on another shelf.
-                    if one is not None and bool(hidden_codes(one.shades, viewer_mask)) == (
+                    if one is not None and bool(hidden_codes(one.visibility, viewer_mask)) == (
                         name != _WHOLE
                     ):
                         self._shelf(name).keep(rid, body)
@@ -240,9 +240,9 @@ class _Shelf:
 
 def _addressed(kept: Kept, viewer_mask: ProfileMask) -> bytes:
     """A body with its version, after its address, as a profile may see it; b"" when it may not."""
-    if not may_see(kept.shades, viewer_mask):
+    if not may_see(kept.visibility, viewer_mask):
         return b""
-    hidden = hidden_codes(kept.shades, viewer_mask)
+    hidden = hidden_codes(kept.visibility, viewer_mask)
     body = cut(kept.body, kept.plan, hidden) if hidden else kept.body
     # Bodies begin with their type and their id, in that order.
     parts = body.split(b'"', 8)

@@ -109,11 +109,11 @@ class MaskBuilder:
         self._codes: dict[str, list[tuple[int, int]]] = {}
         self._rows: dict[RecordName, dict[int, int]] = {}
 
-    def add(self, rid: Rid, shades: bytes, facts: int) -> Mapping[str, ProfileMask]:
+    def add(self, rid: Rid, visibility: bytes, facts: int) -> Mapping[str, ProfileMask]:
         """Take in the masks of a live resource; those of its parts, by rule and grade."""
-        of_parts = cast("Sequence[ProfileMask]", shades[3::2])
-        masks = {name_of(code): mask for code, mask in zip(shades[2::2], of_parts, strict=True)}
-        seen, common = shades[1], int(ALL_PROFILES)
+        of_parts = cast("Sequence[ProfileMask]", visibility[3::2])
+        masks = {name_of(code): mask for code, mask in zip(visibility[2::2], of_parts, strict=True)}
+        seen, common = visibility[1], int(ALL_PROFILES)
         for code, mask in masks.items():
             self._codes.setdefault(code, []).append((rid, mask))
             common &= mask

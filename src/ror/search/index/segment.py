@@ -146,7 +146,7 @@ class _SegmentBuilder:
         if row.deleted:
             return
         self._types[row.type].append(rid)
-        masks = self._masks.add(rid, row.shades, row.facts)
+        masks = self._masks.add(rid, row.visibility, row.facts)
         first_rows: dict[str, int] = {}
         # Issued in the transaction that wrote the resource: its entries were packed before.
         instants, slots = self._column(row.type, LAST_UPDATED)

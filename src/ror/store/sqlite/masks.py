@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from ror.access.facts import FLOWS
-from ror.access.parts import guarded
+from ror.access.parts import governed_codes
 from ror.access.policy import STRICT, Policy, policy_named, resource_code
 from ror.standard.instants import Micros
 from ror.store.contract import Rid
@@ -69,7 +69,7 @@ def keep(
 
     What else gets other masks or facts has a line in the change log, without a new version.
     """
-    known = _shaded(connection, before)
+    known = _visibility_of(connection, before)
     released = _forget_influence(connection, before)
     pairs = {pair for rid, each in written.items() for pair in _influences(rid, each)}
     connection.executemany(masks_sql.ADD_INFLUENCE, pairs)
@@ -78,7 +78,13 @@ def keep(
     connection.executemany(
         masks_sql.KEEP,
         (
-            (rid, each.own, each.own, policy.shades(_codes_of(each), each.own), each.plan or None)
+            (
+                rid,
+                each.own,
+                each.own,
+                policy.visibility(_codes_of(each), each.own),
+                each.plan or None,
+            )
             for rid, each in written.items()
         ),
     )
@@ -88,7 +94,7 @@ def keep(
     if any(written[rid].type in _TO_STRUCTURES for rid in before):
         forgotten = _forgotten_in_loops(connection, policy, reached, instant)
         _spread(connection, policy, forgotten, told=(), instant=instant)
-    if any(one != known[rid] for rid, one in _shaded(connection, known).items()):
+    if any(one != known[rid] for rid, one in _visibility_of(connection, known).items()):
         _note_changed_masks(connection)
 
 
@@ -111,7 +117,7 @@ def mask_again(connection: sqlite3.Connection, after: Rid, count: int) -> tuple[
         masks_sql.TO_MASK_AGAIN,
         (after, count),
     ).fetchall()
-    masked = [(rid, policy.shades(shades[0::2], facts), shades) for rid, facts, shades in rows]
+    masked = [(rid, policy.visibility(old[0::2], facts), old) for rid, facts, old in rows]
     changed = [(new, rid) for rid, new, old in masked if new != old]
     connection.executemany(masks_sql.SET_MASKS, changed)
     tell(connection, [rid for _, rid in changed], change_log.issue_instant(connection))
@@ -171,7 +177,7 @@ def _forgotten_in_loops(
     ).fetchall()
     connection.executemany(
         masks_sql.RESET_FACTS,
-        [(policy.shades(shades[0::2], own), rid) for rid, own, shades in rows],
+        [(policy.visibility(visibility[0::2], own), rid) for rid, own, visibility in rows],
     )
     tell(connection, sorted(sources), instant)
     return sources | _reached_from(connection, sources)
@@ -196,10 +202,10 @@ def _spread(
             (listed,),
         ).fetchall()
         updates = []
-        for rid, own, facts, shades in rows:
+        for rid, own, facts, visibility in rows:
             found = own | gathered.get(rid, 0)
             if found != facts:
-                updates.append((found, policy.shades(shades[0::2], found), rid))
+                updates.append((found, policy.visibility(visibility[0::2], found), rid))
         if not updates:
             break
         connection.executemany(masks_sql.SET_FACTS, updates)
@@ -209,14 +215,17 @@ def _spread(
     tell(connection, sorted(changed.difference(told)), instant)
 
 
-def _shaded(connection: sqlite3.Connection, rids: Iterable[int]) -> dict[int, tuple[object, ...]]:
+def _visibility_of(
+    connection: sqlite3.Connection, rids: Iterable[int]
+) -> dict[int, tuple[object, ...]]:
     """What decides who may see these resources and their parts."""
     rows = connection.execute(
         masks_sql.VISIBILITY,
         (_listed(rids),),
     )
     return {
-        rid: (facts, shades, guarded(plan) if plan else None) for rid, facts, shades, plan in rows
+        rid: (facts, visibility, governed_codes(plan) if plan else None)
+        for rid, facts, visibility, plan in rows
     }
 
 

@@ -130,8 +130,8 @@ def _rewrite_past(
         former = connection.execute(rewriting_sql.PAST_VERSION, key).fetchone()
         if former is None:
             continue
-        shades = _no_wider(policy, draft, facts[version.rid], former[1])
-        derived = (draft.body, shades, draft.plan or None)
+        visibility = _no_wider(policy, draft, facts[version.rid], former[1])
+        derived = (draft.body, visibility, draft.plan or None)
         if derived != former:
             connection.execute(
                 rewriting_sql.SET_PAST_VERSION,
@@ -142,16 +142,16 @@ def _rewrite_past(
             # What was deleted keeps the masks of its last version.
             connection.execute(
                 rewriting_sql.SET_MASKS_AND_PLAN,
-                (shades, draft.plan or None, version.rid),
+                (visibility, draft.plan or None, version.rid),
             )
 
 
 def _no_wider(policy: Policy, draft: Packed, facts: int, former: bytes | None) -> bytes:
     """The masks of a past version under today's policy, each within the one that it had."""
     codes = bytes((resource_code(draft.type),)) + draft.codes
-    shades = policy.shades(codes, draft.own | facts)
+    visibility = policy.visibility(codes, draft.own | facts)
     had = dict(zip(former[0::2], former[1::2], strict=True)) if former else {}
-    pairs = zip(shades[0::2], shades[1::2], strict=True)
+    pairs = zip(visibility[0::2], visibility[1::2], strict=True)
     return bytes(byte for code, mask in pairs for byte in (code, mask & had.get(code, mask)))
 
 
@@ -165,4 +165,4 @@ def _masked(
 ) -> dict[Rid, tuple[int, bytes, bytes | None]]:
     """The facts, the masks and the plan of each resource."""
     rows = connection.execute(rewriting_sql.MASKED, (as_json(rids),))
-    return {rid: (facts, shades, plan) for rid, facts, shades, plan in rows}
+    return {rid: (facts, visibility, plan) for rid, facts, visibility, plan in rows}

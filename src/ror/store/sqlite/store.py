@@ -64,10 +64,10 @@ Result = TypeVar("Result")
 # Named in full, because `json_each` has a `type` and an `id` too.
 _INDEX_COLUMNS: Final = (
     "resource.rid, resource.type, resource.id, last_updated, deleted,"
-    " entries, targets, facts, shades"
+    " entries, targets, facts, visibility"
 )
 _STORED_COLUMNS: Final = (
-    "resource.rid, version, last_updated, source_updated, deleted, body, shades, plan"
+    "resource.rid, version, last_updated, source_updated, deleted, body, visibility, plan"
 )
 
 
@@ -210,8 +210,8 @@ class SqliteStore:
         with self._decompressing():
             bodies = self._codec.decompress_all([row[1] for row in rows])
         found = {
-            rid: Kept(body, shades, plan or b"", version, last_updated)
-            for (rid, _, shades, plan, version, last_updated), body in zip(
+            rid: Kept(body, visibility, plan or b"", version, last_updated)
+            for (rid, _, visibility, plan, version, last_updated), body in zip(
                 rows, bodies, strict=True
             )
         }
@@ -432,7 +432,7 @@ class SqliteStore:
     def _stored(self, resource_type: str, resource_id: str, row: Any) -> Stored | None:
         if row is None:
             return None
-        rid, version, last_updated, source_updated, deleted, frame, shades, plan = row
+        rid, version, last_updated, source_updated, deleted, frame, visibility, plan = row
         with self._decompressing():
             body = self._codec.decompress(frame) if frame is not None else b""
         return Stored(
@@ -444,7 +444,7 @@ class SqliteStore:
             source_updated,
             bool(deleted),
             body,
-            shades,
+            visibility,
             plan or b"",
         )
 
@@ -461,7 +461,7 @@ class SqliteStore:
                 unpacked,
                 rids_in(targets),
                 facts,
-                shades,
+                visibility,
             )
             for (
                 rid,
@@ -472,7 +472,7 @@ class SqliteStore:
                 _,
                 targets,
                 facts,
-                shades,
+                visibility,
             ), unpacked in zip(rows, entries, strict=True)
         ]
 

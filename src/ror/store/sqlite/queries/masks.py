@@ -35,10 +35,10 @@ VALUES (?, ?)
 """
 
 KEEP: Final = """
-INSERT INTO access (rid, own, facts, shades, plan)
+INSERT INTO access (rid, own, facts, visibility, plan)
 VALUES (?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE
-SET own = excluded.own, facts = excluded.facts, shades = excluded.shades, plan = excluded.plan
+SET own = excluded.own, facts = excluded.facts, visibility = excluded.visibility, plan = excluded.plan
 """
 
 TAKE_BACK_FACTS: Final = """
@@ -48,7 +48,7 @@ WHERE rid = ?
 """
 
 TO_MASK_AGAIN: Final = """
-SELECT access.rid, facts, shades
+SELECT access.rid, facts, visibility
 FROM access
 JOIN resource ON resource.rid = access.rid
 WHERE access.rid > ? AND NOT resource.deleted
@@ -58,7 +58,7 @@ LIMIT ?
 
 SET_MASKS: Final = """
 UPDATE access
-SET shades = ?
+SET visibility = ?
 WHERE rid = ?
 """
 
@@ -77,19 +77,19 @@ WHERE target = ?1
 """
 
 OWN_FACTS: Final = """
-SELECT rid, own, shades
+SELECT rid, own, visibility
 FROM json_each(?)
 CROSS JOIN access ON rid = value
 """
 
 RESET_FACTS: Final = """
 UPDATE access
-SET facts = own, shades = ?
+SET facts = own, visibility = ?
 WHERE rid = ?
 """
 
 TO_SPREAD: Final = """
-SELECT access.rid, own, facts, shades
+SELECT access.rid, own, facts, visibility
 FROM json_each(?)
 CROSS JOIN access ON access.rid = value
 CROSS JOIN resource ON resource.rid = value
@@ -98,12 +98,12 @@ WHERE NOT resource.deleted
 
 SET_FACTS: Final = """
 UPDATE access
-SET facts = ?, shades = ?
+SET facts = ?, visibility = ?
 WHERE rid = ?
 """
 
 VISIBILITY: Final = """
-SELECT rid, facts, shades, plan
+SELECT rid, facts, visibility, plan
 FROM json_each(?)
 CROSS JOIN access ON rid = value
 """

@@ -5,19 +5,19 @@ Resources and their versions.
 from typing import Final
 
 READ: Final = """
-SELECT resource.rid, version, last_updated, source_updated, deleted, body, shades, plan
+SELECT resource.rid, version, last_updated, source_updated, deleted, body, visibility, plan
 FROM resource
 JOIN access ON access.rid = resource.rid
 WHERE type = (SELECT code FROM type WHERE name = ?) AND id = ? AND version > 0
 """
 
 READ_VERSION: Final = """
-SELECT resource.rid, version, last_updated, source_updated, deleted, body, shades, plan
+SELECT resource.rid, version, last_updated, source_updated, deleted, body, visibility, plan
 FROM resource
 JOIN access ON access.rid = resource.rid
 WHERE resource.rid = ?1 AND version = ?2 AND version > 0
 UNION ALL
-SELECT rid, version, last_updated, source_updated, deleted, body, shades, plan
+SELECT rid, version, last_updated, source_updated, deleted, body, visibility, plan
 FROM version
 WHERE rid = ?1 AND version = ?2
 """
@@ -34,7 +34,7 @@ ORDER BY version DESC
 """
 
 BODIES: Final = """
-SELECT resource.rid, body, shades, plan, version, last_updated
+SELECT resource.rid, body, visibility, plan, version, last_updated
 FROM json_each(?)
 CROSS JOIN resource ON resource.rid = value
 JOIN access ON access.rid = value
@@ -49,7 +49,7 @@ WHERE type = (SELECT code FROM type WHERE name = ?) AND id = ?
 
 INDEX_ROWS: Final = """
 SELECT resource.rid, resource.type, resource.id, last_updated, deleted, entries,
-  targets, facts, shades
+  targets, facts, visibility
 FROM json_each(?)
 CROSS JOIN resource ON resource.rid = value
 JOIN access ON access.rid = value
@@ -58,7 +58,7 @@ WHERE version > 0
 
 ALL_INDEX_ROWS: Final = """
 SELECT resource.rid, resource.type, resource.id, last_updated, deleted, entries,
-  targets, facts, shades
+  targets, facts, visibility
 FROM resource
 JOIN access ON access.rid = resource.rid
 WHERE body IS NOT NULL
@@ -135,8 +135,8 @@ WHERE rid = ?
 # What is only referred to has no version to keep.
 SUPERSEDE: Final = """
 INSERT INTO version
-  (rid, version, last_updated, source_updated, author, deleted, body, shades, plan)
-SELECT rid, version, last_updated, source_updated, author, deleted, body, shades, plan
+  (rid, version, last_updated, source_updated, author, deleted, body, visibility, plan)
+SELECT rid, version, last_updated, source_updated, author, deleted, body, visibility, plan
 FROM resource
 JOIN access USING (rid)
 WHERE rid = ? AND version > 0

@@ -16,7 +16,7 @@ FROM json_each(?) CROSS JOIN resource ON rid = value
 """
 
 MASKED: Final = """
-SELECT rid, facts, shades, plan FROM json_each(?) CROSS JOIN access ON rid = value
+SELECT rid, facts, visibility, plan FROM json_each(?) CROSS JOIN access ON rid = value
 """
 
 SET_DERIVED: Final = """
@@ -24,13 +24,13 @@ UPDATE resource SET digest = ?, targets = ?, entries = ?, body = ? WHERE rid = ?
 """
 
 PAST_VERSION: Final = """
-SELECT body, shades, plan FROM version WHERE rid = ? AND version = ?
+SELECT body, visibility, plan FROM version WHERE rid = ? AND version = ?
 """
 
 SET_PAST_VERSION: Final = """
-UPDATE version SET body = ?, shades = ?, plan = ? WHERE rid = ? AND version = ?
+UPDATE version SET body = ?, visibility = ?, plan = ? WHERE rid = ? AND version = ?
 """
 
 SET_MASKS_AND_PLAN: Final = """
-UPDATE access SET shades = ?, plan = ? WHERE rid = ?
+UPDATE access SET visibility = ?, plan = ? WHERE rid = ?
 """
