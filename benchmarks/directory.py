@@ -13,9 +13,10 @@ from urllib.parse import quote
 from ror.directory.importing import Report, documents, run
 from ror.runtime import snapshot_folder
 from ror.samples import Size, generate
-from ror.search.index import segment as segments
+from ror.search.index import segment_file
 from ror.search.index.columns import Column
 from ror.search.index.index import Index
+from ror.search.index.segment import Segment
 from ror.settings import Settings
 from ror.store import open_store
 
@@ -115,9 +116,9 @@ class Directory:
         )
         return {"governed columns": governed, "masks": segment.masks.nbytes()}
 
-    def _newest(self) -> segments.Segment:
+    def _newest(self) -> Segment:
         """The segment of the newest snapshot."""
-        loaded = segments.load(
+        loaded = segment_file.load(
             max(snapshot_folder(Settings(database=self.database)).glob("*.index"))
         )
         assert loaded is not None

@@ -27,7 +27,7 @@ from ror.errors import UsageError
 from ror.search.answer.engine import Search
 from ror.search.index import index as indexing
 from ror.search.index.index import Index
-from ror.search.index.segment import load
+from ror.search.index.segment_file import load
 from ror.search.index.view import EMPTY, View
 from ror.search.language.expression import Everything, Expression, TokenIs
 from ror.store import open_store

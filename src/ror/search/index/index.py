@@ -20,6 +20,7 @@ from typing import Final, Literal, cast
 from ror.access import Viewer
 from ror.errors import Unavailable
 from ror.search.index import segment as segments
+from ror.search.index import segment_file
 from ror.search.index.garbage import fewer_collections
 from ror.search.index.schema import check_schema, schema
 from ror.search.index.segment import Segment
@@ -237,9 +238,9 @@ class Index:
         """Write the first segment when it is alone, hence whole."""
         if len(self.view.parts) != 1:
             return
-        facts = {"schema": schema(), "directory": identity, "seq": str(self.view.seq)}
-        segments.save(
-            self.view.parts[0].segment, self.folder / f"{self.view.seq:012d}.index", facts
+        properties = {"schema": schema(), "directory": identity, "seq": str(self.view.seq)}
+        segment_file.save(
+            self.view.parts[0].segment, self.folder / f"{self.view.seq:012d}.index", properties
         )
         self._snapshot_seq = self.view.seq
         for old in sorted(self.folder.glob("*.index"))[:-2]:
@@ -253,14 +254,14 @@ class Index:
         """The view in the newest snapshot of this directory, if it is newer than the one we started from."""
         last = self.store.last_change()
         for path in sorted(self.folder.glob("[0-9]*.index"), reverse=True):
-            loaded = segments.load(path)
+            loaded = segment_file.load(path)
             if loaded is None:
                 continue
-            segment, facts = loaded
-            seq = Seq(int(facts["seq"]))
+            segment, properties = loaded
+            seq = Seq(int(properties["seq"]))
             if (
-                facts["schema"] == schema()
-                and facts["directory"] == identity
+                properties["schema"] == schema()
+                and properties["directory"] == identity
                 and self._snapshot_seq < seq <= last
             ):
                 self._snapshot_seq = seq
@@ -315,7 +316,7 @@ def _make_snapshot(url: str, folder: str) -> None:
 @contextmanager
 def _exclusive_lock(path: Path) -> Iterator[None]:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, segments.FILE_MODE)) as file:
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, segment_file.FILE_MODE)) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
