@@ -96,7 +96,7 @@ def _redrafted(version: VersionBody, rebuilt: Rebuilt) -> Draft:
         return draft
 
 
-# --- upgrade ---
+# --- upgrade --------------------------------------------------------------------------------------
 
 
 def needs_upgrade(form: Form) -> bool:

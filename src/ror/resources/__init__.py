@@ -1,9 +1,9 @@
 """
 Pure work on one resource.
 
-    validation/     is it valid FHIR R4, and where is it not
-    repeated_names  the names that stand twice in one JSON object
-    subset          the part of it that `_elements` and `_summary` leave
+    validation/     the issues of a resource that is not valid FHIR R4
+    repeated_names  the repeated names of a JSON object
+    subset          the part of a resource that `_elements` and `_summary` select
     versions        `versionId` and `lastUpdated` in its `meta`
     bundles         the bytes of Bundles and OperationOutcomes
 """

@@ -1,8 +1,8 @@
 """
-What goes over the wire, as bytes: search bundles, operation outcomes, pretty printing.
+The bytes of responses: search Bundles, OperationOutcomes, pretty printing.
 
-Bodies are already the exact JSON that goes out, so a bundle is what stands between them; nothing here parses one,
-reads a clock or knows HTTP. What callers give as ids and URLs is already checked: it goes out as it is.
+Stored bodies are the exact JSON to send, so a Bundle is built around them without parsing them.
+Callers check ids and URLs: they are inserted as they are.
 """
 
 import uuid
@@ -22,10 +22,12 @@ UNITS: Final = "http://unitsofmeasure.org"
 _BUNDLE: Final = b'{"resourceType":"Bundle","id":"'
 
 OUTCOME: Final = b',"search":{"mode":"outcome"}}'
-"""What ends an entry that says something of the answer."""
+"""The end of an entry about the response itself."""
 
 MAX_DIAGNOSTICS: Final = 4_000
-"""Characters of a text sent back: a caller's value is repeated to be recognised, not to be returned whole."""
+"""
+Characters of a message: it repeats enough of a client's value to be recognised, not all of it.
+"""
 
 Severity = Literal["fatal", "error", "warning", "information"]
 
@@ -33,9 +35,9 @@ Severity = Literal["fatal", "error", "warning", "information"]
 @dataclass(frozen=True, slots=True)
 class Pieces:
     """
-    Bytes that go out one piece after the other, and need not be put together for that; `size` is that of all of them.
+    Bytes in several pieces, to be sent without being joined; `size` is their total.
 
-    A page can be several megabytes: a copy of it costs more than finding what is on it.
+    A page can have several megabytes: copying it costs more than the search.
 
     >>> bytes(Pieces.of(b"ab", b"c")), len(Pieces.of(b"ab", b"c"))
     (b'abc', 3)
@@ -51,10 +53,10 @@ class Pieces:
 
     @classmethod
     def all_of(cls, several: Sequence["Pieces"]) -> "Pieces":
-        """One after the other."""
+        """The concatenation of these."""
         return cls(
-            list(chain.from_iterable(one.parts for one in several)),
-            sum(one.size for one in several),
+            list(chain.from_iterable(pieces.parts for pieces in several)),
+            sum(pieces.size for pieces in several),
         )
 
     def __len__(self) -> int:
@@ -64,42 +66,44 @@ class Pieces:
         return b"".join(self.parts)
 
 
-# --- bundles ---------------------------------------------------------------------------------------------------------
+# --- bundles --------------------------------------------------------------------------------------
 
 
 def entry_end(
     mode: Literal["match", "include"], distance_m: float | None = None, score: int | None = None
 ) -> bytes:
     """
-    What ends an entry, after the resource.
+    The end of an entry, after its resource.
 
-    A place found by its position is `distance_m` metres away, said in km to the metre; a match of full text has a
-    `score` per mille, said from 0 to 1. Source: choices 8 and 9; FHIR R4, extension location-distance.
+    A match by position has a distance in metres, written in km with three decimals; a full-text
+    match has a `score` per mille, written from 0 to 1. Source: choices 8 and 9; FHIR R4, extension
+    location-distance.
 
     >>> entry_end("match", score=850)
     b',"search":{"mode":"match","score":0.85}}'
     >>> entry_end("match", 10_500.2)[-78:]
     b'"value":10.5,"unit":"km","system":"http://unitsofmeasure.org","code":"km"}}]}}'
     """
-    said = f',"score":{score / 1_000:g}' if score is not None else ""
+    score_json = f',"score":{score / 1_000:g}' if score is not None else ""
     if distance_m is None:
-        return f',"search":{{"mode":"{mode}"{said}}}}}'.encode()
+        return f',"search":{{"mode":"{mode}"{score_json}}}}}'.encode()
     km = f"{distance_m / 1_000:.3f}".rstrip("0").rstrip(".")
     quantity = f'{{"value":{km},"unit":"km","system":"{UNITS}","code":"km"}}'
     return (
-        f',"search":{{"mode":"{mode}"{said},"extension":[{{"url":"{LOCATION_DISTANCE}","valueDistance":{quantity}}}]}}}}'
+        f',"search":{{"mode":"{mode}"{score_json},"extension":'
+        f'[{{"url":"{LOCATION_DISTANCE}","valueDistance":{quantity}}}]}}}}'
     ).encode()
 
 
 def outcome_entry(
     errors: Sequence[RorError], language: str, severity: Severity = "warning"
 ) -> Pieces:
-    """An entry that says what was left aside in answering; it counts neither as a match nor as an inclusion."""
+    """An entry with warnings about the response; it is neither a match nor an included resource."""
     return _outcome_entry(operation_outcome(errors, language, severity))
 
 
 def information_entry(sentences: Iterable[str]) -> Pieces:
-    """An entry that tells something about the answer, one issue for each sentence."""
+    """An entry with information about the response, one issue for each sentence."""
     issues = [Issue("information", "informational", sentence) for sentence in sentences]
     return _outcome_entry(outcome(issues))
 
@@ -108,7 +112,7 @@ def _outcome_entry(resource: bytes) -> Pieces:
     """
     An entry with an OperationOutcome, under a URN made from its content.
 
-    Source: FHIR R4, bundle.html (`fullUrl`): an entry without it has no identity, and validators refuse the Bundle.
+    Source: FHIR R4, bundle.html (`fullUrl`): validators refuse an entry without it.
     """
     urn = uuid.uuid5(uuid.NAMESPACE_OID, resource.decode()).urn
     return Pieces.of(b'{"fullUrl":"', urn.encode(), b'","resource":', resource, OUTCOME)
@@ -123,7 +127,8 @@ def search_bundle(
     last_updated: str | None = None,
 ) -> Pieces:
     """
-    The Bundle of a search: `links` are `(relation, url)`; each of `entries` is one entry, or several with their commas.
+    The Bundle of a search: `links` are `(relation, url)`; each of `entries` is one entry or
+    several, with their commas.
 
     Without entries, `entry` is left out: FHIR forbids empty arrays, and the published samples read
     `bundle.get("entry", [])`.
@@ -147,7 +152,7 @@ def search_bundle(
 
 def with_id(bundle: Pieces, bundle_id: str) -> Pieces:
     """
-    A bundle as `search_bundle` makes it, with another id: nothing of it is copied.
+    A Bundle made by `search_bundle`, with another id; nothing is copied.
 
     >>> bytes(with_id(search_bundle(bundle_id="1", total=0, links=[], entries=[]), "22"))
     b'{"resourceType":"Bundle","id":"22","type":"searchset","total":0}'
@@ -157,11 +162,11 @@ def with_id(bundle: Pieces, bundle_id: str) -> Pieces:
     return Pieces(parts, bundle.size - len(before) + len(parts[1]))
 
 
-# --- outcomes --------------------------------------------------------------------------------------------------------
+# --- outcomes -------------------------------------------------------------------------------------
 
 
 class Issue(NamedTuple):
-    """One issue of an outcome; `expression` is the FHIRPath or the parameter that it is about."""
+    """An issue of an OperationOutcome; `expression` is a FHIRPath or a search parameter."""
 
     severity: Severity
     code: str
@@ -174,7 +179,7 @@ def operation_outcome(
     language: str = messages.DEFAULT_LANGUAGE,
     severity: Severity = "error",
 ) -> bytes:
-    """The OperationOutcome that tells these errors in `language`."""
+    """The OperationOutcome with these errors, in `language`."""
     return outcome(
         [Issue(severity, error.issue, error.text(language), error.expression) for error in errors]
     )
@@ -182,31 +187,32 @@ def operation_outcome(
 
 def outcome(issues: Sequence[Issue]) -> bytes:
     """
-    An OperationOutcome. `expression` is an array, also where the published example prints a string (choice 29).
+    An OperationOutcome. `expression` is an array, also where the published example prints a string
+    (choice 29).
 
-    >>> outcome([Issue("error", "invalid", "no", "Location.status")])[35:]
-    b'"issue":[{"severity":"error","code":"invalid","diagnostics":"no","expression":["Location.status"]}]}'
+    >>> outcome([Issue("error", "invalid", "no", "Location.id")])[35:]
+    b'"issue":[{"severity":"error","code":"invalid","diagnostics":"no","expression":["Location.id"]}]}'
     """
     return msgspec.json.encode(
-        {"resourceType": "OperationOutcome", "issue": [_issue(*one) for one in issues]}
+        {"resourceType": "OperationOutcome", "issue": [_issue(*issue) for issue in issues]}
     )
 
 
 def _issue(severity: str, code: str, diagnostics: str, expression: str | None) -> dict[str, Any]:
     if len(diagnostics) > MAX_DIAGNOSTICS:
         diagnostics = diagnostics[: MAX_DIAGNOSTICS - 1] + "…"
-    found: dict[str, Any] = {"severity": severity, "code": code, "diagnostics": diagnostics}
+    issue: dict[str, Any] = {"severity": severity, "code": code, "diagnostics": diagnostics}
     if expression is not None:
-        found["expression"] = [expression]
-    return found
+        issue["expression"] = [expression]
+    return issue
 
 
-# --- for people ------------------------------------------------------------------------------------------------------
+# --- for people -----------------------------------------------------------------------------------
 
 
 def pretty(body: bytes) -> bytes:
     """
-    The same JSON, indented; numbers keep every digit they were written with.
+    The same JSON, indented; numbers keep all their digits.
 
     >>> pretty(b'{"value":2.10}').decode()
     '{\\n  "value": 2.10\\n}'

@@ -1,6 +1,6 @@
 """
-The names that stand twice in one JSON object, which FHIR forbids: decoders keep the last value and
-drop the others in silence.
+The names that are repeated in a JSON object. FHIR forbids them: decoders keep the last value and
+silently drop the others.
 
 Source: FHIR R4, json.html ("property names SHALL be unique").
 """
@@ -10,22 +10,21 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 _ESCAPED_QUOTE: Final = b"\\u0022"
-"""A quotation mark inside a string, written in the one way that an encoder never chooses."""
+"""A quotation mark in a string, in the one form that encoders never write."""
 
 
 def has_repeated_names(document: bytes, encoded: bytes) -> bool:
     """
-    Whether decoding a JSON document dropped a repeated name; `encoded` is the decoded value as
-    JSON.
+    Whether a JSON document has repeated names; `encoded` is the decoded value as JSON.
 
-    Both texts hold the same strings, so they hold the same number of quotation marks unless a name
-    was dropped. Counting them takes two microseconds; a decoder that reports repeated names takes
-    as long as the rest of an import.
+    Both texts have the same strings, so they have the same number of quotation marks unless a
+    decoder dropped a name. Counting takes two microseconds; a decoder that reports repeated names
+    takes as long as the rest of an import.
 
     >>> has_repeated_names(b'{"a": "x", "a": "y"}', b'{"a":"y"}')
     True
     """
-    # Looking for the backslash alone first is six times faster, and most documents have none.
+    # Most documents have no backslash, and searching for it first is six times faster.
     if b"\\" in document and _ESCAPED_QUOTE in document:
         return bool(repeated_names(document))
     return document.count(b'"') != encoded.count(b'"')
@@ -52,11 +51,11 @@ def _repeated(value: Any, path: str) -> Iterator[str]:
     if isinstance(value, _Members):
         names = set[str]()
         for name, member in value:
-            here = f"{path}.{name}" if path else name
+            member_path = f"{path}.{name}" if path else name
             if name in names:
-                yield here
+                yield member_path
             names.add(name)
-            yield from _repeated(member, here)
+            yield from _repeated(member, member_path)
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from _repeated(item, f"{path}[{number}]")

@@ -1,8 +1,8 @@
 """
-What is left of a resource when a client asks for a part of it: `_elements` and `_summary`.
+The part of a resource that a client requests with `_elements` or `_summary`.
 
-Bytes in, bytes out: the elements that stay keep the exact JSON they were stored with. An element stays whole or goes
-whole; the standard marks some parts of a summary's elements as not belonging to it, which clients do not mind.
+Bytes in, bytes out: the selected elements keep the exact JSON that is stored. Elements are selected
+whole, although FHIR leaves some of their parts out of a summary; clients accept that.
 """
 
 from collections.abc import Iterable
@@ -17,42 +17,43 @@ from ror.messages import closest, shown
 from ror.standard.definitions import RESOURCE_TYPES, summary_elements, type_definition
 
 SUMMARY_VALUES: Final = ("true", "text", "data", "count", "false")
-"""What `_summary` may be. Source: FHIR R4, search.html#summary."""
+"""The values of `_summary`. Source: FHIR R4, search.html#summary."""
 
 ALWAYS_INCLUDED: Final = frozenset(
     {"resourceType", "id", "meta", "implicitRules", "modifierExtension"}
 )
-"""What no subset leaves out: what the resource is, and what changes how the rest must be read."""
+"""The elements of every subset: identity, and what modifies the meaning of the others."""
 
 SUBSETTED: Final = msgspec.Raw(
     b'{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}'
 )
-"""The tag that tells clients not to take a part for the whole, and not to write it back. Source: FHIR R4."""
+"""The tag that marks a resource as incomplete, so that clients do not write it back (FHIR R4)."""
 
 Summary = Literal["true", "text", "data"]
 
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """A kind of summary or, without it, some elements by name: those asked for, in alphabetical order."""
+    """A kind of summary, or the names of the requested elements in alphabetical order."""
 
     summary: Summary | None = None
     elements: tuple[str, ...] = ()
 
 
-# --- what is asked ---------------------------------------------------------------------------------------------------
+# --- parameters -----------------------------------------------------------------------------------
 
 
 def parse_elements(resource_type: str, text: str) -> tuple[str, ...]:
     """
-    The elements that `_elements` = `text` names, each once, in alphabetical order; a choice goes by its common name.
+    The names in the value of `_elements`, without duplicates, in alphabetical order.
 
-    Raises InvalidRequest for an empty name, NotSupported for one that the type does not have or that goes deeper.
+    A choice has its common name. Raises InvalidRequest for an empty name, NotSupported for an
+    unknown element or a nested one.
 
     >>> parse_elements("Location", "status, name")
     ('name', 'status')
     """
-    known = _names(resource_type)
+    accepted = _names(resource_type)
     names = {part.strip() for part in text.split(",")}
     for name in sorted(names):
         if not name:
@@ -61,18 +62,18 @@ def parse_elements(resource_type: str, text: str) -> tuple[str, ...]:
             raise NotSupported(
                 "search.nested-element", name=shown(name), top=shown(name.partition(".")[0])
             )
-        if name not in known:
+        if name not in accepted:
             raise NotSupported(
                 "search.unknown-element",
                 type=resource_type,
                 name=shown(name),
-                known=closest(name, sorted(known)),
+                known=closest(name, sorted(accepted)),
             )
     return tuple(sorted(names))
 
 
 def parse_summary(text: str) -> Summary | Literal["count"] | None:
-    """The kind of summary that `_summary` = `text` asks for; None for the whole. Raises InvalidRequest."""
+    """The kind of summary in the value of `_summary`; None for `false`. Raises InvalidRequest."""
     if text not in SUMMARY_VALUES:
         raise InvalidRequest(
             "search.one-of", name="_summary", value=shown(text), known=", ".join(SUMMARY_VALUES)
@@ -82,20 +83,21 @@ def parse_summary(text: str) -> Summary | Literal["count"] | None:
 
 def parse_subset(resource_type: str, pairs: Iterable[tuple[str, str]]) -> Subset | None:
     """
-    The subset that the parameters of a read ask for; None for the whole. Other parameters are not looked at.
+    The subset that the parameters of a read request; None for the whole resource.
 
-    Raises InvalidRequest when both are given, when one is twice, or for `_summary=count`, which is for searches.
+    Ignores other parameters. Raises InvalidRequest for both parameters, for a repeated parameter
+    and for `_summary=count`, which only searches support.
     """
-    asked: dict[str, str] = {}
+    values: dict[str, str] = {}
     for name, text in pairs:
         if name in ("_elements", "_summary"):
-            if name in asked:
+            if name in values:
                 raise InvalidRequest("search.given-twice", name=name)
-            asked[name] = text
-    summary = parse_summary(asked.get("_summary", "false"))
-    elements = parse_elements(resource_type, asked["_elements"]) if "_elements" in asked else ()
+            values[name] = text
+    summary = parse_summary(values.get("_summary", "false"))
+    elements = parse_elements(resource_type, values["_elements"]) if "_elements" in values else ()
     if summary == "count":
-        known = ", ".join(one for one in SUMMARY_VALUES if one != "count")
+        known = ", ".join(value for value in SUMMARY_VALUES if value != "count")
         raise InvalidRequest("search.one-of", name="_summary", value="count", known=known)
     if summary and elements:
         raise InvalidRequest("search.elements-with-summary")
@@ -104,35 +106,36 @@ def parse_subset(resource_type: str, pairs: Iterable[tuple[str, str]]) -> Subset
 
 @lru_cache(maxsize=len(RESOURCE_TYPES))
 def _names(resource_type: str) -> frozenset[str]:
-    """The names that `_elements` knows: as in JSON, and the common name of a choice."""
+    """The names that `_elements` accepts: JSON names, and the common name of a choice."""
     elements = type_definition(resource_type).elements.values()
-    # Client libraries ask for `resourceType` by name, although it is no element.
+    # Client libraries request `resourceType`, although it is not an element.
     return frozenset(
         {"resourceType"}
-        | {one.name for one in elements}
-        | {one.choice for one in elements if one.choice}
+        | {element.name for element in elements}
+        | {element.choice for element in elements if element.choice}
     )
 
 
-# --- what is left ----------------------------------------------------------------------------------------------------
+# --- selection ------------------------------------------------------------------------------------
 
 
 def apply_subset(body: bytes, resource_type: str, subset: Subset) -> bytes:
     """
-    The resource with what the subset leaves of it, tagged as a part; `body` is valid JSON that begins with its type.
+    The subset of a resource, tagged as incomplete; `body` is valid JSON that begins with its type.
 
-    >>> apply_subset(b'{"resourceType":"Location","id":"1","status":"active"}', "Location", Subset("text"))[:55]
+    >>> body = b'{"resourceType":"Location","id":"1","status":"active"}'
+    >>> apply_subset(body, "Location", Subset("text"))[:55]
     b'{"resourceType":"Location","id":"1","meta":{"tag":[{"sy'
     """
     whole = _object.decode(body)
-    kept = _kept(resource_type, subset)
-    left: dict[str, msgspec.Raw] = {
+    selected = _selected(resource_type, subset)
+    part: dict[str, msgspec.Raw] = {
         name: whole.pop(name) for name in ("resourceType", "id") if name in whole
     }
-    left["meta"] = _tagged(whole.pop("meta", None))
-    # `_status` is what there is to say about `status` besides its value.
-    left |= {name: value for name, value in whole.items() if name.removeprefix("_") in kept}
-    return msgspec.json.encode(left)
+    part["meta"] = _tagged(whole.pop("meta", None))
+    # `_status` has the id and the extensions of `status`.
+    part |= {name: value for name, value in whole.items() if name.removeprefix("_") in selected}
+    return msgspec.json.encode(part)
 
 
 _object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -140,7 +143,7 @@ _tags: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def _tagged(meta: msgspec.Raw | None) -> msgspec.Raw:
-    """The `meta` with the tag added, unless something was taken away before; its other parts as they were."""
+    """The `meta` with the tag added, unless it has the tag; its other parts are unchanged."""
     parts = _object.decode(meta) if meta is not None else {}
     tags = _tags.decode(parts["tag"]) if "tag" in parts else []
     if bytes(SUBSETTED) not in map(bytes, tags):
@@ -150,18 +153,20 @@ def _tagged(meta: msgspec.Raw | None) -> msgspec.Raw:
 
 
 @lru_cache(maxsize=256)
-def _kept(resource_type: str, subset: Subset) -> frozenset[str]:
-    """The names, as in JSON, of the elements that stay; the mandatory ones always do."""
+def _selected(resource_type: str, subset: Subset) -> frozenset[str]:
+    """The JSON names of the selected elements; mandatory elements are always selected."""
     elements = type_definition(resource_type).elements.values()
     match subset.summary:
         case "true":
-            wanted = summary_elements(resource_type)
+            selected = summary_elements(resource_type)
         case "text":
-            wanted = frozenset({"text"})
+            selected = frozenset({"text"})
         case "data":
-            wanted = frozenset(one.name for one in elements) - {"text"}
+            selected = frozenset(element.name for element in elements) - {"text"}
         case None:
-            wanted = frozenset(
-                one.name for one in elements if {one.name, one.choice} & set(subset.elements)
+            selected = frozenset(
+                element.name
+                for element in elements
+                if {element.name, element.choice} & set(subset.elements)
             )
-    return ALWAYS_INCLUDED | wanted | {one.name for one in elements if one.min}
+    return ALWAYS_INCLUDED | selected | {element.name for element in elements if element.min}

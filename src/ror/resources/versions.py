@@ -1,8 +1,8 @@
 """
-The version of a resource in its `meta`: taken out of what a source sent, put into what goes out.
+The version of a resource in its `meta`: removed on import, added to responses.
 
-`meta.versionId` and `meta.lastUpdated` are this directory's (decision 31). They are known only once a version is
-recorded, so that a body is kept without them and gets them on its way out.
+This directory sets `meta.versionId` and `meta.lastUpdated` itself (decision 31) when it records a
+version. So it stores bodies without them and adds them to each response.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ _META: Final = b'"meta":{'
 
 def without_version(resource: Mapping[str, Any]) -> Mapping[str, Any]:
     """
-    The content of a resource: all of it but the version that its source gave it.
+    The content of a resource, without the version that its source gave it.
 
-    A `meta` that holds nothing else goes with it.
+    A `meta` that has nothing else is removed too.
 
     >>> without_version({"id": "1", "meta": {"versionId": "7"}})
     {'id': '1'}
@@ -34,12 +34,13 @@ def without_version(resource: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def with_version(body: bytes, version: int, last_updated: str) -> bytes:
     """
-    The body of a version as it goes out; its first members are `resourceType`, `id` and `meta`.
+    The body of a version with its `meta`; it begins with `resourceType`, `id` and `meta`.
 
-    >>> with_version(b'{"resourceType":"Location","id":"1","meta":{}}', 3, "2026-05-28T20:26:40.000+00:00")[36:]
+    >>> body = b'{"resourceType":"Location","id":"1","meta":{}}'
+    >>> with_version(body, 3, "2026-05-28T20:26:40.000+00:00")[36:]
     b'"meta":{"versionId":"3","lastUpdated":"2026-05-28T20:26:40.000+00:00"}}'
     """
-    # Neither a type nor an id can hold a quotation mark: the first place is the right one.
+    # Types and ids have no quotation marks, so the first match is the `meta` of the resource.
     at = body.index(_META) + len(_META)
     comma = b"" if body.startswith(b"}", at) else b","
     stamp = b'"versionId":"%d","lastUpdated":"%b"' % (version, last_updated.encode())

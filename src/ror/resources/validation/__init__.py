@@ -1,18 +1,21 @@
 """
-Whether a resource is valid FHIR R4, and what is wrong with it: structure, formats, required codes and invariants.
+Whether a resource is valid FHIR R4, and what is wrong with it: structure, formats, required codes
+and invariants.
 
-Two speeds, one meaning. `validate` first asks a fast gate, compiled from the element tables, which settles nearly every
-resource of an import in some tens of microseconds; when the gate is not sure, the walk lists every issue with its path,
-and the walk is right. Profiles and the terminologies of the guide are other rooms' business.
+Two checks apply the same rules. `validate` first runs a fast check, compiled from the element
+tables, which accepts nearly every resource of an import in some tens of microseconds. If it is not
+sure, the full check lists every issue with its path and decides. The profiles and the value sets of
+the guide are not checked here.
 
-    gate         the fast half: functions compiled for the shapes of objects
-    walk         the thorough half: every issue with its path
-    rules        the invariants of each type, from the table of the standard
+    fast_check   functions compiled for the shapes of objects
+    full_check   every issue with its path
+    invariants   the invariants of each type, from the table of FHIR
     predicates   FHIRPath invariants as Python functions
     expressions  FHIRPath invariants as trees
-    values       what the primitive types accept
+    values       the values that the primitive types accept
 
-Resources are decoded JSON whose numbers are int or Decimal, never float: FHIR keeps the digits of a decimal.
+Resources are decoded JSON whose numbers are int or Decimal, never float: FHIR keeps the digits of a
+decimal.
 """
 
 from ror.resources.validation.fast_check import MAX_DEPTH, is_surely_valid
@@ -23,7 +26,7 @@ __all__ = ["MAX_DEPTH", "MAX_ISSUES", "Issue", "is_surely_valid", "validate"]
 
 def validate(resource: object) -> list[Issue]:
     """
-    What is wrong with a decoded resource, an empty list when nothing is.
+    The issues of a decoded resource; an empty list if it is valid.
 
     >>> [issue] = validate({"resourceType": "Organization", "nme": "CHU de Brest", "name": "CHU"})
     >>> issue.path, issue.text("en")

@@ -1,9 +1,9 @@
 """
-The FHIRPath of invariants, from text to a tree.
+A parser for the FHIRPath of invariants: from text to a tree.
 
-The invariants of FHIR R4 use a part of the language: names, literals, operators and functions. Text
-that uses anything else is refused, so that no invariant is understood by half. Source: FHIRPath
-1.0, section 11 (operators and their precedence).
+The invariants of FHIR R4 use a part of the language: names, literals, operators and functions. The
+parser refuses everything else, so that it never reads an invariant in part. Source: FHIRPath 1.0,
+section 11 (operators and their precedence).
 """
 
 import re
@@ -21,7 +21,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class This:
-    """The value that the expression is evaluated on: `$this`, or what an expression starts from."""
+    """The value that the expression is evaluated on: `$this`, or the implicit start of a path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ _PRECEDENCE: Final = (
     ("is",),
     ("+",),
 )
-"""The operators, from those that bind least to those that bind most."""
+"""The operators, from the lowest precedence to the highest."""
 
 _TOKEN: Final = re.compile(
     r"""
@@ -86,7 +86,7 @@ def parse(text: str) -> Expression:
     """
     The tree of an expression.
 
-    Raises ValueError for what is not read here.
+    Raises ValueError for text that is not supported.
 
     >>> parse("code.empty()")
     Call(inner=Member(inner=This(), name='code'), function='empty', arguments=())
@@ -98,20 +98,20 @@ def parse(text: str) -> Expression:
 
 
 class _Reader:
-    """The tokens of an expression as pairs of kind and text, and the place of the next one."""
+    """The tokens of an expression as pairs of kind and text, and the index of the next token."""
 
     def __init__(self, text: str) -> None:
         self._text, self._tokens, self._next = text, list[tuple[str, str]](), 0
         at, end = 0, len(text.rstrip())
         while at < end:
-            found = _TOKEN.match(text, at)
-            if found is None or found.lastgroup is None:
+            token = _TOKEN.match(text, at)
+            if token is None or token.lastgroup is None:
                 raise ValueError(f'"{text}" is not understood from "{text[at:]}"')
-            self._tokens.append((found.lastgroup, found[found.lastgroup]))
-            at = found.end()
+            self._tokens.append((token.lastgroup, token[token.lastgroup]))
+            at = token.end()
 
     def expect(self, sign: str) -> None:
-        """Go past this sign; the empty text stands for the end."""
+        """Skip this sign; the empty string stands for the end."""
         if self._peek()[1] != sign:
             raise ValueError(f'"{self._text}" has "{self._peek()[1]}" where "{sign}" is expected')
         self._next += 1
@@ -134,11 +134,11 @@ class _Reader:
         return token
 
     def _path(self) -> Expression:
-        here = self._start()
+        path = self._start()
         while self._peek() == ("sign", "."):
             self._next += 1
-            here = self._step(here)
-        return here
+            path = self._step(path)
+        return path
 
     def _start(self) -> Expression:
         kind, text = self._peek()
@@ -166,12 +166,12 @@ class _Reader:
                 return inside
         raise ValueError(f'"{self._text}" has "{text}" where a value is expected')
 
-    def _step(self, here: Expression) -> Expression:
+    def _step(self, path: Expression) -> Expression:
         kind, name = self._take()
         if kind not in ("name", "quoted"):
             raise ValueError(f'"{self._text}" has "{name}" where a name is expected')
         if self._peek() != ("sign", "("):
-            return Member(here, name)
+            return Member(path, name)
         self._next += 1
         arguments = []
         while self._peek() != ("sign", ")"):
@@ -179,4 +179,4 @@ class _Reader:
             if self._peek() == ("sign", ","):
                 self._next += 1
         self.expect(")")
-        return Call(here, name, tuple(arguments))
+        return Call(path, name, tuple(arguments))

@@ -1,14 +1,15 @@
 """
-Whether a resource is surely right, in some microseconds: the fast half of validation.
+The fast half of validation: whether a resource is surely valid, in some microseconds.
 
-Objects of a type come in few shapes: the same members in the same order. What depends on the shape alone (are the
-members known, is anything missing, is a choice made twice) is judged once, when it is first met; then one function is
-written for it, that only looks at the values, each once, and stops at the first doubt. A "no" is only a doubt: `walk`
-then says what is wrong, or that nothing is. What is rare (contained resources, absent values explained by an extension)
-is left to it on purpose.
+Objects of a type come in few shapes: the same property names in the same order. The first object of
+a shape settles what depends on the shape alone: unknown properties, missing properties, a choice
+made twice. Then a function is compiled for the shape. It only checks the values, each once, and
+stops at the first doubt. False only means "not sure": `full_check` then decides and lists the
+issues. Rare cases (contained resources, absent values explained by an extension) always go there.
 
-One function per type, that looks up every member by its name, took three times longer. Decoding into msgspec structs
-takes half as long, but choices, patterns and invariants then still need Python, which costs more than it saves.
+One function for each type, which looks up every property by name, took three times as long.
+Decoding into msgspec structs takes half as long, but choices, patterns and invariants then still
+need Python, which costs more than the structs save.
 """
 
 from __future__ import annotations
@@ -29,23 +30,23 @@ from ror.resources.validation.values import (
 from ror.standard.definitions import Element, TypeDefinition, type_definition, type_names
 
 MAX_DEPTH: Final = 64
-"""How many objects may lie inside one another, the resource included."""
+"""How many objects may be nested, the resource included."""
 
 Check = Callable[[Any, int], bool]
 Shape = tuple[str, ...]
 
-# Shapes and values seen to be right, by type. Bounded, because callers choose them.
-_MOST_SHAPES = 1024
-_MOST_REMEMBERED = 4096
-_LONGEST_REMEMBERED = 200
+# Valid shapes and values are cached by type. Clients choose them, so the caches are bounded.
+_MAX_SHAPES = 1024
+_MAX_CACHED = 4096
+_MAX_CACHED_LENGTH = 200
 
 
 def is_surely_valid(resource: object) -> bool:
-    """Whether this decoded resource has no issue; False may also mean "not sure"."""
+    """Whether a decoded resource has no issue; False may also mean "not sure"."""
     try:
         return _resource(resource, 1)
     except TypeError:
-        # An array or an object where a text belongs cannot be looked up among the texts known to be right.
+        # An array or an object in place of a string is not hashable.
         return False
 
 
@@ -55,114 +56,117 @@ def _resource(node: Any, depth: int) -> bool:
     resource_type = node.get("resourceType")
     if not isinstance(resource_type, str):
         return False
-    kind = _kinds.get(resource_type)
-    if kind is None and resource_type in type_names():
-        kind = _kind_of(resource_type)
-    if kind is None or kind.definition.kind != "resource":
+    type_check = _type_checks.get(resource_type)
+    if type_check is None and resource_type in type_names():
+        type_check = _type_check(resource_type)
+    if type_check is None or type_check.definition.kind != "resource":
         return False
-    return kind.shapes.get(tuple(node), kind.learn)(node, depth)
+    return type_check.shapes.get(tuple(node), type_check.check_new_shape)(node, depth)
 
 
-# --- how one value is judged ------------------------------------------------------------------------------------------
+# --- checks of one value --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Judgement:
+class _ValueCheck:
     """
-    The condition under which a value is doubtful, in Python, and what its names stand for.
+    The Python condition under which a value may be invalid, and the objects that it refers to.
 
-    `{v}` is the variable that holds the value, `{depth}` how deep it lies; the other fields are those of `bound`.
+    `{v}` stands for the variable that holds the value and `{depth}` for its depth of nesting; the
+    other placeholders are the keys of `bindings`.
     """
 
-    doubt: str
-    bound: dict[str, object] = field(default_factory=dict)
+    invalid_if: str
+    bindings: dict[str, object] = field(default_factory=dict)
     is_object: bool = False
 
 
-_ANY_TEXT: Final = _Judgement(
-    # Nearly all texts are printable, which is the fastest question.
+_ANY_TEXT: Final = _ValueCheck(
+    # Nearly all texts are printable, which is the fastest test.
     "{v}.__class__ is not str or not ({v} and {v}.isprintable() or {is_text}({v}))",
     {"is_text": is_text},
 )
 
 
-def _one_of(codes: Collection[str]) -> _Judgement:
-    return _Judgement("{v} not in {codes}", {"codes": codes})
+def _in_codes(codes: Collection[str]) -> _ValueCheck:
+    return _ValueCheck("{v} not in {codes}", {"codes": codes})
 
 
-def _text_that(accepts: Callable[[str], bool]) -> _Judgement:
-    return _Judgement("{v}.__class__ is not str or not {accepts}({v})", {"accepts": accepts})
+def _matching_text(accepts: Callable[[str], bool]) -> _ValueCheck:
+    return _ValueCheck("{v}.__class__ is not str or not {accepts}({v})", {"accepts": accepts})
 
 
-def _checked_by(check: Check) -> _Judgement:
-    return _Judgement("not {check}({v}, {depth})", {"check": check}, is_object=True)
+def _with_function(check: Check) -> _ValueCheck:
+    return _ValueCheck("not {check}({v}, {depth})", {"check": check}, is_object=True)
 
 
-def _object_of(kind: _Kind) -> _Judgement:
-    return _Judgement(
-        "{v}.__class__ is not dict or not {shapes}.get(tuple({v}), {learn})({v}, {depth})",
-        {"shapes": kind.shapes, "learn": kind.learn},
+def _object_check(type_check: _TypeCheck) -> _ValueCheck:
+    return _ValueCheck(
+        "{v}.__class__ is not dict or not {shapes}.get(tuple({v}), {check_new})({v}, {depth})",
+        {"shapes": type_check.shapes, "check_new": type_check.check_new_shape},
         is_object=True,
     )
 
 
-def _remembering(accepts: Callable[[str], bool]) -> _Judgement:
-    """Texts that come back again and again: judged once, then known."""
-    known: set[str] = set()
+def _cached_text(accepts: Callable[[str], bool]) -> _ValueCheck:
+    """The check of texts that are often repeated: valid ones are cached."""
+    valid: set[str] = set()
 
-    def learn(value: Any) -> bool:
+    def check_new(value: Any) -> bool:
         if value.__class__ is not str or not accepts(value):
             return False
-        if len(known) < _MOST_REMEMBERED and len(value) <= _LONGEST_REMEMBERED:
-            known.add(value)
+        if len(valid) < _MAX_CACHED and len(value) <= _MAX_CACHED_LENGTH:
+            valid.add(value)
         return True
 
-    return _Judgement("{v} not in {known} and not {learn}({v})", {"known": known, "learn": learn})
-
-
-_remembered: Final = {
-    name: _remembering(primitive.accepts)
-    for name, primitive in PRIMITIVES.items()
-    if primitive.repeats_itself
-}
-
-
-def _judgement_of(definition: TypeDefinition, element: Element) -> _Judgement:
-    """How one value of an element is judged."""
-    [type_name] = element.types[:1]
-    if type_name == "Resource":
-        return _checked_by(_resource)
-    if type_name == "Reference" and element.targets:
-        return _checked_by(_reference_to(frozenset(element.targets)))
-    if type_name not in PRIMITIVES:
-        return _object_of(_kind_of(type_name))
-    if element.codes is not None:
-        return _one_of(element.codes)
-    if (definition.name, element.name) == ("Reference", "reference"):
-        return _text_that(lambda value: is_reference(value) and value[0] != "#")
-    primitive = PRIMITIVES[type_name]
-    if str not in primitive.classes:
-        return _number(type_name)
-    if primitive.accepts is is_text:
-        return _ANY_TEXT
-    return _remembered.get(type_name) or _text_that(primitive.accepts)
-
-
-def _number(type_name: str) -> _Judgement:
-    primitive = PRIMITIVES[type_name]
-    if primitive.classes == (int, Decimal):
-        return _Judgement(
-            "{v}.__class__ is not int and {v}.__class__ is not {decimal}", {"decimal": Decimal}
-        )
-    [only] = primitive.classes
-    return _Judgement(
-        "{v}.__class__ is not {only} or not {accepts}({v})",
-        {"only": only, "accepts": primitive.accepts},
+    return _ValueCheck(
+        "{v} not in {valid} and not {check_new}({v})", {"valid": valid, "check_new": check_new}
     )
 
 
-def _reference_to(targets: frozenset[str]) -> Check:
-    kind = _kind_of("Reference")
+_cached_checks: Final = {
+    name: _cached_text(primitive.accepts)
+    for name, primitive in PRIMITIVES.items()
+    if primitive.is_cacheable
+}
+
+
+def _value_check(definition: TypeDefinition, element: Element) -> _ValueCheck:
+    """The check of one value of an element."""
+    [type_name] = element.types[:1]
+    if type_name == "Resource":
+        return _with_function(_resource)
+    if type_name == "Reference" and element.targets:
+        return _with_function(_reference_check(frozenset(element.targets)))
+    if type_name not in PRIMITIVES:
+        return _object_check(_type_check(type_name))
+    if element.codes is not None:
+        return _in_codes(element.codes)
+    if (definition.name, element.name) == ("Reference", "reference"):
+        return _matching_text(lambda value: is_reference(value) and value[0] != "#")
+    primitive = PRIMITIVES[type_name]
+    if str not in primitive.classes:
+        return _number_check(type_name)
+    if primitive.accepts is is_text:
+        return _ANY_TEXT
+    return _cached_checks.get(type_name) or _matching_text(primitive.accepts)
+
+
+def _number_check(type_name: str) -> _ValueCheck:
+    primitive = PRIMITIVES[type_name]
+    if primitive.classes == (int, Decimal):
+        return _ValueCheck(
+            "{v}.__class__ is not int and {v}.__class__ is not {decimal}", {"decimal": Decimal}
+        )
+    [class_] = primitive.classes
+    return _ValueCheck(
+        "{v}.__class__ is not {class_} or not {accepts}({v})",
+        {"class_": class_, "accepts": primitive.accepts},
+    )
+
+
+def _reference_check(targets: frozenset[str]) -> Check:
+    type_check = _type_check("Reference")
 
     def check(value: Any, depth: int) -> bool:
         if value.__class__ is not dict:
@@ -171,153 +175,179 @@ def _reference_to(targets: frozenset[str]) -> Check:
             literal = value.get("reference")
             if literal.__class__ is str and referenced_type(literal) in targets:
                 return True
-        return kind.shapes.get(tuple(value), kind.learn)(value, depth) and may_refer_to(
-            value, targets
-        )
+        return type_check.shapes.get(tuple(value), type_check.check_new_shape)(
+            value, depth
+        ) and may_refer_to(value, targets)
 
     return check
 
 
-# --- how an object is judged ------------------------------------------------------------------------------------------
+# --- checks of one object -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Member:
-    """How the value of a member is judged: each item when it `repeats`; beside another array when it is `_name`."""
+class _PropertyCheck:
+    """
+    The check of a property: of each item if it `repeats`.
 
-    value: _Judgement
+    An array `_name` must fit the array `name`, its `partner`.
+    """
+
+    value: _ValueCheck
     repeats: bool = False
-    beside: str | None = None
+    partner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """A type: its members by name, and one function for each of the shapes that were met and may be right."""
+class _TypeCheck:
+    """The checks of a type: by property name, and one function for each shape that may be valid."""
 
     definition: TypeDefinition
-    members: dict[str, _Member] = field(default_factory=dict)
+    properties: dict[str, _PropertyCheck] = field(default_factory=dict)
     shapes: dict[Shape, Check] = field(default_factory=dict)
 
-    def learn(self, node: Any, depth: int) -> bool:
-        """Whether an object of a new shape is right; if the shape may be, its function is kept."""
-        if depth > MAX_DEPTH or not self._may_have(node):
+    def check_new_shape(self, node: Any, depth: int) -> bool:
+        """
+        Whether an object of a new shape is valid; if the shape may be, its function is cached.
+        """
+        if depth > MAX_DEPTH or not self._is_valid_shape(node):
             return False
-        if len(self.shapes) >= _MOST_SHAPES:
+        if len(self.shapes) >= _MAX_SHAPES:
             self.shapes.clear()
         shape = tuple(node)
         check = self.shapes[shape] = _function_of(self, shape)
         return check(node, depth)
 
-    def _may_have(self, node: dict[str, Any]) -> bool:
-        """Whether the members of an object, whatever their values, are those of an object of this type."""
+    def _is_valid_shape(self, node: dict[str, Any]) -> bool:
+        """Whether the properties of an object, whatever their values, are valid for this type."""
         elements = self.definition.elements.values()
-        made = [
-            one.choice
-            for one in elements
-            if one.choice and not node.keys().isdisjoint((one.name, "_" + one.name))
+        choices = [
+            element.choice
+            for element in elements
+            if element.choice and not node.keys().isdisjoint((element.name, "_" + element.name))
         ]
         return (
             node != {}
-            and node.keys() <= self.members.keys()
-            and all(one.name in node for one in elements if one.min and one.choice is None)
-            and len(made) == len(set(made))
-            and {one.choice for one in elements if one.min and one.choice} <= set(made)
+            and node.keys() <= self.properties.keys()
             and all(
-                rule.holds(node)
-                for rule in invariants_of(self.definition.name)
-                if rule.checks_presence_only
+                element.name in node
+                for element in elements
+                if element.min and element.choice is None
+            )
+            and len(choices) == len(set(choices))
+            and {element.choice for element in elements if element.min and element.choice}
+            <= set(choices)
+            and all(
+                invariant.holds(node)
+                for invariant in invariants_of(self.definition.name)
+                if invariant.checks_presence_only
             )
         )
 
 
-_kinds: dict[str, _Kind] = {}
+_type_checks: dict[str, _TypeCheck] = {}
 
 
-def _kind_of(type_name: str) -> _Kind:
-    """A type, ready to judge; made once, and known before its members are, since a type may contain itself."""
-    if type_name in _kinds:
-        return _kinds[type_name]
+def _type_check(type_name: str) -> _TypeCheck:
+    """
+    The checks of a type, made once.
+
+    They are registered before their properties are known, since a type may contain itself.
+    """
+    if type_name in _type_checks:
+        return _type_checks[type_name]
     definition = type_definition(type_name)
-    kind = _kinds[type_name] = _Kind(definition)
+    type_check = _type_checks[type_name] = _TypeCheck(definition)
     if definition.kind == "resource":
-        kind.members["resourceType"] = _Member(_one_of((type_name,)))
+        type_check.properties["resourceType"] = _PropertyCheck(_in_codes((type_name,)))
     for element in definition.elements.values():
         if element.name == "contained":
             continue
         repeats = element.max != 1
-        kind.members[element.name] = _Member(_judgement_of(definition, element), repeats)
+        type_check.properties[element.name] = _PropertyCheck(
+            _value_check(definition, element), repeats
+        )
         if element.types[0] in PRIMITIVES and may_have_sibling(definition, element):
-            kind.members["_" + element.name] = _sibling(element, repeats)
-    return kind
+            type_check.properties["_" + element.name] = _sibling_check(element, repeats)
+    return type_check
 
 
 def may_have_sibling(definition: TypeDefinition, element: Element) -> bool:
-    """Whether a primitive element may have a `_name` beside it; those that are XML attributes may not."""
+    """Whether a primitive element may have a `_name` property; XML attributes may not."""
     is_attribute = element.name == "id" or (definition.name, element.name) == ("Extension", "url")
     return not is_attribute and element.types[0] != "xhtml"
 
 
-def _sibling(element: Element, repeats: bool) -> _Member:
-    kind = _kind_of("Element")
+def _sibling_check(element: Element, repeats: bool) -> _PropertyCheck:
+    type_check = _type_check("Element")
     if not repeats:
-        return _Member(_object_of(kind))
-    inside = _object_of(kind)
-    return _Member(
-        _Judgement(f"{{v}} is not None and ({inside.doubt})", inside.bound, is_object=True),
+        return _PropertyCheck(_object_check(type_check))
+    inside = _object_check(type_check)
+    return _PropertyCheck(
+        _ValueCheck(
+            f"{{v}} is not None and ({inside.invalid_if})", inside.bindings, is_object=True
+        ),
         True,
         element.name,
     )
 
 
-def _stands_beside(sibling: list[Any], values: Any) -> bool:
-    """Whether the nulls of a `_name` array each have a value beside them, or there are none."""
+def _fits_partner(sibling: list[Any], values: Any) -> bool:
+    """Whether each null of a `_name` array can have a value at its index, or there are no nulls."""
     if values is None:
         return None not in sibling
     return values.__class__ is list and len(sibling) <= len(values)
 
 
-# --- one function for one shape ---------------------------------------------------------------------------------------
+# --- one function for each shape ------------------------------------------------------------------
 
 
-def _function_of(kind: _Kind, shape: Shape) -> Check:
+def _function_of(type_check: _TypeCheck, shape: Shape) -> Check:
     """
-    The function that judges the values of the objects of a type that have this shape.
+    The function that checks the values of the objects of a type that have this shape.
 
-    It is written as a person would, for `("system", "code")` of a Coding:
+    For `("system", "code")` of a Coding, it is:
 
         def check(node, depth):
             v0, v1, = node.values()
-            if v0 not in v0_known and not v0_learn(v0): return False
-            if v1 not in v1_known and not v1_learn(v1): return False
+            if v0 not in v0_valid and not v0_check_new(v0): return False
+            if v1 not in v1_valid and not v1_check_new(v1): return False
             return True
     """
-    names: dict[str, object] = {"stands_beside": _stands_beside}
-    members = {f"v{place}": kind.members[name] for place, name in enumerate(shape)}
-    lines = ["def check(node, depth):", f"    {', '.join(members)}, = node.values()"]
-    if any(member.value.is_object for member in members.values()):
+    names: dict[str, object] = {"fits_partner": _fits_partner}
+    checks = {f"v{place}": type_check.properties[name] for place, name in enumerate(shape)}
+    lines = ["def check(node, depth):", f"    {', '.join(checks)}, = node.values()"]
+    if any(property_check.value.is_object for property_check in checks.values()):
         lines += [f"    if depth >= {MAX_DEPTH}: return False", "    deeper = depth + 1"]
-    for variable, member in members.items():
-        names.update((f"{variable}_{name}", thing) for name, thing in member.value.bound.items())
-        lines += (f"    {line}" for line in _lines_of(variable, member))
-    for place, rule in enumerate(invariants_of(kind.definition.name)):
-        if not rule.checks_presence_only:
-            names[f"rule{place}"] = rule.holds
-            lines.append(f"    if not rule{place}(node): return False")
+    for variable, property_check in checks.items():
+        names.update(
+            (f"{variable}_{name}", value) for name, value in property_check.value.bindings.items()
+        )
+        lines += (f"    {line}" for line in _lines_of(variable, property_check))
+    for place, invariant in enumerate(invariants_of(type_check.definition.name)):
+        if not invariant.checks_presence_only:
+            names[f"invariant{place}"] = invariant.holds
+            lines.append(f"    if not invariant{place}(node): return False")
     lines.append("    return True")
-    # Written from our own tables: every name of the shape is a member of the type, no value of the object is in it.
-    exec("\n".join(lines), names)  # noqa: S102 one function per shape is what makes the gate fast; see above
+    # The code comes from our own tables: the shape has only properties of the type, and no value
+    # of the object is part of the code.
+    exec("\n".join(lines), names)  # noqa: S102 compiled code is what makes it fast
     check: Check = names["check"]  # type: ignore[assignment]
     return check
 
 
-def _lines_of(variable: str, member: _Member) -> Iterator[str]:
-    """The statements that judge one member."""
-    bound = {name: f"{variable}_{name}" for name in member.value.bound}
-    if not member.repeats:
-        yield f"if {member.value.doubt.format(v=variable, depth='deeper', **bound)}: return False"
+def _lines_of(variable: str, property_check: _PropertyCheck) -> Iterator[str]:
+    """The statements that check one property."""
+    bindings = {name: f"{variable}_{name}" for name in property_check.value.bindings}
+
+    def invalid_if(value: str) -> str:
+        return property_check.value.invalid_if.format(v=value, depth="deeper", **bindings)
+
+    if not property_check.repeats:
+        yield f"if {invalid_if(variable)}: return False"
         return
     yield f"if {variable}.__class__ is not list or not {variable}: return False"
-    if member.beside is not None:
-        yield f"if not stands_beside({variable}, node.get({member.beside!r})): return False"
-    yield f"for one in {variable}:"
-    yield f"    if {member.value.doubt.format(v='one', depth='deeper', **bound)}: return False"
+    if property_check.partner is not None:
+        yield f"if not fits_partner({variable}, node.get({property_check.partner!r})): return False"
+    yield f"for item in {variable}:"
+    yield f"    if {invalid_if('item')}: return False"

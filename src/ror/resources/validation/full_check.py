@@ -1,8 +1,8 @@
 """
-Everything that is wrong with a resource, each issue with its place: the slow and thorough half of validation.
+The thorough half of validation: every issue of a resource, with its path.
 
-It follows the element tables of FHIR R4 from the resource down. The invariants of a part that has
-an error are not checked, so that one mistake is reported once.
+The check follows the element tables of FHIR R4 from the resource down. It skips the invariants of
+an object that has an error, so that one mistake is reported once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ror.standard.definitions import (
 )
 
 MAX_ISSUES: Final = 200
-"""The walk stops after this many errors, and reports at most this many warnings."""
+"""The check stops after this many errors and reports at most this many warnings."""
 
 Severity = Literal["error", "warning"]
 
@@ -35,10 +35,10 @@ Severity = Literal["error", "warning"]
 @dataclass(frozen=True, slots=True)
 class Issue:
     """
-    One thing that is wrong.
+    One issue.
 
-    `code` is a FHIR issue type, `path` the FHIRPath of the culprit (`Organization.contact[0].telecom[1].value`), `key`
-    and `params` its text in the catalogue.
+    `code` is a FHIR issue type, `path` the FHIRPath of the element
+    (`Organization.contact[0].telecom[1].value`), `key` and `params` its message in the catalogue.
     """
 
     severity: Severity
@@ -48,13 +48,13 @@ class Issue:
     params: dict[str, str] = field(default_factory=dict)
 
     def text(self, language: str = messages.DEFAULT_LANGUAGE) -> str:
-        """What to tell the person who sent the resource."""
+        """The message for the sender of the resource."""
         return messages.text(self.key, language, **self.params)
 
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """A name that an object may have in JSON, and the element it stands for; `is_sibling` for the `_name` of one."""
+    """A JSON property and its element; `is_sibling` is true for the `_name` of a primitive."""
 
     name: str
     element: Element
@@ -62,35 +62,37 @@ class Property:
 
     @property
     def path_name(self) -> str:
-        """The name in a path: that of the choice, and the same for a value and its sibling."""
+        """The name in a path: that of the choice; a value and its sibling have the same."""
         return self.element.choice or self.element.name
 
 
-class TooManyIssues(Exception):
-    """Leaves the walk after `MAX_ISSUES` errors; nobody else sees it."""
+class _TooManyIssues(Exception):
+    """Ends the check after `MAX_ISSUES` errors; never leaves this module."""
 
 
 def all_issues(resource: object) -> list[Issue]:
-    """Every issue of a resource, at most `MAX_ISSUES` errors and as many warnings."""
-    walk = _Walk()
-    with suppress(TooManyIssues):
-        walk.resource(resource)
-    return walk.issues
+    """Every issue of a resource: at most `MAX_ISSUES` errors and as many warnings."""
+    check = _FullCheck()
+    with suppress(_TooManyIssues):
+        check.resource(resource)
+    return check.issues
 
 
 @cache
 def _properties(type_name: str) -> dict[str, Property]:
     definition = type_definition(type_name)
-    found = {}
+    properties = {}
     for element in definition.elements.values():
-        found[element.name] = Property(element.name, element, is_sibling=False)
+        properties[element.name] = Property(element.name, element, is_sibling=False)
         if element.types[0] in PRIMITIVES and may_have_sibling(definition, element):
-            found["_" + element.name] = Property("_" + element.name, element, is_sibling=True)
-    return found
+            properties["_" + element.name] = Property("_" + element.name, element, is_sibling=True)
+    return properties
 
 
-class _Walk:
-    """One visit of one resource: the issues found so far, and the contained resources that `#id` may name."""
+class _FullCheck:
+    """
+    The check of one resource: its issues so far, and the contained resources that `#id` may name.
+    """
 
     def __init__(self) -> None:
         self.issues: list[Issue] = []
@@ -101,39 +103,43 @@ class _Walk:
         self, code: str, path: str, key: str, *, severity: Severity = "error", **params: object
     ) -> None:
         is_error = severity == "error"
-        # Warnings never keep an error from being looked for: only errors end the walk.
+        # Only errors end the check: warnings must not hide them.
         if is_error or len(self.issues) - self._errors < MAX_ISSUES:
             texts = {name: _shown(value) for name, value in params.items()}
             self.issues.append(Issue(severity, code, path, f"validation.{key}", texts))
         self._errors += is_error
         if self._errors >= MAX_ISSUES:
-            raise TooManyIssues
+            raise _TooManyIssues
 
-    # --- resources ------------------------------------------------------------------------------------------------
+    # --- resources --------------------------------------------------------------------------------
 
     def resource(self, value: Any) -> None:
         """The resource itself."""
         resource_type = self._resource_type(value, "Resource")
         if resource_type is not None:
-            self._whole(value, resource_type, resource_type, 1)
+            self._resource_with_contained(value, resource_type, resource_type, 1)
 
-    def _whole(self, node: dict[str, Any], resource_type: str, path: str, depth: int) -> None:
-        """A resource that stands by itself, with the resources it contains."""
+    def _resource_with_contained(
+        self, node: dict[str, Any], resource_type: str, path: str, depth: int
+    ) -> None:
+        """A resource that is not contained in another, with the resources it contains."""
         contained = node.get("contained")
         nodes = (
-            [one for one in contained if isinstance(one, dict)]
+            [item for item in contained if isinstance(item, dict)]
             if isinstance(contained, list)
             else []
         )
         outer = self._contained
-        self._contained = frozenset(one["id"] for one in nodes if isinstance(one.get("id"), str))
+        self._contained = frozenset(
+            inner["id"] for inner in nodes if isinstance(inner.get("id"), str)
+        )
         self._object(node, resource_type, path, depth)
-        for index, one in enumerate(nodes):
-            self._rules_of_contained(one, node, f"{path}.contained[{index}]")
+        for index, inner in enumerate(nodes):
+            self._contained_invariants(inner, node, f"{path}.contained[{index}]")
         self._contained = outer
 
     def _resource_type(self, value: Any, path: str) -> str | None:
-        """The type of a resource that has a table; None, and an issue, for anything else."""
+        """The type of a resource of the directory; None, with an issue, for any other value."""
         if not isinstance(value, dict):
             self._add("structure", path, "expected-object", name=path, value=value)
             return None
@@ -141,9 +147,9 @@ class _Walk:
         if not isinstance(resource_type, str):
             self._add("required", path, "missing-resource-type")
         elif resource_type not in all_resource_type_names():
-            near = get_close_matches(resource_type, all_resource_type_names(), 1)
-            key = "unknown-resource-type-try" if near else "unknown-resource-type"
-            self._add("structure", path, key, found=resource_type, near="".join(near))
+            close = get_close_matches(resource_type, all_resource_type_names(), 1)
+            key = "unknown-resource-type-try" if close else "unknown-resource-type"
+            self._add("structure", path, key, found=resource_type, near="".join(close))
         elif resource_type not in type_names():
             severity: Severity = "warning" if ".contained[" in path else "error"
             self._add(
@@ -157,7 +163,7 @@ class _Walk:
             return resource_type
         return None
 
-    def _rules_of_contained(
+    def _contained_invariants(
         self, node: dict[str, Any], container: dict[str, Any], path: str
     ) -> None:
         """FHIR R4, dom-2 to dom-5."""
@@ -174,7 +180,7 @@ class _Walk:
         elif "#" + identity not in _texts(container) and "#" not in _texts(node):
             self._add("invariant", path, "dom-3", id=identity)
 
-    # --- objects --------------------------------------------------------------------------------------------------
+    # --- objects ----------------------------------------------------------------------------------
 
     def _object(self, node: dict[str, Any], type_name: str, path: str, depth: int) -> None:
         if depth > MAX_DEPTH:
@@ -189,38 +195,40 @@ class _Walk:
         for name, value in node.items():
             if name == "resourceType" and definition.kind == "resource":
                 continue
-            known = properties.get(name)
-            if known is None:
+            prop = properties.get(name)
+            if prop is None:
                 self._unknown(name, type_name, path)
             else:
-                self._property(node, known, value, f"{path}.{known.path_name}", depth)
+                self._property(node, prop, value, f"{path}.{prop.path_name}", depth)
         self._cardinalities(node, definition, path)
         if self._errors == before:
-            for rule in invariants_of(type_name):
-                if not rule.holds(node):
-                    self._add("invariant", path, rule.key)
+            for invariant in invariants_of(type_name):
+                if not invariant.holds(node):
+                    self._add("invariant", path, invariant.key)
 
     def _unknown(self, name: str, type_name: str, path: str) -> None:
-        near = get_close_matches(name, _properties(type_name), 1)
-        key = "unknown-element-try" if near else "unknown-element"
+        close = get_close_matches(name, _properties(type_name), 1)
+        key = "unknown-element-try" if close else "unknown-element"
         self._add(
             "structure",
             f"{path}.{_shown(name)}",
             key,
             name=name,
             type=type_name,
-            near="".join(near),
+            near="".join(close),
         )
 
     def _cardinalities(self, node: dict[str, Any], definition: TypeDefinition, path: str) -> None:
-        made: dict[str, set[str]] = {}
-        needed: set[str] = set()
+        choices: dict[str, set[str]] = {}
+        required: set[str] = set()
         for element in definition.elements.values():
-            is_there = element.name in node or "_" + element.name in node
+            is_present = element.name in node or "_" + element.name in node
             if element.choice:
-                made.setdefault(element.choice, set()).update([element.name] if is_there else [])
-                needed |= {element.choice} if element.min else set()
-            elif element.min and not is_there:
+                choices.setdefault(element.choice, set()).update(
+                    [element.name] if is_present else []
+                )
+                required |= {element.choice} if element.min else set()
+            elif element.min and not is_present:
                 self._add(
                     "required",
                     f"{path}.{element.name}",
@@ -228,7 +236,7 @@ class _Walk:
                     name=element.name,
                     parent=path,
                 )
-        for choice, names in made.items():
+        for choice, names in choices.items():
             if len(names) > 1:
                 self._add(
                     "structure",
@@ -236,7 +244,7 @@ class _Walk:
                     "several-choices",
                     names=", ".join(sorted(names)),
                 )
-            elif not names and choice in needed:
+            elif not names and choice in required:
                 self._add(
                     "required",
                     f"{path}.{choice}",
@@ -245,50 +253,50 @@ class _Walk:
                     parent=path,
                 )
 
-    # --- properties -----------------------------------------------------------------------------------------------
+    # --- properties -------------------------------------------------------------------------------
 
     def _property(
-        self, node: dict[str, Any], known: Property, value: Any, path: str, depth: int
+        self, node: dict[str, Any], prop: Property, value: Any, path: str, depth: int
     ) -> None:
-        if known.element.max == 1:
+        if prop.element.max == 1:
             if isinstance(value, list):
-                self._add("structure", path, "expected-single", name=known.name)
+                self._add("structure", path, "expected-single", name=prop.name)
             else:
-                self._value(known, value, path, depth)
+                self._value(prop, value, path, depth)
         elif not isinstance(value, list):
-            self._add("structure", path, "expected-array", name=known.name, value=value)
+            self._add("structure", path, "expected-array", name=prop.name, value=value)
         elif not value:
-            self._add("structure", path, "empty-array", name=known.name)
+            self._add("structure", path, "empty-array", name=prop.name)
         else:
-            partner = node.get(known.element.name if known.is_sibling else "_" + known.name)
-            for index, one in enumerate(value):
-                if one is not None or not _is_there(partner, index):
-                    self._value(known, one, f"{path}[{index}]", depth)
+            partner = node.get(prop.element.name if prop.is_sibling else "_" + prop.name)
+            for index, item in enumerate(value):
+                if item is not None or not _has_value_at(partner, index):
+                    self._value(prop, item, f"{path}[{index}]", depth)
 
-    def _value(self, known: Property, value: Any, path: str, depth: int) -> None:
-        type_name = "Element" if known.is_sibling else known.element.types[0]
+    def _value(self, prop: Property, value: Any, path: str, depth: int) -> None:
+        type_name = "Element" if prop.is_sibling else prop.element.types[0]
         if value is None:
-            self._add("structure", path, "null", name=known.name)
+            self._add("structure", path, "null", name=prop.name)
         elif type_name in PRIMITIVES:
-            self._primitive(known.element, type_name, value, path)
+            self._primitive(prop.element, type_name, value, path)
         elif type_name == "Resource":
-            self._inner_resource(known, value, path, depth + 1)
+            self._inner_resource(prop, value, path, depth + 1)
         elif not isinstance(value, dict):
-            self._add("structure", path, "expected-object", name=known.name, value=value)
+            self._add("structure", path, "expected-object", name=prop.name, value=value)
         else:
             before = self._errors
             self._object(value, type_name, path, depth + 1)
             if type_name == "Reference" and self._errors == before:
-                self._reference(known.element, value, path)
+                self._reference(prop.element, value, path)
 
-    def _inner_resource(self, known: Property, value: Any, path: str, depth: int) -> None:
+    def _inner_resource(self, prop: Property, value: Any, path: str, depth: int) -> None:
         resource_type = self._resource_type(value, path)
         if resource_type is None:
             return
-        if known.name == "contained":
+        if prop.name == "contained":
             self._object(value, resource_type, path, depth)
         else:
-            self._whole(value, resource_type, path, depth)
+            self._resource_with_contained(value, resource_type, path, depth)
 
     def _primitive(self, element: Element, type_name: str, value: Any, path: str) -> None:
         primitive = PRIMITIVES[type_name]
@@ -339,7 +347,7 @@ _LONGEST_SHOWN: Final = 120
 
 
 def _shown(value: object) -> str:
-    """A value as a message quotes it, cut when it is long."""
+    """A value as a message quotes it, cut if it is long."""
     if isinstance(value, dict):
         return "{…}"
     if isinstance(value, list):
@@ -354,12 +362,12 @@ def _last(path: str) -> str:
     return path.rpartition(".")[2]
 
 
-def _is_there(values: Any, index: int) -> bool:
+def _has_value_at(values: Any, index: int) -> bool:
     return isinstance(values, list) and index < len(values) and values[index] is not None
 
 
 def _texts(node: Any) -> set[str]:
-    """Every text of a node, however deep: what could refer to a contained resource."""
+    """Every string of a node at any depth: each could refer to a contained resource."""
     return set(_each_text(node, 0))
 
 
@@ -367,5 +375,5 @@ def _each_text(node: Any, depth: int) -> Iterator[str]:
     if isinstance(node, str):
         yield node
     elif depth <= 2 * MAX_DEPTH and isinstance(node, dict | list):
-        for one in node.values() if isinstance(node, dict) else node:
-            yield from _each_text(one, depth + 1)
+        for child in node.values() if isinstance(node, dict) else node:
+            yield from _each_text(child, depth + 1)

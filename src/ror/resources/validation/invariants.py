@@ -1,9 +1,9 @@
 """
 The invariants that a value of a type must satisfy, compiled from the table of FHIR R4.
 
-Those that need the whole resource (contained resources and the references to them) and those about
-structure and narratives are in `walk` and `values`; what the standard only recommends is not
-checked.
+`full_check` has the invariants about structure and those that need the whole resource (contained
+resources and references to them); `values` has those about narratives. Invariants that FHIR only
+recommends are not checked.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,16 +18,16 @@ from ror.standard.definitions import Invariant, invariants, type_definition
 Node = dict[str, Any]
 
 CHECKED_ELSEWHERE: Final[Mapping[str, str]] = {
-    "ele-1": "walk: an element is never empty",
-    "ref-1": "walk: a local reference names a contained resource",
-    "dom-2": "walk: a contained resource contains none",
-    "dom-3": "walk: a contained resource is referred to",
-    "dom-4": "walk: a contained resource has no version",
-    "dom-5": "walk: a contained resource has no security label",
+    "ele-1": "full_check: an element is never empty",
+    "ref-1": "full_check: a local reference names a contained resource",
+    "dom-2": "full_check: a contained resource contains none",
+    "dom-3": "full_check: a contained resource is referred to",
+    "dom-4": "full_check: a contained resource has no version",
+    "dom-5": "full_check: a contained resource has no security label",
     "txt-1": "values: a narrative holds formatting only",
-    "txt-2": "values: a narrative says something",
+    "txt-2": "values: a narrative is not blank",
 }
-"""The invariants that are no expression about one value, and what checks them."""
+"""The invariants that are not an expression on one value, and the module that checks them."""
 
 NOT_CHECKED: Final[Mapping[str, str]] = {
     "dom-6": "a recommendation: a resource should have a narrative",
@@ -47,16 +47,16 @@ ADDED_INVARIANTS: Final = (
         "A position is on Earth",
     ),
 )
-"""What the standard leaves open and a search by distance needs."""
+"""Our own invariants: a search by distance needs them and FHIR does not have them."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledInvariant:
     """
-    One invariant: its key in the standard, and whether a value respects it. Its text is
+    An invariant: its key in FHIR, and the function that checks it. Its message is
     `validation.<key>`.
 
-    It `checks_presence_only` when it only asks which members a value has, not what they hold.
+    `checks_presence_only` is true if it depends only on which properties a value has.
     """
 
     key: str
@@ -66,27 +66,27 @@ class CompiledInvariant:
 
 @cache
 def invariants_of(type_name: str) -> tuple[CompiledInvariant, ...]:
-    """The rules of a type, about values whose structure is already right."""
+    """The invariants of a type, for values whose structure is valid."""
     return tuple(
-        _rule(one)
-        for one in (*invariants(), *ADDED_INVARIANTS)
-        if one.type == type_name and one.key not in {*CHECKED_ELSEWHERE, *NOT_CHECKED}
+        _compiled(invariant)
+        for invariant in (*invariants(), *ADDED_INVARIANTS)
+        if invariant.type == type_name and invariant.key not in {*CHECKED_ELSEWHERE, *NOT_CHECKED}
     )
 
 
-def _rule(invariant: Invariant) -> CompiledInvariant:
+def _compiled(invariant: Invariant) -> CompiledInvariant:
     expression = parse(invariant.expression)
     if not invariant.member:
         holds = predicate(expression, invariant.type)
         return CompiledInvariant(invariant.key, holds, checks_presence_only(expression))
     element = type_definition(invariant.type).elements[invariant.member]
     return CompiledInvariant(
-        invariant.key, _of_each(invariant.member, predicate(expression, element.types[0]))
+        invariant.key, _on_each(invariant.member, predicate(expression, element.types[0]))
     )
 
 
-def _of_each(member: str, holds: Callable[[Node], bool]) -> Callable[[Node], bool]:
-    """Whether each value of a member, repeated or not, respects a rule."""
+def _on_each(member: str, holds: Callable[[Node], bool]) -> Callable[[Node], bool]:
+    """The check of each value of a property, repeated or not."""
 
     def all_hold(node: Node) -> bool:
         value = node.get(member, ())

@@ -1,13 +1,13 @@
 """
 Invariants as Python functions: the tree of an expression and the type it is about, to a predicate.
 
-Everything that the element tables settle is settled once, when an expression is compiled: which
-JSON members an element may have, and which type comes next. The predicate only looks at values.
+Compilation reads the element tables once: which JSON properties an element may have, and which type
+comes next. The predicate only reads values.
 
-The values of an element are those of its JSON member; `None` stands for a value that is absent for
-a reason (an extension in its `_name` sibling). A comparison with such a value is in doubt, as is
-that of dates of different precision and of quantities of different units; what is in doubt is not
-refused.
+The values of an element are those of its JSON property; `None` stands for a value that is absent
+for a reason (an extension in its `_name` sibling). A comparison with such a value is undecided, as
+is that of dates of different precision and of quantities of different units. An undecided invariant
+counts as satisfied.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,19 +21,19 @@ from ror.standard.definitions import TypeDefinition, type_definition
 Node = Any
 Values = Callable[[Node], Sequence[Any]]
 Truth = Callable[[Node], bool | None]
-"""True, false, or None where FHIRPath gives the empty collection."""
+"""True, false, or None for the empty collection of FHIRPath."""
 
 
-class _InDoubt(Exception):
-    """Leaves a predicate that compares something with a value that is not known."""
+class _Undecided(Exception):
+    """Ends a predicate that compares something with an unknown value."""
 
 
 def predicate(expression: Expression, type_name: str) -> Callable[[Node], bool]:
     """
-    Whether a value of a type satisfies an expression; the empty collection does not.
+    A function that says whether a value of a type satisfies an expression.
 
-    Raises ValueError when the expression uses an element, a function or an operator that is not
-    known here.
+    The empty collection does not satisfy it. Raises ValueError if the expression uses an element, a
+    function or an operator that is not supported.
 
     >>> from ror.resources.validation.expressions import parse
     >>> holds = predicate(parse("code.empty() or system.exists()"), "Quantity")
@@ -45,14 +45,14 @@ def predicate(expression: Expression, type_name: str) -> Callable[[Node], bool]:
     def holds(node: Node) -> bool:
         try:
             return truth(node) is True
-        except _InDoubt:
+        except _Undecided:
             return True
 
     return holds
 
 
 def checks_presence_only(expression: Expression) -> bool:
-    """Whether an expression only asks which elements of a value are there."""
+    """Whether an expression depends only on which elements a value has."""
     match expression:
         case Binary("and" | "or" | "xor" | "implies" | "=" | "!=", left, right):
             return checks_presence_only(left) and checks_presence_only(right)
@@ -77,7 +77,7 @@ def _names_elements(expression: Expression) -> bool:
 
 def _values(expression: Expression, type_name: str | None) -> tuple[Values, str | None]:
     """
-    What gives the values of an expression, and their type; the type is None where it is not known.
+    A function to the values of an expression, and their type, None if it is unknown.
     """
     match expression:
         case Literal(value):
@@ -90,60 +90,62 @@ def _values(expression: Expression, type_name: str | None) -> tuple[Values, str 
             outer, outer_type = _values(inner, type_name)
             member, member_type = _member(name, outer_type)
             return (
-                lambda node: [one for value in outer(node) for one in member(value)]
+                lambda node: [item for value in outer(node) for item in member(value)]
             ), member_type
         case Call(inner, "trace", _):
             return _values(inner, type_name)
         case Call(inner, "where", (criterion,)):
             outer, outer_type = _values(inner, type_name)
             holds = _truth(criterion, outer_type)
-            return (lambda node: [one for one in outer(node) if holds(one) is True]), outer_type
+            return (
+                lambda node: [value for value in outer(node) if holds(value) is True]
+            ), outer_type
         case Call(inner, "select", (projection,)):
             outer, outer_type = _values(inner, type_name)
             projected, projected_type = _values(projection, outer_type)
             return (
-                lambda node: [one for value in outer(node) for one in projected(value)]
+                lambda node: [item for value in outer(node) for item in projected(value)]
             ), projected_type
         case Call(inner, "descendants", ()):
             outer, _ = _values(inner, type_name)
-            return (lambda node: [one for value in outer(node) for one in _below(value)]), None
+            return (lambda node: [item for value in outer(node) for item in _below(value)]), None
         case Call(inner, "count", ()):
             outer, _ = _values(inner, type_name)
             return (lambda node: (len(outer(node)),)), None
         case Call(inner, "toString", ()):
             outer, _ = _values(inner, type_name)
-            return (lambda node: [str(_known(one)) for one in outer(node)]), None
+            return (lambda node: [str(_certain(value)) for value in outer(node)]), None
         case Binary("|", left, right):
             return _union(_values(left, type_name)[0], _values(right, type_name)[0]), None
         case Binary("+", left, right):
             return _sum(_values(left, type_name)[0], _values(right, type_name)[0]), None
     truth = _truth(expression, type_name)
 
-    def one(node: Node) -> Sequence[Any]:
-        found = truth(node)
-        return () if found is None else (found,)
+    def values_of_truth(node: Node) -> Sequence[Any]:
+        result = truth(node)
+        return () if result is None else (result,)
 
-    return one, None
+    return values_of_truth, None
 
 
 def _member(name: str, type_name: str | None) -> tuple[Values, str | None]:
-    """What gives the values of an element of a value of some type."""
+    """A function to the values of an element of a value of some type, and their type."""
     if type_name is None:
         return _plain_member(name), None
     elements = [
-        one
-        for one in type_definition(type_name).elements.values()
-        if name in (one.name, one.choice)
+        element
+        for element in type_definition(type_name).elements.values()
+        if name in (element.name, element.choice)
     ]
     if not elements:
         raise ValueError(f'{type_name} has no element "{name}"')
-    types = {one.types[0] for one in elements}
+    types = {element.types[0] for element in elements}
     member_type = types.pop() if len(types) == 1 else None
     if member_type in PRIMITIVES:
         member_type = None
     if len(elements) == 1:
         return _plain_member(elements[0].name), member_type
-    choices = [_plain_member(one.name) for one in elements]
+    choices = [_plain_member(element.name) for element in elements]
     return (lambda node: [value for choice in choices for value in choice(node)]), member_type
 
 
@@ -162,7 +164,7 @@ def _plain_member(name: str) -> Values:
 
 
 def _below(node: Node) -> Iterator[Any]:
-    """Every object and value below a value, in no order that matters."""
+    """Every object and value below a value, in any order."""
     children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
     for child in children:
         if not isinstance(child, list):
@@ -172,11 +174,11 @@ def _below(node: Node) -> Iterator[Any]:
 
 def _union(left: Values, right: Values) -> Values:
     def values(node: Node) -> Sequence[Any]:
-        found: list[Any] = []
-        for one in (*left(node), *right(node)):
-            if one not in found:
-                found.append(one)
-        return found
+        union: list[Any] = []
+        for value in (*left(node), *right(node)):
+            if value not in union:
+                union.append(value)
+        return union
 
     return values
 
@@ -184,14 +186,14 @@ def _union(left: Values, right: Values) -> Values:
 def _sum(left: Values, right: Values) -> Values:
     def values(node: Node) -> Sequence[Any]:
         terms = (*left(node), *right(node))
-        return (sum(map(_known, terms)),) if len(terms) == 2 else ()
+        return (sum(map(_certain, terms)),) if len(terms) == 2 else ()
 
     return values
 
 
-def _known(value: Any) -> Any:
+def _certain(value: Any) -> Any:
     if value is None:
-        raise _InDoubt
+        raise _Undecided
     return value
 
 
@@ -199,7 +201,7 @@ def _known(value: Any) -> Any:
 
 
 def _truth(expression: Expression, type_name: str | None) -> Truth:
-    """What says whether an expression is true of a value."""
+    """A function that says whether an expression is true of a value."""
     match expression:
         case Binary(operator, left, right) if operator in _LOGIC:
             return _LOGIC[operator](_truth(left, type_name), _truth(right, type_name))
@@ -212,11 +214,11 @@ def _truth(expression: Expression, type_name: str | None) -> Truth:
             return _membership(_values(left, type_name)[0], _values(right, type_name)[0])
         case Call(inner, "not", ()):
             truth = _truth(inner, type_name)
-            return lambda node: None if (found := truth(node)) is None else not found
+            return lambda node: None if (result := truth(node)) is None else not result
         case Call(inner, "all", (criterion,)):
             values, inner_type = _values(inner, type_name)
             holds = _truth(criterion, inner_type)
-            return lambda node: all(holds(one) is True for one in values(node))
+            return lambda node: all(holds(value) is True for value in values(node))
         case Call(inner, "exists" | "empty" as function, ()):
             presence = _presence(inner, type_name)
             return presence if function == "exists" else lambda node: not presence(node)
@@ -224,7 +226,7 @@ def _truth(expression: Expression, type_name: str | None) -> Truth:
             return lambda node: member in node
         case Call(inner, function, arguments) if function in _TESTS:
             values, _ = _values(inner, type_name)
-            texts = [one.value for one in arguments if isinstance(one, Literal)]
+            texts = [argument.value for argument in arguments if isinstance(argument, Literal)]
             test = _TESTS[function]
             return lambda node: test(values(node), *texts)
         case Call() | Binary() if not _gives_values(expression):
@@ -240,7 +242,7 @@ def _gives_values(expression: Call | Binary) -> bool:
 
 
 def _presence(expression: Expression, type_name: str | None) -> Callable[[Node], bool]:
-    """Whether an expression has values; the elements of the value itself are looked up by name."""
+    """A function that says whether an expression has values; own elements are looked up by name."""
     if isinstance(expression, Call) and (expression.inner, expression.function) == (
         This(),
         "where",
@@ -252,7 +254,7 @@ def _presence(expression: Expression, type_name: str | None) -> Callable[[Node],
         return lambda node: bool(values(node))
     names = frozenset(_json_names(expression, type_definition(type_name)))
     if len(names) == 2:
-        name, sibling = sorted(names, reverse=True, key=lambda one: one[0] != "_")
+        name, sibling = sorted(names, reverse=True, key=lambda name: name[0] != "_")
         return lambda node: name in node or sibling in node
     return lambda node: not names.isdisjoint(node)
 
@@ -264,19 +266,21 @@ def _json_names(expression: Expression, definition: TypeDefinition) -> Iterator[
             yield from _json_names(right, definition)
         case Member(_, name):
             names = [
-                one.name for one in definition.elements.values() if name in (one.name, one.choice)
+                element.name
+                for element in definition.elements.values()
+                if name in (element.name, element.choice)
             ]
             if not names:
                 raise ValueError(f'{definition.name} has no element "{name}"')
-            for one in names:
-                yield from (one, "_" + one)
+            for property_name in names:
+                yield from (property_name, "_" + property_name)
 
 
 def _single_truth(values: Sequence[Any]) -> bool | None:
-    """What a collection says where a boolean is needed."""
+    """A collection as a boolean, None if it is empty or has several values."""
     if not values:
         return None
-    return _known(values[0]) is not False if len(values) == 1 else None
+    return _certain(values[0]) is not False if len(values) == 1 else None
 
 
 def _both(left: Truth, right: Truth) -> Truth:
@@ -302,7 +306,7 @@ def _either(left: Truth, right: Truth) -> Truth:
 
 
 def _implies(left: Truth, right: Truth) -> Truth:
-    return _either(lambda node: None if (found := left(node)) is None else not found, right)
+    return _either(lambda node: None if (result := left(node)) is None else not result, right)
 
 
 def _exactly_one(left: Truth, right: Truth) -> Truth:
@@ -322,26 +326,26 @@ _LOGIC: Final = {"and": _both, "or": _either, "implies": _implies, "xor": _exact
 def _comparison(
     compare: Callable[[Any, Any], bool], left: Expression, right: Expression, type_name: str | None
 ) -> Truth:
-    """What compares two single values; nothing is true or false of more or fewer."""
+    """A function that compares two single values; None if either side has none or several."""
     first_values, second_values = _values(left, type_name)[0], _values(right, type_name)[0]
 
     def truth(node: Node) -> bool | None:
         first, second = first_values(node), second_values(node)
         if len(first) != 1 or len(second) != 1:
             return None
-        return compare(_known(first[0]), _known(second[0]))
+        return compare(_certain(first[0]), _certain(second[0]))
 
     name = _single_member(left, type_name)
     if name is None or not isinstance(right, Literal):
         return truth
     literal = right.value
-    # The most frequent comparison by far, without collections.
+    # The most frequent comparison by far: spare the collections.
     return lambda node: compare(node[name], literal) if name in node else truth(node)
 
 
 def _single_member(expression: Expression, type_name: str | None) -> str | None:
     """
-    The JSON member of an element of the value itself that has one value at most; None otherwise.
+    The name of an element of the value itself that does not repeat; None for other expressions.
     """
     match expression:
         case Member(This(), name) if type_name is not None:
@@ -353,7 +357,7 @@ def _single_member(expression: Expression, type_name: str | None) -> str | None:
 def _membership(left: Values, right: Values) -> Truth:
     def truth(node: Node) -> bool | None:
         values = left(node)
-        return _known(values[0]) in right(node) if len(values) == 1 else None
+        return _certain(values[0]) in right(node) if len(values) == 1 else None
 
     return truth
 
@@ -370,7 +374,7 @@ def _is_no_larger(left: dict[str, Any], right: dict[str, Any]) -> bool:
     """Whether a quantity is at most another."""
     same_unit = all(left.get(name) == right.get(name) for name in ("unit", "code", "system"))
     if not same_unit or "value" not in left or "value" not in right:
-        raise _InDoubt
+        raise _Undecided
     return bool(left["value"] <= right["value"])
 
 
@@ -389,18 +393,18 @@ _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 
 
 def _are_distinct(values: Iterable[Any]) -> bool:
-    known = [one for one in values if one is not None]
-    return len(known) == len(set(known))
+    present = [value for value in values if value is not None]
+    return len(present) == len(set(present))
 
 
 def _text_test(test: Callable[[str, str], bool]) -> Callable[[Sequence[Any], str], bool | None]:
-    return lambda values, text: test(_known(values[0]), text) if len(values) == 1 else None
+    return lambda values, text: test(_certain(values[0]), text) if len(values) == 1 else None
 
 
 _TESTS: Final[dict[str, Callable[..., bool | None]]] = {
     "hasValue": lambda values: len(values) == 1 and values[0] is not None,
     "isDistinct": _are_distinct,
-    "allFalse": lambda values: all(one is False for one in values),
+    "allFalse": lambda values: all(value is False for value in values),
     "startsWith": _text_test(str.startswith),
     "contains": _text_test(lambda text, part: part in text),
 }

@@ -1,8 +1,9 @@
 """
-Which values the primitive types of FHIR R4 accept: one table, read by the gate and by the walk.
+The values that the primitive types of FHIR R4 accept: one table for the fast and the full check.
 
-Stricter than the published regular expressions where these let through what no reader can use: 30 February, control
-characters, text that is only the start of a date. Values are those of decoded JSON: str, bool, int and Decimal.
+The table is stricter than the published regular expressions where these accept unusable values:
+30 February, control characters, the start of a date. Values are those of decoded JSON: str, bool,
+int and Decimal.
 Source: FHIR R4, datatypes.html and references.html.
 """
 
@@ -25,17 +26,17 @@ LARGEST_INTEGER: Final = 2**31 - 1
 @dataclass(frozen=True, slots=True)
 class Primitive:
     """
-    A primitive type: the classes its JSON value may have, and the values it accepts among them.
+    A primitive type: the Python classes of its JSON value, and a function that accepts values.
 
-    `repeats_itself` is true for types whose values come back again and again (codes, URLs): worth remembering.
+    `is_cacheable` is true for types whose values are often repeated (codes, URLs).
     """
 
     classes: tuple[type, ...]
     accepts: Callable[[Any], bool]
-    repeats_itself: bool = False
+    is_cacheable: bool = False
 
 
-# Every character but those that XML cannot carry; line ends and tabs may stand in a text.
+# Every character that XML allows; a string may contain line ends and tabs.
 _CHARACTER = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
 _SIGN = r"[^\s\x00-\x1f\ud800-\udfff\ufffe\uffff]"
 _ID = r"[A-Za-z0-9\-.]{1,64}"
@@ -54,22 +55,26 @@ _ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 _INSTANT = rf"{_DAY}T{_TIME}{_ZONE}"
 
 
-def _written(pattern: str) -> Callable[[str], bool]:
-    """Whether the whole of a text is written this way."""
+def _full_match(pattern: str) -> Callable[[str], bool]:
+    """A function that says whether a pattern matches a whole string."""
     fullmatch = re.compile(pattern).fullmatch
     return lambda text: fullmatch(text) is not None
 
 
-_is_long_text = _written(rf"{_CHARACTER}+")
+_is_long_text = _full_match(rf"{_CHARACTER}+")
 
 
 def is_text(value: str) -> bool:
-    """Whether a text is not empty and can be carried by XML."""
+    """Whether a string is not empty and has only characters that XML allows."""
     return (value.isprintable() and value != "") or _is_long_text(value)
 
 
 def is_base64(value: str) -> bool:
-    """Whether a text is base64, white space allowed; the published expression takes exponential time on some texts."""
+    """
+    Whether a string is base64, white space allowed.
+
+    The published regular expression takes exponential time on some strings.
+    """
     digits = re.sub(r"\s", "", value)
     return (
         digits != ""
@@ -82,42 +87,43 @@ def _integer_between(least: int, most: int) -> Callable[[int], bool]:
     return lambda value: least <= value <= most
 
 
-# --- narrative ------------------------------------------------------------------------------------------------------
+# --- narrative ------------------------------------------------------------------------------------
 
 XHTML_NAMESPACE: Final = "http://www.w3.org/1999/xhtml"
 
-# FHIR R4, narrative.html, txt-1: formatting only; nothing that runs, loads a frame or sends a form.
+# FHIR R4, narrative.html, txt-1: formatting only; no scripts, frames or forms.
 _NARRATIVE_ELEMENTS: Final = re.compile(
-    "a|abbr|acronym|b|big|blockquote|br|caption|cite|code|col|colgroup|dd|dfn|div|dl|dt|em|h[1-6]|hr|i|img|kbd|li|ol|p"
-    "|pre|q|samp|small|span|strong|sub|sup|table|tbody|td|tfoot|th|thead|tr|tt|ul|var"
+    "a|abbr|acronym|b|big|blockquote|br|caption|cite|code|col|colgroup|dd|dfn|div|dl|dt|em"
+    "|h[1-6]|hr|i|img|kbd|li|ol|p|pre|q|samp|small|span|strong|sub|sup|table|tbody|td|tfoot|th"
+    "|thead|tr|tt|ul|var"
 )
-_UNKNOWN_TO_XML = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9]*;)")
+_HTML_ENTITY = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9]*;)")
 
 
 def is_narrative(value: str) -> bool:
     """
-    Whether a text is one XHTML `div` of formatting elements that says something.
+    Whether a string is one XHTML `div` of formatting elements that is not blank.
 
-    A browser reads it as HTML, which must not find more in it than XML does: what the two end in different places is
-    refused (processing instructions, CDATA, comments that HTML takes for empty).
+    Browsers parse it as HTML, so constructs that HTML and XML delimit differently are refused:
+    processing instructions, CDATA, comments that HTML takes for empty.
 
     >>> is_narrative('<div xmlns="http://www.w3.org/1999/xhtml">Bonjour&nbsp;!</div>')
     True
     >>> is_narrative('<div xmlns="http://www.w3.org/1999/xhtml"><script>x</script></div>')
     False
     """
-    says_something = False
+    has_content = False
     depth = 0
 
     def on_start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth, says_something
+        nonlocal depth, has_content
         namespace, _, local = name.rpartition(" ")
         is_allowed = _NARRATIVE_ELEMENTS.fullmatch(local) if depth else local == "div"
         if namespace != XHTML_NAMESPACE or not is_allowed:
             raise ValueError(name)
-        if any(_may_run(*one) for one in attributes.items()):
+        if any(_is_active_content(*item) for item in attributes.items()):
             raise ValueError(name)
-        says_something = says_something or local == "img"
+        has_content = has_content or local == "img"
         depth += 1
 
     def on_end(_: str) -> None:
@@ -125,45 +131,46 @@ def is_narrative(value: str) -> bool:
         depth -= 1
 
     def on_text(text: str) -> None:
-        nonlocal says_something
-        says_something = says_something or not text.isspace()
+        nonlocal has_content
+        has_content = has_content or not text.isspace()
 
     def on_comment(text: str) -> None:
         if text.startswith((">", "->")):
             raise ValueError("a comment that HTML takes for empty")
 
-    def on_what_is_no_narrative(*_: object) -> None:
+    def on_forbidden_markup(*_: object) -> None:
         raise ValueError("a document type, a processing instruction or CDATA")
 
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler, parser.EndElementHandler = on_start, on_end
     parser.CharacterDataHandler, parser.CommentHandler = on_text, on_comment
-    parser.StartDoctypeDeclHandler = parser.ProcessingInstructionHandler = on_what_is_no_narrative
-    parser.StartCdataSectionHandler = on_what_is_no_narrative
+    parser.StartDoctypeDeclHandler = parser.ProcessingInstructionHandler = on_forbidden_markup
+    parser.StartCdataSectionHandler = on_forbidden_markup
     try:
-        parser.Parse(_UNKNOWN_TO_XML.sub(_by_number, value), True)
+        parser.Parse(_HTML_ENTITY.sub(_numeric_references, value), True)
     except (expat.ExpatError, ValueError):
         return False
-    return says_something
+    return has_content
 
 
-def _by_number(entity: re.Match[str]) -> str:
+def _numeric_references(entity: re.Match[str]) -> str:
     """
-    An entity of HTML by numbers, because expat only knows those of XML; an unknown one as it is, for expat to refuse.
+    An HTML entity as numeric references, because expat supports only those of XML.
 
-    Never the character itself: `&LT;` would become markup.
+    An unknown entity stays as it is, for expat to refuse. The result is never the character itself:
+    `&LT;` would become markup.
     """
     return "".join(f"&#{ord(character)};" for character in html5.get(entity[1], "")) or entity[0]
 
 
-def _may_run(attribute: str, value: str) -> bool:
-    """Whether an attribute is a handler, or the address of a script; browsers leave white space out of an address."""
+def _is_active_content(attribute: str, value: str) -> bool:
+    """Whether an attribute is an event handler or a script URL; browsers ignore spaces in URLs."""
     return (
         attribute.lower().startswith("on") or "script:" in re.sub(r"[\x00-\x20]", "", value).lower()
     )
 
 
-# --- references -----------------------------------------------------------------------------------------------------
+# --- references -----------------------------------------------------------------------------------
 
 _relative = re.compile(rf"([A-Za-z]+)/{_ID}(?:/_history/{_ID})?").fullmatch
 _absolute = re.compile(rf"[A-Za-z][A-Za-z0-9+.\-]*:{_SIGN}+").fullmatch
@@ -174,7 +181,8 @@ _absolute_with_type = re.compile(
 
 def is_reference(value: str) -> bool:
     """
-    Whether a text can be a literal reference: `Type/id`, with a version or not, an absolute URL or URN, or `#id`.
+    Whether a string is a literal reference: `Type/id`, with or without a version, an absolute URL
+    or URN, or `#id`.
 
     >>> [is_reference(text) for text in ("Location/l1", "Organization", "urn:uuid:0", "Lieu/l1")]
     [True, False, True, False]
@@ -186,13 +194,13 @@ def is_reference(value: str) -> bool:
 
 
 def referenced_type(value: str) -> str | None:
-    """The resource type that a literal reference names, None when it does not tell."""
+    """The resource type that a literal reference names; None if it names none."""
     named = _relative(value) or _absolute_with_type(value)
     return named[1] if named and named[1] in all_resource_type_names() else None
 
 
 def may_refer_to(reference: dict[str, Any], targets: Collection[str]) -> bool:
-    """Whether a well-formed Reference may stand where only these resource types are expected."""
+    """Whether a well-formed Reference may refer to a resource of one of these types."""
     literal, declared = reference.get("reference"), reference.get("type")
     named = referenced_type(literal) if literal else None
     return all(
@@ -201,7 +209,7 @@ def may_refer_to(reference: dict[str, Any], targets: Collection[str]) -> bool:
     )
 
 
-# --- dates ----------------------------------------------------------------------------------------------------------
+# --- dates ----------------------------------------------------------------------------------------
 
 
 def is_not_after(start: str, end: str) -> bool:
@@ -221,7 +229,7 @@ def is_not_after(start: str, end: str) -> bool:
     if start[:shared] <= end[:shared]:
         return True
     if "T" in start or "T" in end:
-        # A day without a zone may begin up to 14 hours before or after ours.
+        # A day without a time zone may begin up to 14 hours before or after a day in UTC.
         return (
             shared == 10
             and (date.fromisoformat(start[:10]) - date.fromisoformat(end[:10])).days <= 1
@@ -230,36 +238,36 @@ def is_not_after(start: str, end: str) -> bool:
 
 
 def _instant(text: str) -> datetime | None:
-    """A dateTime with its zone; None for a leap second, which Python has no value for."""
+    """A dateTime with its time zone; None for a leap second, which `datetime` cannot hold."""
     try:
         return datetime.fromisoformat(text)
     except ValueError:
         return None
 
 
-# --- the table ------------------------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
 
-_is_uri = _written(rf"{_SIGN}+")
+_is_uri = _full_match(rf"{_SIGN}+")
 
 PRIMITIVES: Final[dict[str, Primitive]] = {
     "base64Binary": Primitive((str,), is_base64),
     "boolean": Primitive((bool,), lambda value: True),
-    "canonical": Primitive((str,), _is_uri, repeats_itself=True),
-    "code": Primitive((str,), _written(rf"{_SIGN}+(?: {_SIGN}+)*"), repeats_itself=True),
-    "date": Primitive((str,), _written(rf"{_DAY}|{_MONTH}|{_YEAR}")),
-    "dateTime": Primitive((str,), _written(rf"{_INSTANT}|{_DAY}|{_MONTH}|{_YEAR}")),
+    "canonical": Primitive((str,), _is_uri, is_cacheable=True),
+    "code": Primitive((str,), _full_match(rf"{_SIGN}+(?: {_SIGN}+)*"), is_cacheable=True),
+    "date": Primitive((str,), _full_match(rf"{_DAY}|{_MONTH}|{_YEAR}")),
+    "dateTime": Primitive((str,), _full_match(rf"{_INSTANT}|{_DAY}|{_MONTH}|{_YEAR}")),
     "decimal": Primitive((int, Decimal), lambda value: True),
-    "id": Primitive((str,), _written(_ID)),
-    "instant": Primitive((str,), _written(_INSTANT)),
+    "id": Primitive((str,), _full_match(_ID)),
+    "instant": Primitive((str,), _full_match(_INSTANT)),
     "integer": Primitive((int,), _integer_between(-LARGEST_INTEGER - 1, LARGEST_INTEGER)),
     "markdown": Primitive((str,), is_text),
-    "oid": Primitive((str,), _written(r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+")),
+    "oid": Primitive((str,), _full_match(r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+")),
     "positiveInt": Primitive((int,), _integer_between(1, LARGEST_INTEGER)),
     "string": Primitive((str,), is_text),
-    "time": Primitive((str,), _written(_TIME)),
+    "time": Primitive((str,), _full_match(_TIME)),
     "unsignedInt": Primitive((int,), _integer_between(0, LARGEST_INTEGER)),
-    "uri": Primitive((str,), _is_uri, repeats_itself=True),
-    "url": Primitive((str,), _is_uri, repeats_itself=True),
-    "uuid": Primitive((str,), _written(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")),
+    "uri": Primitive((str,), _is_uri, is_cacheable=True),
+    "url": Primitive((str,), _is_uri, is_cacheable=True),
+    "uuid": Primitive((str,), _full_match(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")),
     "xhtml": Primitive((str,), is_narrative),
 }

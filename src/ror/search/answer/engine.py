@@ -231,7 +231,7 @@ class Search:
         """The columns of a parameter, and which of their slots the viewer may not see."""
         return self.sight.columns(name)
 
-    # --- references ---
+    # --- references -------------------------------------------------------------------------------
 
     def with_descendants(self, resource_type: str, tops: BitMap) -> BitMap:
         """The resources of `tops` and everything below them."""
@@ -269,7 +269,7 @@ class Search:
             rids = rids | BitMap([rid for slot, rid in pairs if slot in referring])
         return rids & self.sight.seen(target)
 
-    # --- distances ---
+    # --- distances --------------------------------------------------------------------------------
 
     def distances_m(self, near: Near, resource_type: str, places: BitMap) -> dict[int, float]:
         """The distance in metres from `near` of each of `places` within its reach."""

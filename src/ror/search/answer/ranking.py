@@ -155,7 +155,7 @@ class _Places:
         return self._place.take(rids)
 
 
-# --- where the keys come from ----------------------------------------------------------------------------------------
+# --- where the keys come from ---------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -217,7 +217,7 @@ def _brought_back(
     return ranks
 
 
-# --- keys of several segments in one order ---------------------------------------------------------------------------
+# --- keys of several segments in one order --------------------------------------------------------
 
 
 def _ranked_together(listed: list[_Piece], start: Key) -> "_Merged":

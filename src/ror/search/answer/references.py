@@ -1,7 +1,8 @@
 """
-Who refers to whom on one view of the index: literally, by business identifier or by canonical URL; whoever asks.
+Which resources refer to which on a view of the index, for any viewer.
 
-What links two columns by name is found once for each pair of segments, which never change.
+References are literal, or name their target by business identifier or by canonical URL. Segments
+never change, so the links by name between two segments are computed once.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,27 +22,27 @@ from ror.standard.definitions import RESOURCE_TYPES
 
 
 def sources(view: View, name: ColumnName, target: str, targets: BitMap) -> BitMap:
-    """The resources whose reference under `name` leads to any of `targets`, all of type `target`."""
+    """The resources that refer under `name` to any of `targets`, which are of type `target`."""
     return literal_sources(view, name, targets) | named_sources(view, name, target, targets)
 
 
 def literal_sources(view: View, name: ColumnName, targets: BitMap) -> BitMap:
-    """The resources of which a reference under `name` leads literally to any of `targets`."""
-    found = BitMap()
+    """The resources with a literal reference under `name` to any of `targets`."""
+    referring = BitMap()
     if not targets:
-        return found
+        return referring
     for part, column in view.columns(name):
         assert isinstance(column, LinkColumn)
-        found = found | (column.sources(targets) - part.dead)
-    return found
+        referring = referring | (column.sources(targets) - part.dead)
+    return referring
 
 
 def named_sources(view: View, name: ColumnName, target: str, targets: BitMap) -> BitMap:
-    """The resources of which a reference under `name` names any of `targets`, which are all of type `target`."""
-    found = BitMap()
+    """The resources with a reference by name under `name` to any of `targets`, of type `target`."""
+    referring = BitMap()
     for slots, rids in links_by_name(view, name, target):
-        found = found | BitMap(slots.compress(bitmaps.are_in(rids, targets)))
-    return found
+        referring = referring | BitMap(slots.compress(bitmaps.are_in(rids, targets)))
+    return referring
 
 
 def links_by_name(view: View, name: ColumnName, target: str) -> Iterator[tuple[Array, Array]]:
@@ -60,46 +61,46 @@ def names_of_hidden_only(
     view: View, column: NameColumn, hidden: BitMap, seen: Callable[[str], BitMap]
 ) -> bitmaps.Mask:
     """
-    Which names of a column, by rank, lead to something hidden and to nothing that is seen.
+    Which names of a column, by rank, lead to a hidden resource and to no seen resource.
 
-    What a reference names literally decides; the others lead to all that bear the identifier they give.
+    A literal reference leads to its target, an identifier to all the resources that have it.
     """
-    found: bitmaps.Mask = np.zeros(len(column), dtype=np.bool_)
-    shown = np.zeros(len(column), dtype=np.bool_)
+    leads_somewhere: bitmaps.Mask = np.zeros(len(column), dtype=np.bool_)
+    leads_to_seen = np.zeros(len(column), dtype=np.bool_)
     for target in RESOURCE_TYPES:
         for other, keys in view.columns((target, "identifier")):
             ranks, rids = _joined(column, keys, "identifier", target)
             alive = ~bitmaps.are_in(rids, other.dead)
-            found[ranks[alive]] = True
-            shown[ranks[alive & bitmaps.are_in(rids, seen(target))]] = True
-    return (found & ~shown) | bitmaps.are_in(column.literal, hidden)
+            leads_somewhere[ranks[alive]] = True
+            leads_to_seen[ranks[alive & bitmaps.are_in(rids, seen(target))]] = True
+    return (leads_somewhere & ~leads_to_seen) | bitmaps.are_in(column.literal, hidden)
 
 
 _joins: Final[WeakKeyDictionary[Column, WeakKeyDictionary[Column, tuple[Array, Array]]]] = (
     WeakKeyDictionary()
 )
-"""Segments never change, so what links two of their columns is found once."""
+"""The links by name between two columns; segments never change, so each pair is computed once."""
 
 
 def _joined(names: KeyColumn, keys: Column, key_param: str, target: str) -> tuple[Array, Array]:
-    """The holders of `names` and the rids of `keys` that one names and the other bears, dead ones included."""
-    known = _joins.setdefault(names, WeakKeyDictionary())
-    if keys not in known:
+    """The owners of `names` and the rids of `keys` with the same name, dead resources included."""
+    joins = _joins.setdefault(names, WeakKeyDictionary())
+    if keys not in joins:
         pairs = [
-            (holder, rid)
-            for name, holders in names.slots_by_key()
+            (owner, rid)
+            for name, owners in names.slots_by_key()
             for rid in _bearers(keys, key_param, name, target)
-            for holder in holders
+            for owner in owners
         ]
-        known[keys] = (
-            np.array([p[0] for p in pairs], np.uint32),
-            np.array([p[1] for p in pairs], np.uint32),
+        joins[keys] = (
+            np.array([owner for owner, _ in pairs], np.uint32),
+            np.array([rid for _, rid in pairs], np.uint32),
         )
-    return known[keys]
+    return joins[keys]
 
 
 def _bearers(keys: Column, key_param: str, name: str, target: str) -> BitMap:
-    """The slots of `keys` that bear what a reference names."""
+    """The slots of `keys` that have the name of a reference."""
     parts = name.split(SEPARATOR)
     if key_param == CANONICAL_PARAMETER:
         return keys.select(CanonicalIs(key_param, parts[0], "")) if len(parts) == 2 else BitMap()

@@ -1,9 +1,10 @@
 """
-How well each match says what full text asked, from 0 to 1,000: the score of an entry, per mille (choice 9).
+The full-text score of each match, from 0 to 1,000: the score of an entry, per mille (choice 9).
 
-A word is worth most in what a resource is called and as it was typed (`columns/words.py`). Several words are worth
-their mean, and so are several criteria; of alternatives the best counts. What is found on another resource, behind a
-link, counts for half, in steps, so that following links costs the same however many scores there are.
+A word scores most in the name of a resource and in the exact spelling (`columns/words.py`). Several
+words, and several criteria, have the mean of their scores; alternatives have the best. A match on a
+linked resource counts for half. Its score is rounded to steps, so that following links costs the
+same however many scores there are.
 """
 
 from collections.abc import Callable
@@ -29,72 +30,72 @@ from ror.search.language.expression import (
 BEST: Final = 1_000
 
 _STEP: Final = 50
-"""The scores of another resource are rounded to this."""
-_FARTHER: Final = 2
-"""What is behind a link is worth this many times less."""
+"""The scores of linked resources are rounded to multiples of this."""
+_LINK_DIVISOR: Final = 2
+"""The score of a linked resource is divided by this."""
 
 
 def relevance(search: Search, expression: Expression, resource_type: str, among: BitMap) -> Array:
-    """The score of each of `among`, which are of `resource_type`, in the order of their rids; 0 where no word is."""
+    """The score of each resource in `among`, all of `resource_type`, in the order of their rids."""
     match expression:
         case WordIs():
             return _of_word(search, expression, resource_type, among)
         case And(parts):
-            spoken = [
+            scores = [
                 relevance(search, part, resource_type, among)
                 for part in parts
                 if has_relevance(part)
             ]
-            total: Array = sum(spoken, _nothing(among))
-            return total // max(len(spoken), 1)
+            total: Array = sum(scores, _zeros(among))
+            return total // max(len(scores), 1)
         case Or(parts):
-            spoken = [
+            scores = [
                 relevance(search, part, resource_type, among)
                 for part in parts
                 if has_relevance(part)
             ]
-            best: Array = np.maximum.reduce([_nothing(among), *spoken])
+            best: Array = np.maximum.reduce([_zeros(among), *scores])
             return best
         case Chain(param, target, inner):
-            there = search.evaluate(inner, target) & search.pointed_at(
+            linked = search.evaluate(inner, target) & search.pointed_at(
                 resource_type, param, target, among
             )
-            return _behind(
-                lambda some: search.pointing_at(resource_type, param, target, some),
+            return _by_links(
+                lambda rids: search.pointing_at(resource_type, param, target, rids),
                 search,
                 inner,
                 target,
-                there,
+                linked,
                 among,
             )
         case Has(source, param, inner):
-            there = search.evaluate(inner, source) & search.pointing_at(
+            linked = search.evaluate(inner, source) & search.pointing_at(
                 source, param, resource_type, among
             )
-            return _behind(
-                lambda some: search.pointed_at(source, param, resource_type, some),
+            return _by_links(
+                lambda rids: search.pointed_at(source, param, resource_type, rids),
                 search,
                 inner,
                 source,
-                there,
+                linked,
                 among,
             )
         case Upward(inner):
-            there = search.evaluate(inner, resource_type)
-            return _behind(
-                lambda some: search.with_descendants(resource_type, some),
+            linked = search.evaluate(inner, resource_type)
+            return _by_links(
+                lambda rids: search.with_descendants(resource_type, rids),
                 search,
                 inner,
                 resource_type,
-                there,
+                linked,
                 among,
             )
         case _:
-            return _nothing(among)
+            return _zeros(among)
 
 
 def _of_word(search: Search, leaf: WordIs, resource_type: str, among: BitMap) -> Array:
-    scores, rids = _nothing(among), bitmaps.numbers_of(among)
+    scores, rids = _zeros(among), bitmaps.numbers_of(among)
     for part, column, hidden in search.columns((resource_type, leaf.param)):
         search.budget.spend(len(among), leaf.param)
         assert isinstance(column, WordColumn)
@@ -105,24 +106,27 @@ def _of_word(search: Search, leaf: WordIs, resource_type: str, among: BitMap) ->
     return scores
 
 
-def _behind(
+def _by_links(
     back: Callable[[BitMap], BitMap],
     search: Search,
     inner: Expression,
-    there_type: str,
-    there: BitMap,
+    linked_type: str,
+    linked: BitMap,
     among: BitMap,
 ) -> Array:
-    """The best score of what each of `among` is linked with; `back` leads from there to here."""
-    scores, rids = _nothing(among), bitmaps.numbers_of(among)
-    others, found = bitmaps.numbers_of(there), relevance(search, inner, there_type, there)
-    steps = found // _STEP
+    """The best score of the linked resources of each of `among`; `back` follows links to `among`."""
+    scores, rids = _zeros(among), bitmaps.numbers_of(among)
+    numbers, linked_scores = (
+        bitmaps.numbers_of(linked),
+        relevance(search, inner, linked_type, linked),
+    )
+    steps = linked_scores // _STEP
     for step in np.unique(steps).tolist():
-        here = back(bitmaps.of_sorted(others[steps == step])) & among
-        # Scores ascend: the best is written last.
-        scores[np.searchsorted(rids, bitmaps.numbers_of(here))] = step * _STEP // _FARTHER
+        reached = back(bitmaps.of_sorted(numbers[steps == step])) & among
+        # Steps ascend: the best score is written last.
+        scores[np.searchsorted(rids, bitmaps.numbers_of(reached))] = step * _STEP // _LINK_DIVISOR
     return scores
 
 
-def _nothing(among: BitMap) -> Array:
+def _zeros(among: BitMap) -> Array:
     return np.zeros(len(among), dtype=np.int64)

@@ -39,7 +39,7 @@ class Sight:
         self.hides_anything = viewer.perimeter is not None or bool(view.hidden(viewer.mask))
         """Whether any resource is hidden from the viewer; if not, nothing needs to be filtered."""
 
-    # --- resources ---
+    # --- resources --------------------------------------------------------------------------------
 
     def seen(self, resource_type: str) -> BitMap:
         """The resources of a type that the viewer sees."""
@@ -144,7 +144,7 @@ class Sight:
             )
         return inside
 
-    # --- references ---
+    # --- references -------------------------------------------------------------------------------
 
     def leads_only_to_hidden(self, reference: Mapping[str, Any]) -> bool:
         """Whether a reference, as written in a resource, leads to something, all of it hidden."""
