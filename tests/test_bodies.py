@@ -18,7 +18,7 @@ from ror.resources.versions import with_version
 from ror.search.answer.bodies import BodyCache
 from ror.search.language.values import instant_text
 from ror.store import open_store
-from ror.store.contract import Kept, Store
+from ror.store.contract import CurrentBody, Store
 from tests.conftest import keep
 
 PROFILE = 1 << SEES_EVERYTHING
@@ -37,7 +37,7 @@ class Shelf:
     def bodies(self, rids):
         self.read += rids
         return [
-            Kept(self.held[rid], SEEN_BY_ALL, b"", 1, 0) if rid in self.held else None
+            CurrentBody(self.held[rid], SEEN_BY_ALL, b"", 1, 0) if rid in self.held else None
             for rid in rids
         ]
 

@@ -68,7 +68,7 @@ def test_everything_is_masked_again_and_other_processes_see_it_at_once(store, in
 
     job = masking.apply(store, "3.0.1+open-installed-capacity", "operator")
 
-    assert (job.state, job.asked_by, job.progress["masked"]) == ("done", "operator", PLACES)
+    assert (job.state, job.requested_by, job.progress["masked"]) == ("done", "operator", PLACES)
     assert seen(index, 0) == (PLACES, PLACES)
     masking.apply(store, STRICT.name, "operator")
     assert seen(index, 0) == (0, 0)
@@ -162,7 +162,7 @@ def killed(store, policy_name, masked):
     store.jobs.claim([masking.KIND], "killed", 60)
     after = 0
     for _ in range(masked):
-        after, _ = store.mask_again(after, 1)
+        after, _ = store.recompute_masks(after, 1)
     store.jobs.beat(job.id, "killed", {"after": after, "masked": masked})
     with sqlite3.connect(store.url.removeprefix("sqlite:///")) as connection:
         connection.execute("UPDATE job SET heartbeat_at = 0 WHERE id = ?", (job.id,))

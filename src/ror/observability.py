@@ -169,7 +169,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._shared = os.environ.get(SHARED_FOLDER)
-        self.outstanding: Callable[[], None] = lambda: None
+        self.before_exposition: Callable[[], None] = lambda: None
         """Tells what is still to be counted; asked before figures are shown."""
         self.registry = CollectorRegistry()
         if self._shared:
@@ -231,7 +231,7 @@ class Metrics:
         self._trail_fails = self._gauge(
             "ror_audit_failing", "Whether the audit trail cannot be written", "livemax"
         )
-        self._counted = Counter(
+        self._rate_calls = Counter(
             "ror_rate_calls",
             "Calls counted against a rate",
             ("client", "outcome"),
@@ -252,7 +252,9 @@ class Metrics:
         """A figure of the present; `across` says how several processes add up."""
         return Gauge(name, told, labels, registry=self.registry, multiprocess_mode=across)
 
-    def answered(self, route: str, method: str, status: int, seconds: Sequence[float]) -> None:
+    def count_responses(
+        self, route: str, method: str, status: int, seconds: Sequence[float]
+    ) -> None:
         """Requests of one kind were answered, in so many seconds each."""
         key = (route, method, status)
         found = self._counters.get(key)
@@ -263,12 +265,12 @@ class Metrics:
         for one in seconds:
             found[1].observe(one)
 
-    def carried(self, sent: int, under_way: int) -> None:
+    def count_traffic(self, sent: int, under_way: int) -> None:
         """Bodies of so many bytes went out; so many requests are being answered."""
         self._bytes.inc(sent)
         self._in_flight.set(under_way)
 
-    def directory(
+    def set_directory_state(
         self,
         *,
         seq: int,
@@ -290,11 +292,11 @@ class Metrics:
             reads.labels("yes").set(cached.hits)
             reads.labels("no").set(cached.misses)
 
-    def index_fails(self, work: str, fails: bool) -> None:
+    def set_index_failing(self, work: str, fails: bool) -> None:
         """The index cannot follow what is written, or have its snapshot renewed, or can again."""
         self._index_fails.labels(work).set(fails)
 
-    def rates(self, rates: Mapping[str, tuple[int, int]]) -> None:
+    def set_rates(self, rates: Mapping[str, tuple[int, int]]) -> None:
         """How many calls a minute, and at once, each client may make that is held to a rate; 0 for one that was."""
         for client in self._held.difference(rates):
             self._rate.labels(client).set(0)
@@ -304,22 +306,22 @@ class Metrics:
             self._rate.labels(client).set(calls_per_minute)
             self._burst.labels(client).set(burst)
 
-    def counted(self, client: str, outcome: Literal["allowed", "refused"]) -> None:
+    def count_call(self, client: str, outcome: Literal["allowed", "refused"]) -> None:
         """A call of a client that is held to a rate."""
-        self._counted.labels(client, outcome).inc()
+        self._rate_calls.labels(client, outcome).inc()
 
-    def trail_written(self, lines: int, lag_s: float) -> None:
+    def count_trail_lines(self, lines: int, lag_s: float) -> None:
         """Lines of the audit trail are on disk, of which the oldest waited that long, or waits still."""
         self._trail_lines.inc(lines)
         self._trail_lag.set(lag_s)
 
-    def trail_fails(self, fails: bool) -> None:
+    def set_trail_failing(self, fails: bool) -> None:
         """The audit trail cannot be written, or can again."""
         self._trail_fails.set(fails)
 
     def exposition(self) -> bytes:
         """Every figure, of every process, as Prometheus reads it."""
-        self.outstanding()
+        self.before_exposition()
         if not self._shared:
             return exposition(self.registry)
         together = CollectorRegistry()

@@ -86,7 +86,7 @@ def open_directory(
         issuers = Issuers(_providers(settings), told_of_issuer)
         rates = _rates(settings)
         keys = AuditedKeys(
-            store.keys, partial(_open_acts_while_serving, settings, store), BY_ITSELF
+            store.keys, partial(_open_acts_while_serving, settings, store), SYSTEM_AUTHOR
         )
         tokens = TokenService(registry, keys, _authorities(settings), _token_policy(settings))
         start = time.perf_counter()
@@ -153,7 +153,7 @@ def use_tables(settings: Settings) -> None:
             ) from None
 
 
-BY_ITSELF: Final = "ror"
+SYSTEM_AUTHOR: Final = "ror"
 """Who has another key sign when the days of the former one are over."""
 TRAIL_KEY: Final = "audit-key"
 """The fact of a store that says which key its audit trail was begun under, by its fingerprint."""
@@ -213,7 +213,7 @@ def _begin(folder: Folder, store: Store, begin: Callable[[], None] = lambda: Non
         begin()
     except (OSError, ValueError) as problem:
         raise UsageError("audit.cannot-open", folder=folder.path, problem=problem) from None
-    store.settled_meta(TRAIL_KEY, folder.fingerprint())
+    store.set_meta_once(TRAIL_KEY, folder.fingerprint())
 
 
 def restart_trail(settings: Settings, store: Store, by: str, reason: str) -> str:

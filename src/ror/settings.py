@@ -37,7 +37,7 @@ REALM: Final = "/auth/realms/ror"
 Reader = Callable[[str], Any]
 
 
-class _Unfit(Exception):
+class _InvalidValue(Exception):
     """A text that is no value for a setting: the key of the explanation, and what it needs beside the usual."""
 
     def __init__(self, key: str, **params: Any) -> None:
@@ -50,7 +50,7 @@ class _Unfit(Exception):
 
 def _any_text(text: str) -> str:
     if not text.strip() or any(ord(character) < 32 for character in text):
-        raise _Unfit("settings.not-a-text")
+        raise _InvalidValue("settings.not-a-text")
     return text
 
 
@@ -62,7 +62,7 @@ def _database(text: str) -> str:
 def _whole_number(low: int, high: int) -> Reader:
     def read(text: str) -> int:
         if not re.fullmatch(r"-?[0-9]{1,12}", text) or not low <= int(text) <= high:
-            raise _Unfit("settings.not-a-number", low=low, high=high)
+            raise _InvalidValue("settings.not-a-number", low=low, high=high)
         return int(text)
 
     return read
@@ -71,7 +71,7 @@ def _whole_number(low: int, high: int) -> Reader:
 def _one_of(*allowed: str) -> Reader:
     def read(text: str) -> str:
         if text not in allowed:
-            raise _Unfit("settings.not-a-choice", choices=", ".join(allowed))
+            raise _InvalidValue("settings.not-a-choice", choices=", ".join(allowed))
         return text
 
     return read
@@ -82,7 +82,7 @@ def _yes_or_no(text: str) -> bool:
         text.lower()
     )
     if answer is None:
-        raise _Unfit("settings.not-a-choice", choices="true, false")
+        raise _InvalidValue("settings.not-a-choice", choices="true, false")
     return answer
 
 
@@ -99,9 +99,9 @@ def _public_url(text: str) -> str:
         parts = urlsplit(text)
         port_is_fine = parts.port is None or parts.port > 0
     except ValueError:
-        raise _Unfit("settings.not-a-url") from None
+        raise _InvalidValue("settings.not-a-url") from None
     if not _ADDRESS.fullmatch(text) or not parts.hostname or not port_is_fine:
-        raise _Unfit("settings.not-a-url")
+        raise _InvalidValue("settings.not-a-url")
     return text.rstrip("/")
 
 
@@ -111,13 +111,13 @@ def _urls(text: str) -> tuple[str, ...]:
 
 def _existing_file(text: str) -> str:
     if not Path(text).is_file():
-        raise _Unfit("settings.not-a-file")
+        raise _InvalidValue("settings.not-a-file")
     return text
 
 
 def _header_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9-]{1,100}", text):
-        raise _Unfit("settings.not-a-header")
+        raise _InvalidValue("settings.not-a-header")
     return text
 
 
@@ -133,11 +133,11 @@ def _mount_points(text: str) -> tuple[str, ...]:
     found = tuple(_items(text))
     for path in found:
         if path != "/" and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
-            raise _Unfit("settings.not-a-mount-point", item=path)
+            raise _InvalidValue("settings.not-a-mount-point", item=path)
         if any(path == taken or path.startswith(f"{taken}/") for taken in SERVICE_PATHS):
-            raise _Unfit("settings.taken-mount-point", item=path)
+            raise _InvalidValue("settings.taken-mount-point", item=path)
     if not found or len(set(found)) != len(found):
-        raise _Unfit("settings.not-a-mount-point", item=text)
+        raise _InvalidValue("settings.not-a-mount-point", item=text)
     return found
 
 
@@ -147,7 +147,7 @@ def _networks(text: str) -> tuple[str, ...]:
         try:
             ipaddress.ip_network(item, strict=False)
         except ValueError:
-            raise _Unfit("settings.not-a-network", item=item) from None
+            raise _InvalidValue("settings.not-a-network", item=item) from None
     return tuple(found)
 
 
@@ -299,10 +299,10 @@ def load(
     environment = environment or {}
     values: dict[str, Any] = {}
     for source in (
-        _given(defaults or {}),
+        _from_options(defaults or {}),
         _from_file(_chosen_file(file, environment)),
         _from_environment(environment),
-        _given(options or {}),
+        _from_options(options or {}),
     ):
         for name, origin, value in source:
             values[name] = _read(name, value, origin)
@@ -359,7 +359,7 @@ def _from_environment(environment: Mapping[str, str]) -> _Values:
         yield names[variable], variable, value
 
 
-def _given(options: Mapping[str, object]) -> _Values:
+def _from_options(options: Mapping[str, object]) -> _Values:
     options_by_name = {one.name: one.option for one in SETTINGS}
     for name, value in options.items():
         if value is not None:
@@ -378,9 +378,9 @@ def _read(name: str, value: object, origin: str) -> Any:
         return default
     try:
         if text is None:
-            raise _Unfit("settings.not-a-text")
+            raise _InvalidValue("settings.not-a-text")
         return _READERS[name](text)
-    except _Unfit as unfit:
+    except _InvalidValue as unfit:
         raise UsageError(unfit.key, name=name, value=value, source=origin, **unfit.params) from None
 
 

@@ -69,7 +69,7 @@ def test_callers_at_the_same_moment_share_a_commit(
 def test_a_group_is_bounded(
     writer: GroupCommit[Notebook], connection: Notebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ror.store.sqlite.group_commit.MOST_CALLERS", 5)
+    monkeypatch.setattr("ror.store.sqlite.group_commit.MAX_CALLERS", 5)
 
     together(writer, [lambda _: None] * 20)
 

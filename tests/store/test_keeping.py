@@ -7,7 +7,7 @@ import pytest
 
 from ror.errors import Unavailable, UsageError
 from ror.store import open_store
-from ror.store.contract import Change, Dangling, Draft, Outcome, Store
+from ror.store.contract import Change, DanglingReference, Draft, Outcome, Store
 from tests.store.conftest import bodies_of, draft
 
 
@@ -222,8 +222,14 @@ def test_dangling_references_are_those_of_live_resources_to_what_is_absent_or_de
     count, first = store.dangling(2)
 
     a, never = ("Organization", "a"), ("Location", "never")
-    assert before == (2, [Dangling(a, never), Dangling(("Organization", "b"), never)])
-    assert (count, first) == (3, [Dangling(a, ("Organization", "b")), Dangling(a, never)])
+    assert before == (
+        2,
+        [DanglingReference(a, never), DanglingReference(("Organization", "b"), never)],
+    )
+    assert (count, first) == (
+        3,
+        [DanglingReference(a, ("Organization", "b")), DanglingReference(a, never)],
+    )
 
 
 def test_dangling_references_may_be_asked_of_what_changed_since_a_moment(store: Store) -> None:
@@ -235,7 +241,7 @@ def test_dangling_references_may_be_asked_of_what_changed_since_a_moment(store: 
     assert store.dangling(10)[0] == 2
     assert store.dangling(10, after=before) == (
         1,
-        [Dangling(("Organization", "b"), ("Location", "never"))],
+        [DanglingReference(("Organization", "b"), ("Location", "never"))],
     )
     assert store.dangling(10, after=store.last_change()) == (0, [])
 
@@ -349,7 +355,7 @@ def test_one_callers_failure_undoes_its_own_work_only(store: Store) -> None:
     assert outcomes == [Outcome.CREATED]
     assert store.read("Organization", "before") is None
     assert store.counts() == {"Organization": 1}
-    assert store.dangling(1)[1] == [Dangling(("Organization", "after"), ("Location", "l"))]
+    assert store.dangling(1)[1] == [DanglingReference(("Organization", "after"), ("Location", "l"))]
 
 
 def test_a_closed_store_says_that_it_is_closed(store: Store) -> None:

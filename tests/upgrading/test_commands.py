@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ror.search.index.schema import schema
-from ror.store import form_of, open_store
+from ror.store import database_format, open_store
 from tests.conftest import clean_environment, import_lines, serving
 from tests.following import commands, typed
 from tests.upgrading.conftest import identities, rows
@@ -225,7 +225,7 @@ def test_the_page_on_upgrading_at_start_is_right(old: Path):
 
     done = typed(f"timeout --preserve-status 20 {script} --port 0 & sleep 0; wait $!", old.parent)
 
-    assert form_of(f"sqlite:///{old}").facts["index-schema"] == schema(), done.stderr
+    assert database_format(f"sqlite:///{old}").meta["index-schema"] == schema(), done.stderr
 
 
 @pytest.mark.parametrize("is_trail_lost", [False, True], ids=["with its trail", "trail lost"])

@@ -27,7 +27,7 @@ from ror.search.index import extract
 from ror.search.index.index import Index
 from ror.search.index.schema import FORM, check_schema
 from ror.settings import Settings
-from ror.store import form_of, open_store
+from ror.store import database_format, open_store
 from ror.store.contract import Draft, Store
 from tests.conftest import import_lines, keep
 from tests.upgrading.conftest import identities, rows
@@ -69,7 +69,7 @@ def test_an_upgrade_keeps_every_version_client_and_key(old: Path):
     assert report is not None
     assert (report.rebuilt.resources, report.rebuilt.not_indexed) == (47, 0)
     assert list(identities(old)) == before
-    assert not needs_upgrade(form_of(url_of(old)))
+    assert not needs_upgrade(database_format(url_of(old)))
 
 
 def test_an_upgraded_directory_is_as_if_it_had_been_written_today(old: Path, tmp_path: Path):
@@ -167,7 +167,7 @@ def test_the_backup_is_the_directory_as_it_was_and_as_private(old: Path, tmp_pat
         os.umask(umask)
 
     assert list(identities(tmp_path / "backup")) == before
-    assert needs_upgrade(form_of(url_of(tmp_path / "backup")))
+    assert needs_upgrade(database_format(url_of(tmp_path / "backup")))
     assert oct((tmp_path / "backup").stat().st_mode & 0o777) == "0o600"
     assert not list(tmp_path.glob("*.partial*"))
 

@@ -28,7 +28,7 @@ from ror.cli.terminal import say, write_line, write_notice
 from ror.errors import UsageError
 from ror.search.language.values import covering
 from ror.settings import Settings
-from ror.store import form_of
+from ror.store import database_format
 
 NOT_WHOLE: Final = 1
 """The exit code when the trail has a fault."""
@@ -94,7 +94,7 @@ def _key_of_directory(settings: Settings) -> str | None:
     """The fingerprint that the directory has stored; None without a directory or a fingerprint."""
     try:
         # Whichever release wrote it.
-        return form_of(settings.database).facts.get(runtime.TRAIL_KEY)
+        return database_format(settings.database).meta.get(runtime.TRAIL_KEY)
     except UsageError:
         # A trail can be verified on a machine that has no directory.
         return None

@@ -28,7 +28,7 @@ from ror.search.index.index import STALE_FLOOR, Index
 from ror.search.language.values import instant_text
 from ror.standard.instants import Micros
 from ror.store import database_file, open_store
-from ror.store.contract import Dangling, Store
+from ror.store.contract import DanglingReference, Store
 
 app: Final = application()
 
@@ -69,7 +69,7 @@ def import_files(
     runtime.use_tables(current)
     report, stop, start = Report(), Stop(), time.monotonic()
     source = documents(files, current.max_document_mb * MEGABYTE)
-    dangling: tuple[int, list[Dangling]] | None = None
+    dangling: tuple[int, list[DanglingReference]] | None = None
     now = Micros(time.time_ns() // 1_000)
     bases = (*current.bases, *_own_bases(own_base or ()))
     opening = runtime.open_or_create if create else runtime.open_existing
@@ -138,7 +138,9 @@ def _own_bases(addresses: Sequence[str]) -> list[str]:
     return [address.rstrip("/") for address in addresses]
 
 
-def _dangling_of_check(database: str, references: CheckedReferences) -> tuple[int, list[Dangling]]:
+def _dangling_of_check(
+    database: str, references: CheckedReferences
+) -> tuple[int, list[DanglingReference]]:
     """The references of a check that lead to nothing; a database that does not exist is not created."""
     if not database_file(database).exists():
         return references.dangling(None, DANGLING_SHOWN)
@@ -301,7 +303,7 @@ def _write_report(report: Report, seconds: float, dry_run: bool) -> None:
         write_line(say("import.nothing"))
 
 
-def _write_dangling(dangling: tuple[int, list[Dangling]] | None) -> None:
+def _write_dangling(dangling: tuple[int, list[DanglingReference]] | None) -> None:
     count, first = dangling or (0, [])
     if not count:
         return
@@ -318,7 +320,7 @@ def _write_dangling(dangling: tuple[int, list[Dangling]] | None) -> None:
         write_line(say("import.dangling-more", count=say.number(count - len(first))))
 
 
-def _target(reference: Dangling) -> str:
+def _target(reference: DanglingReference) -> str:
     """What a reference leads to as it was written: `Type/id`, or the URN alone."""
     return "/".join(part for part in reference.target if part)
 
@@ -332,7 +334,7 @@ _COUNTS: Final = ("created", "updated", "unchanged", "older", "accepted", "refus
 
 
 def _as_json(
-    report: Report, seconds: float, dangling: tuple[int, list[Dangling]] | None
+    report: Report, seconds: float, dangling: tuple[int, list[DanglingReference]] | None
 ) -> dict[str, object]:
     """The report for programs; `refusals` and `overtaken` are the first ones, the counts count all."""
     facts: dict[str, object] = {name: getattr(report, name) for name in _COUNTS}

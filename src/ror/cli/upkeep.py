@@ -19,7 +19,7 @@ from ror.errors import UsageError
 from ror.search.index.index import Index
 from ror.search.index.schema import schema
 from ror.settings import Settings
-from ror.store import back_up, database_file, form_of
+from ror.store import back_up, database_file, database_format
 from ror.store.contract import Store
 
 MEGABYTE: Final = 1_000_000
@@ -52,7 +52,7 @@ def get_ready(current: Settings, create: bool) -> None:
     if create:
         with closing(runtime.open_or_create(current.database)):
             return
-    if current.upgrade_at_start and upgrading.needs_upgrade(form_of(current.database)):
+    if current.upgrade_at_start and upgrading.needs_upgrade(database_format(current.database)):
         _upgrade(current, _backup_file(current), system_user(), "")
     runtime.open_existing(current.database).close()
 
@@ -120,7 +120,7 @@ def _upgrade(current: Settings, backup: Path | None, by: str, reason: str) -> bo
     def record(store: Store, upgraded: Upgraded) -> None:
         details: dict[str, object] = {
             "tables": upgraded.before.tables,
-            "schema": upgraded.before.facts.get("index-schema"),
+            "schema": upgraded.before.meta.get("index-schema"),
             "backup": str(upgraded.backup or ""),
         }
         runtime.open_acts(current, store)("upgrade", schema(), by, reason, details)

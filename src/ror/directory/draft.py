@@ -34,7 +34,7 @@ from ror.standard.references import (
     relative,
     rewritten,
 )
-from ror.store.contract import Draft, Packed
+from ror.store.contract import CompressedDraft, Draft
 
 _DIGEST_BYTES: Final = 16
 _CLOCKS_DIFFER: Final = 5 * 60 * 1_000_000
@@ -273,7 +273,7 @@ class Prepared(NamedTuple):
     What a batch gives: drafts to be written, in order; refusals by their place; what leads outside.
     """
 
-    ready: list[Packed]
+    ready: list[CompressedDraft]
     refused: dict[int, Refusal]
     outward: list[Outward]
 
@@ -281,7 +281,7 @@ class Prepared(NamedTuple):
 def prepare_all(
     documents: Sequence[bytes | Refusal],
     now: Micros,
-    pack: Callable[[Draft], Packed],
+    pack: Callable[[Draft], CompressedDraft],
     own_bases: Sequence[str] = (),
 ) -> Prepared:
     """What becomes of each document, packed for a store; what was refused before stays so."""

@@ -26,7 +26,7 @@ _ASK_AGAIN_AFTER_S: Final = 0.2
 """How often a job that another process works on is looked at."""
 
 
-def decide(store: Store, policy_name: str, asked_by: str) -> Job:
+def decide(store: Store, policy_name: str, requested_by: str) -> Job:
     """
     The job that brings a directory under a policy, which holds for all that is written from now on.
 
@@ -34,7 +34,7 @@ def decide(store: Store, policy_name: str, asked_by: str) -> Job:
     """
     policy = policy_named(policy_name)
     store.set_policy(policy.name)
-    return store.jobs.add(KIND, asked_by, {"policy": policy.name})
+    return store.jobs.add(KIND, requested_by, {"policy": policy.name})
 
 
 def mask_everything(
@@ -48,7 +48,7 @@ def mask_everything(
                 last = Rid(after)
             case _:
                 last, masked = Rid(0), 0
-        while (batch := store.mask_again(last, RESOURCES_AT_ONCE)) is not None:
+        while (batch := store.recompute_masks(last, RESOURCES_AT_ONCE)) is not None:
             last, count = batch
             masked += count
             _check_still_decided(store, job.job)
@@ -70,7 +70,7 @@ def _check_still_decided(store: Store, job: Job) -> None:
 def apply(
     store: Store,
     policy_name: str,
-    asked_by: str,
+    requested_by: str,
     told: Callable[[int], None] = lambda masked: None,
     waits: Callable[[], None] = lambda: None,
 ) -> Job:
@@ -81,7 +81,7 @@ def apply(
 
     Raises UsageError when there is no such policy, Unavailable when the directory cannot be written.
     """
-    job = decide(store, policy_name, asked_by)
+    job = decide(store, policy_name, requested_by)
     handlers = {KIND: mask_everything(store, told)}
     is_waiting = False
     while (current := store.jobs.get(job.id)) is not None and current.state in (
@@ -89,7 +89,7 @@ def apply(
         "running",
     ):
         # Jobs that others left come first.
-        if run_next(store, f"{asked_by}-{job.id}", handlers) is None:
+        if run_next(store, f"{requested_by}-{job.id}", handlers) is None:
             if not is_waiting:
                 waits()
             is_waiting = True

@@ -14,7 +14,7 @@ from ror.search.answer.sight import Sight
 from ror.search.index.index import Index
 from ror.search.index.view import View
 from ror.search.language.values import instant_text
-from ror.store.contract import Store, Stored
+from ror.store.contract import ResourceVersion, Store
 
 
 def read(
@@ -24,7 +24,7 @@ def read(
     resource_type: str,
     resource_id: str,
     signal: int | None = None,
-) -> tuple[Stored, bool]:
+) -> tuple[ResourceVersion, bool]:
     """
     The current version of a resource as the viewer may see it, and whether anything was removed.
 
@@ -58,7 +58,7 @@ def read(
     return replace(stored, body=body), bool(hidden) or body is not whole
 
 
-def _may_be_newer(stored: Stored, store: Store, index: Index, view: View) -> bool:
+def _may_be_newer(stored: ResourceVersion, store: Store, index: Index, view: View) -> bool:
     """Whether a resource that was just read may have been written after a view."""
     if index.is_up_to_date(view):
         return False
@@ -66,7 +66,7 @@ def _may_be_newer(stored: Stored, store: Store, index: Index, view: View) -> boo
     return newer is None or stored.rid in newer
 
 
-def _not_found(resource_type: str, resource_id: str, kept: Stored | None) -> NotFound:
+def _not_found(resource_type: str, resource_id: str, kept: ResourceVersion | None) -> NotFound:
     """That there is no such resource, in the same words whether or not one is kept."""
     is_hidden = kept is not None and not kept.deleted
     return NotFound("read.not-found", type=resource_type, id=resource_id, hidden=is_hidden)

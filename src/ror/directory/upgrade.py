@@ -17,7 +17,14 @@ from typing import Final
 from ror.directory.draft import redrafted, redrafted_without_entries
 from ror.errors import UsageError
 from ror.search.index import schema
-from ror.store import Form, back_up, check_alone, database_file, form_of, open_store
+from ror.store import (
+    DatabaseFormat,
+    back_up,
+    check_unused,
+    database_file,
+    database_format,
+    open_store,
+)
 from ror.store.contract import Draft, Rid, Store, VersionBody
 
 RESOURCES_AT_ONCE: Final = 500
@@ -47,7 +54,7 @@ class Rebuilt:
 class Upgraded:
     """What an upgrade does: from which tables and schema, with which backup, and its rebuild."""
 
-    before: Form
+    before: DatabaseFormat
     is_resumed: bool
     backup: Path | None
     rebuilt: Rebuilt = field(default_factory=Rebuilt)
@@ -99,9 +106,9 @@ def _redrafted(version: VersionBody, rebuilt: Rebuilt) -> Draft:
 # --- upgrade --------------------------------------------------------------------------------------
 
 
-def needs_upgrade(form: Form) -> bool:
+def needs_upgrade(form: DatabaseFormat) -> bool:
     """Whether a directory of this form is of a former release, or half upgraded."""
-    noted = form.facts.get(schema.NOTE, schema.schema())
+    noted = form.meta.get(schema.NOTE, schema.schema())
     return 0 < form.tables < form.newest_tables or noted != schema.schema()
 
 
@@ -121,13 +128,13 @@ def upgrade(
     Raises UsageError when another process has the directory open, a newer release wrote it, or the
     disk has not enough room.
     """
-    form = form_of(database)
+    form = database_format(database)
     if not needs_upgrade(form):
         return None
-    check_alone(database)
-    is_resumed = ":" in form.facts.get(schema.NOTE, "")
+    check_unused(database)
+    is_resumed = ":" in form.meta.get(schema.NOTE, "")
     if is_resumed:
-        backup = Path(form.facts[BACKUP]) if form.facts.get(BACKUP) else None
+        backup = Path(form.meta[BACKUP]) if form.meta.get(BACKUP) else None
     upgraded = Upgraded(form, is_resumed, backup)
     check_room(database_file(database), None if is_resumed else backup)
     if is_resumed:

@@ -86,7 +86,7 @@ class Lifespan:
             )
 
     def _log_index(self, work: Work, problem: Exception | None) -> None:
-        self._service.metrics.index_fails(work, problem is not None)
+        self._service.metrics.set_index_failing(work, problem is not None)
         if problem is None:
             self._service.log.write("warning", "index", work=work, state="recovered")
         else:

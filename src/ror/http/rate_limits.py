@@ -31,9 +31,9 @@ def _in_metrics(service: Service, label: str) -> Iterator[None]:
     try:
         yield
     except TooManyCalls:
-        service.metrics.counted(label, "refused")
+        service.metrics.count_call(label, "refused")
         raise
-    service.metrics.counted(label, "allowed")
+    service.metrics.count_call(label, "allowed")
 
 
 class RateLimits:

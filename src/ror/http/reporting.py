@@ -34,7 +34,7 @@ class Reporter:
         self._in_flight = 0
         self._is_scheduled = False
         """Whether a timer will flush the batch."""
-        metrics.outstanding = self.flush
+        metrics.before_exposition = self.flush
 
     def trace(self, tracer: Tracer) -> None:
         """Write audit records from now on."""
@@ -67,8 +67,8 @@ class Reporter:
 
     def count_malformed(self, exchange: Exchange) -> None:
         """Count what could not be read as a request; it leaves no audit record."""
-        self._metrics.answered(*_kind(exchange), [exchange.seconds])
-        self._metrics.carried(exchange.sent, self._in_flight)
+        self._metrics.count_responses(*_kind(exchange), [exchange.seconds])
+        self._metrics.count_traffic(exchange.sent, self._in_flight)
 
     def _schedule(self) -> None:
         self._is_scheduled = True
@@ -90,8 +90,8 @@ class Reporter:
             seconds[_kind(exchange)].append(exchange.seconds)
             sent += exchange.sent
         for kind, durations in seconds.items():
-            self._metrics.answered(*kind, durations)
-        self._metrics.carried(sent, self._in_flight)
+            self._metrics.count_responses(*kind, durations)
+        self._metrics.count_traffic(sent, self._in_flight)
 
 
 def _kind(exchange: Exchange) -> tuple[str, str, int]:

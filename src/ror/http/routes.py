@@ -301,14 +301,14 @@ def report_directory(service: Service) -> None:
     if service.opened is None:
         return
     view = service.opened.index.view
-    service.metrics.rates(
+    service.metrics.set_rates(
         {
             one.id: (one.rate.calls_per_minute, one.rate.burst)
             for one in service.opened.registry.known
             if one.rate
         }
     )
-    service.metrics.directory(
+    service.metrics.set_directory_state(
         seq=view.seq,
         resources={name: len(view.of_type(name)) for name in RESOURCE_TYPES},
         index_bytes=view.memory_bytes(),

@@ -200,14 +200,14 @@ def listeners(metrics: Metrics, log: Log) -> Listeners:
     """Turn the events of a journal into metrics and log lines."""
 
     def failed(problem: Exception) -> None:
-        metrics.trail_fails(True)
+        metrics.set_trail_failing(True)
         log.failure("audit", problem, state="failing")
 
     def recovered() -> None:
-        metrics.trail_fails(False)
+        metrics.set_trail_failing(False)
         log.write("warning", "audit", state="recovered")
 
     def vanished(file: str) -> None:
         log.write("error", "audit", state="vanished", file=file)
 
-    return Listeners(metrics.trail_written, failed, recovered, vanished)
+    return Listeners(metrics.count_trail_lines, failed, recovered, vanished)

@@ -14,17 +14,17 @@ from ror.errors import UsageError
 from ror.store.contract import Store
 from ror.store.sqlite import upkeep
 from ror.store.sqlite.store import SqliteStore
-from ror.store.sqlite.upkeep import Form, Progress
+from ror.store.sqlite.upkeep import DatabaseFormat, Progress
 
 __all__ = [
-    "Form",
+    "DatabaseFormat",
     "Progress",
     "Store",
     "back_up",
-    "check_alone",
     "check_exists",
+    "check_unused",
     "database_file",
-    "form_of",
+    "database_format",
     "open_store",
 ]
 
@@ -48,19 +48,19 @@ def check_exists(url: str) -> None:
         raise UsageError("store.absent", path=path, url=url)
 
 
-def form_of(url: str) -> Form:
+def database_format(url: str) -> DatabaseFormat:
     """
     The form of the store at `url`, whichever release wrote it.
 
     Raises UsageError when there is none, or a newer release wrote it.
     """
     check_exists(url)
-    return upkeep.form_of(_checked_file(url))
+    return upkeep.database_format(_checked_file(url))
 
 
-def check_alone(url: str) -> None:
+def check_unused(url: str) -> None:
     """Raises UsageError when another process has the store open, of whichever release it is."""
-    upkeep.check_alone(_checked_file(url))
+    upkeep.check_unused(_checked_file(url))
 
 
 def back_up(url: str, target: Path, progress: Progress = lambda copied, total: None) -> None:

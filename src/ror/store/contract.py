@@ -45,23 +45,23 @@ class Draft:
     """The `(type, id)` of each literal reference, in the order in which `entries` counts them."""
     digest: bytes
     """Identifies the content: the same digest means nothing changed."""
-    own: int = 0
+    own_facts: int = 0
     """The facts that it gives, as `access.facts` says them."""
-    codes: bytes = b""
+    part_codes: bytes = b""
     """The code of each rule that governs a part of it, as `access.parts` says them."""
     plan: bytes = b""
     """Where these parts stand in the body; opaque here."""
-    idle: int = 0
+    inert_links: int = 0
     """How many of the links, the last ones, stand in elements that no parameter reads: no facts travel along them."""
-    foreign: tuple[int, ...] = ()
+    foreign_links: tuple[int, ...] = ()
     """The places of the links that only an address of another server gives: they matter for access alone."""
     outward: tuple[str, ...] = ()
     """The literal references that are absolute addresses or URNs; a store does not keep them."""
 
 
-class Packed(NamedTuple):
+class CompressedDraft(NamedTuple):
     """
-    A draft as a store will write it, made by its `packer`; what `body` and `entries` hold is the store's business.
+    A draft as a store will write it, made by its `compressor`; what `body` and `entries` hold is the store's business.
 
     A plain tuple, because imports make these by the thousand in other processes.
     """
@@ -73,11 +73,11 @@ class Packed(NamedTuple):
     entries: bytes
     links: tuple[tuple[str, str], ...]
     digest: bytes
-    own: int
-    codes: bytes
+    own_facts: int
+    part_codes: bytes
     plan: bytes
-    idle: int = 0
-    foreign: tuple[int, ...] = ()
+    inert_links: int = 0
+    foreign_links: tuple[int, ...] = ()
 
 
 class Outcome(Enum):
@@ -91,7 +91,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class ResourceVersion:
     """A version of a resource as it can be read; the body is empty when it was deleted."""
 
     rid: Rid
@@ -109,7 +109,7 @@ class Stored:
     plan: bytes
 
 
-class Kept(NamedTuple):
+class CurrentBody(NamedTuple):
     """A current body with what is needed to cut it for a viewer, all of one moment."""
 
     body: bytes
@@ -195,7 +195,7 @@ class IndexRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Dangling:
+class DanglingReference:
     """A reference to something the directory does not hold: the one who refers, and what it refers to."""
 
     source: tuple[str, str]
@@ -217,7 +217,7 @@ class Job:
 
     id: str
     kind: str
-    asked_by: str
+    requested_by: str
     state: str
     """`waiting`, `running`, `done`, `failed` or `cancelled`."""
     parameters: dict[str, object]
@@ -245,7 +245,7 @@ class StoredQueries(Protocol):
 class JobStore(Protocol):
     """The jobs of a directory, as `Store` keeps them: durable, shared by every process."""
 
-    def add(self, kind: str, asked_by: str, parameters: dict[str, object]) -> Job:
+    def add(self, kind: str, requested_by: str, parameters: dict[str, object]) -> Job:
         """A new job, which waits."""
 
     def claim(self, kinds: Sequence[str], worker: str, stale_after_s: float) -> Job | None:
@@ -300,7 +300,7 @@ class Store(Protocol):
     def upkeep(self) -> Upkeep:
         """What rewrites it in the form of the present program."""
 
-    def packer(self) -> Callable[[Draft], Packed]:
+    def compressor(self) -> Callable[[Draft], CompressedDraft]:
         """
         What makes drafts ready to be written by this store, and may be sent to another process to do it there.
 
@@ -309,7 +309,7 @@ class Store(Protocol):
 
     def put(
         self,
-        drafts: Sequence[Draft | Packed],
+        drafts: Sequence[Draft | CompressedDraft],
         author: str,
         *,
         take_older: bool = False,
@@ -342,16 +342,18 @@ class Store(Protocol):
     def delete(self, resource_type: str, resource_id: str, author: str) -> bool:
         """Mark a resource as deleted; its versions stay. False when there was nothing to delete."""
 
-    def read(self, resource_type: str, resource_id: str) -> Stored | None:
+    def read(self, resource_type: str, resource_id: str) -> ResourceVersion | None:
         """The current version, deleted or not; None when it never existed."""
 
-    def read_version(self, resource_type: str, resource_id: str, version: int) -> Stored | None:
+    def read_version(
+        self, resource_type: str, resource_id: str, version: int
+    ) -> ResourceVersion | None:
         """One version; None when there is no such version."""
 
     def history(self, resource_type: str, resource_id: str) -> list[VersionRow]:
         """The versions of a resource, newest first."""
 
-    def bodies(self, rids: Sequence[Rid]) -> list[Kept | None]:
+    def bodies(self, rids: Sequence[Rid]) -> list[CurrentBody | None]:
         """The current body of each rid, in the same order; None where there is none."""
 
     def rid(self, resource_type: str, resource_id: str) -> Rid | None:
@@ -389,7 +391,7 @@ class Store(Protocol):
     def counts(self) -> dict[str, int]:
         """How many live resources of each type that has some."""
 
-    def dangling(self, limit: int, after: Seq = NO_CHANGE) -> tuple[int, list[Dangling]]:
+    def dangling(self, limit: int, after: Seq = NO_CHANGE) -> tuple[int, list[DanglingReference]]:
         """
         How many references of live resources point at something absent or deleted, and the first `limit`.
 
@@ -404,7 +406,7 @@ class Store(Protocol):
 
     def set_meta(self, key: str, value: str) -> None: ...
 
-    def settled_meta(self, key: str, value: str) -> str:
+    def set_meta_once(self, key: str, value: str) -> str:
         """A fact that is settled once and for all: `value`, unless another process was first."""
 
     def policy(self) -> str:
@@ -413,7 +415,7 @@ class Store(Protocol):
     def set_policy(self, name: str) -> None:
         """Make the masks of all that is written from now on with another access policy."""
 
-    def mask_again(self, after: Rid, count: int) -> tuple[Rid, int] | None:
+    def recompute_masks(self, after: Rid, count: int) -> tuple[Rid, int] | None:
         """
         Give the first `count` resources of a rid above `after` the masks of the policy, in one durable transaction.
 

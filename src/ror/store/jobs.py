@@ -22,7 +22,7 @@ BEAT_EVERY_S: Final = 1.0
 log = logging.getLogger(__name__)
 
 
-class Stopped(Unavailable):
+class JobStopped(Unavailable):
     """The job was cancelled or taken over: its worker lets go."""
 
 
@@ -46,7 +46,7 @@ class Work:
         if time.monotonic() < self._next_beat:
             return
         if not self._store.jobs.beat(self.job.id, self._worker, self.progress):
-            raise Stopped("jobs.cancelled", job=self.job.id)
+            raise JobStopped("jobs.cancelled", job=self.job.id)
         self._next_beat = time.monotonic() + BEAT_EVERY_S
 
     def end(self, state: str) -> None:
@@ -72,7 +72,7 @@ def run_next(
     work = Work(store, job, worker)
     try:
         handlers[job.kind](work)
-    except Stopped:
+    except JobStopped:
         log.info("job %s was cancelled or taken over", job.id)
     except RorError as error:
         work.progress["error"] = {language: error.text(language) for language in messages.LANGUAGES}

@@ -19,7 +19,7 @@ from ror.samples import Size, generate
 from ror.search.index.schema import schema
 from ror.settings import Settings
 from ror.standard.instants import Micros
-from ror.store import form_of, open_store
+from ror.store import database_format, open_store
 
 MARK: Final = "demo"
 """The name under which the store keeps which demonstration it has."""
@@ -67,8 +67,8 @@ def _mark_of(database: str, folder: Path) -> str | None:
     """The mark of the demonstration in a folder; None without a demonstration."""
     if not (folder / "demo.db").exists():
         return None
-    form = form_of(database)
-    mark = form.facts.get(MARK)
+    form = database_format(database)
+    mark = form.meta.get(MARK)
     if mark is None and form.holds_resources:
         raise UsageError("cli.not-a-demo", folder=folder)
     # One that another release made is not upgraded: it is made again.

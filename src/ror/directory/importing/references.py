@@ -9,7 +9,7 @@ from typing import Final
 
 from ror.directory.draft import Outward
 from ror.standard.references import base_of
-from ror.store.contract import Dangling, Packed, Store
+from ror.store.contract import CompressedDraft, DanglingReference, Store
 
 MAX_LISTED: Final = 20
 """The report lists this many references that lead to nothing; all of them are counted."""
@@ -25,7 +25,7 @@ class OutwardReferences:
 
     external: Counter[str] = field(default_factory=Counter)
     unresolved: int = 0
-    first_unresolved: list[Dangling] = field(default_factory=list)
+    first_unresolved: list[DanglingReference] = field(default_factory=list)
 
     def add(self, outward: Iterable[Outward]) -> None:
         for source, address in outward:
@@ -35,7 +35,7 @@ class OutwardReferences:
             # A URN names an entry of the Bundle that it came in, or nothing (choice 34).
             self.unresolved += 1
             if len(self.first_unresolved) < MAX_LISTED:
-                self.first_unresolved.append(Dangling(source, ("", address)))
+                self.first_unresolved.append(DanglingReference(source, ("", address)))
 
 
 class CheckedReferences:
@@ -47,21 +47,21 @@ class CheckedReferences:
         self._accepted: set[Name] = set()
         self._sources: dict[Name, list[Name]] = {}
 
-    def add(self, accepted: Sequence[Packed]) -> None:
+    def add(self, accepted: Sequence[CompressedDraft]) -> None:
         for draft in accepted:
             source = draft.type, draft.id
             self._accepted.add(source)
             for place, target in enumerate(draft.links):
-                if place not in draft.foreign:
+                if place not in draft.foreign_links:
                     self._sources.setdefault(target, []).append(source)
 
-    def dangling(self, store: Store | None, limit: int) -> tuple[int, list[Dangling]]:
+    def dangling(self, store: Store | None, limit: int) -> tuple[int, list[DanglingReference]]:
         """
         How many references lead to nothing accepted and to nothing in a store, and the first
         `limit`.
         """
         missing = [
-            Dangling(source, target)
+            DanglingReference(source, target)
             for target, sources in self._sources.items()
             if target not in self._accepted and not _is_kept(store, target)
             for source in sources

@@ -33,7 +33,7 @@ from ror.search.index.schema import check_schema
 from ror.standard import terminology
 from ror.standard.editions import Overlay, overlaid
 from ror.standard.instants import NO_DATE, Micros
-from ror.store.contract import Draft, Outcome, Packed, Store
+from ror.store.contract import CompressedDraft, Draft, Outcome, Store
 
 AUTHOR: Final = "import"
 """Who wrote what was imported, unless somebody is named."""
@@ -162,7 +162,7 @@ def run(
     if keep_dates:
         store.begin_dated_load()
 
-    def keep(places: Sequence[Place], ready: Sequence[Packed]) -> None:
+    def keep(places: Sequence[Place], ready: Sequence[CompressedDraft]) -> None:
         outcomes = store.put(ready, author, take_older=take_older, keep_dates=keep_dates)
         for place, draft, outcome in zip(places, ready, outcomes, strict=True):
             report._add(outcome)
@@ -170,14 +170,14 @@ def run(
                 report.overtaken.append(overtaken := _overtaken(store, place, draft))
                 listeners.overtaken(overtaken)
 
-    work = _Work(now, store.packer(), tuple(own_bases))
+    work = _Work(now, store.compressor(), tuple(own_bases))
     with fewer_collections():
         _go_through(given, report, work, keep, workers, listeners)
     if keep_dates and not (report.interrupted or listeners.stopping()):
         store.end_dated_load()
 
 
-def _overtaken(store: Store, place: Place, draft: Packed) -> OlderDocument:
+def _overtaken(store: Store, place: Place, draft: CompressedDraft) -> OlderDocument:
     """A draft that changed nothing, with the date of what is kept."""
     kept = store.read(draft.type, draft.id)
     kept_updated = kept.source_updated if kept else NO_DATE
@@ -200,7 +200,7 @@ def check(
     """
     references = CheckedReferences()
 
-    def count(places: Sequence[Place], ready: Sequence[Packed]) -> None:
+    def count(places: Sequence[Place], ready: Sequence[CompressedDraft]) -> None:
         report.accepted += len(ready)
         references.add(ready)
 
@@ -209,10 +209,12 @@ def check(
     return references
 
 
-def _only_named(draft: Draft) -> Packed:
+def _only_named(draft: Draft) -> CompressedDraft:
     """What is left of a draft that is not to be kept: its name and its links."""
     named = draft.type, draft.id, draft.source_updated
-    return Packed(*named, b"", b"", draft.links, b"", 0, b"", b"", foreign=draft.foreign)
+    return CompressedDraft(
+        *named, b"", b"", draft.links, b"", 0, b"", b"", foreign_links=draft.foreign_links
+    )
 
 
 class _Work(NamedTuple):
@@ -222,7 +224,7 @@ class _Work(NamedTuple):
     """
 
     now: Micros
-    pack: Callable[[Draft], Packed]
+    pack: Callable[[Draft], CompressedDraft]
     own_bases: Sequence[str]
 
 
@@ -230,7 +232,7 @@ def _go_through(
     given: Iterable[Document],
     report: Report,
     work: _Work,
-    keep: Callable[[Sequence[Place], Sequence[Packed]], None],
+    keep: Callable[[Sequence[Place], Sequence[CompressedDraft]], None],
     workers: int,
     listeners: Listeners,
 ) -> None:
@@ -312,7 +314,7 @@ pickle 14.
 """
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(list[Packed]).decode
+_decode: Final = msgspec.msgpack.Decoder(list[CompressedDraft]).decode
 
 
 def _prepare_and_send(contents: list[bytes | Refusal], work: _Work) -> _Sent:

@@ -24,7 +24,7 @@ from ror.resources.versions import with_version
 from ror.search.index import bitmaps
 from ror.search.index.bitmaps import Numbers
 from ror.search.language.values import instant_text
-from ror.store.contract import Kept, Rid, Seq, Store
+from ror.store.contract import CurrentBody, Rid, Seq, Store
 
 _OVERHEAD: Final = 56
 """Bytes that one cached body takes besides the body."""
@@ -244,7 +244,7 @@ class _Shelf:
             self._marks = np.concatenate((self._marks, np.zeros(more, np.uint8)))
 
 
-def _addressed(kept: Kept, viewer_mask: ProfileMask) -> bytes:
+def _addressed(kept: CurrentBody, viewer_mask: ProfileMask) -> bytes:
     """A body with its version, after its address, cut for a profile; b"" if the profile hides it."""
     if not may_see(kept.visibility, viewer_mask):
         return b""

@@ -108,7 +108,7 @@ class CursorCipher:
 def cursor_cipher(store: Store) -> CursorCipher:
     """The seal of a directory, made with it."""
     return CursorCipher(
-        bytes.fromhex(store.settled_meta(KEY, AESSIV.generate_key(_KEY_BITS).hex()))
+        bytes.fromhex(store.set_meta_once(KEY, AESSIV.generate_key(_KEY_BITS).hex()))
     )
 
 

@@ -358,4 +358,4 @@ def _mergeable_run(parts: Sequence[Part]) -> slice | None:
 
 def _identity(store: Store) -> str:
     """The name of a directory, so that a snapshot is never taken for another's."""
-    return store.settled_meta("directory", uuid.uuid4().hex)
+    return store.set_meta_once("directory", uuid.uuid4().hex)

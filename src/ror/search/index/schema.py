@@ -28,7 +28,7 @@ def check_schema(store: Store) -> None:
 
     Raises UsageError when they are of another: entries of two forms in one directory would answer searches wrongly.
     """
-    noted = store.settled_meta(NOTE, schema())
+    noted = store.set_meta_once(NOTE, schema())
     if _form(noted) > int(FORM):
         raise UsageError("index.newer-schema", noted=noted, known=schema())
     if noted != schema():

@@ -20,7 +20,7 @@ _COLUMNS: Final = (
 )
 
 
-class Writes(Protocol):
+class WriteTransaction(Protocol):
     """Runs a piece of work in a durable transaction."""
 
     def __call__(self, work: Callable[[sqlite3.Connection], Result], /) -> Result: ...
@@ -29,13 +29,15 @@ class Writes(Protocol):
 class SqliteClients:
     """`contract.ClientStore`; `write` runs a piece of work durably, `read` gives the rows of a query."""
 
-    def __init__(self, write: Writes, read: Callable[[str, Sequence[object]], list[Any]]) -> None:
+    def __init__(
+        self, write: WriteTransaction, read: Callable[[str, Sequence[object]], list[Any]]
+    ) -> None:
         self._write = write
         self._read = read
 
     def change(self, act: Act, change: Callable[[Client | None], Client]) -> Client:
         def work(connection: sqlite3.Connection) -> Client:
-            before = _found(connection, act.client_id)
+            before = _client_with_id(connection, act.client_id)
             connection.execute(clients_sql.KEEP, _row(change(before)))
             connection.execute(
                 clients_sql.ADD_ACT,
@@ -48,7 +50,7 @@ class SqliteClients:
                     as_json(dict(act.details)),
                 ),
             )
-            after = _found(connection, act.client_id)
+            after = _client_with_id(connection, act.client_id)
             assert after is not None, "it was just written"
             return after
 
@@ -73,7 +75,7 @@ class SqliteClients:
         return last
 
 
-def _found(connection: sqlite3.Connection, client_id: str) -> Client | None:
+def _client_with_id(connection: sqlite3.Connection, client_id: str) -> Client | None:
     row = connection.execute(clients_sql.GET, (client_id,)).fetchone()
     return None if row is None else _client(row)
 

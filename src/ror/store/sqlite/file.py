@@ -23,18 +23,18 @@ BUSY_TIMEOUT_S: Final = 10.0
 WRITER_CACHE_KIB: Final = 65_536
 # 16 MiB of log between two copies into the file: half as many as by default, and still read quickly after a crash.
 CHECKPOINT_PAGES: Final = 4_096
-LOG_BYTES_KEPT: Final = 64 << 20
+MAX_LOG_BYTES: Final = 64 << 20
 FILE_MODE: Final = 0o600
 """The file holds the keys that sign tokens, and what few may see; SQLite gives its mode to the files beside it."""
 
 # What each primary result code means. Source: sqlite.org/rescode.html.
-_PASSING: Final = {
+_TRANSIENT: Final = {
     sqlite3.SQLITE_FULL: "store.disk-full",
     sqlite3.SQLITE_BUSY: "store.locked",
     sqlite3.SQLITE_LOCKED: "store.locked",
     sqlite3.SQLITE_IOERR: "store.disk-error",
 }
-_LASTING: Final = {
+_PERMANENT: Final = {
     sqlite3.SQLITE_CORRUPT: "store.corrupt",
     sqlite3.SQLITE_NOTADB: "store.not-a-database",
     sqlite3.SQLITE_CANTOPEN: "store.cannot-open",
@@ -43,7 +43,7 @@ _LASTING: Final = {
 }
 
 
-def translated(error: Exception, path: Path, *, opening: bool = False) -> Exception:
+def store_error(error: Exception, path: Path, *, opening: bool = False) -> Exception:
     """
     What callers are told of a driver's error about `path`; any other error as it is.
 
@@ -53,19 +53,19 @@ def translated(error: Exception, path: Path, *, opening: bool = False) -> Except
         return error
     # The low byte is the primary code. Errors of the Python module itself carry none.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    kind = UsageError if opening and code in _LASTING else Unavailable
-    told = kind((_PASSING | _LASTING).get(code, "store.failed"), path=path, reason=error)
+    kind = UsageError if opening and code in _PERMANENT else Unavailable
+    told = kind((_TRANSIENT | _PERMANENT).get(code, "store.failed"), path=path, reason=error)
     told.__cause__ = error
     return told
 
 
 @contextmanager
-def translating(path: Path, *, opening: bool = False) -> Iterator[None]:
+def translate_errors(path: Path, *, opening: bool = False) -> Iterator[None]:
     """Within this block, a driver's error about `path` comes out in our words."""
     try:
         yield
     except sqlite3.Error as error:
-        raise translated(error, path, opening=opening) from error
+        raise store_error(error, path, opening=opening) from error
 
 
 def open_writer(path: Path, *, upgrading: bool = False) -> sqlite3.Connection:
@@ -80,15 +80,15 @@ def open_writer(path: Path, *, upgrading: bool = False) -> sqlite3.Connection:
     with suppress(OSError):
         # What cannot be made here is for SQLite to tell. An operator may have given a former file another mode.
         os.close(os.open(path, os.O_CREAT | os.O_RDONLY, FILE_MODE))
-    with translating(path, opening=True):
+    with translate_errors(path, opening=True):
         connection = connect(path)
         try:
-            check_owner(connection, path)
+            check_is_directory(connection, path)
             _turn_on_log(connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-            connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_KEPT}")
+            connection.execute(f"PRAGMA journal_size_limit = {MAX_LOG_BYTES}")
             _migrate(connection, path, upgrading)
         except BaseException:
             connection.close()
@@ -108,7 +108,7 @@ def url_of(path: Path) -> str:
     return f"sqlite:///{quote(str(path.absolute()))}"
 
 
-class Place:
+class FileIdentity:
     """
     The file that a path named when it was opened, so that another one in its place is noticed.
 
@@ -181,7 +181,7 @@ def _check_place(path: Path) -> None:
         raise UsageError("store.read-only", path=path)
 
 
-def check_owner(connection: sqlite3.Connection, path: Path) -> None:
+def check_is_directory(connection: sqlite3.Connection, path: Path) -> None:
     """Raises UsageError when the file holds something else than a directory."""
     owner = _number(connection, "PRAGMA application_id")
     if owner != APPLICATION_ID and _number(connection, "SELECT count(*) FROM sqlite_schema"):

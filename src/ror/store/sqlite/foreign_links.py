@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ror.store.sqlite.queries import foreign_links as foreign_links_sql
 
 
-def keep(
+def replace_links(
     connection: sqlite3.Connection, updated: Iterable[int], links: Mapping[int, Sequence[int]]
 ) -> None:
     """Replace the foreign links of what is `updated` by `links`: the targets of each rid that has some."""

@@ -17,22 +17,22 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from ror.errors import Unavailable
 
 # A group is bounded so that its first caller does not wait for ever, and so that its pages fit in the engine's cache.
-MOST_CALLERS: Final = 256
-MOST_WEIGHT: Final = 10_000
+MAX_CALLERS: Final = 256
+MAX_WEIGHT: Final = 10_000
 
 
-class Executes(Protocol):
+class DriverConnection(Protocol):
     """What is asked of a driver's connection, in autocommit mode."""
 
     def execute(self, statement: str, /) -> object: ...
 
 
-Connection = TypeVar("Connection", bound=Executes)
+Connection = TypeVar("Connection", bound=DriverConnection)
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class _Request(Generic[Connection]):
+class _Work(Generic[Connection]):
     """A piece of work that waits to be written, how heavy it is, and where its caller waits."""
 
     work: Callable[[Connection], Any]
@@ -59,7 +59,7 @@ class GroupCommit(Generic[Connection]):
         self._begin = begin
         self._translate = translate
         self._forget = forget
-        self._waiting: queue.SimpleQueue[_Request[Connection] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Work[Connection] | None] = queue.SimpleQueue()
         self._door = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(
@@ -77,7 +77,7 @@ class GroupCommit(Generic[Connection]):
         with self._door:
             if self._closed:
                 raise Unavailable("store.closed")
-            self._waiting.put(_Request(work, weight, future))
+            self._waiting.put(_Work(work, weight, future))
         return future.result()
 
     def close(self) -> None:
@@ -95,10 +95,10 @@ class GroupCommit(Generic[Connection]):
             if closing:
                 return
 
-    def _group_after(self, first: _Request[Connection]) -> tuple[list[_Request[Connection]], bool]:
+    def _group_after(self, first: _Work[Connection]) -> tuple[list[_Work[Connection]], bool]:
         """What is written with `first`: all that waits, within bounds; and whether closing was met on the way."""
         group, weight = [first], first.weight
-        while len(group) < MOST_CALLERS and weight < MOST_WEIGHT:
+        while len(group) < MAX_CALLERS and weight < MAX_WEIGHT:
             try:
                 request = self._waiting.get_nowait()
             except queue.Empty:
@@ -109,7 +109,7 @@ class GroupCommit(Generic[Connection]):
             weight += request.weight
         return group, False
 
-    def _write(self, group: list[_Request[Connection]]) -> None:
+    def _write(self, group: list[_Work[Connection]]) -> None:
         """One transaction for the group; each caller is told once it is committed, or why it is not."""
         results: list[tuple[Future[Any], Any]] = []
         refused: list[tuple[Future[Any], Exception]] = []
@@ -118,7 +118,7 @@ class GroupCommit(Generic[Connection]):
             for request in group:
                 try:
                     results.append((request.future, self._attempt(request.work)))
-                except _Refused as refusal:
+                except _WorkFailed as refusal:
                     refused.append((request.future, refusal.reason))
             self._connection.execute("COMMIT")
         except Exception as error:
@@ -150,12 +150,12 @@ class GroupCommit(Generic[Connection]):
                 self._connection.execute("RELEASE SAVEPOINT caller")
             except Exception:
                 raise error from None
-            raise _Refused(error) from error
+            raise _WorkFailed(error) from error
         self._connection.execute("RELEASE SAVEPOINT caller")
         return result
 
 
-class _Refused(Exception):
+class _WorkFailed(Exception):
     """One caller's work failed and was undone; the others' stands."""
 
     def __init__(self, reason: Exception) -> None:

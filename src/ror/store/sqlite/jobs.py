@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ror.store.contract import Job
-from ror.store.sqlite.clients import Writes
+from ror.store.sqlite.clients import WriteTransaction
 from ror.store.sqlite.file import as_json, now_us
 from ror.store.sqlite.queries import jobs as jobs_sql
 
 _ENDS: Final = ("done", "failed")
 
 _COLUMNS: Final = (
-    "id, kind, asked_by, state, parameters, progress,"
+    "id, kind, requested_by, state, parameters, progress,"
     " created_at, updated_at, claimed_by, heartbeat_at"
 )
 
@@ -23,18 +23,20 @@ _COLUMNS: Final = (
 class SqliteJobs:
     """`contract.JobStore`; `write` runs a piece of work durably, `read` gives the rows of a query."""
 
-    def __init__(self, write: Writes, read: Callable[[str, Sequence[object]], list[Any]]) -> None:
+    def __init__(
+        self, write: WriteTransaction, read: Callable[[str, Sequence[object]], list[Any]]
+    ) -> None:
         self._write = write
         self._read = read
 
-    def add(self, kind: str, asked_by: str, parameters: dict[str, object]) -> Job:
+    def add(self, kind: str, requested_by: str, parameters: dict[str, object]) -> Job:
         now = now_us()
         job = Job(
-            str(uuid.uuid4()), kind, asked_by, "waiting", parameters, {}, now, now, None, None
+            str(uuid.uuid4()), kind, requested_by, "waiting", parameters, {}, now, now, None, None
         )
         self._change(
             jobs_sql.ADD,
-            (job.id, kind, asked_by, as_json(parameters), now, now),
+            (job.id, kind, requested_by, as_json(parameters), now, now),
         )
         return job
 
@@ -85,7 +87,7 @@ class SqliteJobs:
 
 def _job(row: Sequence[Any]) -> Job:
     """The job of a row of `_COLUMNS`."""
-    identifier, kind, asked_by, state, parameters, progress, *rest = row
+    identifier, kind, requested_by, state, parameters, progress, *rest = row
     return Job(
-        identifier, kind, asked_by, state, json.loads(parameters), json.loads(progress), *rest
+        identifier, kind, requested_by, state, json.loads(parameters), json.loads(progress), *rest
     )

@@ -8,14 +8,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ror.identity.tokens import SigningKey
-from ror.store.sqlite.clients import Writes
+from ror.store.sqlite.clients import WriteTransaction
 from ror.store.sqlite.queries import keys as keys_sql
 
 
 class SqliteKeys:
     """`contract.KeyStore`; `write` runs a piece of work durably, `read` gives the rows of a query."""
 
-    def __init__(self, write: Writes, read: Callable[[str, Sequence[object]], list[Any]]) -> None:
+    def __init__(
+        self, write: WriteTransaction, read: Callable[[str, Sequence[object]], list[Any]]
+    ) -> None:
         self._write = write
         self._read = read
 

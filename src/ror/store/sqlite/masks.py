@@ -29,7 +29,7 @@ POLICY: Final = "access-policy"
 MASKS_CHANGED_AT: Final = "masks-changed-at"
 """The key of `meta` that holds the seq of the last change of what somebody may see of something that was there."""
 
-MOST_HOPS: Final = 64
+MAX_HOPS: Final = 64
 """Facts travel this far; only a loop in the data could lead them farther."""
 
 REACHED: Final = frozenset(
@@ -42,12 +42,12 @@ _TO_STRUCTURES: Final = frozenset(here for here, there in FLOWS if there == "Org
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenResource:
     """A resource just written: what it says of itself, and where its facts may travel, as `(type, rid)`."""
 
     type: str
-    own: int
-    codes: bytes
+    own_facts: int
+    part_codes: bytes
     plan: bytes
     targets: Sequence[tuple[str, int]]
 
@@ -58,9 +58,9 @@ def policy_of(connection: sqlite3.Connection) -> Policy:
     return policy_named(row[0]) if row else STRICT
 
 
-def keep(
+def update_masks(
     connection: sqlite3.Connection,
-    written: Mapping[int, Written],
+    written: Mapping[int, WrittenResource],
     before: Mapping[int, Sequence[int]],
     instant: Micros,
 ) -> None:
@@ -80,9 +80,9 @@ def keep(
         (
             (
                 rid,
-                each.own,
-                each.own,
-                policy.visibility(_codes_of(each), each.own),
+                each.own_facts,
+                each.own_facts,
+                policy.visibility(_codes_of(each), each.own_facts),
                 each.plan or None,
             )
             for rid, each in written.items()
@@ -98,7 +98,7 @@ def keep(
         _note_changed_masks(connection)
 
 
-def let_go(
+def withdraw_facts(
     connection: sqlite3.Connection, rid: int, targets: Sequence[int], instant: Micros
 ) -> None:
     """Take back the facts that a resource gave, now that it is deleted; its own masks stay as they were."""
@@ -110,8 +110,10 @@ def let_go(
     _spread(connection, policy, forgotten, told=(), instant=instant)
 
 
-def mask_again(connection: sqlite3.Connection, after: Rid, count: int) -> tuple[Rid, int] | None:
-    """Give some resources the masks of the policy: `contract.Store.mask_again`."""
+def recompute_masks(
+    connection: sqlite3.Connection, after: Rid, count: int
+) -> tuple[Rid, int] | None:
+    """Give some resources the masks of the policy: `contract.Store.recompute_masks`."""
     policy = policy_of(connection)
     rows = connection.execute(
         masks_sql.TO_MASK_AGAIN,
@@ -120,11 +122,11 @@ def mask_again(connection: sqlite3.Connection, after: Rid, count: int) -> tuple[
     masked = [(rid, policy.visibility(old[0::2], facts), old) for rid, facts, old in rows]
     changed = [(new, rid) for rid, new, old in masked if new != old]
     connection.executemany(masks_sql.SET_MASKS, changed)
-    tell(connection, [rid for _, rid in changed], change_log.issue_instant(connection))
+    log_changed_masks(connection, [rid for _, rid in changed], change_log.issue_instant(connection))
     return (rows[-1][0], len(rows)) if rows else None
 
 
-def _influences(rid: int, written: Written) -> Iterable[tuple[int, int]]:
+def _influences(rid: int, written: WrittenResource) -> Iterable[tuple[int, int]]:
     """The `(target, source)` pairs that the references of a resource make."""
     for target_type, target in written.targets:
         direction = FLOWS.get((written.type, target_type))
@@ -179,7 +181,7 @@ def _forgotten_in_loops(
         masks_sql.RESET_FACTS,
         [(policy.visibility(visibility[0::2], own), rid) for rid, own, visibility in rows],
     )
-    tell(connection, sorted(sources), instant)
+    log_changed_masks(connection, sorted(sources), instant)
     return sources | _reached_from(connection, sources)
 
 
@@ -192,7 +194,7 @@ def _spread(
 ) -> None:
     """Find the facts of these resources, mask them, and go on to what they reach while anything changes."""
     changed: set[int] = set()
-    for _ in range(MOST_HOPS):
+    for _ in range(MAX_HOPS):
         if not reached:
             break
         listed = _listed(reached)
@@ -212,7 +214,7 @@ def _spread(
         fresh = [rid for _, _, rid in updates]
         changed.update(fresh)
         reached = _reached_from(connection, fresh)
-    tell(connection, sorted(changed.difference(told)), instant)
+    log_changed_masks(connection, sorted(changed.difference(told)), instant)
 
 
 def _visibility_of(
@@ -245,7 +247,7 @@ def _reached_from(connection: sqlite3.Connection, rids: Iterable[int]) -> set[in
     return {target for (target,) in rows}
 
 
-def tell(connection: sqlite3.Connection, rids: Sequence[int], instant: Micros) -> None:
+def log_changed_masks(connection: sqlite3.Connection, rids: Sequence[int], instant: Micros) -> None:
     """Write in the change log that other masks hold for these resources."""
     if not rids:
         return
@@ -253,9 +255,9 @@ def tell(connection: sqlite3.Connection, rids: Sequence[int], instant: Micros) -
     _note_changed_masks(connection)
 
 
-def _codes_of(written: Written) -> bytes:
+def _codes_of(written: WrittenResource) -> bytes:
     """The code of a resource, then those of its governed parts."""
-    return bytes((resource_code(written.type),)) + written.codes
+    return bytes((resource_code(written.type),)) + written.part_codes
 
 
 def _listed(rids: Iterable[int]) -> str:

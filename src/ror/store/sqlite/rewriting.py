@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from ror.access.policy import Policy, resource_code
 from ror.standard.instants import Micros
-from ror.store.contract import Packed, Rid, VersionBody
+from ror.store.contract import CompressedDraft, Rid, VersionBody
 from ror.store.sqlite import changes, foreign_links, masks, writing
 from ror.store.sqlite.compression import Codec
 from ror.store.sqlite.file import as_json
 from ror.store.sqlite.queries import rewriting as rewriting_sql
 
-Rewritten = tuple[VersionBody, Packed]
+Rewritten = tuple[VersionBody, CompressedDraft]
 """The body of a version, and what the program makes of it today."""
 
 
@@ -43,7 +43,7 @@ def version_bodies(
 
 
 def rewrite(
-    connection: sqlite3.Connection, known: writing.Known, versions: Sequence[Rewritten]
+    connection: sqlite3.Connection, known: writing.RidCache, versions: Sequence[Rewritten]
 ) -> int:
     """How many resources changed: `contract.Upkeep.rewrite`, in the transaction under way."""
     instant = changes.issue_instant(connection)
@@ -59,21 +59,21 @@ def rewrite(
     _rewrite_past(connection, [each for each in versions if not each[0].is_current], rows)
     after = _masked(connection, rids)
     changed.update(rid for rid in rids if after[rid] != masked[rid])
-    masks.tell(connection, sorted(changed), instant)
+    masks.log_changed_masks(connection, sorted(changed), instant)
     return len(changed)
 
 
 def _rewrite_current(
     connection: sqlite3.Connection,
-    known: writing.Known,
-    current: Mapping[Rid, Packed],
+    known: writing.RidCache,
+    current: Mapping[Rid, CompressedDraft],
     rows: Mapping[Rid, _Row],
     instant: Micros,
 ) -> set[Rid]:
     """The resources whose current version has other derived parts than before."""
     links = _rids_of_links(connection, known, current)
     changed = set()
-    written: dict[int, masks.Written] = {}
+    written: dict[int, masks.WrittenResource] = {}
     for rid, draft in current.items():
         targets = links[rid]
         derived = (
@@ -89,22 +89,24 @@ def _rewrite_current(
                 (*derived, rid),
             )
         linked = [(kind, target) for (kind, _), target in zip(draft.links, targets, strict=True)]
-        flowing = linked[: len(linked) - draft.idle]
-        written[rid] = masks.Written(draft.type, draft.own, draft.codes, draft.plan, flowing)
+        flowing = linked[: len(linked) - draft.inert_links]
+        written[rid] = masks.WrittenResource(
+            draft.type, draft.own_facts, draft.part_codes, draft.plan, flowing
+        )
     foreign: dict[int, Sequence[int]] = {
-        rid: sorted({links[rid][place] for place in draft.foreign})
+        rid: sorted({links[rid][place] for place in draft.foreign_links})
         for rid, draft in current.items()
     }
-    foreign_links.keep(connection, foreign, foreign)
+    foreign_links.replace_links(connection, foreign, foreign)
     before: dict[int, Sequence[int]] = {
         rid: writing.rids_in(rows[rid].derived[1]) for rid in current
     }
-    masks.keep(connection, written, before, instant)
+    masks.update_masks(connection, written, before, instant)
     return changed
 
 
 def _rids_of_links(
-    connection: sqlite3.Connection, known: writing.Known, current: Mapping[Rid, Packed]
+    connection: sqlite3.Connection, known: writing.RidCache, current: Mapping[Rid, CompressedDraft]
 ) -> dict[Rid, list[Rid]]:
     """The rid of each link of each draft; what was never referred to before gets one."""
     names = {name for draft in current.values() for name, _ in draft.links}
@@ -115,7 +117,9 @@ def _rids_of_links(
     }
     keys = {key for each in links.values() for key in each}
     rids = known.rids(connection, keys)
-    rids |= writing.refer(connection, known, [key for key in sorted(keys) if key not in rids])
+    rids |= writing.add_placeholders(
+        connection, known, [key for key in sorted(keys) if key not in rids]
+    )
     return {rid: [Rid(rids[key]) for key in each] for rid, each in links.items()}
 
 
@@ -146,10 +150,10 @@ def _rewrite_past(
             )
 
 
-def _no_wider(policy: Policy, draft: Packed, facts: int, former: bytes | None) -> bytes:
+def _no_wider(policy: Policy, draft: CompressedDraft, facts: int, former: bytes | None) -> bytes:
     """The masks of a past version under today's policy, each within the one that it had."""
-    codes = bytes((resource_code(draft.type),)) + draft.codes
-    visibility = policy.visibility(codes, draft.own | facts)
+    codes = bytes((resource_code(draft.type),)) + draft.part_codes
+    visibility = policy.visibility(codes, draft.own_facts | facts)
     had = dict(zip(former[0::2], former[1::2], strict=True)) if former else {}
     pairs = zip(visibility[0::2], visibility[1::2], strict=True)
     return bytes(byte for code, mask in pairs for byte in (code, mask & had.get(code, mask)))

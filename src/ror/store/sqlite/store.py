@@ -21,15 +21,15 @@ from ror.standard.instants import NO_DATE, Micros
 from ror.store.contract import (
     NO_CHANGE,
     Change,
-    Dangling,
+    CompressedDraft,
+    CurrentBody,
+    DanglingReference,
     Draft,
     IndexRow,
-    Kept,
     Outcome,
-    Packed,
+    ResourceVersion,
     Rid,
     Seq,
-    Stored,
     VersionRow,
 )
 from ror.store.sqlite import (
@@ -79,14 +79,14 @@ class SqliteStore:
         self._closed = False
         self._is_in_place = True
         self._idle: deque[sqlite3.Connection] = deque()
-        self._known = sqlite_writing.Known()
+        self._known = sqlite_writing.RidCache()
         self._watching = threading.Lock()
         self._connection = sqlite_file.open_writer(path, upgrading=upgrading)
         try:
-            with sqlite_file.translating(path, opening=True):
-                self._place = sqlite_file.Place(path)
-                dictionary = sqlite_writing.own_dictionary(self._connection)
-                self._pack = partial(sqlite_writing.packed, dictionary)
+            with sqlite_file.translate_errors(path, opening=True):
+                self._place = sqlite_file.FileIdentity(path)
+                dictionary = sqlite_writing.database_dictionary(self._connection)
+                self._pack = partial(sqlite_writing.compress_draft, dictionary)
                 self._codec = Codec(dictionary, self._find_dictionary)
                 self._watcher = sqlite_file.open_reader(path)
         except BaseException:
@@ -129,12 +129,12 @@ class SqliteStore:
 
     # Writing
 
-    def packer(self) -> Callable[[Draft], Packed]:
+    def compressor(self) -> Callable[[Draft], CompressedDraft]:
         return self._pack
 
     def put(
         self,
-        drafts: Sequence[Draft | Packed],
+        drafts: Sequence[Draft | CompressedDraft],
         author: str,
         *,
         take_older: bool = False,
@@ -142,10 +142,12 @@ class SqliteStore:
     ) -> list[Outcome]:
         if not drafts:
             return []
-        packed = [draft if isinstance(draft, Packed) else self._pack(draft) for draft in drafts]
-        terms = sqlite_writing.Terms(author, take_older, keep_dates)
+        packed = [
+            draft if isinstance(draft, CompressedDraft) else self._pack(draft) for draft in drafts
+        ]
+        terms = sqlite_writing.WriteOptions(author, take_older, keep_dates)
         return self._write(
-            lambda connection: sqlite_writing.keep(connection, self._known, packed, terms),
+            lambda connection: sqlite_writing.write(connection, self._known, packed, terms),
             len(packed),
         )
 
@@ -166,7 +168,7 @@ class SqliteStore:
             (key, value),
         )
 
-    def settled_meta(self, key: str, value: str) -> str:
+    def set_meta_once(self, key: str, value: str) -> str:
         known = self.get_meta(key)
         if known is None:
             self._change(meta_sql.SETTLE, (key, value))
@@ -176,14 +178,16 @@ class SqliteStore:
 
     # Reading resources
 
-    def read(self, resource_type: str, resource_id: str) -> Stored | None:
+    def read(self, resource_type: str, resource_id: str) -> ResourceVersion | None:
         row = self._one(
             resources_sql.READ,
             (resource_type, resource_id),
         )
         return self._stored(resource_type, resource_id, row)
 
-    def read_version(self, resource_type: str, resource_id: str, version: int) -> Stored | None:
+    def read_version(
+        self, resource_type: str, resource_id: str, version: int
+    ) -> ResourceVersion | None:
         rid = self.rid(resource_type, resource_id)
         row = self._one(
             resources_sql.READ_VERSION,
@@ -201,7 +205,7 @@ class SqliteStore:
             for version, last_updated, source_updated, author, deleted in rows
         ]
 
-    def bodies(self, rids: Sequence[Rid]) -> list[Kept | None]:
+    def bodies(self, rids: Sequence[Rid]) -> list[CurrentBody | None]:
         # json_each as the outer loop measured as fast as one placeholder per rid, for any number of rids.
         rows = self._all(
             resources_sql.BODIES,
@@ -210,7 +214,7 @@ class SqliteStore:
         with self._decompressing():
             bodies = self._codec.decompress_all([row[1] for row in rows])
         found = {
-            rid: Kept(body, visibility, plan or b"", version, last_updated)
+            rid: CurrentBody(body, visibility, plan or b"", version, last_updated)
             for (rid, _, visibility, plan, version, last_updated), body in zip(
                 rows, bodies, strict=True
             )
@@ -286,7 +290,7 @@ class SqliteStore:
         rows = self._all(resources_sql.COUNTS)
         return dict(rows)
 
-    def dangling(self, limit: int, after: Seq = NO_CHANGE) -> tuple[int, list[Dangling]]:
+    def dangling(self, limit: int, after: Seq = NO_CHANGE) -> tuple[int, list[DanglingReference]]:
         count, pairs = 0, list[tuple[int, int]]()
         with self._snapshot() as connection:
             absent = {rid for (rid,) in connection.execute(resources_sql.ABSENT)}
@@ -311,7 +315,7 @@ class SqliteStore:
                     (as_json(list(named)),),
                 )
             }
-        return count, [Dangling(names[source], names[target]) for source, target in pairs]
+        return count, [DanglingReference(names[source], names[target]) for source, target in pairs]
 
     def size_on_disk(self) -> int:
         return sqlite_file.size_on_disk(self._path)
@@ -328,9 +332,9 @@ class SqliteStore:
     def set_policy(self, name: str) -> None:
         self.set_meta(sqlite_access.POLICY, name)
 
-    def mask_again(self, after: Rid, count: int) -> tuple[Rid, int] | None:
+    def recompute_masks(self, after: Rid, count: int) -> tuple[Rid, int] | None:
         return self._write(
-            lambda connection: sqlite_access.mask_again(connection, after, count), count
+            lambda connection: sqlite_access.recompute_masks(connection, after, count), count
         )
 
     # Its life
@@ -362,7 +366,7 @@ class SqliteStore:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """A connection for this caller alone; there are as many as there ever were readers at the same moment."""
-        with sqlite_file.translating(self._path):
+        with sqlite_file.translate_errors(self._path):
             self._check_open()
             try:
                 connection = self._idle.pop()
@@ -408,7 +412,7 @@ class SqliteStore:
         return self._writer.run(work, weight)
 
     def _told(self, error: Exception) -> Exception:
-        return sqlite_file.translated(error, self._path)
+        return sqlite_file.store_error(error, self._path)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -429,13 +433,13 @@ class SqliteStore:
         row = self._one(meta_sql.DICTIONARY, (wanted,))
         return row[0] if row else None
 
-    def _stored(self, resource_type: str, resource_id: str, row: Any) -> Stored | None:
+    def _stored(self, resource_type: str, resource_id: str, row: Any) -> ResourceVersion | None:
         if row is None:
             return None
         rid, version, last_updated, source_updated, deleted, frame, visibility, plan = row
         with self._decompressing():
             body = self._codec.decompress(frame) if frame is not None else b""
-        return Stored(
+        return ResourceVersion(
             rid,
             resource_type,
             resource_id,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ror.store.contract import StoredQuery
-from ror.store.sqlite.clients import Writes
+from ror.store.sqlite.clients import WriteTransaction
 from ror.store.sqlite.file import now_us
 from ror.store.sqlite.queries import page_links as page_links_sql
 
@@ -20,7 +20,9 @@ _USED_AGAIN_AFTER_US: Final = 3_600_000_000
 class SqliteStoredQueries:
     """`write` runs a piece of work durably, `read` returns the rows of a statement."""
 
-    def __init__(self, write: Writes, read: Callable[[str, Sequence[object]], list[Any]]) -> None:
+    def __init__(
+        self, write: WriteTransaction, read: Callable[[str, Sequence[object]], list[Any]]
+    ) -> None:
         self._write = write
         self._read = read
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from ror.errors import UsageError
-from ror.store.contract import Draft, Packed, Rid, VersionBody
+from ror.store.contract import CompressedDraft, Draft, Rid, VersionBody
 from ror.store.sqlite import file as sqlite_file
 from ror.store.sqlite import rewriting
-from ror.store.sqlite.clients import Writes
+from ror.store.sqlite.clients import WriteTransaction
 from ror.store.sqlite.compression import Codec
 from ror.store.sqlite.queries import changes as changes_sql
 from ror.store.sqlite.queries import meta as meta_sql
-from ror.store.sqlite.writing import Known
+from ror.store.sqlite.writing import RidCache
 
 PAGES_AT_ONCE: Final = 4_096
 """Pages of 4 KB that a backup copies between two reports of its progress."""
@@ -34,11 +34,11 @@ class SqliteUpkeep:
 
     def __init__(
         self,
-        write: Writes,
+        write: WriteTransaction,
         snapshot: Callable[[], Any],
-        known: Known,
+        known: RidCache,
         codec: Codec,
-        pack: Callable[[Draft], Packed],
+        pack: Callable[[Draft], CompressedDraft],
     ) -> None:
         self._write = write
         self._snapshot = snapshot
@@ -59,7 +59,7 @@ class SqliteUpkeep:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class DatabaseFormat:
     """
     The form of a file.
 
@@ -69,18 +69,18 @@ class Form:
 
     tables: int
     newest_tables: int
-    facts: Mapping[str, str]
+    meta: Mapping[str, str]
     holds_resources: bool
 
 
-def form_of(path: Path) -> Form:
+def database_format(path: Path) -> DatabaseFormat:
     """
     The form of the directory in a file.
 
     Raises UsageError when it is no directory, or was written by a newer program.
     """
     with _opened(path) as connection:
-        sqlite_file.check_owner(connection, path)
+        sqlite_file.check_is_directory(connection, path)
         newest = sqlite_file.migrations()[-1][0]
         tables = sqlite_file.version_of(connection, path, newest)
         facts, holds_resources = [], False
@@ -88,10 +88,10 @@ def form_of(path: Path) -> Form:
             facts = connection.execute(meta_sql.ALL).fetchall()
             newest_change = connection.execute(changes_sql.NEWEST_SEQ).fetchone()[0]
             holds_resources = newest_change is not None
-    return Form(tables, newest, dict(facts), holds_resources)
+    return DatabaseFormat(tables, newest, dict(facts), holds_resources)
 
 
-def check_alone(path: Path) -> None:
+def check_unused(path: Path) -> None:
     """
     Raises UsageError when another process has the file open, of whichever release it is.
 
@@ -122,7 +122,7 @@ def back_up(path: Path, target: Path, progress: Progress) -> None:
     except OSError as problem:
         raise UsageError("backup.cannot-write", file=target, problem=problem.strerror) from None
     try:
-        with _opened(path) as source, sqlite_file.translating(target):
+        with _opened(path) as source, sqlite_file.translate_errors(target):
             with closing(sqlite3.connect(partial)) as copy:
                 source.backup(
                     copy,
@@ -147,7 +147,7 @@ def _sync(path: Path) -> None:
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     with (
-        sqlite_file.translating(path, opening=True),
+        sqlite_file.translate_errors(path, opening=True),
         closing(sqlite_file.connect(path)) as connection,
     ):
         yield connection

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ror.standard.instants import NO_DATE, Micros
-from ror.store.contract import Draft, Outcome, Packed, Rid
+from ror.store.contract import CompressedDraft, Draft, Outcome, Rid
 from ror.store.sqlite import changes as change_log
 from ror.store.sqlite import dated_load, foreign_links
 from ror.store.sqlite import masks as sqlite_access
@@ -26,12 +26,12 @@ Key = tuple[int, str]
 """The code of a resource type, and an id."""
 
 # Two generations of this many: about 30 MB when the directory is larger.
-RIDS_REMEMBERED: Final = 100_000
+GENERATION_SIZE: Final = 100_000
 
 # What is only referred to has no version to keep.
 
 
-def own_dictionary(connection: sqlite3.Connection) -> bytes:
+def database_dictionary(connection: sqlite3.Connection) -> bytes:
     """The dictionary that this database compresses with: its newest, or the shipped one, copied once and for all."""
     newest = meta_sql.NEWEST_DICTIONARY
     if connection.execute(newest).fetchone() is None:
@@ -45,11 +45,11 @@ def own_dictionary(connection: sqlite3.Connection) -> bytes:
     return content
 
 
-def packed(dictionary: bytes, draft: Draft) -> Packed:
+def compress_draft(dictionary: bytes, draft: Draft) -> CompressedDraft:
     """A draft with the frames of its body and entries; sent to other processes with the dictionary."""
     compress = codec_of(dictionary).compress
     body, entries = compress(draft.body), compress(draft.entries)
-    return Packed(
+    return CompressedDraft(
         draft.type,
         draft.id,
         draft.source_updated,
@@ -57,15 +57,15 @@ def packed(dictionary: bytes, draft: Draft) -> Packed:
         entries,
         draft.links,
         draft.digest,
-        draft.own,
-        draft.codes,
+        draft.own_facts,
+        draft.part_codes,
         draft.plan,
-        draft.idle,
-        draft.foreign,
+        draft.inert_links,
+        draft.foreign_links,
     )
 
 
-class Known:
+class RidCache:
     """Which code each type has and which rid each resource, as far as the writer remembers; for its thread alone."""
 
     def __init__(self) -> None:
@@ -119,12 +119,12 @@ class Known:
     def remember(self, rids: dict[Key, int]) -> None:
         """Keep these at hand; what was not asked for in a long time goes away."""
         self._recent.update(rids)
-        if len(self._recent) > RIDS_REMEMBERED:
+        if len(self._recent) > GENERATION_SIZE:
             self._recent, self._older = {}, self._recent
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class WriteOptions:
     """Who writes drafts, and what the dates of their source mean: see `contract.Store.put`."""
 
     author: str
@@ -132,8 +132,11 @@ class Terms:
     keep_dates: bool = False
 
 
-def keep(
-    connection: sqlite3.Connection, known: Known, packed: Sequence[Packed], terms: Terms
+def write(
+    connection: sqlite3.Connection,
+    known: RidCache,
+    packed: Sequence[CompressedDraft],
+    terms: WriteOptions,
 ) -> list[Outcome]:
     """What became of each draft, in the transaction under way."""
     if terms.keep_dates:
@@ -143,7 +146,7 @@ def keep(
     outcomes: dict[int, Outcome] = {}
     for positions in _rounds(keys):
         batch = {keys[position]: packed[position] for position in positions}
-        kept = _keep_distinct(connection, known, batch, terms, instant)
+        kept = _write_distinct(connection, known, batch, terms, instant)
         outcomes.update(zip(positions, kept, strict=True))
     if terms.keep_dates:
         dated_load.advance(connection)
@@ -176,21 +179,21 @@ class _Current(NamedTuple):
     source_updated: Micros
 
 
-_NEVER_HEARD_OF: Final = _Current(0, None, NO_DATE, NO_DATE)
+_ABSENT: Final = _Current(0, None, NO_DATE, NO_DATE)
 
 
-def _keep_distinct(
+def _write_distinct(
     connection: sqlite3.Connection,
-    known: Known,
-    batch: dict[Key, Packed],
-    terms: Terms,
+    known: RidCache,
+    batch: dict[Key, CompressedDraft],
+    terms: WriteOptions,
     instant: Micros,
 ) -> list[Outcome]:
     """What became of each draft of a batch of distinct resources."""
     rids = known.rids(connection, batch)
     current = _current(connection, rids.values())
     outcomes = {
-        key: _outcome(each, current[rids[key]] if key in rids else _NEVER_HEARD_OF, terms)
+        key: _outcome(each, current[rids[key]] if key in rids else _ABSENT, terms)
         for key, each in batch.items()
     }
     changed = {
@@ -222,13 +225,13 @@ def _keep_distinct(
     )
     rids |= ghosts
 
-    written: dict[int, sqlite_access.Written] = {}
+    written: dict[int, sqlite_access.WrittenResource] = {}
     inserts: list[tuple[object, ...]] = []
     updates: list[tuple[object, ...]] = []
     changes: list[tuple[int, int]] = []
     for (key, each), keys in zip(changed.items(), links, strict=True):
         rid, targets = rids[key], bytes_of([rids[link] for link in keys])
-        before = current.get(rid, _NEVER_HEARD_OF)
+        before = current.get(rid, _ABSENT)
         version = before.version + 1
         dated = terms.keep_dates and each.source_updated
         values = (
@@ -247,45 +250,49 @@ def _keep_distinct(
             inserts.append((rid, *key, *values))
         changes.append((rid, version))
         linked = [(name, rids[link]) for (name, _), link in zip(each.links, keys, strict=True)]
-        flowing = linked[: len(linked) - each.idle]
-        written[rid] = sqlite_access.Written(each.type, each.own, each.codes, each.plan, flowing)
+        flowing = linked[: len(linked) - each.inert_links]
+        written[rid] = sqlite_access.WrittenResource(
+            each.type, each.own_facts, each.part_codes, each.plan, flowing
+        )
     referred_to = _targets(connection, [rid for rid in written if rid in current])
     connection.executemany(resources_sql.CREATE, inserts)
-    _refer(connection, ghosts)
+    _insert_placeholders(connection, ghosts)
     connection.executemany(resources_sql.SUPERSEDE, ((update[-1],) for update in updates))
     connection.executemany(resources_sql.UPDATE, updates)
     change_log.add(connection, changes, deleted=False, instant=instant)
-    sqlite_access.keep(connection, written, referred_to, instant)
-    foreign_links.keep(
+    sqlite_access.update_masks(connection, written, referred_to, instant)
+    foreign_links.replace_links(
         connection,
         [rids[key] for key in changed if rids[key] in current],
         {
-            rids[key]: [rids[keys[place]] for place in each.foreign]
+            rids[key]: [rids[keys[place]] for place in each.foreign_links]
             for (key, each), keys in zip(changed.items(), links, strict=True)
-            if each.foreign
+            if each.foreign_links
         },
     )
     return list(outcomes.values())
 
 
-def refer(connection: sqlite3.Connection, known: Known, keys: Iterable[Key]) -> dict[Key, int]:
+def add_placeholders(
+    connection: sqlite3.Connection, known: RidCache, keys: Iterable[Key]
+) -> dict[Key, int]:
     """A new rid for each of these resources, which are only referred to."""
     rids = known.allot(connection, keys)
-    _refer(connection, rids)
+    _insert_placeholders(connection, rids)
     return rids
 
 
-def _refer(connection: sqlite3.Connection, rids: dict[Key, int]) -> None:
+def _insert_placeholders(connection: sqlite3.Connection, rids: dict[Key, int]) -> None:
     connection.executemany(resources_sql.REFER, ((rid, *key) for key, rid in rids.items()))
 
 
-def _dated(draft: Packed, before: _Current, instant: Micros) -> Micros:
+def _dated(draft: CompressedDraft, before: _Current, instant: Micros) -> Micros:
     """The date of the source as an instant: not later than now, nor earlier than the version before."""
     date = min(change_log.whole_milliseconds(draft.source_updated), instant)
     return max(date, before.last_updated) if before.version else date
 
 
-def _outcome(draft: Packed, current: _Current, terms: Terms) -> Outcome:
+def _outcome(draft: CompressedDraft, current: _Current, terms: WriteOptions) -> Outcome:
     """What becomes of a draft, knowing what is kept."""
     both_dated = draft.source_updated and current.source_updated
     is_older = both_dated and draft.source_updated < current.source_updated
@@ -324,7 +331,7 @@ def delete(
         (version + 1, instant, author, rid),
     )
     change_log.add(connection, [(rid, version + 1)], deleted=True, instant=instant)
-    sqlite_access.let_go(connection, rid, targets, instant)
+    sqlite_access.withdraw_facts(connection, rid, targets, instant)
     return True
 
 
