@@ -228,7 +228,7 @@ class _SearchEvaluation:
 
     def _found(self, budget: Budget) -> ResultPage:
         directory, request, wanted = self._directory, self._request, self._wanted
-        pairs = directory.page_links.opened(request.pairs)
+        pairs = directory.page_links.decrypted(request.pairs)
         search = parse(
             request.segments[0],
             pairs,

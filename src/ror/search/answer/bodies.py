@@ -45,7 +45,7 @@ Places = npt.NDArray[np.intp]
 
 
 class AddressedBodies(NamedTuple):
-    """Bodies after their relative addresses, their rids in the same order, and their size in bytes."""
+    """Bodies after their relative addresses, their rids in the same order, their total size."""
 
     rids: Numbers
     bodies: Sequence[bytes]
@@ -111,8 +111,8 @@ class BodyCache:
         """
         `written_since`, cheap while nothing is written; call it after `addressed`.
 
-        Cached bodies may be newer than a view: the result says which ones may be. As long as no body
-        was read from the store since the last call, none is newer than the store was then.
+        Cached bodies may be newer than a view: the result says which may be. If no body was read
+        from the store since the last call, none is newer than the store was then.
         """
         reads, written = self._reads, self._written
         if written.seq != seq or written.reads != reads:
@@ -163,7 +163,7 @@ class BodyCache:
 
 
 class _Written(NamedTuple):
-    """The rids written after the change `seq`, valid for a number of reads and a signal of the store."""
+    """The rids written after the change `seq`, valid for a count of reads and a store signal."""
 
     seq: Seq
     reads: int
@@ -245,7 +245,7 @@ class _Shelf:
 
 
 def _addressed(kept: CurrentBody, viewer_mask: ProfileMask) -> bytes:
-    """A body with its version, after its address, cut for a profile; b"" if the profile hides it."""
+    """A body with its version, after its address, cut for a profile; b"" if it is hidden."""
     if not may_see(kept.visibility, viewer_mask):
         return b""
     hidden = hidden_codes(kept.visibility, viewer_mask)

@@ -1,13 +1,13 @@
 """
-What one request may cost: index entries, bytes of the answer, processor time.
+The budget of a request: index entries, bytes of the response, processor time.
 
-Each step says what it is about to cost before it does it, under the name of the criterion that it
-works for. A step that would exceed the budget raises instead, naming the criterion that cost most.
-Processor time is that of the evaluating thread: a loaded machine is not the client's fault.
+Each step declares its cost before it runs, under the name of its criterion. A step that would
+exceed the budget raises an error that names the most costly criterion. Processor time is that of
+the evaluating thread: a loaded machine is not the client's fault.
 
-A request is first evaluated in the event loop, with a budget so small that nobody notices
-(`brief_budget`). When that is exceeded, the request is evaluated again in a thread, with its own
-budget (docs/decisions/0029).
+A request is first evaluated in the event loop, with a budget too small to delay other requests
+(`brief_budget`). If it exceeds that budget, it is evaluated again in a thread, with its own budget
+(docs/decisions/0029).
 """
 
 import time
@@ -19,18 +19,18 @@ from ror.errors import TooCostly
 from ror.messages import shown
 
 BRIEF_S: Final = 0.01
-"""How long the event loop may spend on one search: far below what another client would notice."""
+"""Seconds that the event loop may spend on one search: too few for another client to notice."""
 
 BRIEF_ENTRIES: Final = 2_000_000
-"""Entries read in less than that, for criteria whose first step alone would be longer."""
+"""Entries that are read in less time, for criteria whose first step alone would take longer."""
 
 BRIEF_BYTES: Final = 4_000_000
-"""Of bodies, which the event loop may have to read from the store."""
+"""Bytes of bodies that the event loop may have to read from the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that a request may cost."""
+    """The maximum cost of a request."""
 
     entries: float = float("inf")
     bytes: float = float("inf")
@@ -41,7 +41,7 @@ NO_LIMITS: Final = Limits()
 
 
 class Abandoned(Exception):
-    """Nobody waits for the answer any more."""
+    """The client no longer waits for the response."""
 
 
 class NotBrief(Exception):
@@ -49,7 +49,7 @@ class NotBrief(Exception):
 
 
 class Budget:
-    """What is left for one request. Created in the thread that evaluates the request."""
+    """The remaining budget of one request. Create it in the thread that evaluates the request."""
 
     __slots__ = (
         "_bytes",
@@ -79,19 +79,19 @@ class Budget:
         """
         Count entries that a criterion is about to read.
 
-        Raises TooCostly beyond the budget, and Abandoned when nobody waits.
+        Raises TooCostly beyond the budget, and Abandoned if the client has left.
         """
         self._entries += entries
         self._costs[criterion] = self._costs.get(criterion, 0) + entries
         if self._entries > self._max_entries:
             raise self._exceeded("budget.entries", limit=self._max_entries / 1_000_000)
-        # Every step of every search comes by here: the call is spared.
+        # Every step of every search runs this line: spare the call.
         if self._clock() > self._deadline or self.is_abandoned:
             self._check_time()
 
     def foresee(self, costs: Iterable[tuple[str, int]]) -> None:
         """
-        Check what each criterion is expected to read, before any entry is read.
+        Check the number of entries that each criterion will read, before any is read.
 
         Raises TooCostly, naming the most costly criterion, when their sum exceeds the budget.
         """
@@ -106,12 +106,12 @@ class Budget:
             raise self._exceeded("budget.entries", limit=self._limits.entries / 1_000_000)
 
     def foresee_bytes(self, size: int) -> None:
-        """Check about how many bytes the answer will have. Raises TooCostly beyond the budget."""
+        """Check the expected size of the response. Raises TooCostly beyond the budget."""
         if self._bytes + size > self._limits.bytes:
             raise self._exceeded("budget.bytes", limit=self._limits.bytes / 1_000_000)
 
     def spend_bytes(self, size: int) -> None:
-        """Count bytes of the answer. Raises as `spend` does."""
+        """Count bytes of the response. Raises as `spend` does."""
         self._bytes += size
         if self._bytes > self._limits.bytes:
             raise self._exceeded("budget.bytes", limit=self._limits.bytes / 1_000_000)
@@ -134,14 +134,14 @@ class BriefBudget(Budget):
     __slots__ = ()
 
     def foresee(self, costs: Iterable[tuple[str, int]]) -> None:
-        """Nothing: looking ahead would cost more than evaluating what is brief."""
+        """Do nothing: an estimate would cost more than a brief evaluation."""
 
     def foresee_bytes(self, size: int) -> None:
         if size > BRIEF_BYTES:
             raise NotBrief
 
     def spend_bytes(self, size: int) -> None:
-        """Nothing: the bodies are read, and all that is left is to send them."""
+        """Do nothing: the bodies are already read."""
 
     def _exceeded(self, key: str, limit: float) -> Exception:
         return NotBrief()
@@ -151,5 +151,5 @@ _BRIEF: Final = Limits(entries=BRIEF_ENTRIES, seconds=BRIEF_S)
 
 
 def brief_budget() -> Budget:
-    """The budget of an evaluation in the event loop, by the clock that other clients feel."""
+    """The budget of an evaluation in the event loop, in elapsed time: other clients wait for it."""
     return BriefBudget(_BRIEF, time.perf_counter)

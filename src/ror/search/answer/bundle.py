@@ -1,6 +1,6 @@
 """
-A search from its request to the bundle that goes out: the page of results
-(`finding.py`) with its bodies, as one viewer may see them.
+From a search request to its Bundle: the page of results (`finding.py`) with its bodies, as one
+viewer may see them.
 """
 
 import secrets
@@ -28,11 +28,11 @@ from ror.search.index.index import Index
 from ror.search.language.request import SearchRequest
 from ror.search.language.values import instant_text
 
-REWRITTEN_KEPT: Final = 2_000
-"""Bodies without their hidden references that are kept for each view and kind of viewer."""
+MAX_REWRITTEN: Final = 2_000
+"""Cached bodies without their hidden references, for each view, profile and perimeter."""
 
-_LIKELY_BYTES: Final = 2_000
-"""Of a body, before it is read."""
+_EXPECTED_BYTES: Final = 2_000
+"""The expected size of a body."""
 
 _NOT_CACHED: Final = (b"", b"changed")
 """Stands for a body that is no longer cached: it counts as changed."""
@@ -57,7 +57,7 @@ class Answer:
 
     @property
     def body(self) -> bytes:
-        """The bundle in one piece, for whoever reads it instead of sending it."""
+        """The Bundle in one piece, for callers that read it."""
         return bytes(self.pieces)
 
 
@@ -74,9 +74,9 @@ def search(
     The answer to a search, as one viewer may see it.
 
     Links and addresses start with `base_url`, which has no final slash. At most `max_included`
-    resources are included (None: no limit); an entry of its own says what is left out.
+    resources are included (None: no limit); a separate entry lists what is left out.
 
-    Raises InvalidRequest when its page link was made for another search.
+    Raises InvalidRequest if its page link was made for another search.
     """
     index.catch_up_for(viewer)
     return answer(
@@ -91,13 +91,13 @@ def answer(page: ResultPage, bodies: BodyCache, budget: Budget | None = None) ->
     Raises what spending from `budget` raises.
     """
     budget = budget or Budget()
-    budget.foresee_bytes(_LIKELY_BYTES * len(page.rids))
+    budget.foresee_bytes(_EXPECTED_BYTES * len(page.rids))
     entries = [
         *_entries("match", page, page.matches, bodies, page.subset, page.scores, budget),
         *_entries("include", page, page.included, bodies, page.included_subset, {}, budget),
         *page.outcomes,
     ]
-    # The last commit that the answer saw: a copy that asks for `ge` that next time misses nothing.
+    # The last commit in the view: a copy that searches from it next time misses nothing.
     last_commit = page.sight.view.last_updated
     pieces = wire.search_bundle(
         bundle_id=new_id(),
@@ -116,21 +116,21 @@ def answer(page: ResultPage, bodies: BodyCache, budget: Budget | None = None) ->
 
 
 def _withheld(sight: Sight, rids: BitMap) -> int:
-    """How many of these resources, whose bodies were just made, the viewer sees only in part."""
+    """How many of these resources, whose bodies were just rewritten, the viewer sees in part."""
     cut = rids & sight.view.altered(sight.viewer.mask)
     if not sight.hides_anything:
         return len(cut)
     referring = (rids & sight.refers_to_hidden()) - cut
     if not referring:
         return len(cut)
-    # A reference by identifier may also lead to something seen: then the body was left unchanged.
+    # A reference by identifier may also lead to a seen resource: then the body was unchanged.
     rewritten = sight.rewritten_bodies()
     pairs = (rewritten.get(rid, _NOT_CACHED) for rid in referring)
     return len(cut) + sum(before != after for before, after in pairs)
 
 
 def new_id() -> str:
-    """An id for a bundle, which no other has."""
+    """A random id for a Bundle."""
     return secrets.token_hex(16)
 
 
@@ -148,7 +148,7 @@ def _entries(
     scores: Mapping[int, int],
     budget: Budget,
 ) -> Iterator[Pieces]:
-    """The entries of these resources, in one piece unless some have a distance or a score."""
+    """The entries of these resources, in one piece unless they differ in more than the body."""
     start = b'{"fullUrl":"%b/' % page.base_url.encode()
     end = wire.entry_end(mode)
     distances = page.distances
@@ -157,10 +157,8 @@ def _entries(
     if subset or distances or scores:
         for rid, body in zip(read.rids.tolist(), read.bodies, strict=True):
             budget.spend(1, "_elements" if subset else "")
-            cut_down = _cut_down(body, subset) if subset else body
-            yield Pieces.of(
-                start, cut_down, wire.entry_end(mode, distances.get(rid), scores.get(rid))
-            )
+            part = _subset_of(body, subset) if subset else body
+            yield Pieces.of(start, part, wire.entry_end(mode, distances.get(rid), scores.get(rid)))
     elif read.bodies:
         between = end + b"," + start
         pieces = [between] * (2 * len(read.bodies) + 1)
@@ -170,7 +168,7 @@ def _entries(
 
 def seen_bodies(sight: Sight, bodies: BodyCache, rids: Numbers, among: BitMap) -> AddressedBodies:
     """
-    The addressed bodies of resources that a viewer sees, cut to what it may see of them.
+    The addressed bodies of resources that a viewer sees, cut to what the viewer may see.
 
     `among` is a set that contains all of `rids`.
     """
@@ -178,7 +176,7 @@ def seen_bodies(sight: Sight, bodies: BodyCache, rids: Numbers, among: BitMap) -
     read = bodies.addressed(rids, mask, sight.view.altered(mask) & among)
     if not sight.hides_anything or not len(read.rids):
         return read
-    # Asked once the bodies are read: a newer body may have references that the view does not know.
+    # After the bodies are read: a newer body may have references that the view does not have.
     changed = bodies.changed_since(sight.view.seq)
     newer = among if changed is None else among & BitMap(changed) if changed else NOTHING
     concerned = among & sight.refers_to_hidden()
@@ -203,20 +201,20 @@ def _without_hidden(
     before = cache.get(rid)
     if before is not None and before[0] is addressed:
         return before[1]
-    after = _rewritten(addressed, lambda whole: without_references(whole, is_hidden))
-    if len(cache) >= REWRITTEN_KEPT:
+    after = _rewritten(addressed, lambda body: without_references(body, is_hidden))
+    if len(cache) >= MAX_REWRITTEN:
         cache.clear()
     cache[rid] = (addressed, after)
     return after
 
 
-def _cut_down(addressed: bytes, subset: Subset) -> bytes:
-    """What the subset leaves of a body, after the same address."""
+def _subset_of(addressed: bytes, subset: Subset) -> bytes:
+    """The subset of a body, after the same address."""
     resource_type = addressed.partition(b"/")[0].decode()
-    return _rewritten(addressed, lambda whole: apply_subset(whole, resource_type, subset))
+    return _rewritten(addressed, lambda body: apply_subset(body, resource_type, subset))
 
 
 def _rewritten(addressed: bytes, rewrite: Callable[[bytes], bytes]) -> bytes:
-    """What is made of a body, after the same address."""
+    """A rewritten body, after the same address."""
     address, between, body = addressed.partition(b'","resource":')
     return b"".join((address, between, rewrite(body)))

@@ -46,7 +46,7 @@ from ror.search.language.expression import (
 from ror.search.language.modifiers import IDENTIFIER
 
 _IDENTIFIER_ENTRIES: Final = modifier_entries("", IDENTIFIER)
-"""How the name of the entries of `:identifier` ends."""
+"""The suffix of the names of the entries of `:identifier`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Search:
     """
     Searches of one viewer on one view; `sight` is what the viewer sees.
 
-    `trace`, when present, receives the evaluation of every node. Every step is paid from `budget`,
+    `trace`, if present, receives the evaluation of every node. Every step spends from `budget`,
     which has no limits by default.
     """
 
@@ -137,7 +137,7 @@ class Search:
                 return self._leaf(leaf, (resource_type, leaf.param), record)
 
     def costs(self, expression: Expression, resource_type: str) -> Iterator[tuple[str, int]]:
-        """The criteria of a tree, each with about how many entries it reads, before reading any."""
+        """The criteria of a tree, each with an estimate of the entries that it reads."""
         match expression:
             case Everything():
                 return
@@ -176,17 +176,19 @@ class Search:
 
     def _identifier_leaf(self, leaf: ValueLeaf, name: tuple[str, str]) -> BitMap:
         """
-        The resources with a reference that gives such an identifier.
+        The resources with a reference by such an identifier.
 
         References that lead only to hidden resources do not count.
         """
         matches = BitMap()
         for part, column in self.view.columns(name):
             assert isinstance(column, NameColumn)
-            is_lost = names_of_hidden_only(self.view, column, self.sight.hidden(), self.sight.seen)
+            leads_to_hidden = names_of_hidden_only(
+                self.view, column, self.sight.hidden(), self.sight.seen
+            )
             self.budget.spend(len(column), leaf.param)
             ranks = column.ranks(leaf)
-            matches = matches | (column.of_ranks(ranks[~is_lost[ranks]]) - part.dead)
+            matches = matches | (column.of_ranks(ranks[~leads_to_hidden[ranks]]) - part.dead)
         self.touched += len(matches)
         return self.sight.without_hidden(matches)
 
@@ -261,7 +263,7 @@ class Search:
             assert isinstance(column, LinkColumn)
             targets = column.targets(referring - part.dead)
             self.touched += len(targets)
-            # A resource that is only referred to may have a rid beyond those of the view.
+            # A resource that only references mention may have a rid beyond those of the view.
             size = max(self.view.size, int(targets.max(initial=0)) + 1)
             rids = rids | bitmaps.of_any(targets, size)
         for slots, named in links_by_name(self.view, (source, param), target):

@@ -1,8 +1,8 @@
 """
 How a search was understood and what each part of it cost: the stages of `bundle.py`, each timed.
 
-The search really runs, for the viewer who asks, and the tree is the one that the engine evaluated.
-A part that the engine skipped, because nothing was left to intersect, does not appear.
+The search runs for the viewer, and the tree is the evaluated tree. A part that the engine skipped,
+because the intersection was already empty, does not appear.
 """
 
 import time
@@ -31,7 +31,7 @@ from ror.search.language.parse import parse
 from ror.standard.definitions import RESOURCE_TYPES
 
 PLACEHOLDER_BASE: Final = "http://localhost"
-"""Stands in the links of the answer, which goes nowhere."""
+"""The base URL of the links of the answer, which nobody receives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +92,16 @@ def explain(
     trace: list[Evaluation] = []
     view = index.view
     engine = Search(view, viewer, trace)
-    with _watched() as watch:
+    with _timed() as timer:
         links = PageLinks(index.store)
-        request = parse(resource_type, links.opened(links.expanded(None, pairs)))
-    stages.append(Stage("parse", watch.seconds, len(request.pairs)))
-    with _watched() as watch:
+        request = parse(resource_type, links.decrypted(links.expanded(None, pairs)))
+    stages.append(Stage("parse", timer.seconds, len(request.pairs)))
+    with _timed() as timer:
         matches = engine.evaluate(request.expression, resource_type)
-    stages.append(Stage("engine", watch.seconds, len(matches)))
+    stages.append(Stage("engine", timer.seconds, len(matches)))
     nodes = tuple(_node(evaluation, language) for evaluation in trace)
-    with _watched() as watch:
-        cut = page(
+    with _timed() as timer:
+        first_page = page(
             engine,
             matches,
             resource_type,
@@ -109,21 +109,24 @@ def explain(
             0 if request.summary else request.count,
             request.cursor,
         )
-    stages.append(Stage("page", watch.seconds, len(cut.rids)))
-    with _watched() as watch:
-        reached = included(engine, BitMap(cut.rids), resource_type, request.includes)
+    stages.append(Stage("page", timer.seconds, len(first_page.rids)))
+    with _timed() as timer:
+        reached = included(engine, BitMap(first_page.rids), resource_type, request.includes)
         kept, _ = limited(engine, reached, max_included)
-    stages.append(Stage("includes", watch.seconds, len(kept)))
-    with _watched() as watch:
+    stages.append(Stage("includes", timer.seconds, len(kept)))
+    with _timed() as timer:
         read = seen_bodies(
-            engine.sight, bodies, np.array([*cut.rids, *kept], np.uint32), kept | BitMap(cut.rids)
+            engine.sight,
+            bodies,
+            np.array([*first_page.rids, *kept], np.uint32),
+            kept | BitMap(first_page.rids),
         )
-    stages.append(Stage("bodies", watch.seconds, len(read.bodies), read.size))
-    with _watched() as watch:
+    stages.append(Stage("bodies", timer.seconds, len(read.bodies), read.size))
+    with _timed() as timer:
         answer = search(index, bodies, viewer, request, PLACEHOLDER_BASE, language, max_included)
-    # Everything again, now that the bodies are cached: what the next client will wait for.
+    # The whole search again, with cached bodies: how long the next client will wait.
     stages.append(
-        Stage("answer", watch.seconds, answer.matches + answer.included, len(answer.pieces))
+        Stage("answer", timer.seconds, answer.matches + answer.included, len(answer.pieces))
     )
     return Explanation(
         resource_type=resource_type,
@@ -145,7 +148,7 @@ def explain(
 
 def parse_search_url(url_or_path: str) -> tuple[str, list[tuple[str, str]]]:
     """
-    The resource type and the criteria of a search, whatever stands before them.
+    The resource type and the criteria of a search URL.
 
     >>> parse_search_url("https://ror.example.org/fhir/Location?name=a%20b&_count=2")
     ('Location', [('name', 'a b'), ('_count', '2')])
@@ -164,24 +167,24 @@ def parse_search_url(url_or_path: str) -> tuple[str, list[tuple[str, str]]]:
 
 
 @dataclass(slots=True)
-class _Watch:
-    """How long something took."""
+class _Timer:
+    """A duration in seconds."""
 
     seconds: float = 0.0
 
 
 @contextmanager
-def _watched() -> Iterator[_Watch]:
-    watch, start = _Watch(), time.perf_counter()
-    yield watch
-    watch.seconds = time.perf_counter() - start
+def _timed() -> Iterator[_Timer]:
+    timer, start = _Timer(), time.perf_counter()
+    yield timer
+    timer.seconds = time.perf_counter() - start
 
 
-# --- meanings -------------------------------------------------------------------------------------
+# --- nodes of the tree ----------------------------------------------------------------------------
 
 
 def _node(evaluation: Evaluation, language: str) -> Node:
-    # The engine evaluates the criteria on one record at once.
+    # The engine evaluates the criteria on one record together.
     say = in_words if isinstance(evaluation.expression, SameRecord) else meaning
     words = say(evaluation.expression, language)
     if isinstance(evaluation.expression, SameRecord | TokenIs):

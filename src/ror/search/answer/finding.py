@@ -1,8 +1,8 @@
 """
 A page of results before any body is read: its matches, its included resources and its links.
 
-A result page is small compared with the answer made of it (`bundle.py`), and holds as long as its
-view is current.
+A result page is small compared with its Bundle (`bundle.py`), and valid as long as its view is
+current.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,9 +40,9 @@ from ror.search.language.expression import (
 )
 from ror.search.language.request import SearchRequest
 
-_OF_A_NUMBER: Final = 16
-_OF_A_MEASURE: Final = 128
-"""Bytes that a resource of a page takes here, and those of its distance or its score."""
+_BYTES_PER_RID: Final = 16
+_BYTES_PER_MEASURE: Final = 128
+"""Approximate bytes of a resource of a page, and of its distance or score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class ResultPage:
 
     `matches` are those of the page, in order, `included` the resources included with them, and
     `rids` the set of both. Some have `distances` (metres) and `scores` (per mille). `subset` is the
-    part of each match to send, `included_subset` that of the others; None means all of it.
+    part of each match to send, `included_subset` that of each included resource; None means all.
     `outcomes` are entries about the answer itself.
     """
 
@@ -70,10 +70,10 @@ class ResultPage:
     outcomes: Sequence[Pieces]
 
     def __len__(self) -> int:
-        """About how many bytes it takes."""
+        """Its approximate size in bytes."""
         texts = sum(map(len, self.outcomes)) + sum(len(url) for _, url in self.links)
         measures = len(self.distances) + len(self.scores)
-        return texts + _OF_A_NUMBER * len(self.rids) + _OF_A_MEASURE * measures
+        return texts + _BYTES_PER_RID * len(self.rids) + _BYTES_PER_MEASURE * measures
 
 
 def find(
@@ -93,7 +93,7 @@ def find(
     with `base_url`.
 
     Raises InvalidRequest when the page link of the request was made for another search, UnknownCode
-    in strict handling for a code that nothing knows, and what spending from `budget` raises.
+    in strict handling for an unknown code, and what spending from `budget` raises.
     """
     search = Search(view, viewer, budget=budget or Budget())
     search.budget.foresee(search.costs(request.expression, request.resource_type))
@@ -102,12 +102,12 @@ def find(
     if unknown and request.strict:
         raise first_of(unknown)
     if request.summary:
-        cut = Page([], None, None)
+        result = Page([], None, None)
     else:
-        cut = page(
+        result = page(
             search, all_matches, request.resource_type, request.sort, request.count, request.cursor
         )
-    matches = BitMap(cut.rids)
+    matches = BitMap(result.rids)
     reached = included(search, matches, request.resource_type, request.includes)
     kept, left_out = (
         (reached, {}) if max_included is None else limited(search, reached, max_included)
@@ -127,25 +127,25 @@ def find(
     return ResultPage(
         sight=search.sight,
         total=len(all_matches),
-        matches=np.array(cut.rids, np.uint32),
+        matches=np.array(result.rids, np.uint32),
         included=bitmaps.numbers_of(kept),
         rids=rids,
         distances=_distances(search, request.expression, request.resource_type, rids),
         scores=_scores(search, request, matches),
         subset=request.subset,
-        # `_elements` names elements of the type that is searched; a summary is one of any type.
+        # `_elements` names elements of the searched type; a summary applies to any type.
         included_subset=request.subset if request.subset and request.subset.summary else None,
         base_url=base_url,
-        links=_links(request, cut, base_url, link),
+        links=_links(request, result, base_url, link),
         outcomes=outcomes,
     )
 
 
 def _left_out(left_out: Mapping[str, int], kept: int) -> TooCostly:
-    """The warning that a page includes `kept` resources only, and what it leaves out."""
+    """The warning that a page includes only `kept` resources, with the number left out by type."""
     counts = ", ".join(f"{number} {name}" for name, number in left_out.items())
-    most = max(left_out, key=left_out.__getitem__)
-    return TooCostly("explain.inclusions-left-out", left_out=counts, limit=kept, example=most)
+    largest = max(left_out, key=left_out.__getitem__)
+    return TooCostly("explain.inclusions-left-out", left_out=counts, limit=kept, example=largest)
 
 
 def _scores(search: Search, request: SearchRequest, shown: BitMap) -> dict[int, int]:
@@ -173,7 +173,7 @@ def _distances(
 
 
 def _nears(expression: Expression, resource_type: str) -> Iterator[tuple[Near, str]]:
-    """The criteria of position, with the type they are about; a negated one has no distance."""
+    """The position criteria with their types; a negated criterion has no distance."""
     match expression:
         case Near():
             yield expression, resource_type
@@ -191,10 +191,12 @@ def _nears(expression: Expression, resource_type: str) -> Iterator[tuple[Near, s
 # --- links ----------------------------------------------------------------------------------------
 
 
-def _links(request: SearchRequest, cut: Page, base_url: str, link: Linker) -> list[tuple[str, str]]:
-    """`self`, `next` and `previous`; the self link says what was understood, and on which page."""
+def _links(
+    request: SearchRequest, result: Page, base_url: str, link: Linker
+) -> list[tuple[str, str]]:
+    """`self`, `next` and `previous`; `self` has the criteria as they were read, and the page."""
     address, query = f"{base_url}/{request.resource_type}", encoded(request.pairs)
-    pages = (("self", request.cursor), ("next", cut.next), ("previous", cut.previous))
+    pages = (("self", request.cursor), ("next", result.next), ("previous", result.previous))
     return [
         (relation, link(address, query, cursor))
         for relation, cursor in pages

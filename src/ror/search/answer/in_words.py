@@ -1,7 +1,7 @@
 """
-What a search asks, in words: each node of a tree, and each criterion with what it leaves.
+A search in words: each node of a tree, and each criterion with the matches that it leaves.
 
-The words are those of the catalogue (`explain.toml`), in the reader's language.
+The words come from the message catalogue (`explain.toml`), in the language of the client.
 """
 
 from collections.abc import Iterator
@@ -40,29 +40,29 @@ def explanation(
     search: Search, expression: Expression, resource_type: str, language: str
 ) -> Iterator[str]:
     """
-    One sentence for each criterion: how it was understood and how many matches it leaves; then the
-    criterion that removes the last matches.
+    One sentence for each criterion: its meaning and the number of matches that it leaves; then the
+    criteria that remove the last matches.
 
-    A criterion is a part of the top conjunction: those on one record or behind one link
-    count as one.
+    A criterion is a part of the top conjunction: conditions on one record or behind one link are a
+    single criterion.
     """
     criteria = expression.parts if isinstance(expression, And) else (expression,)
-    matches = [search.evaluate(one, resource_type) for one in criteria]
+    matches = [search.evaluate(criterion, resource_type) for criterion in criteria]
     left = search.sight.seen(resource_type)
-    for number, (one, alone) in enumerate(zip(criteria, matches, strict=True), start=1):
+    for number, (criterion, alone) in enumerate(zip(criteria, matches, strict=True), start=1):
         search.budget.spend(1, EXPLAIN)
         left = left & alone
         yield messages.text(
             "explain.criterion",
             language,
             number=number,
-            meaning=in_words(one, language) + systems_read(one, language),
+            meaning=in_words(criterion, language) + systems_read(criterion, language),
             alone=len(alone),
             left=len(left),
         )
     if left or len(criteria) == 1:
         return
-    for number, one in enumerate(criteria, start=1):
+    for number, criterion in enumerate(criteria, start=1):
         others = search.sight.seen(resource_type)
         for other, alone in enumerate(matches, start=1):
             others = others & alone if other != number else others
@@ -71,7 +71,7 @@ def explanation(
                 "explain.culprit",
                 language,
                 number=number,
-                meaning=in_words(one, language),
+                meaning=in_words(criterion, language),
                 left=len(others),
             )
 
@@ -107,9 +107,9 @@ def in_words(expression: Expression, language: str) -> str:
 
 def systems_read(expression: Expression, language: str) -> str:
     """
-    In which system each code of a tree was read, in parentheses; "" for a tree without codes.
+    The system in which each code of a tree was read, in parentheses; "" for a tree without codes.
 
-    A list gives its system once, so the words of a code do not say it (choice 3).
+    A list of values names its system once, so the words of a code do not include it (choice 3).
 
     >>> systems_read(Or((TokenIs("type", "355", "a.example"), TokenIs("type", "1"))), "en")
     ' ("355" in the system a.example; "1" in every system)'
@@ -117,16 +117,18 @@ def systems_read(expression: Expression, language: str) -> str:
     codes: dict[str | None, dict[str, None]] = {}
     for leaf in _codes(expression):
         codes.setdefault(leaf.system, {})[leaf.code or ""] = None
-    said = [
+    sentences = [
         messages.text(
             _READ_IN.get(system, "explain.read-in-system"),
             language,
-            codes=", ".join(messages.text("explain.quoted", language, text=one) for one in listed),
+            codes=", ".join(
+                messages.text("explain.quoted", language, text=code) for code in system_codes
+            ),
             system=_name_of(system or ""),
         )
-        for system, listed in codes.items()
+        for system, system_codes in codes.items()
     ]
-    return f" ({'; '.join(said)})" if said else ""
+    return f" ({'; '.join(sentences)})" if sentences else ""
 
 
 _READ_IN: Final[dict[str | None, str]] = {
@@ -136,7 +138,7 @@ _READ_IN: Final[dict[str | None, str]] = {
 
 
 def _codes(expression: Expression) -> Iterator[TokenIs]:
-    """The codes of a tree that could be of several systems: not ids, truth values or modifiers."""
+    """The codes of a tree that several systems could have: not ids, booleans or modifiers."""
     match expression:
         case TokenIs(param, code):
             if code and code not in ("true", "false") and param != "_id" and ":" not in param:
@@ -157,14 +159,14 @@ def _codes(expression: Expression) -> Iterator[TokenIs]:
 
 
 def _name_of(system: str) -> str:
-    """What the nomenclatures call a system, or its address without its scheme."""
+    """The name of a system in the nomenclatures, or its URL without its scheme."""
     loaded = terminology.code_system(f"https://{system}")
     return loaded.name if loaded else system
 
 
 def meaning(expression: Expression, language: str) -> str:
     """
-    What one node of a tree asks, without what is below it.
+    The meaning of one node of a tree, without its children.
 
     >>> meaning(TokenIs("active", "true"), "en")
     'active has the code "true"'
@@ -228,18 +230,20 @@ def meaning(expression: Expression, language: str) -> str:
 
 
 def _label(param: str, code: str, system: str | None) -> str | None:
-    """What a code is called; looked for in the systems of the guide when the search names none."""
+    """The label of a code; without a system, the label that the systems of the guide agree on."""
     if system:
         return terminology.display(f"https://{system}", code)
     if param in _UNLABELLED or param.startswith("identifier"):
         return None
-    labels = {terminology.display(one.url, code) for one in terminology.code_systems()} - {None}
-    # The search means every system that has the code: no label is better than a wrong one.
+    labels = {terminology.display(system.url, code) for system in terminology.code_systems()} - {
+        None
+    }
+    # The search covers every system with this code: no label is better than a wrong label.
     return labels.pop() if len(labels) == 1 else None
 
 
 _UNLABELLED: Final = frozenset({"_id", "_tag"})
-"""Token parameters whose values are not codes; nor are those of identifiers."""
+"""Token parameters whose values are not codes, besides identifiers."""
 
 
 def _instant(microseconds: int) -> str:
@@ -248,5 +252,5 @@ def _instant(microseconds: int) -> str:
     try:
         return instant_text(microseconds)
     except OverflowError:
-        # Year 1 in Paris begins before year 1 in UTC: no date says when.
+        # Year 1 in Paris begins before year 1 in UTC: no ISO date exists.
         return "…"

@@ -1,11 +1,11 @@
 """
 The resources included with the matches of a page: `_include` and `_revinclude`.
 
-They mean what the published requests mean. An inclusion applies to the matches, to what other
-inclusions reached, and, with `:iterate`, again to what it reached itself, until nothing is new
-(choice 13; docs/search.md#inclusions). The order of the inclusions makes no difference. Each
-resource is included once; hidden and absent resources are not. What exceeds the limit of a page is
-left out, and the answer says so.
+The published requests define their meaning. An inclusion applies to the matches, to the resources
+that other inclusions added and, with `:iterate`, to those that it added itself, until nothing is
+new (choice 13; docs/search.md#inclusions). The order of the inclusions makes no difference. Each
+resource is included once; hidden and absent resources are not included. The resources beyond the
+limit of a page are left out, and the response says so.
 """
 
 from collections import deque
@@ -24,37 +24,37 @@ def included(
     search: Search, matches: BitMap, resource_type: str, rules: Sequence[Include]
 ) -> BitMap:
     """The resources that the rules include with `matches` of a type; never a match itself."""
-    legs = [leg for rule in dict.fromkeys(rules) for leg in _steps(rule)]
-    followed = {leg: BitMap() for leg in legs}
+    steps = [step for rule in dict.fromkeys(rules) for step in _steps(rule)]
+    followed = {step: BitMap() for step in steps}
     reached = BitMap()
-    # What came, of which type, and which rule reached it.
-    came: deque[tuple[BitMap, str, Include | None]] = deque([(matches, resource_type, None)])
-    while came:
-        some, some_type, by = came.popleft()
-        for leg in legs:
-            if leg.start != some_type or (leg.rule is by and not by.iterate):
+    # Sets of resources to follow, each with its type and the rule that reached it.
+    queue: deque[tuple[BitMap, str, Include | None]] = deque([(matches, resource_type, None)])
+    while queue:
+        rids, rids_type, by = queue.popleft()
+        for step in steps:
+            if step.source != rids_type or (step.rule is by and not by.iterate):
                 continue
-            fresh = some - followed[leg]
+            fresh = rids - followed[step]
             if fresh:
-                followed[leg] |= fresh
+                followed[step] |= fresh
                 # Even if another rule reached them first: the order of the rules does not matter.
-                linked = _follow(search, leg, fresh)
+                linked = _follow(search, step, fresh)
                 reached |= linked
-                came.append((linked, leg.arrives, leg.rule))
+                queue.append((linked, step.target, step.rule))
     return reached - matches
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Step:
     """
-    One step of a rule, from one type to another; a reference to several types makes several legs.
+    One step of a rule, from one type to another; a reference to several types makes several steps.
 
-    Each rule has legs of its own, so that identity distinguishes them.
+    Each rule has its own steps, so that identity distinguishes them.
     """
 
     rule: Include
-    start: str
-    arrives: str
+    source: str
+    target: str
 
 
 @cache
@@ -67,26 +67,26 @@ def _steps(rule: Include) -> tuple[_Step, ...]:
     return tuple(_Step(rule, rule.source, target) for target in targets)
 
 
-def _follow(search: Search, leg: _Step, starts: BitMap) -> BitMap:
-    if leg.rule.reverse:
-        return search.pointing_at(leg.rule.source, leg.rule.param, leg.start, starts)
-    return search.pointed_at(leg.rule.source, leg.rule.param, leg.arrives, starts)
+def _follow(search: Search, step: _Step, starts: BitMap) -> BitMap:
+    if step.rule.reverse:
+        return search.pointing_at(step.rule.source, step.rule.param, step.source, starts)
+    return search.pointed_at(step.rule.source, step.rule.param, step.target, starts)
 
 
-def limited(search: Search, reached: BitMap, most: int) -> tuple[BitMap, Mapping[str, int]]:
+def limited(search: Search, reached: BitMap, limit: int) -> tuple[BitMap, Mapping[str, int]]:
     """
-    At most `most` of the included resources, and how many of each type are left out.
+    At most `limit` of the included resources, and how many of each type are left out.
 
-    Types with few resources are kept whole, so that a page with very many roles keeps its places;
-    the others share what is left, each keeping its lowest rids.
+    Types with few resources stay whole, so that a page with very many roles keeps its
+    locations; the others share the rest, and each keeps its lowest rids.
     """
-    if len(reached) <= most:
+    if len(reached) <= limit:
         return reached, {}
     by_type = {name: reached & search.view.of_type(name) for name in RESOURCE_TYPES}
-    kept, left_out = BitMap(), {}
-    for place, (name, some) in enumerate(sorted(by_type.items(), key=lambda one: len(one[1]))):
-        share = some[: (most - len(kept)) // (len(by_type) - place)]
-        kept |= share
-        if len(share) < len(some):
-            left_out[name] = len(some) - len(share)
-    return kept, left_out
+    included_rids, left_out = BitMap(), {}
+    for place, (name, rids) in enumerate(sorted(by_type.items(), key=lambda item: len(item[1]))):
+        share = rids[: (limit - len(included_rids)) // (len(by_type) - place)]
+        included_rids |= share
+        if len(share) < len(rids):
+            left_out[name] = len(rids) - len(share)
+    return included_rids, left_out

@@ -1,10 +1,11 @@
 """
-Matches in the order asked, and the page of them that comes after (or before) the last one given.
+The order of matches, and the page of them after or before a cursor.
 
-Without `_sort` the order is that of rids, which never change: what is written meanwhile makes nothing appear twice or
-disappear. With `_sort`, resources without the key come last, and equal keys are told apart by rid, so that every order
-is total. A page starts from the keys of the last item given, so page 50 costs what page 1 costs. How keys are found and
-compared is in `ranking.py`.
+Without `_sort`, matches are in the order of their rids, which never change: a write between two
+pages neither repeats nor hides a match. With `_sort`, resources without the key come last, and rids
+order the resources with equal keys, so every order is total. A page starts from the keys of the
+last match of the page before, so page 50 costs as much as page 1. `ranking.py` reads and compares
+the keys.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from ror.search.language.request import SortKey
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some matches in order, and where to go on from either end; a cursor is None where there is nothing more."""
+    """Some matches in order, and the cursors of the next and previous pages; None at either end."""
 
     rids: list[int]
     next: Cursor | None
@@ -33,65 +34,65 @@ class Page:
 
 def page(
     search: Search,
-    found: BitMap,
+    matches: BitMap,
     resource_type: str,
     sort: Sequence[SortKey],
     count: int,
     cursor: Cursor | None,
 ) -> Page:
     """
-    At most `count` of the matches, in the order of `sort`, after the cursor (before it when it goes backward).
+    At most `count` of the matches, ordered by `sort`, after the cursor or, if backward, before it.
 
-    Raises InvalidRequest for a cursor that was not made for this order.
+    Raises InvalidRequest for a cursor of another order.
     """
     if cursor and len(cursor.keys) != len(sort):
         raise InvalidRequest("search.cursor")
     if not sort:
-        return _page_by_rid(found, count, cursor)
-    return _page_by_keys(search, found, resource_type, sort, count, cursor)
+        return _page_by_rid(matches, count, cursor)
+    return _page_by_keys(search, matches, resource_type, sort, count, cursor)
 
 
-def _page_by_rid(found: BitMap, count: int, cursor: Cursor | None) -> Page:
+def _page_by_rid(matches: BitMap, count: int, cursor: Cursor | None) -> Page:
     if cursor is None:
         first = 0
     elif cursor.backward:
-        place = _rank(found, cursor.rid - 1)
+        place = _rank(matches, cursor.rid - 1)
         first = max(0, place - count)
         count = place - first
     else:
-        first = _rank(found, cursor.rid)
-    rids = list(found[first : first + count])
+        first = _rank(matches, cursor.rid)
+    rids = list(matches[first : first + count])
     return Page(
         rids,
-        Cursor(False, (), rids[-1]) if rids and first + len(rids) < len(found) else None,
+        Cursor(False, (), rids[-1]) if rids and first + len(rids) < len(matches) else None,
         Cursor(True, (), rids[0]) if rids and first > 0 else None,
     )
 
 
-def _rank(found: BitMap, rid: int) -> int:
-    """How many matches have this rid or a lower one."""
-    return found.rank(rid) if rid >= 0 else 0
+def _rank(matches: BitMap, rid: int) -> int:
+    """How many matches have this rid or a lower rid."""
+    return matches.rank(rid) if rid >= 0 else 0
 
 
 def _page_by_keys(
     search: Search,
-    found: BitMap,
+    matches: BitMap,
     resource_type: str,
     sort: Sequence[SortKey],
     count: int,
     cursor: Cursor | None,
 ) -> Page:
-    given: Sequence[Key] = cursor.keys if cursor else [None] * len(sort)
+    start_keys: Sequence[Key] = cursor.keys if cursor else [None] * len(sort)
     rankings = [
-        Ranking(search, resource_type, key, found, start)
-        for key, start in zip(sort, given, strict=True)
+        Ranking(search, resource_type, key, matches, start)
+        for key, start in zip(sort, start_keys, strict=True)
     ]
-    rids = bitmaps.numbers_of(found).astype(np.int64)
-    places, beyond = _on_this_side(rankings, rids, cursor)
+    rids = bitmaps.numbers_of(matches).astype(np.int64)
+    places, others = _places_after(rankings, rids, cursor)
     is_backward = cursor is not None and cursor.backward
     chosen = _nearest([ranking.ranks for ranking in rankings], places, count, is_backward)
     more = len(places) > len(chosen)
-    has_after, has_before = (beyond, more) if is_backward else (more, beyond)
+    has_after, has_before = (others, more) if is_backward else (more, others)
 
     def cursor_at(position: int, backward: bool) -> Cursor:
         at = int(chosen[position])
@@ -106,10 +107,10 @@ def _page_by_keys(
     )
 
 
-def _on_this_side(
+def _places_after(
     rankings: Sequence[Ranking], rids: Array, cursor: Cursor | None
 ) -> tuple[Array, bool]:
-    """The places of the matches where a cursor goes, in the order of rids, and whether there are others behind it."""
+    """The places of the matches on the page side of a cursor; whether the other side has any."""
     if cursor is None:
         return np.arange(len(rids)), False
     before, equal = np.zeros(len(rids), dtype=np.bool_), np.arange(len(rids))
@@ -124,16 +125,15 @@ def _on_this_side(
 
 def _nearest(ranks: Sequence[Array], places: Array, count: int, is_backward: bool) -> Array:
     """
-    The `count` first of some places in the order of ranks then of rids, or the last of them, in that order.
+    The first `count` of some places (the last if backward), in the order of ranks, then of rids.
 
-    Only those that the first key leaves in question are compared by the others: sorting all of them would take longer
-    than finding them.
+    The first key alone discards most places: sorting all of them would take longer than the search.
     """
     first = ranks[0].take(places)
     if 0 < count < len(places):
         bound = len(places) - count if is_backward else count - 1
         edge = np.partition(first, bound)[bound]
         places = places.compress(first >= edge if is_backward else first <= edge)
-    # A place stands for a rid: both ascend.
-    order = np.lexsort((places, *(one.take(places) for one in reversed(ranks))))
+    # Places ascend with rids.
+    order = np.lexsort((places, *(key_ranks.take(places) for key_ranks in reversed(ranks))))
     return places[order[max(0, len(order) - count) :] if is_backward else order[:count]]

@@ -46,7 +46,7 @@ def named_sources(view: View, name: ColumnName, target: str, targets: BitMap) ->
 
 
 def links_by_name(view: View, name: ColumnName, target: str) -> Iterator[tuple[Array, Array]]:
-    """The live links by business identifier or canonical URL, as parallel arrays of slots and rids."""
+    """The live links by identifier or canonical URL, as parallel arrays of slots and rids."""
     for part, names in view.columns((name[0], name[1] + LOGICAL)):
         assert isinstance(names, KeyColumn)
         for key_param in ("identifier", CANONICAL_PARAMETER):

@@ -114,7 +114,7 @@ def _by_links(
     linked: BitMap,
     among: BitMap,
 ) -> Array:
-    """The best score of the linked resources of each of `among`; `back` follows links to `among`."""
+    """The best score of the linked resources of each of `among`; `back` follows links back."""
     scores, rids = _zeros(among), bitmaps.numbers_of(among)
     numbers, linked_scores = (
         bitmaps.numbers_of(linked),

@@ -1,7 +1,7 @@
 """
 What a viewer sees on a view of the index: resources, columns and references, without any criterion.
 
-Whatever is hidden behaves as if it were absent. Viewers with the same profile and perimeter see the
+Hidden resources behave as if they were absent. Viewers with the same profile and perimeter see the
 same, so each set is computed once for a view and shared between them.
 """
 
@@ -61,7 +61,7 @@ class Sight:
         """
         The columns of a parameter in each segment, and which of their slots the viewer may not see.
 
-        A segment has one column for what no rule governs and one for each rule and grade.
+        A segment has one column for ungoverned entries and one for each rule and grade.
         """
         record = record_of(*name)
         for part in self.view.parts:
@@ -99,7 +99,7 @@ class Sight:
         return seen if perimeter is None else seen & self._within(perimeter, resource_type)
 
     def _without_hidden_focus(self, tasks: BitMap) -> BitMap:
-        """These anomalies, without those about something hidden, anomalies included."""
+        """These anomalies, without those about a hidden resource or anomaly."""
         hidden = self._about(self.unseen) if tasks else NOTHING
         while hidden:
             seen = self._about(self.seen) | self._about_any("Task", tasks)
@@ -109,7 +109,7 @@ class Sight:
         return tasks
 
     def _about_something_seen(self, tasks: BitMap) -> BitMap:
-        """Those of these anomalies that are about something seen; they have no region."""
+        """The anomalies among these about a seen resource or anomaly; they have no region."""
         kept = tasks & self._about(self.seen)
         while more := (tasks & self._about_any("Task", kept)) - kept:
             kept = kept | more
@@ -117,17 +117,17 @@ class Sight:
 
     def _about(self, of_type: Callable[[str], BitMap]) -> BitMap:
         """The anomalies about any of these resources, which are not anomalies themselves."""
-        others = (one for one in RESOURCE_TYPES if one != "Task")
-        return BitMap.union(*(self._about_any(one, of_type(one)) for one in others))
+        others = (name for name in RESOURCE_TYPES if name != "Task")
+        return BitMap.union(*(self._about_any(name, of_type(name)) for name in others))
 
     def _about_any(self, target: str, rids: BitMap) -> BitMap:
-        """The anomalies about any of these resources of one type, named by an address of another server or not."""
-        # Only the focus of a Task is in the column of what another server is said to have.
+        """The anomalies about any of these resources of one type, also by a foreign address."""
+        # The foreign column of a Task has its focus only.
         names = (_FOCUS, ("Task", FOREIGN))
         return BitMap.union(*(sources(self.view, name, target, rids) for name in names))
 
     def _within(self, perimeter: Perimeter, resource_type: str) -> BitMap:
-        """The resources of a type inside a perimeter; what has no region or field is outside."""
+        """The resources of a type inside a perimeter; those without region or field are outside."""
         inside = self.view.of_type(resource_type)
         if resource_type in WITHOUT_PERIMETER:
             return inside
@@ -140,14 +140,14 @@ class Sight:
             inside = inside & BitMap.union(NOTHING, *tagged)
         if perimeter.fields:
             inside = inside & self.view.with_facts(
-                sum(FIELDS.get(one, 0) for one in perimeter.fields)
+                sum(FIELDS.get(name, 0) for name in perimeter.fields)
             )
         return inside
 
     # --- references -------------------------------------------------------------------------------
 
     def leads_only_to_hidden(self, reference: Mapping[str, Any]) -> bool:
-        """Whether a reference, as written in a resource, leads to something, all of it hidden."""
+        """Whether a reference has targets and all of them are hidden."""
         targets = self._targets(reference)
         return any(rids for _, rids in targets) and not self._is_any_seen(targets)
 
@@ -173,33 +173,34 @@ class Sight:
             return []
         system = normal_system(identifier.get("system", "")) or None
         token = TokenIs("identifier", normal_identifier(identifier["value"]), system)
-        types = (one for one in RESOURCE_TYPES if reference.get("type", one) == one)
-        return [(one, self._bearers(token, one)) for one in types]
+        types = (name for name in RESOURCE_TYPES if reference.get("type", name) == name)
+        return [(name, self._bearers(token, name)) for name in types]
 
     def _bearers(self, token: TokenIs, resource_type: str) -> BitMap:
-        """The resources that bear a token, seen or not."""
+        """The resources that have a token, seen or not."""
         columns = self.view.columns((resource_type, token.param))
         return BitMap.union(
             NOTHING, *(column.answer(token) - part.dead for part, column in columns)
         )
 
     def refers_to_hidden(self) -> BitMap:
-        """The resources with a reference that leads to something hidden."""
+        """The resources with a reference to a hidden resource."""
         return self._cached((REFERS_TO_HIDDEN,), self._refers_to_hidden)
 
     def _refers_to_hidden(self) -> BitMap:
         updated = self.updated_refers_to_hidden()
         if updated is not None:
             return updated
-        hidden = {one: rids for one in RESOURCE_TYPES if (rids := self.unseen(one))}
+        hidden = {name: rids for name in RESOURCE_TYPES if (rids := self.unseen(name))}
         referring = NOTHING
         for resource_type in RESOURCE_TYPES:
             for name, parameter in search_parameters(resource_type).items():
                 if parameter.type == "reference":
-                    # A literal reference to another type was refused on import; one by
-                    # identifier and without a type may lead to any.
+                    # Import refuses a literal reference to another type; a reference by
+                    # identifier without a type may lead to any type.
                     literal = BitMap.union(
-                        NOTHING, *(hidden[one] for one in parameter.targets if one in hidden)
+                        NOTHING,
+                        *(hidden[target] for target in parameter.targets if target in hidden),
                     )
                     referring = referring | self._referring((resource_type, name), literal, hidden)
             for name in (FOREIGN, UNSEARCHED):
@@ -211,7 +212,7 @@ class Sight:
         self, name: tuple[str, str], literal: BitMap, named: Mapping[str, BitMap]
     ) -> BitMap:
         """The resources that refer under `name` to any of these, literally or by identifier."""
-        by_name = (named_sources(self.view, name, one, rids) for one, rids in named.items())
+        by_name = (named_sources(self.view, name, target, rids) for target, rids in named.items())
         return BitMap.union(literal_sources(self.view, name, literal), *by_name)
 
     def updated_refers_to_hidden(self) -> BitMap | None:
@@ -228,7 +229,7 @@ class Sight:
         for part in self.view.parts[1:]:
             for (_, param), column in part.segment.columns.items():
                 if param.endswith(LOGICAL):
-                    # The bearers of an identifier may be in any segment.
+                    # The resources with an identifier may be in any segment.
                     return None
                 if isinstance(column, LinkColumn):
                     referring = referring | (column.sources(self.hidden()) - part.dead)

@@ -1,10 +1,10 @@
 """
-The codes and systems of a search that nobody knows: neither the nomenclatures nor the viewer.
+The unknown codes and systems of a search: in no nomenclature and in no resource that is seen.
 
-A search for such a code is answered like any other, and finds nothing by it: a spelling mistake
-would pass for an empty directory. So the answer warns of it, with the nearest codes of the tables.
-What only hidden resources hold is as unknown as what nothing holds: suggestions come from the
-tables alone, never from the data. Source: choice 35.
+A search for an unknown code matches nothing, so a spelling mistake looks like an empty directory.
+The response therefore has a warning with the nearest codes of the tables. A code that only hidden
+resources have is unknown too, and suggestions come from the tables alone, never from the data.
+Source: choice 35.
 """
 
 import difflib
@@ -36,7 +36,7 @@ from ror.standard.definitions import RESOURCE_TYPES, SearchParameter, search_par
 from ror.standard.fhirpath import elements_read, implicit_codes, implicit_systems
 
 MAX_WARNINGS: Final = 10
-"""Unknown codes and systems of one search that the answer names."""
+"""Unknown codes and systems that one response names."""
 
 _NEAREST: Final = 3
 _COMPARED: Final = 1_000
@@ -57,7 +57,7 @@ def unknown_codes(search: Search, expression: Expression, resource_type: str) ->
 
 
 def _token_leaves(expression: Expression, resource_type: str) -> Iterator[tuple[TokenIs, str]]:
-    """The codes that a search gives, each with the resource type that it is asked of."""
+    """The codes of a search, each with its resource type."""
     match expression:
         case TokenIs():
             yield expression, resource_type
@@ -80,7 +80,7 @@ def _warning(search: Search, leaf: TokenIs, resource_type: str) -> UnknownCode |
     unknown = _absent_from_tables(parameter, leaf.code, leaf.system)
     if unknown is None or search.evaluate(leaf, resource_type):
         return None
-    # Comparing with a table takes longer than finding nothing.
+    # Comparing with a table takes longer than an empty search.
     search.budget.spend(_COMPARED, name)
     if unknown == "system":
         if search.evaluate(TokenIs(leaf.param, None, leaf.system), resource_type):
@@ -104,7 +104,7 @@ def _absent_from_tables(
     parameter: SearchParameter, code: str | None, system: str | None
 ) -> Unknown | None:
     """
-    What the tables do not have, a code or its system; None when they have it or cannot tell.
+    Whether the tables lack a code or its system; None if they have it or cannot tell.
 
     `system` is in its normal form, None for any.
     """
@@ -118,8 +118,8 @@ def _absent_from_tables(
             return _absent_from_system(code, system)
         if system is None and code is not None:
             tables = _systems_of(parameter)
-            known = not tables or any(_has(one, code) for one in tables)
-            return None if known else "code"
+            is_in_tables = not tables or any(_has(url, code) for url in tables)
+            return None if is_in_tables else "code"
     elif system and not elements.isdisjoint({"Identifier", "Reference"}):
         return None if _is_of_identifiers(system) else "system"
     return None
@@ -127,11 +127,11 @@ def _absent_from_tables(
 
 def _absent_from_system(code: str | None, system: str) -> Unknown | None:
     url = f"https://{system}"
-    # The address of a set of values stands for the systems that it takes codes from.
+    # The URL of a value set stands for its code systems.
     systems = terminology.drawn_on(url) or (url,)
-    if not any(terminology.code_system(one) for one in systems):
+    if not any(terminology.code_system(system_url) for system_url in systems):
         return "system"
-    if code is None or any(_has(one, code) for one in systems):
+    if code is None or any(_has(system_url, code) for system_url in systems):
         return None
     return "code"
 
@@ -141,7 +141,7 @@ def _has(url: str, code: str) -> bool:
 
 
 def _systems_of(parameter: SearchParameter) -> list[str]:
-    """The loaded code systems that the guide takes the codes of a parameter from."""
+    """The loaded code systems that the guide binds to a parameter."""
     systems = dict.fromkeys(
         system for url in bound_value_sets(parameter) for system in terminology.drawn_on(url)
     )
@@ -149,7 +149,7 @@ def _systems_of(parameter: SearchParameter) -> list[str]:
 
 
 def _is_of_identifiers(system: str) -> bool:
-    """Whether the guide gives this system to identifiers, or to their types."""
+    """Whether the guide uses this system for identifiers or for their types."""
     url = f"https://{system}"
     return (
         system in map(normal_system, _all_identifier_systems())
@@ -162,41 +162,45 @@ def _all_identifier_systems() -> list[str]:
     return [system for name in RESOURCE_TYPES for system in identifier_systems(name)]
 
 
-# --- what is near ---------------------------------------------------------------------------------
+# --- suggestions ----------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1024)
 def _nearest_codes(parameter: SearchParameter, code: str, system: str | None) -> list[str]:
-    """The codes of the tables whose label holds the text, or that are spelled nearly so."""
+    """The codes of the tables whose label contains the text, or with a similar spelling."""
     labels = dict(islice(_candidates(parameter, code, system), _COMPARED))
     sought = normal_text(code[:_LONGEST])
-    by_label = {normal_text(label): one for one, label in labels.items() if label}
-    named = [one for label, one in by_label.items() if len(sought) > 2 and sought in label]
+    by_label = {normal_text(label): table_code for table_code, label in labels.items() if label}
+    named = [
+        table_code for label, table_code in by_label.items() if len(sought) > 2 and sought in label
+    ]
     spelled = [
         *(by_label[label] for label in _closest(sought, by_label, cutoff=0.6)),
         *_closest(code[:_LONGEST], labels, cutoff=0.0),
     ]
     return [
-        f"{one} ({labels[one]})" if labels[one] else one
-        for one in islice(dict.fromkeys([*named, *spelled]), _NEAREST)
+        f"{nearest} ({labels[nearest]})" if labels[nearest] else nearest
+        for nearest in islice(dict.fromkeys([*named, *spelled]), _NEAREST)
     ]
 
 
 def _candidates(
     parameter: SearchParameter, code: str, system: str | None
 ) -> Iterator[tuple[str, str | None]]:
-    """The codes that a search may have meant, each with its label: those that may be written."""
+    """The codes that a search may have meant, each with its label."""
     if implicit := implicit_codes(parameter):
-        yield from ((one, None) for one in sorted(implicit))
+        yield from ((implicit_code, None) for implicit_code in sorted(implicit))
         return
-    for url, listed in _tables(parameter, system):
+    for url, allowed in _tables(parameter, system):
         source = terminology.code_system(url)
         if source is None:
             continue
-        codes: Iterable[str] = source.concepts if listed is None else sorted(listed)
-        if listed is None and len(source.concepts) > _COMPARED:
-            # Of the communes, those of the département, as the first digits say.
-            codes = [one for one in codes if one[:2] == code[:2]] or islice(codes, _COMPARED)
+        codes: Iterable[str] = source.concepts if allowed is None else sorted(allowed)
+        if allowed is None and len(source.concepts) > _COMPARED:
+            # For communes: those of the same département, which the first two digits give.
+            codes = [commune for commune in codes if commune[:2] == code[:2]] or islice(
+                codes, _COMPARED
+            )
         for concept in filter(None, map(source.concepts.get, codes)):
             if concept.status != "deprecated":
                 yield concept.code, concept.display or concept.alt
@@ -205,31 +209,33 @@ def _candidates(
 def _tables(
     parameter: SearchParameter, system: str | None
 ) -> Iterator[tuple[str, frozenset[str] | None]]:
-    """The code systems a code may be from, each with the codes to write; None stands for all."""
+    """The code systems that a code may belong to, each with its allowed codes; None means all."""
     url = f"https://{system}"
     value_sets = bound_value_sets(parameter) if system is None else (url,)
-    found = [one for one in map(terminology.value_set, value_sets) if one]
-    for value_set in found:
+    loaded = list(filter(None, map(terminology.value_set, value_sets)))
+    for value_set in loaded:
         yield from value_set.includes.items()
-    if system is not None and not found:
+    if system is not None and not loaded:
         yield url, None
 
 
 @lru_cache(maxsize=1024)
 def _nearest_systems(parameter: SearchParameter, system: str) -> list[str]:
-    """The systems of the guide that are spelled most like one, for this parameter if it has any."""
-    known: Iterable[str]
+    """The systems of the guide with the closest spelling, for this parameter if it has any."""
+    candidates: Iterable[str]
     if not elements_read(parameter).isdisjoint({"Identifier", "Reference"}):
-        known = identifier_systems(parameter.resource_type) or _all_identifier_systems()
+        candidates = identifier_systems(parameter.resource_type) or _all_identifier_systems()
     else:
-        known = (
+        candidates = (
             sorted(implicit_systems(parameter))
             or _systems_of(parameter)
-            or [one.url for one in terminology.code_systems()]
+            or [code_system.url for code_system in terminology.code_systems()]
         )
-    by_normal = {normal_system(one): one for one in known}
-    return [by_normal[one] for one in _closest(system[: 4 * _LONGEST], by_normal, cutoff=0.0)]
+    by_normal = {normal_system(url): url for url in candidates}
+    return [
+        by_normal[closest] for closest in _closest(system[: 4 * _LONGEST], by_normal, cutoff=0.0)
+    ]
 
 
-def _closest(sought: str, known: Iterable[str], cutoff: float) -> list[str]:
-    return difflib.get_close_matches(sought, list(known), n=_NEAREST, cutoff=cutoff)
+def _closest(sought: str, candidates: Iterable[str], cutoff: float) -> list[str]:
+    return difflib.get_close_matches(sought, list(candidates), n=_NEAREST, cutoff=cutoff)
