@@ -1,7 +1,7 @@
 """
-How an indexed text, date, number or unit compares with the one that a search gives.
+Comparing an indexed text, date, number or unit with the value of a search.
 
-For dates and numbers, this is what the prefixes of FHIR mean; for texts, how much spaces count.
+The prefixes of FHIR apply to dates and numbers. For texts, this module says when a space counts.
 """
 
 from collections.abc import Iterator
@@ -32,18 +32,18 @@ def text_compares(how: TextMatch, value: str, text: str) -> bool:
     >>> text_compares("starts", "35 g 01", "35g0"), text_compares("starts", "ch de dax", "c h de")
     (True, True)
     """
-    letters, wanted = without_spaces(value), without_spaces(text)
-    if letters == wanted:
+    letters, query = without_spaces(value), without_spaces(text)
+    if letters == query:
         return True
     breaks, begins = word_breaks(text), word_starts(value)
     return any(
-        all(at + one in begins for one in breaks) for at in _occurrences(how, letters, wanted)
+        all(at + offset in begins for offset in breaks) for at in _occurrences(how, letters, query)
     )
 
 
-def _occurrences(how: TextMatch, letters: str, wanted: str) -> Iterator[int]:
-    """Where `wanted` stands in `letters`, of the places that may do."""
-    last = max(len(letters) - len(wanted), 0)
+def _occurrences(how: TextMatch, letters: str, query: str) -> Iterator[int]:
+    """The offsets in `letters` at which `query` matches as `how` requires."""
+    last = max(len(letters) - len(query), 0)
     match how:
         case "starts":
             places = range(1)
@@ -51,7 +51,7 @@ def _occurrences(how: TextMatch, letters: str, wanted: str) -> Iterator[int]:
             places = range(last, last + 1)
         case _:
             places = range(last + 1)
-    return (at for at in places if letters.startswith(wanted, at))
+    return (at for at in places if letters.startswith(query, at))
 
 
 def without_spaces(text: str) -> str:
@@ -61,7 +61,7 @@ def without_spaces(text: str) -> str:
 
 def word_starts(text: str) -> list[int]:
     """
-    Where words begin in a text without its spaces, but for the first.
+    The offsets of the words after the first, in a text without its spaces.
 
     >>> word_starts("35 g 01")
     [2, 3]
@@ -71,7 +71,7 @@ def word_starts(text: str) -> list[int]:
 
 def word_breaks(text: str) -> list[int]:
     """
-    The `word_starts` of a search that count: not those next to a digit or between two initials.
+    The `word_starts` of a search that count: those neither next to a digit nor between initials.
 
     >>> word_breaks("c h saint etienne"), word_breaks("42 100")
     ([2, 7], [])
@@ -84,81 +84,82 @@ def word_breaks(text: str) -> list[int]:
     ]
 
 
-def date_compares(prefix: Prefix, value: Period, asked: Period) -> bool:
+def date_compares(prefix: Prefix, value: Period, period: Period) -> bool:
     """
-    How an indexed period compares with the period asked.
+    Whether an indexed period matches the period of a search.
 
-    `eq` is containment; `gt` and `lt` ask for a part beyond the bound; `sa` and `eb` for all of it; `ap` for an overlap
-    with the period widened by a tenth of its length. Source: FHIR R4, search.html#prefix.
+    `eq` is containment. `gt` and `lt` require that part of the value lies beyond the bound, `sa`
+    and `eb` that all of it does. `ap` requires an overlap with the period of the search, widened by
+    a tenth of its length. Source: FHIR R4, search.html#prefix.
     """
     match prefix:
         case "eq":
-            return asked.first <= value.first and value.last <= asked.last
+            return period.first <= value.first and value.last <= period.last
         case "ne":
-            return not (asked.first <= value.first and value.last <= asked.last)
+            return not (period.first <= value.first and value.last <= period.last)
         case "gt":
-            return value.last > asked.last
+            return value.last > period.last
         case "lt":
-            return value.first < asked.first
+            return value.first < period.first
         case "ge":
-            return value.last > asked.last or (
-                asked.first <= value.first and value.last <= asked.last
+            return value.last > period.last or (
+                period.first <= value.first and value.last <= period.last
             )
         case "le":
-            return value.first < asked.first or (
-                asked.first <= value.first and value.last <= asked.last
+            return value.first < period.first or (
+                period.first <= value.first and value.last <= period.last
             )
         case "sa":
-            return value.first > asked.last
+            return value.first > period.last
         case "eb":
-            return value.last < asked.first
+            return value.last < period.first
         case "ap":
-            margin = (asked.last - asked.first + 1) // 10
-            return value.first <= asked.last + margin and value.last >= asked.first - margin
+            margin = (period.last - period.first + 1) // 10
+            return value.first <= period.last + margin and value.last >= period.first - margin
 
 
-def number_compares(prefix: Prefix, value: Decimal, asked: Decimal, half: Decimal) -> bool:
+def number_compares(prefix: Prefix, value: Decimal, number: Decimal, half: Decimal) -> bool:
     """
-    How an indexed number compares with the number asked.
+    Whether an indexed number matches the number of a search.
 
-    `eq` and `ne` use the precision the number was written with; `ap` reaches a tenth of it.
+    `eq` and `ne` use the precision with which the search writes its number; `ap` allows a tenth.
     Source: FHIR R4, search.html#number.
     """
-    least, greatest = number_bounds(prefix, asked, half)
+    least, greatest = number_bounds(prefix, number, half)
     match prefix:
         case "eq":
             return least <= value < greatest
         case "ne":
             return not least <= value < greatest
         case "gt" | "sa":
-            return value > asked
+            return value > number
         case "lt" | "eb":
-            return value < asked
+            return value < number
         case "ge":
-            return value >= asked
+            return value >= number
         case "le":
-            return value <= asked
+            return value <= number
         case "ap":
             return least <= value <= greatest
 
 
 _EXACT: Final = Context(prec=256)
-"""Digits enough for any sum of numbers that a request may hold, which have fifty, and as much for an exponent."""
+"""Precise enough to add any two numbers of a request: 50 digits, and an exponent of up to 50."""
 
 
-def number_bounds(prefix: Prefix, asked: Decimal, half: Decimal) -> tuple[Decimal, Decimal]:
+def number_bounds(prefix: Prefix, number: Decimal, half: Decimal) -> tuple[Decimal, Decimal]:
     """
-    The bounds of what is taken for a number that is asked: a tenth of it either way for `ap`, else `half`.
+    The bounds within which a value equals `number`: a tenth of it for `ap`, else `half` a step.
 
     >>> number_bounds("eq", Decimal("5.40"), Decimal("0.005"))
     (Decimal('5.395'), Decimal('5.405'))
     """
-    away = _EXACT.scaleb(_EXACT.abs(asked), -1) if prefix == "ap" else half
-    return _EXACT.subtract(asked, away), _EXACT.add(asked, away)
+    away = _EXACT.scaleb(_EXACT.abs(number), -1) if prefix == "ap" else half
+    return _EXACT.subtract(number, away), _EXACT.add(number, away)
 
 
-def unit_agrees(indexed: str, asked: str | None) -> bool:
-    """Whether an indexed unit is the one asked; `asked` is None for any, or "|code" for a code in any system."""
-    if asked is None or indexed == asked:
+def unit_agrees(indexed: str, unit: str | None) -> bool:
+    """Whether an indexed unit matches `unit`: None for any, "|code" for a code in any system."""
+    if unit is None or indexed == unit:
         return True
-    return asked.startswith("|") and indexed.partition("|")[1:] == asked.partition("|")[1:]
+    return unit.startswith("|") and indexed.partition("|")[1:] == unit.partition("|")[1:]

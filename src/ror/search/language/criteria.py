@@ -1,9 +1,10 @@
 """
-Which resource a criterion speaks of, and what several of them mean together.
+The resource that each criterion applies to, and the meaning of several criteria together.
 
-`criterion` follows a name such as `location.nb-capacity` or `_has:PractitionerRole:service:practitioner.identifier` to
-the parameter it ends on. `together` makes one tree of all the criteria, so that those on one place, one tarif or one
-capacity hold on the same one. What a value means is in `criterion_values.py`.
+`criterion_path` follows a name such as `location.nb-capacity` or
+`_has:PractitionerRole:service:practitioner.identifier` to its last parameter. `combine` makes one
+expression of all the criteria: those on one record or behind one link hold on the same record or
+resource. `criterion_values.py` reads the values.
 """
 
 import re
@@ -36,10 +37,10 @@ from ror.standard.definitions import (
 )
 
 MAX_HOPS: Final = 5
-"""Links followed by one criterion, either way (choice 25)."""
+"""The most links that one criterion may follow, in either direction (choice 25)."""
 
 FILTER: Final = "_filter"
-"""A search in a language of its own, on any type; see `filter.py`."""
+"""The parameter that holds a search in its own language; see `filter.py`."""
 
 FORMER_NAMES: Final = {
     "code-region": "_tag",
@@ -53,23 +54,25 @@ FORMER_NAMES: Final = {
     "oi-type": "type",
 }
 """
-Names of earlier editions of the guide and what replaced them; suggested, never understood.
+Names from earlier editions of the guide, and their replacements. Errors suggest the replacement.
 
-They are listed in docs/search.md#former-names. Source: the changes of the ROR guide up to 0.2.0, and its search page
-for the exposition model 2.4.
+docs/search.md#former-names lists them. Source: the changes of the ROR guide up to 0.2.0, and its
+search page for the exposition model 2.4.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """From a resource to a `type` that its `param` points to, or, in `reverse`, that points to it with its `param`."""
+    """
+    A link from a resource to a `type`: its own `param` or, in `reverse`, the `param` of the other.
+    """
 
     type: str
     param: str
     reverse: bool
 
     def wrap(self, inner: Expression) -> Expression:
-        """The criterion that a resource at the other end satisfies `inner`."""
+        """The expression: a resource at the other end satisfies `inner`."""
         return (
             Has(self.type, self.param, inner)
             if self.reverse
@@ -79,76 +82,82 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Up:
-    """From a resource of `type` to itself and everything above it."""
+    """A step from a resource of `type` to itself and every resource above it."""
 
     type: str
 
     def wrap(self, inner: Expression) -> Expression:
-        """The criterion that the resource or one above it satisfies `inner`."""
+        """The expression: the resource, or one above it, satisfies `inner`."""
         return Upward(inner)
 
 
 @dataclass(frozen=True, slots=True)
 class CriterionPath:
-    """A parameter reached through `hops`, and what is asked of it; `record` is where it holds with others."""
+    """
+    A criterion reached through `hops`; `record` is the record that it shares with other criteria.
+    """
 
     hops: tuple[Hop | Up, ...]
     criterion: Criterion
     record: str | None
 
 
-# --- names -----------------------------------------------------------------------------------------------------------
+# --- names ----------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=4096)
 def criterion_path(resource_type: str, name: str) -> CriterionPath:
     """
-    What the name of a criterion on `resource_type` leads to.
+    The path that the name of a criterion describes, from `resource_type`.
 
-    A chain names the type of its target when the reference has several (`focus:Location.status`); the guide's own
-    `focus:Location:status` says the same and is accepted (UC12.S02). `:above` looks at an organisation and all that
-    stands above it, written on the link (`organization:above.type`) or on the parameter (`organization.type:above`).
+    If a reference has several target types, the chain names one (`focus:Location.status`); the
+    spelling of the guide, `focus:Location:status`, is accepted too (UC12.S02). `:above` includes
+    the organisations above. It stands on the link (`organization:above.type`) or on the parameter
+    (`organization.type:above`).
 
-    Raises NotSupported for an unknown parameter, modifier or type, InvalidRequest for a name that is not well formed,
-    TooCostly beyond `MAX_HOPS`.
+    Raises NotSupported for an unknown parameter, modifier or type, InvalidRequest for a malformed
+    name, TooCostly beyond `MAX_HOPS`.
     """
-    here, rest = resource_type, name
+    current_type, rest = resource_type, name
     hops: list[Hop | Up] = []
     while True:
-        hop, rest, modifier = _first_step(here, rest)
+        hop, rest, modifier = _first_step(current_type, rest)
         if hop is None:
-            parameter = _parameter(here, rest)
+            parameter = _parameter(current_type, rest)
             _check_modifier(parameter, modifier)
             row = _row_of(modifier)
             if row.climbs:
-                hops.append(Up(here))
+                hops.append(Up(current_type))
                 modifier = None
             record = None if row.of_whole_resource else parameter.record
             return CriterionPath(tuple(hops), Criterion(name, parameter, modifier), record)
         hops.append(hop)
-        if sum(isinstance(one, Hop) for one in hops) > MAX_HOPS:
+        if sum(isinstance(step, Hop) for step in hops) > MAX_HOPS:
             raise TooCostly("search.too-many-hops", name=shown(name), limit=MAX_HOPS)
-        here = hop.type
+        current_type = hop.type
         if modifier == ABOVE:
-            hops.append(Up(here))
+            hops.append(Up(current_type))
 
 
 _NAME: Final = re.compile(r"([^.:]*)(?:(\.)|:([^.:]*)([.:])?)?", re.DOTALL)
 
 
-def _first_step(here: str, name: str) -> tuple[Hop | None, str, str | None]:
-    """The first hop of a name, what follows it and `above` if it goes up, or None, the parameter and its modifier."""
+def _first_step(resource_type: str, name: str) -> tuple[Hop | None, str, str | None]:
+    """
+    The first hop, the rest of the name, and `above` or None; without hop, the parameter and its
+    modifier.
+    """
     if name.partition(":")[0] == "_has":
-        return *_reverse_hop(here, name), None
-    found = _NAME.match(name)
-    assert found is not None
-    param, dot, suffix, more = found.groups()
+        return *_reverse_hop(resource_type, name), None
+    match = _NAME.match(name)
+    assert match is not None
+    param, dot, suffix, more = match.groups()
     if not dot and not more:
         return None, param, suffix
-    parameter = _parameter(here, param)
+    parameter = _parameter(resource_type, param)
     if suffix == ABOVE and parameter.targets and parameter.targets[0] in UPWARD:
-        return _hop(parameter, None), name[found.end() :], ABOVE
-    return _hop(parameter, suffix), name[found.end() :], None
+        return _hop(parameter, None), name[match.end() :], ABOVE
+    return _hop(parameter, suffix), name[match.end() :], None
 
 
 def _hop(parameter: SearchParameter, target: str | None) -> Hop:
@@ -178,30 +187,30 @@ def _hop(parameter: SearchParameter, target: str | None) -> Hop:
     return Hop(target or targets[0], parameter.name, reverse=False)
 
 
-def _reverse_hop(here: str, name: str) -> tuple[Hop, str]:
-    """The hop of `_has:Source:param:` and what follows it."""
+def _reverse_hop(resource_type: str, name: str) -> tuple[Hop, str]:
+    """The hop of `_has:Source:param:`, and the rest of the name."""
     parts = name.split(":", 3)
     if len(parts) < 4 or not all(parts):
         raise InvalidRequest("search.has-form", name=shown(name))
     _, source, param, rest = parts
     parameter = reference_parameter(checked_type(source), param)
-    if here not in parameter.targets:
+    if resource_type not in parameter.targets:
         raise InvalidRequest(
             "search.has-elsewhere",
             name=f"{source}:{parameter.name}",
             targets=", ".join(parameter.targets),
-            type=here,
-            known=", ".join(parameters_pointing_at(here)) or "-",
+            type=resource_type,
+            known=", ".join(parameters_pointing_at(resource_type)) or "-",
         )
     return Hop(source, parameter.name, reverse=True), rest
 
 
 def _parameter(resource_type: str, name: str) -> SearchParameter:
-    """The parameter of a type that a criterion ends on or goes through."""
+    """The search parameter of this name. Raises NotSupported if the type does not have it."""
     if name == FILTER:
         raise NotSupported("filter.elsewhere")
     parameter = search_parameter(resource_type, name)
-    # A published definition whose expression reads nothing would find nothing, without a word.
+    # A published definition whose expression reads no element would silently match nothing.
     if parameter is None or not parameter.reads:
         raise NotSupported(
             "search.unknown-parameter",
@@ -226,7 +235,7 @@ def _check_modifier(parameter: SearchParameter, modifier: str | None) -> None:
 
 
 def checked_type(name: str) -> str:
-    """The name itself, when it is a resource type of this directory."""
+    """The name, if it is a resource type of this directory. Raises NotSupported otherwise."""
     if name not in RESOURCE_TYPES:
         raise NotSupported(
             "search.unknown-type", type=shown(name), known=closest(name, RESOURCE_TYPES)
@@ -235,7 +244,9 @@ def checked_type(name: str) -> str:
 
 
 def reference_parameter(resource_type: str, name: str) -> SearchParameter:
-    """The parameter of a known type that follows a reference, as an inclusion or a `_has` names it."""
+    """
+    The reference parameter that an inclusion or a `_has` names. Raises NotSupported otherwise.
+    """
     parameter = search_parameter(resource_type, name)
     if parameter is None or parameter.type != "reference":
         raise NotSupported(
@@ -249,32 +260,34 @@ def reference_parameter(resource_type: str, name: str) -> SearchParameter:
 
 def _references_of(resource_type: str) -> tuple[str, ...]:
     return tuple(
-        one.name for one in search_parameters(resource_type).values() if one.type == "reference"
+        parameter.name
+        for parameter in search_parameters(resource_type).values()
+        if parameter.type == "reference"
     )
 
 
 def parameters_pointing_at(resource_type: str) -> Iterator[str]:
-    """Every `Source:param` that may point at a type."""
+    """Every `Source:param` whose references may lead to a type."""
     for source in RESOURCE_TYPES:
-        for one in search_parameters(source).values():
-            if resource_type in one.targets:
-                yield f"{source}:{one.name}"
+        for parameter in search_parameters(source).values():
+            if resource_type in parameter.targets:
+                yield f"{source}:{parameter.name}"
 
 
 _PLAIN: Final = Modifier(())
-"""No modifier, or the type of a target, which changes nothing else."""
+"""The row for no modifier, and for the name of a target type."""
 
 
 def _row_of(modifier: str | None) -> Modifier:
     return MODIFIERS.get(modifier, _PLAIN) if modifier else _PLAIN
 
 
-# --- values ----------------------------------------------------------------------------------------------------------
+# --- values ---------------------------------------------------------------------------------------
 
 
 def expression_of(criterion: Criterion, text: str) -> Expression:
     """
-    What must hold on a resource for the criterion `asked` = `text`; any value of a comma list will do.
+    The expression of `criterion` = `text`; one value of a comma list is enough to match.
 
     Raises InvalidRequest for a value that cannot be read, TooCostly for a list that is too long.
     """
@@ -284,22 +297,26 @@ def expression_of(criterion: Criterion, text: str) -> Expression:
 
 def any_of(criterion: Criterion, values: Sequence[str]) -> Expression:
     """
-    What must hold for one of `values` to do: not empty, already separated, their escapes undone or sealed.
+    The expression that matches any of `values`: separated, not empty, escapes as `values_of` leaves
+    them.
 
     Raises InvalidRequest for a value that cannot be read.
     """
     row = _row_of(criterion.modifier)
     leaves = tuple((row.read or read_values)(criterion, values))
-    whole = leaves[0] if len(leaves) == 1 else Or(leaves)
-    return Not(whole) if row.negates else whole
+    expression = leaves[0] if len(leaves) == 1 else Or(leaves)
+    return Not(expression) if row.negates else expression
 
 
-# --- suggestions -----------------------------------------------------------------------------------------------------
+# --- suggestions ----------------------------------------------------------------------------------
 
 
 def _suggestion(resource_type: str, name: str) -> str:
-    """What to try instead of an unknown parameter: its new name, a link that leads to it, a near name."""
-    served = {one.name for one in search_parameters(resource_type).values() if one.reads}
+    """
+    A replacement for an unknown parameter: its new name, a chain that leads to it, or a similar
+    name.
+    """
+    served = {param.name for param in search_parameters(resource_type).values() if param.reads}
     if FORMER_NAMES.get(name) in served:
         return FORMER_NAMES[name]
     return next(_through_a_link(resource_type, name), None) or closest(
@@ -308,13 +325,14 @@ def _suggestion(resource_type: str, name: str) -> str:
 
 
 def _through_a_link(resource_type: str, name: str) -> Iterator[str]:
-    """The chains, then the reverse chains, of one hop that lead to a parameter of this name."""
-    for one in search_parameters(resource_type).values():
-        for target in one.targets:
+    """The chains of one hop to a parameter of this name, then the reverse chains."""
+    for parameter in search_parameters(resource_type).values():
+        for target in parameter.targets:
             if _serves(target, name):
-                yield (
-                    f"{one.name}.{name}" if len(one.targets) == 1 else f"{one.name}:{target}.{name}"
+                link = (
+                    parameter.name if len(parameter.targets) == 1 else f"{parameter.name}:{target}"
                 )
+                yield f"{link}.{name}"
     for link in parameters_pointing_at(resource_type):
         if _serves(link.partition(":")[0], name):
             yield f"_has:{link}:{name}"
@@ -325,27 +343,27 @@ def _serves(resource_type: str, name: str) -> bool:
     return parameter is not None and parameter.reads
 
 
-# --- together --------------------------------------------------------------------------------------------------------
+# --- combining criteria ---------------------------------------------------------------------------
 
 Condition = tuple[tuple[Hop | Up, ...], str | None, Expression]
-"""The hops of a criterion, the record it holds on, and what it asks there."""
+"""The hops of a criterion, its record, and the expression that must hold there."""
 
 
 def combine(criteria: Sequence[Condition]) -> Expression:
     """
-    The tree of criteria that all hold, on one record and at the end of one link where they share it (choice 2).
+    The expression of criteria that must all hold (choice 2).
 
-    Criteria behind the same hop hold on one resource there: `location.capacity-status=02&location.near=…` asks for one
-    place that has both. Negative ones too: `location.type:not=X&location.status=active` asks for one active place that
-    is not an X, which is what its author means, and what each criterion means alone is unchanged. Inside a resource,
-    criteria on the parts of one record hold on one repetition of it, except `:not` and `:missing`, which speak of all
-    of them.
+    Criteria behind the same hop hold on one resource: `location.capacity-status=02&location.near=…`
+    matches one place that has both. So do negative criteria:
+    `location.type:not=X&location.status=active` matches one active place that is not an X. Inside a
+    resource, criteria on one record hold on one repetition of it, except `:not` and `:missing`,
+    which apply to all repetitions.
     """
     groups: dict[Hop | Up | str | int, list[Condition]] = {}
-    for one in criteria:
-        hops, record, _ = one
+    for condition in criteria:
+        hops, record, _ = condition
         key = hops[0] if hops else record or len(groups)
-        groups.setdefault(key, []).append(one)
+        groups.setdefault(key, []).append(condition)
     return _all(tuple(_group(key, members) for key, members in groups.items()))
 
 
@@ -357,8 +375,10 @@ def _group(key: Hop | Up | str | int, members: list[Condition]) -> Expression:
 
 
 def combine_independently(criteria: Sequence[Condition]) -> Expression:
-    """The tree of criteria that each hold on their own: strict R4 (`Prefer: handling=independent-criteria`)."""
-    return _all(tuple(combine([one]) for one in criteria))
+    """
+    The expression of independent criteria, strict R4 (`Prefer: handling=independent-criteria`).
+    """
+    return _all(tuple(combine([condition]) for condition in criteria))
 
 
 def _all(parts: tuple[Expression, ...]) -> Expression:

@@ -1,8 +1,8 @@
 """
-What one criterion asks: the text of its value, read by the type of its parameter, gives leaves of the tree.
+Reading the values of a criterion, by the type of its parameter, into leaves of the search tree.
 
-The values come out in the normal form of `values.py`, the one that `extract.py` writes. Which resource the parameter is
-on, and what the other criteria say, is the business of `criteria.py`.
+The leaves hold values in the normal form of `values.py`, which the index also holds. `criteria.py`
+finds the resource that the parameter belongs to, and combines criteria.
 """
 
 import re
@@ -49,24 +49,26 @@ from ror.standard.fhirpath import elements_read, implicit_systems
 from ror.standard.geography import commune
 
 MAX_VALUES: Final = 1_000
-"""Values in one comma list (choice 25)."""
+"""The most values in one comma list (choice 25)."""
 
 MAX_VALUE_LENGTH: Final = 65_536
-"""Characters of one value: no name, code or address is longer."""
+"""The most characters of one value: no name, code or address is longer."""
 
 MAX_DIGITS: Final = 50
-"""Characters of a number, and the largest power of ten, either way: beyond, arithmetic is an attack."""
+"""
+The most characters of a number, and its largest exponent: larger ones serve to exhaust the server.
+"""
 
 PREFIXES: Final = cast(tuple[Prefix, ...], get_args(Prefix))
 
 AGES: Final = frozenset({"age-range-low", "age-range-high"})
-"""Quantities in years when no unit is criterion, as they are when none is written (choice 10)."""
+"""Quantities that are in years if neither the search nor the data has a unit (choice 10)."""
 
 MAX_DISTANCE_KM: Final = 1_000
-"""Reach of a search by position, bound included. Source: RG_RECH_05."""
+"""The largest distance of a search by position, inclusive. Source: RG_RECH_05."""
 
 POSITION: Final = "near"
-"""The parameter that holds where a place is, whichever way a search asks."""
+"""The parameter under which the index holds positions, for every parameter that compares them."""
 
 _METRES: Final = {"km": 1_000, "m": 1}
 _BOOLEAN_SYSTEM: Final = "terminology.hl7.org/CodeSystem/special-values"
@@ -74,9 +76,10 @@ _BOOLEAN_SYSTEM: Final = "terminology.hl7.org/CodeSystem/special-values"
 
 class Criterion(NamedTuple):
     """
-    A parameter under the name the caller wrote, chains included, with its modifier.
+    The left side of a criterion: its full name, chain included, its parameter and its modifier.
 
-    The operators of `_filter` add a `prefix`, which values then do not have, and the modifier "ends" of strings.
+    An operator of `_filter` sets `prefix`, and the values then have none; the operator `ew` sets
+    the modifier "ends".
     """
 
     name: str
@@ -85,19 +88,19 @@ class Criterion(NamedTuple):
     prefix: Prefix | None = None
 
     def refused(self, key: str, value: str, **params: str | int) -> InvalidRequest:
-        """The error `key` about a value."""
+        """The error `key` about a value of this criterion."""
         return InvalidRequest(
             key, expression=None, name=self.name, value=shown(_as_written(value)), **params
         )
 
 
 Reader = Callable[[Criterion, Sequence[str]], Iterator[Expression]]
-"""What reads the values of a criterion."""
+"""Reads the values of a criterion."""
 
 
 def values_of(criterion: Criterion, text: str) -> Sequence[str]:
     """
-    The values of a comma list, any of which will do; their escapes are sealed.
+    The values of a comma list, with placeholders for their escapes.
 
     Raises InvalidRequest for an empty value, TooCostly for a list of more than `MAX_VALUES`.
     Source: FHIR R4, search.html#ptypes.
@@ -117,7 +120,7 @@ def values_of(criterion: Criterion, text: str) -> Sequence[str]:
 
 def read_values(criterion: Criterion, values: Sequence[str]) -> Iterator[Expression]:
     """
-    The expressions of these values, read by the type of the parameter.
+    One or more expressions for each value, read by the type of the parameter.
 
     Raises InvalidRequest for a value that cannot be read. Source: choices 3, 4, 5 and 10.
     """
@@ -127,76 +130,79 @@ def read_values(criterion: Criterion, values: Sequence[str]) -> Iterator[Express
     return by_type(criterion, values)
 
 
-# --- escapes ---------------------------------------------------------------------------------------------------------
+# --- escapes --------------------------------------------------------------------------------------
 
 _PLACEHOLDERS: Final = (("\\\\", "\0b"), ("\\,", "\0c"), ("\\|", "\0v"), ("\\$", "\0d"))
-"""Each escape, and what stands for it while the value is cut up. Source: FHIR R4, search.html#escaping."""
+"""
+Each escape, and its placeholder while a value is split. Source: FHIR R4, search.html#escaping.
+"""
 
 
 def _with_placeholders(criterion: Criterion, text: str) -> str:
-    """The value with its escapes put out of the way of commas and bars."""
+    """The text with a placeholder for each escape, so that it can be split at commas and bars."""
     if "\0" in text:
-        # Not a character of a FHIR string; the index, too, uses it between the parts of a value.
+        # FHIR strings cannot contain it, and the index uses it as a separator.
         raise criterion.refused("search.control-character", text)
     if "\\" not in text:
         return text
-    sealed = text
-    for escape, seal in _PLACEHOLDERS:
-        sealed = sealed.replace(escape, seal)
-    if "\\" in sealed:
-        # A backslash before anything else is refused rather than guessed.
+    replaced = text
+    for escape, placeholder in _PLACEHOLDERS:
+        replaced = replaced.replace(escape, placeholder)
+    if "\\" in replaced:
+        # No guess: any other use of a backslash is refused.
         raise criterion.refused("search.lone-backslash", text)
-    return sealed
+    return replaced
 
 
 def unescaped(text: str) -> str:
-    """What part of a sealed value means: the escaped characters themselves."""
+    """The text with each placeholder replaced by the character that was escaped."""
     if "\0" in text:
-        for escape, seal in _PLACEHOLDERS:
-            text = text.replace(seal, escape[1])
+        for escape, placeholder in _PLACEHOLDERS:
+            text = text.replace(placeholder, escape[1])
     return text
 
 
 def _as_written(text: str) -> str:
-    """Part of a sealed value as the caller wrote it."""
-    for escape, seal in _PLACEHOLDERS:
-        text = text.replace(seal, escape)
+    """The text with each placeholder replaced by the escape that the client wrote."""
+    for escape, placeholder in _PLACEHOLDERS:
+        text = text.replace(placeholder, escape)
     return text
 
 
 def _with_bars(text: str) -> str:
-    """A sealed value whose parts hold no bar: client libraries escape the bars between them."""
+    """The text with escaped bars as separators, because some client libraries escape every bar."""
     return text.replace("\0v", "|")
 
 
-# --- by type ---------------------------------------------------------------------------------------------------------
+# --- by type --------------------------------------------------------------------------------------
 
 
 def tokens(
     criterion: Criterion, pieces: Sequence[str], param: str | None = None
 ) -> Iterator[Expression]:
     """
-    `code`, `system|code`, `|code`, `system|`; a system holds for the bare codes that follow it (choice 3).
+    `code`, `system|code`, `|code`, `system|`. A system applies to the bare codes after it (choice
+    3).
 
-    The entries compared are those named `param`, by default those of the parameter.
+    `param` names the entries to compare, by default those of the parameter.
     """
     parameter = criterion.parameter
     param = param or parameter.name
-    given: str | None = None
+    last_system: str | None = None
     for piece in pieces:
         before, *after = piece.split("|")
         if len(after) > 1:
             raise criterion.refused("search.too-many-bars", piece)
         if not after:
-            system, code = given, unescaped(before).strip()
+            system, code = last_system, unescaped(before).strip()
         else:
             written = unescaped(before).strip()
             system, code = normal_system(written), unescaped(after[0]).strip()
             if not system and (written or not code):
                 raise criterion.refused("search.not-a-token", piece)
-            given = system or None
+            last_system = system or None
         if "boolean" in elements_read(parameter):
-            # The index holds booleans without a system; HL7 gives them one that a client may write.
+            # The index holds booleans without a system; a client may write the one of HL7.
             if code not in ("true", "false") or system not in (None, _BOOLEAN_SYSTEM):
                 raise criterion.refused("search.not-a-boolean", piece)
             system = None
@@ -211,33 +217,35 @@ def tokens(
         if not code or not system or not system.startswith(NOMENCLATURES):
             continue
         if "Identifier" in elements_read(parameter):
-            # The guide names places by the system of their identifier's type (docs/search.md#values).
-            for one in (system, *systems_of_value_set(system, None)):
-                yield TokenIs(modifier_entries(param, "of-type"), code, f"{one}|")
+            # The guide names places by the system of their identifier's type
+            # (docs/search.md#values).
+            for type_system in (system, *systems_of_value_set(system, None)):
+                yield TokenIs(modifier_entries(param, "of-type"), code, f"{type_system}|")
         else:
-            yield from (TokenIs(param, code, one) for one in systems_of_value_set(system, code))
+            for source in systems_of_value_set(system, code):
+                yield TokenIs(param, code, source)
 
 
 @lru_cache(maxsize=1024)
 def systems_of_value_set(system: str, code: str | None) -> tuple[str, ...]:
-    """The systems, in normal form, that a set of values takes a code from, where its address stands for a system."""
+    """The systems from which a value set takes a code, or all its codes if `code` is None."""
     return tuple(map(normal_system, terminology.drawn_on(f"https://{system}", code)))
 
 
 _CASELESS: Final = frozenset({"Identifier", "ContactPoint", "Reference", "string"})
-"""The elements whose tokens are no codes: their case does not count (choice 36)."""
+"""Element types whose tokens are compared without case, because they are not codes (choice 36)."""
 
 
 @lru_cache(maxsize=1024)
 def _implicit_systems(parameter: SearchParameter) -> frozenset[str]:
-    """What may be written, in normal form, as the system of a code that has none of its own."""
+    """The systems that the elements of a parameter imply, in normal form."""
     return frozenset(map(normal_system, implicit_systems(parameter)))
 
 
 def strings(
     criterion: Criterion, pieces: Sequence[str], how: TextMatch = "starts"
 ) -> Iterator[Expression]:
-    """Strings that start with, contain, end with or are each value."""
+    """Strings that start with, contain, end with or equal a value."""
     for piece in pieces:
         text = unescaped(piece)
         compared = text if how == "exact" else normal_text(text)
@@ -247,19 +255,21 @@ def strings(
 
 
 def _words(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
-    """Words that must all be found, in any order; the last one typed may go on (choice 9). Quotes change nothing."""
-    asked_words = [query_words(unescaped(piece)) for piece in pieces]
-    if (count := sum(map(len, asked_words))) > MAX_VALUES:
+    """
+    Words that must all match, in any order; the last is a prefix (choice 9). Quotes have no effect.
+    """
+    word_lists = [query_words(unescaped(piece)) for piece in pieces]
+    if (count := sum(map(len, word_lists))) > MAX_VALUES:
         raise TooCostly(
             "search.too-many-values", name=criterion.name, count=count, limit=MAX_VALUES
         )
-    for piece, words in zip(pieces, asked_words, strict=True):
+    for piece, words in zip(pieces, word_lists, strict=True):
         if not words:
             raise criterion.refused("search.no-word", piece)
-        said = [WordIs(criterion.parameter.name, word, prefix) for word, prefix in words]
-        yield And(tuple(said)) if len(said) > 1 else said[0]
+        leaves = [WordIs(criterion.parameter.name, word, prefix) for word, prefix in words]
+        yield And(tuple(leaves)) if len(leaves) > 1 else leaves[0]
         if criterion.parameter.name == NARRATIVE:
-            # A resource that has no narrative is read as the one it would have (decision 16).
+            # If a resource has no narrative, its content stands in for one (decision 16).
             yield And(
                 (
                     Not(Present(NARRATIVE)),
@@ -290,9 +300,9 @@ def _numbers(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression
 
 def _quantities(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     """
-    `number`, `number|system|code` or `number||code`, each with a prefix or without.
+    `number`, `number|system|code` or `number||code`, each with or without a prefix.
 
-    A client library writes `number||` where there is no unit.
+    A client library writes `number||` if there is no unit.
     """
     for piece in map(_with_bars, pieces):
         number, *unit = piece.split("|")
@@ -308,7 +318,7 @@ def _quantities(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Express
 
 
 def _unit(criterion: Criterion, unit: Sequence[str]) -> str | None:
-    """The normal form of the unit of a criterion; None for any, "|code" for a code in any system."""
+    """The normal form of a unit: None for any, "|code" for a code in any system."""
     system, code = (unescaped(part) for part in unit) if unit else ("", "")
     if criterion.parameter.name in AGES and not system and code in ("", "a"):
         return normal_unit(None, "a")
@@ -326,23 +336,23 @@ def _references(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Express
             url, _, version = text.partition("|")
             yield CanonicalIs(parameter.name, url, version)
             continue
-        found = _REFERENCE.fullmatch(text)
-        if not found:
+        match = _REFERENCE.fullmatch(text)
+        if not match:
             raise criterion.refused(
                 "search.not-a-reference", text, targets=", ".join(parameter.targets)
             )
-        base, target, identifier = found.groups()
+        base, target, identifier = match.groups()
         only = parameter.targets[0] if len(parameter.targets) == 1 else None
-        wanted = criterion.modifier or target or only
-        if target and (target not in parameter.targets or target != wanted):
+        target_type = criterion.modifier or target or only
+        if target and (target not in parameter.targets or target != target_type):
             allowed = criterion.modifier or ", ".join(parameter.targets)
             raise criterion.refused("search.wrong-target", text, target=target, targets=allowed)
-        yield ReferenceIs(parameter.name, wanted, identifier, base)
+        yield ReferenceIs(parameter.name, target_type, identifier, base)
 
 
 def _uris(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     """
-    URIs, compared letter by letter; a canonical URL without version finds all its versions.
+    URIs, compared exactly. A canonical URL without version matches all its versions.
 
     Source: FHIR R4, search.html#uri.
     """
@@ -358,9 +368,10 @@ _REFERENCE: Final = re.compile(
 
 def _positions(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
     """
-    `latitude|longitude|distance[|unit]`, degrees of WGS 84, in km when no unit is given. Source: RG_RECH_05, 13 and 14.
+    `latitude|longitude|distance[|unit]`, in degrees of WGS 84; the default unit is km.
 
-    The guide does not say what a search without distance means; rather than choose a reach for the user, it is refused.
+    The guide does not say what a search without distance means, so such a search is refused rather
+    than given a default. Source: RG_RECH_05, 13 and 14.
     """
     for piece in map(_with_bars, pieces):
         parts = piece.split("|")
@@ -377,25 +388,29 @@ def _positions(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expressi
 
 
 def _around_communes(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
-    """`code|distance[|unit]`: around the reference point of a commune, arrondissements included (choice 8)."""
+    """
+    `code|distance[|unit]`: around the reference point of a commune or arrondissement (choice 8).
+    """
     for piece in map(_with_bars, pieces):
-        code, *reach = piece.split("|")
-        if not reach or not reach[0]:
+        code, *distance = piece.split("|")
+        if not distance or not distance[0]:
             raise criterion.refused("search.commune-distance-missing", piece)
-        if len(reach) > 2:
+        if len(distance) > 2:
             raise criterion.refused("search.not-around-a-commune", piece)
-        found = commune(code.strip())
-        if found is None:
+        place = commune(code.strip())
+        if place is None:
             raise criterion.refused("search.unknown-commune", piece, code=shown(code))
-        if found.latitude is None or found.longitude is None:
+        if place.latitude is None or place.longitude is None:
             raise criterion.refused(
-                "search.commune-without-position", piece, code=code, commune=found.name
+                "search.commune-without-position", piece, code=code, commune=place.name
             )
-        yield Near(POSITION, found.latitude, found.longitude, _distance_m(criterion, reach, piece))
+        yield Near(
+            POSITION, place.latitude, place.longitude, _distance_m(criterion, distance, piece)
+        )
 
 
 def _distance_m(criterion: Criterion, parts: Sequence[str], piece: str) -> float:
-    """The metres of `distance[|unit]`; `piece` is the value they are part of."""
+    """The metres of `distance[|unit]`; `piece` is the whole value, for errors."""
     unit = (parts[1] if len(parts) == 2 else "") or "km"
     if unit not in _METRES:
         raise criterion.refused("search.distance-unit", piece, unit=shown(unit))
@@ -406,7 +421,7 @@ def _distance_m(criterion: Criterion, parts: Sequence[str], piece: str) -> float
 
 
 def _special(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
-    """Parameters that are each read in their own way."""
+    """Parameters of type special, each with its own reader."""
     return _SPECIAL[criterion.parameter.name](criterion, pieces)
 
 
@@ -416,7 +431,7 @@ _SPECIAL: Final[Mapping[str, Reader]] = {
 }
 
 POSITION_PARAMETERS: Final = frozenset(_SPECIAL)
-"""The parameters that compare a position, whichever way they give the point."""
+"""The parameters that compare positions."""
 
 
 _READERS: Final[Mapping[str, Reader]] = {
@@ -431,11 +446,11 @@ _READERS: Final[Mapping[str, Reader]] = {
 }
 
 
-# --- prefixes and numbers --------------------------------------------------------------------------------------------
+# --- prefixes and numbers -------------------------------------------------------------------------
 
 
 def _prefixed(criterion: Criterion, text: str) -> tuple[Prefix, str]:
-    """The prefix, `eq` when there is none, and what follows it."""
+    """The prefix, `eq` by default, and the rest of the text."""
     if criterion.prefix is not None:
         return criterion.prefix, text
     if not text[:1].isalpha():
@@ -460,11 +475,11 @@ _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE]([+-]?[0-9]+))?", re.A
 
 
 def _number(criterion: Criterion, text: str, piece: str) -> Decimal:
-    """The exact number; `piece` is the value it is part of, for the error."""
-    found = _NUMBER.fullmatch(text)
-    if not found:
+    """The exact number; `piece` is the whole value, for errors."""
+    match = _NUMBER.fullmatch(text)
+    if not match:
         raise criterion.refused(_NOT_A[criterion.parameter.type], piece)
-    if len(text) > MAX_DIGITS or (found[1] and abs(int(found[1])) > MAX_DIGITS):
+    if len(text) > MAX_DIGITS or (match[1] and abs(int(match[1])) > MAX_DIGITS):
         raise criterion.refused("search.number-too-long", piece, limit=MAX_DIGITS)
     return Decimal(text)
 

@@ -1,8 +1,9 @@
 """
-Where a page of results stops, as the opaque text of a page link.
+The end of a page of results, as the opaque text of a page link.
 
-A cursor names a place in an order, nothing else: it grants nothing, and who reads the next page sees what they may see
-then. It is text that comes back from outside, so `decode` takes nothing that `encode` would not have written.
+A cursor names a place in an order and grants no access: visibility is checked again when the client
+reads the next page. Clients send the text back, so `decode` accepts only text that `encode` can
+produce.
 """
 
 import base64
@@ -17,12 +18,12 @@ import msgspec
 from ror.errors import InvalidRequest
 
 _VERSION: Final = 1
-"""Changes with the form of a cursor; a link of another version is refused rather than misread."""
+"""The version of the format; a cursor of another version is refused."""
 
 _MAX_KEYS: Final = 64
 _MAX_RID: Final = 2**32 - 1
 _CHECK: Final = 4
-"""Bytes of checksum: against links cut or retyped, not against malice."""
+"""The bytes of the checksum, which detects truncated or mistyped links; it is no signature."""
 
 Key = str | int | None
 
@@ -30,9 +31,10 @@ Key = str | int | None
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """
-    After, or `backward` before, the resource `rid` whose sort values are `keys`, one for each key of the sort.
+    The place after the resource `rid`, or before it if `backward` is set.
 
-    A value is None for a resource that has none. A long text is better cut by who makes the cursor: `rid` settles ties.
+    `keys` are the sort values of the resource, one for each sort key; None if it has no value. The
+    caller should truncate long texts: `rid` breaks ties.
     """
 
     backward: bool
@@ -40,14 +42,14 @@ class Cursor:
     rid: int
 
     def encode(self) -> str:
-        """The cursor as letters that a URL takes as they are."""
-        packed = _encoder.encode((_VERSION, self.backward, self.keys, self.rid))
-        return base64.urlsafe_b64encode(_checksum(packed) + packed).rstrip(b"=").decode("ascii")
+        """The cursor as text that needs no escaping in a URL."""
+        content = _encoder.encode((_VERSION, self.backward, self.keys, self.rid))
+        return base64.urlsafe_b64encode(_checksum(content) + content).rstrip(b"=").decode("ascii")
 
 
 def decode(text: str) -> Cursor:
     """
-    The cursor that `encode` wrote as `text`. Raises InvalidRequest for any other text.
+    The cursor that `encode` made into `text`. Raises InvalidRequest for any other text.
 
     >>> decode(Cursor(False, ("chu", None), 7).encode())
     Cursor(backward=False, keys=('chu', None), rid=7)
@@ -59,16 +61,16 @@ def decode(text: str) -> Cursor:
         version, backward, keys, rid = _decoder.decode(raw[_CHECK:])
     except (binascii.Error, msgspec.MsgspecError, UnicodeDecodeError) as reason:
         raise InvalidRequest("search.cursor") from reason
-    found = Cursor(backward, keys, rid)
-    sound = version == _VERSION and len(keys) <= _MAX_KEYS and 0 <= rid <= _MAX_RID
-    # The same bytes have other base64 and MessagePack spellings; only ours is taken.
-    if not sound or raw[:_CHECK] != _checksum(raw[_CHECK:]) or found.encode() != text:
+    cursor = Cursor(backward, keys, rid)
+    is_valid = version == _VERSION and len(keys) <= _MAX_KEYS and 0 <= rid <= _MAX_RID
+    # Base64 and MessagePack have several spellings of the same cursor; only ours is accepted.
+    if not is_valid or raw[:_CHECK] != _checksum(raw[_CHECK:]) or cursor.encode() != text:
         raise InvalidRequest("search.cursor")
-    return found
+    return cursor
 
 
-def _checksum(packed: bytes) -> bytes:
-    return zlib.crc32(packed).to_bytes(_CHECK, "big")
+def _checksum(content: bytes) -> bytes:
+    return zlib.crc32(content).to_bytes(_CHECK, "big")
 
 
 _ALPHABET: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)

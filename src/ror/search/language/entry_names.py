@@ -1,9 +1,9 @@
 """
-The names under which the index keeps the entries of a search parameter.
+The names of the index entries of a search parameter.
 
-The plain values of `specialty` are under `specialty`. What its modifier `:text` compares is under
-`specialty:text` (`modifiers.py` says which modifiers have entries of their own). Entries that come
-from a governed part of a resource carry the code of the rule as well: `specialty:text!act.0`.
+The values of `specialty` have the name `specialty`. The entries of its modifier `:text` have the
+name `specialty:text` (`modifiers.py` says which modifiers have entries). Entries that come from a
+governed part of a resource also carry the code of its rule: `specialty:text!act.0`.
 """
 
 from functools import lru_cache
@@ -33,7 +33,7 @@ def governed_entries(name: str, code: str) -> str:
 
 def split_governed(entries_name: str) -> tuple[str, str]:
     """
-    The name without the code of a rule, and that code; "" when no rule governs the entries.
+    The name without the code of a rule, and that code; "" if no rule governs the entries.
 
     >>> split_governed("specialty:text!act.0"), split_governed("specialty")
     (('specialty:text', 'act.0'), ('specialty', ''))
@@ -54,6 +54,6 @@ def parameter_of(entries_name: str) -> str:
 
 @lru_cache(maxsize=4096)
 def record_of(resource_type: str, entries_name: str) -> str | None:
-    """The repeated record whose rows hold the entries, or None when the resources themselves do."""
+    """The record whose rows hold the entries; None if they belong to the whole resource."""
     parameter = search_parameters(resource_type).get(parameter_of(entries_name))
     return parameter.record if parameter else None

@@ -1,9 +1,10 @@
 """
-The tree of a search, and `matches`, which is its meaning.
+The tree of a search, and `matches`, which defines its meaning.
 
-The parser and the `_filter` reader make trees, the engine answers them with bitmaps, and `matches` says, slowly and
-plainly, whether one resource satisfies one: the engine must agree with it (a property test says so). Leaves hold values
-in the normal form of `values.py`; a parameter is named as on the resource type at that point of the tree.
+The parsers of query strings and of `_filter` make trees, and the engine evaluates them with
+bitmaps. `matches` decides slowly and simply whether a resource satisfies a tree; a property test
+checks that the engine agrees with it. Leaves hold values in the normal form of `values.py`. A
+parameter belongs to the resource type at its point in the tree.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -40,15 +41,16 @@ from ror.standard.geography import distance_m
 
 @dataclass(frozen=True, slots=True)
 class Everything:
-    """No criterion: every resource of the type."""
+    """Every resource of the type."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenIs:
     """
-    A code in any system (`system` None), in none (""), or in one; any code of it when `code` is None.
+    A code in any system (`system` None), without system (""), or in one system.
 
-    The code is in the normal form of its system; in any system it is as written.
+    If `code` is None, any code of the system matches. A code has the normal form of its system; in
+    any system it is as written.
     """
 
     param: str
@@ -59,7 +61,7 @@ class TokenIs:
 @dataclass(frozen=True, slots=True)
 class TextIs:
     """
-    A string that starts with, contains, ends with or exactly is `text`.
+    A string that starts with, contains, ends with or equals `text`.
 
     The text is in normal form, except for `exact`.
     """
@@ -71,7 +73,10 @@ class TextIs:
 
 @dataclass(frozen=True, slots=True)
 class WordIs:
-    """A word of the same stem as `word`, which is folded, or with `prefix` one that starts with it (choice 9)."""
+    """
+    A word with the stem of the folded `word`; with `prefix`, also one that starts with it (choice
+    9).
+    """
 
     param: str
     word: str
@@ -80,7 +85,7 @@ class WordIs:
 
 @dataclass(frozen=True, slots=True)
 class LabelIs:
-    """A code of which a label in the nomenclatures starts with `text`, which is in normal form."""
+    """A code with a label in the nomenclatures that starts with `text`, in normal form."""
 
     param: str
     text: str
@@ -88,7 +93,7 @@ class LabelIs:
 
 @dataclass(frozen=True, slots=True)
 class DateIs:
-    """A date that compares with the period asked, both bounds in microseconds, inclusive."""
+    """A date that compares with a period, from `first` to `last`, in microseconds, inclusive."""
 
     param: str
     prefix: Prefix
@@ -98,7 +103,7 @@ class DateIs:
 
 @dataclass(frozen=True, slots=True)
 class NumberIs:
-    """A number that compares with `value`; equality reaches `half` on either side, the precision as written."""
+    """A number that compares with `value`; equality allows `half` a step of its precision."""
 
     param: str
     prefix: Prefix
@@ -108,7 +113,7 @@ class NumberIs:
 
 @dataclass(frozen=True, slots=True)
 class QuantityIs:
-    """A quantity that compares with `value`, in the unit asked (normal form) or in any when `unit` is None."""
+    """A quantity that compares with `value` in `unit`, in normal form; None for any unit."""
 
     param: str
     prefix: Prefix
@@ -120,21 +125,24 @@ class QuantityIs:
 @dataclass(frozen=True, slots=True)
 class ReferenceIs:
     """
-    A reference to the resource `id`, of any type when `type` is None.
+    A reference to the resource `id`, of any type if `type` is None.
 
-    It is the chain to that `_id`: a reference to something hidden or absent is as no reference (choice 13).
+    It means a chain to that `_id`: a reference to a hidden or absent resource does not match
+    (choice 13).
     """
 
     param: str
     type: str | None
     id: str
     base: str | None = None
-    """The server that an absolute reference names, None for this one; no other server is followed."""
+    """
+    The server of an absolute reference; None for this server. References to others do not match.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class CanonicalIs:
-    """A reference by canonical URL, whatever its version when `version` is ""."""
+    """A reference by canonical URL, in any version if `version` is ""."""
 
     param: str
     url: str
@@ -143,7 +151,7 @@ class CanonicalIs:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A position within `distance_m` metres of a point, bound included (choice 8)."""
+    """A position within `distance_m` metres of a point, inclusive (choice 8)."""
 
     param: str
     latitude: float
@@ -154,9 +162,9 @@ class Near:
 @dataclass(frozen=True, slots=True)
 class Present:
     """
-    At least one value, that this viewer may see (choice 14).
+    At least one value that the viewer may see (choice 14).
 
-    A reference is a value only where it leads: one to something hidden or absent is none.
+    A reference to a hidden or absent resource is no value.
     """
 
     param: str
@@ -179,7 +187,9 @@ class Or:
 
 @dataclass(frozen=True, slots=True)
 class SameRecord:
-    """One repetition of the record `name` (a capacity, a tarif…) satisfies all of `inner` (choice 2)."""
+    """
+    One repetition of the record `name` (a capacity, a price…) satisfies all of `inner` (choice 2).
+    """
 
     name: str
     inner: "Expression"
@@ -196,7 +206,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """A `source` that satisfies `inner` points here with its parameter `param`."""
+    """A `source` that satisfies `inner` points to the resource with its parameter `param`."""
 
     source: str
     param: str
@@ -205,13 +215,13 @@ class Has:
 
 @dataclass(frozen=True, slots=True)
 class Upward:
-    """The resource, or one above it through its `UPWARD` reference up to the root, satisfies `inner` (choice 6)."""
+    """The resource, or one above it along its `UPWARD` references, satisfies `inner` (choice 6)."""
 
     inner: "Expression"
 
 
 UPWARD: Final = {"Organization": "partof"}
-"""The reference that leads to what stands above a resource, for the types that have a hierarchy."""
+"""The reference to the resource above, for each type that has a hierarchy."""
 
 ValueLeaf = (
     TokenIs
@@ -229,12 +239,12 @@ Leaf = ValueLeaf | ReferenceIs
 Expression = Everything | Leaf | Not | And | Or | SameRecord | Chain | Has | Upward
 
 
-# --- the meaning -----------------------------------------------------------------------------------------------------
+# --- the meaning ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedResource:
-    """A resource as a search sees it: its entries by parameter, as `(value, row)` pairs."""
+    """A resource and its index entries by parameter, as `(value, row)` pairs."""
 
     type: str
     id: str
@@ -242,20 +252,21 @@ class IndexedResource:
 
 
 class World(Protocol):
-    """The directory that gives chains their meaning."""
+    """The resources that chains lead to."""
 
     def resolve(self, reference: Value, target: str) -> Iterable[IndexedResource]:
-        """The resources of type `target` that a reference value points to."""
+        """The resources of type `target` that a reference points to."""
 
     def of_type(self, resource_type: str) -> Iterable[IndexedResource]:
         """Every resource of a type."""
 
 
 def matches(
-    expression: Expression, facts: IndexedResource, world: World, row: int | None = None
+    expression: Expression, resource: IndexedResource, world: World, row: int | None = None
 ) -> bool:
     """
-    Whether `facts` satisfies `expression` in `world`; only entries of `row` count when one is given.
+    Whether `resource` satisfies `expression` in `world`; with `row`, only the entries of that row
+    count.
 
     This is the definition of every search. Source: FHIR R4, search.html; choices 2 to 8.
     """
@@ -263,41 +274,43 @@ def matches(
         case Everything():
             return True
         case And(parts):
-            return all(matches(part, facts, world, row) for part in parts)
+            return all(matches(part, resource, world, row) for part in parts)
         case Or(parts):
-            return any(matches(part, facts, world, row) for part in parts)
+            return any(matches(part, resource, world, row) for part in parts)
         case Not(inner):
-            return not matches(inner, facts, world, row)
+            return not matches(inner, resource, world, row)
         case SameRecord(name, inner):
-            return any(matches(inner, facts, world, one) for one in _rows_of(name, facts))
+            return any(matches(inner, resource, world, index) for index in _rows_of(name, resource))
         case Chain(param, target, inner):
             return any(
                 matches(inner, pointed, world)
-                for value, _ in facts.entries.get(param, ())
+                for value, _ in resource.entries.get(param, ())
                 for pointed in world.resolve(value, target)
             )
         case Has(source, param, inner):
             return any(
-                matches(inner, pointing, world) and _points_at(pointing, param, facts, world)
+                matches(inner, pointing, world) and _points_at(pointing, param, resource, world)
                 for pointing in world.of_type(source)
             )
         case Upward(inner):
-            return any(matches(inner, above, world) for above in _upwards(facts, world))
+            return any(matches(inner, above, world) for above in _upwards(resource, world))
         case ReferenceIs():
-            return matches(as_chains(expression, facts.type), facts, world)
-        case Present(param) if leads_to_resources(facts.type, param):
-            return matches(as_chains(expression, facts.type), facts, world)
+            return matches(as_chains(expression, resource.type), resource, world)
+        case Present(param) if leads_to_resources(resource.type, param):
+            return matches(as_chains(expression, resource.type), resource, world)
         case leaf:
             satisfies = _satisfies(leaf)
             return any(
                 satisfies(value)
-                for value, at in facts.entries.get(leaf.param, ())
+                for value, at in resource.entries.get(leaf.param, ())
                 if row is None or at == row
             )
 
 
 def with_own_bases(expression: Expression, bases: Collection[str]) -> Expression:
-    """The same search, where the references to one of these bases are to this server (choice 34)."""
+    """
+    The same search, with references to one of these bases as references to this server (choice 34).
+    """
     match expression:
         case ReferenceIs(base=base) if base in bases:
             return replace(expression, base=None)
@@ -312,7 +325,9 @@ def with_own_bases(expression: Expression, bases: Collection[str]) -> Expression
 
 
 def has_relevance(expression: Expression) -> bool:
-    """Whether a match can say more or less well what is asked: words are asked for, and not their absence."""
+    """
+    Whether matches have a relevance score: the search requires words, and not only their absence.
+    """
     match expression:
         case WordIs():
             return True
@@ -325,11 +340,11 @@ def has_relevance(expression: Expression) -> bool:
 
 
 CANONICAL: Final = frozenset({("MeasureReport", "measure")})
-"""The reference parameters whose element holds a canonical URL, as `(type, name)`."""
+"""The reference parameters with a canonical URL, as `(type, name)`."""
 
 
 def leads_to_resources(resource_type: str, param: str) -> bool:
-    """Whether the values of a parameter count by what they lead to; a canonical URL is a value of its own."""
+    """Whether the values of a parameter are references to resources, and not canonical URLs."""
     parameter = search_parameter(resource_type, param)
     return (
         parameter is not None
@@ -338,107 +353,116 @@ def leads_to_resources(resource_type: str, param: str) -> bool:
     )
 
 
-def as_chains(asked: ReferenceIs | Present, resource_type: str) -> Expression:
-    """What a criterion on a reference asks, in terms of chains to each type it may point to: that `_id`, or any."""
-    parameter = search_parameter(resource_type, asked.param)
+def as_chains(leaf: ReferenceIs | Present, resource_type: str) -> Expression:
+    """
+    The same criterion on a reference, as chains to each target type: to its `_id`, or to any
+    resource.
+    """
+    parameter = search_parameter(resource_type, leaf.param)
     targets = parameter.targets if parameter else ()
     inner: Expression = Everything()
-    if isinstance(asked, ReferenceIs):
-        if asked.base is not None:
+    if isinstance(leaf, ReferenceIs):
+        if leaf.base is not None:
             return Or(())
-        targets = (asked.type,) if asked.type else targets
-        inner = TokenIs("_id", asked.id)
-    return Or(tuple(Chain(asked.param, target, inner) for target in targets))
+        targets = (leaf.type,) if leaf.type else targets
+        inner = TokenIs("_id", leaf.id)
+    return Or(tuple(Chain(leaf.param, target, inner) for target in targets))
 
 
-def _upwards(facts: IndexedResource, world: World) -> Iterable[IndexedResource]:
-    """A resource and everything above it; a loop in the data ends where it began."""
-    met, pending = {(facts.type, facts.id)}, [facts]
+def _upwards(resource: IndexedResource, world: World) -> Iterable[IndexedResource]:
+    """A resource and every resource above it, each once, even if the data has a loop."""
+    visited, pending = {(resource.type, resource.id)}, [resource]
     while pending:
-        here = pending.pop()
-        yield here
-        for value, _ in here.entries.get(UPWARD[here.type], ()):
-            for above in world.resolve(value, here.type):
-                if (above.type, above.id) not in met:
-                    met.add((above.type, above.id))
+        current = pending.pop()
+        yield current
+        for value, _ in current.entries.get(UPWARD[current.type], ()):
+            for above in world.resolve(value, current.type):
+                if (above.type, above.id) not in visited:
+                    visited.add((above.type, above.id))
                     pending.append(above)
 
 
-def _rows_of(record: str, facts: IndexedResource) -> range:
-    """The rows of a record in a resource, up to the last that has any indexed value."""
-    parameters = search_parameters(facts.type)
+def _rows_of(record: str, resource: IndexedResource) -> range:
+    """The rows of a record in a resource, up to the last row that has an entry."""
+    parameters = search_parameters(resource.type)
     rows = [
         row
-        for param, values in facts.entries.items()
-        if (found := parameters.get(parameter_of(param))) and found.record == record
+        for param, values in resource.entries.items()
+        if (parameter := parameters.get(parameter_of(param))) and parameter.record == record
         for _, row in values
     ]
     return range(max(rows, default=-1) + 1)
 
 
-def _points_at(pointing: IndexedResource, param: str, facts: IndexedResource, world: World) -> bool:
+def _points_at(
+    pointing: IndexedResource, param: str, resource: IndexedResource, world: World
+) -> bool:
     return any(
-        pointed.type == facts.type and pointed.id == facts.id
+        pointed.type == resource.type and pointed.id == resource.id
         for value, _ in pointing.entries.get(param, ())
-        for pointed in world.resolve(value, facts.type)
+        for pointed in world.resolve(value, resource.type)
     )
 
 
 def _satisfies(leaf: ValueLeaf) -> Callable[[Value], bool]:
-    """The test that a leaf makes of one value."""
+    """The test that a leaf applies to a value."""
     match leaf:
         case TokenIs(_, code, system):
             return lambda value: (
                 isinstance(value, Token | NamedReference)
                 and system in (None, value.system)
-                and (code is None or value.code == _spelled(code, system, value.system))
+                and (code is None or value.code == _spelling_in(value.system, code, system))
             )
         case TextIs(_, text, "exact"):
             return lambda value: isinstance(value, Text) and value.exact == text
         case TextIs(_, text, how):
             return lambda value: isinstance(value, Text) and text_compares(how, value.normal, text)
-        case WordIs(_, asked_word, begun):
+        case WordIs(_, query_word, is_prefix):
             return lambda value: (
                 isinstance(value, Words)
-                and any(word_agrees(word, asked_word, begun) for word in value.words)
+                and any(word_agrees(word, query_word, is_prefix) for word in value.words)
             )
         case LabelIs(_, text):
             return lambda value: (
                 isinstance(value, Token)
-                and any(text_compares("starts", one, text) for one in labels(*value))
+                and any(text_compares("starts", label, text) for label in labels(*value))
             )
         case DateIs(_, prefix, first, last):
             return lambda value: (
                 isinstance(value, Period) and date_compares(prefix, value, Period(first, last))
             )
-        case NumberIs(_, prefix, asked, half):
+        case NumberIs(_, prefix, number, half):
             return lambda value: (
-                isinstance(value, Decimal) and number_compares(prefix, value, asked, half)
+                isinstance(value, Decimal) and number_compares(prefix, value, number, half)
             )
-        case QuantityIs(_, prefix, asked, half, unit):
+        case QuantityIs(_, prefix, number, half, unit):
             return lambda value: (
                 isinstance(value, Quantity)
                 and unit_agrees(value.unit, unit)
-                and number_compares(prefix, value.value, asked, half)
+                and number_compares(prefix, value.value, number, half)
             )
         case CanonicalIs(_, url, version):
             return lambda value: (
                 isinstance(value, Canonical) and value.url == url and version in ("", value.version)
             )
-        case Near(_, latitude, longitude, reach):
+        case Near(_, latitude, longitude, limit_m):
             return lambda value: (
                 isinstance(value, Position)
-                and distance_m(latitude, longitude, value.latitude, value.longitude) <= reach
+                and distance_m(latitude, longitude, value.latitude, value.longitude) <= limit_m
             )
         case Present():
             return lambda value: True
 
 
-def _spelled(code: str, asked: str | None, system: str) -> str:
-    """The spelling in a system of a code asked in that system, or in any when `asked` is None."""
-    return normal_code(code, system) if asked is None else code
+def _spelling_in(system: str, code: str, criterion_system: str | None) -> str:
+    """
+    The spelling in a system of the code of a criterion, which is normal if it names its system.
+    """
+    return normal_code(code, system) if criterion_system is None else code
 
 
-def word_agrees(indexed: str, asked: str, prefix: bool) -> bool:
-    """Whether an indexed word is the one asked: of the same stem, or, when it may go on, starting with it."""
-    return stem(indexed) == stem(asked) or (prefix and indexed.startswith(asked))
+def word_agrees(indexed: str, word: str, prefix: bool) -> bool:
+    """
+    Whether an indexed word matches: it has the same stem or, with `prefix`, it starts with `word`.
+    """
+    return stem(indexed) == stem(word) or (prefix and indexed.startswith(word))

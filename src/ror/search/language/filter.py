@@ -1,10 +1,10 @@
 """
-The `_filter` language: comparisons joined with `and`, `or` and `not`, made into the tree of any other search.
+The `_filter` language: comparisons joined with `and`, `or` and `not`, parsed into a search tree.
 
-The reader goes once through the text, from left to right. `criteria.py` and `criterion_values.py`
-read what a comparison names and what its value means, as they do for a query string; this module
-knows operators, parentheses and quotes. The grammar is in docs/filter.md: the one of FHIR R4, with
-the liberties that the published requests take.
+The parser reads the text once, from left to right. `criteria.py` and `criterion_values.py` read the
+names and values of comparisons, as they do for a query string; this module reads operators,
+parentheses and quotes. docs/filter.md has the grammar: that of FHIR R4, with the extensions that
+published requests use.
 """
 
 import re
@@ -32,10 +32,10 @@ from ror.search.language.modifiers import modifiers_of
 from ror.standard.definitions import FULL_TEXT, SearchParameter
 
 MAX_COMPARISONS: Final = 1_000
-"""Comparisons in one filter, each repeated value counting for one (choice 25)."""
+"""The most comparisons in a filter; each repeated value counts as one (choice 25)."""
 
 MAX_LEVELS: Final = 64
-"""Parentheses inside one another (choice 25)."""
+"""The most levels of parentheses (choice 25)."""
 
 OPERATORS: Final[Mapping[str, tuple[str, ...]]] = {
     "token": ("eq", "ne", "pr"),
@@ -47,7 +47,7 @@ OPERATORS: Final[Mapping[str, tuple[str, ...]]] = {
     "uri": ("eq", "ne", "pr"),
     "special": ("eq", "pr"),
 }
-"""The operators that each type of parameter takes; `=` always does."""
+"""The operators that each type of parameter takes; every type takes `=`."""
 
 NOT_OFFERED: Final = ("po", "ss", "sb", "in", "re")
 """Operators of the standard that are refused by name. Source: FHIR R4, search_filter.html."""
@@ -61,13 +61,15 @@ _OPPOSITE: Final = {"true": "false", "false": "true"}
 
 def read_filter(resource_type: str, text: str, *, independent: bool = False) -> Expression:
     """
-    What a filter asks of a resource of this type.
+    The expression of a filter on resources of this type.
 
-    The criteria of one `and` hold on one record and behind one link on one resource (choice 2); a pair of parentheses
-    around an `and` is a group of its own. With `independent`, each criterion holds on its own.
+    The criteria of one `and` hold on one record and, behind one link, on one resource (choice 2).
+    Parentheses around an `and` make a separate group. With `independent`, each criterion holds on
+    its own.
 
-    Raises Misread, with the place where understanding stopped, and TooCostly beyond a limit.
-    Source: FHIR R4, search_filter.html; guide, UC1.S01bis, UC1.S03, UC2.S06, UC3.S02, S04, S05, S10, S12 and UC6.S02.
+    Raises Misread, with the position of the error, and TooCostly beyond a limit. Source: FHIR R4,
+    search_filter.html; guide, UC1.S01bis, UC1.S03, UC2.S06, UC3.S02, S04, S05, S10, S12 and
+    UC6.S02.
     """
     if "\0" in text:
         raise InvalidRequest("search.control-character", name=FILTER, value=shown(text))
@@ -75,7 +77,7 @@ def read_filter(resource_type: str, text: str, *, independent: bool = False) -> 
 
 
 class Misread(InvalidRequest):
-    """The refusal of a filter: the reason, and the character, counted from 1, where understanding stopped."""
+    """An error in a filter: the reason, and the position of the character, counted from 1."""
 
     def __init__(self, reason: RorError, text: str, at: int) -> None:
         super().__init__(reason.key, expression=reason.expression, **reason.params)
@@ -94,7 +96,7 @@ class Misread(InvalidRequest):
 
 
 _AROUND: Final = 30
-"""Characters shown on either side of the place."""
+"""Characters shown on either side of the position."""
 _MARKER: Final = "▶"
 
 
@@ -104,7 +106,9 @@ class _Value(NamedTuple):
 
 
 class _Operand(NamedTuple):
-    """What a side of `and` or `or` asks; `listed_at` is where it repeats a comparison, outside of parentheses."""
+    """
+    A side of `and` or `or`; `listed_at` is the position of a repeated value outside parentheses.
+    """
 
     condition: Condition
     listed_at: int | None = None
@@ -124,7 +128,7 @@ _CONNECTIVES: Final = {
 
 @dataclass(slots=True)
 class _Reading:
-    """A filter, read up to the character `at`."""
+    """A filter that was read up to the character `at`."""
 
     resource_type: str
     text: str
@@ -134,13 +138,13 @@ class _Reading:
     levels: int = 0
 
     def whole(self) -> Condition:
-        read = self._any()
+        operand = self._any()
         self._skip_spaces()
         if self._next() == ")":
             raise self._misread(InvalidRequest("filter.too-many-closing"))
         if self._next():
             raise self._misread(InvalidRequest("filter.expected-connective"))
-        return read.condition
+        return operand.condition
 
     # --- the grammar ---
 
@@ -151,7 +155,9 @@ class _Reading:
         while self._keyword("or"):
             operands.append(self._all())
         return (
-            first if len(operands) == 1 else _Operand(_either([one.condition for one in operands]))
+            first
+            if len(operands) == 1
+            else _Operand(_either([operand.condition for operand in operands]))
         )
 
     def _all(self) -> _Operand:
@@ -162,12 +168,12 @@ class _Reading:
             operands.append(self._factor())
         if len(operands) == 1:
             return first
-        for one in operands:
-            if one.listed_at is not None:
-                # "a eq 1 and b eq 2 or 3": the grammar and the eye disagree, so the author has to say.
-                raise self._misread(InvalidRequest("filter.list-beside-and"), one.listed_at)
-        joined = combine_independently if self.independent else combine
-        return _Operand(((), None, joined([one.condition for one in operands])))
+        for operand in operands:
+            if operand.listed_at is not None:
+                # "a eq 1 and b eq 2 or 3" is easily misread, so parentheses are required.
+                raise self._misread(InvalidRequest("filter.list-beside-and"), operand.listed_at)
+        join = combine_independently if self.independent else combine
+        return _Operand(((), None, join([operand.condition for operand in operands])))
 
     def _factor(self) -> _Operand:
         """`not (any)`, `(any)` or a comparison."""
@@ -196,69 +202,72 @@ class _Reading:
         return inside.condition
 
     def _comparison(self) -> _Operand:
-        """`path operator value or value…`"""
-        path_at = self.at
-        path = _PATH.match(self.text, path_at)
-        if not path or path[0].lower() in _KEYWORDS:
+        """`name operator value or value…`"""
+        name_at = self.at
+        name = _PATH.match(self.text, name_at)
+        if not name or name[0].lower() in _KEYWORDS:
             raise self._misread(InvalidRequest("filter.expected-comparison"))
-        self.at = path.end()
+        self.at = name.end()
         if self._next() == "[":
             raise self._misread(NotSupported("filter.nested"))
-        with self._pointing_at(path_at):
-            found = criterion_path(self.resource_type, path[0])
-        operator = self._operator(found.criterion)
-        values = [self._value(found.criterion, operator)]
+        with self._pointing_at(name_at):
+            path = criterion_path(self.resource_type, name[0])
+        operator = self._operator(path.criterion)
+        values = [self._value(path.criterion, operator)]
         listed_at = None
         while (repeated_at := self._repeated_value()) is not None:
-            if operator in ("ne", "pr") or found.criterion.modifier in ("not", "missing"):
-                raise self._misread(InvalidRequest("filter.list-of-negation", name=shown(path[0])))
+            if operator in ("ne", "pr") or path.criterion.modifier in ("not", "missing"):
+                raise self._misread(InvalidRequest("filter.list-of-negation", name=shown(name[0])))
             listed_at = listed_at or repeated_at
-            values.append(self._value(found.criterion, operator))
-        return _Operand(self._compared(found, operator, values), listed_at)
+            values.append(self._value(path.criterion, operator))
+        return _Operand(self._compared(path, operator, values), listed_at)
 
-    def _compared(self, found: CriterionPath, operator: str, values: Sequence[_Value]) -> Condition:
-        """What a comparison asks, and where."""
-        criterion, negated = _with_operator(found.criterion, operator)
+    def _compared(self, path: CriterionPath, operator: str, values: Sequence[_Value]) -> Condition:
+        """The condition of a comparison."""
+        criterion, negated = _with_operator(path.criterion, operator)
         texts = [
-            _OPPOSITE.get(one.text, one.text) if operator == "pr" else one.text for one in values
+            _OPPOSITE.get(value.text, value.text) if operator == "pr" else value.text
+            for value in values
         ]
         try:
             compared = any_of(criterion, texts)
         except RorError:
-            # Each of them alone, to point at the first that cannot be read.
+            # Read each value alone, to point at the first that is invalid.
             for text, value in zip(texts, values, strict=True):
                 with self._pointing_at(value.at):
                     any_of(criterion, [text])
             raise
-        # What no value must satisfy, or that none is there, is said of the resource and not of one record.
-        record = None if negated or operator == "pr" else found.record
-        return found.hops, record, Not(compared) if negated else compared
+        # A negation and the absence of values apply to the whole resource, not to one record.
+        record = None if negated or operator == "pr" else path.record
+        return path.hops, record, Not(compared) if negated else compared
 
-    # --- the words ---
+    # --- operators and values ---
 
     def _operator(self, criterion: Criterion) -> str:
-        """The operator that comes next, one that the parameter takes."""
+        """The next operator. Raises Misread if the parameter does not take it."""
         self._skip_spaces()
         accepted = _operators_of(criterion)
-        known = ", ".join(accepted)
+        operators = ", ".join(accepted)
         word = _OPERATOR.match(self.text, self.at)
         if not word or word[0].lower() in _KEYWORDS:
             raise self._misread(
-                InvalidRequest("filter.expected-operator", name=shown(criterion.name), known=known)
+                InvalidRequest(
+                    "filter.expected-operator", name=shown(criterion.name), known=operators
+                )
             )
         operator = word[0].lower()
-        told = {"name": shown(criterion.name), "operator": shown(word[0]), "known": known}
+        params = {"name": shown(criterion.name), "operator": shown(word[0]), "known": operators}
         if operator in NOT_OFFERED:
-            raise self._misread(NotSupported("filter.operator-not-offered", **told))
+            raise self._misread(NotSupported("filter.operator-not-offered", **params))
         if operator != "=" and operator not in _ALL_OPERATORS:
-            raise self._misread(InvalidRequest("filter.unknown-operator", **told))
+            raise self._misread(InvalidRequest("filter.unknown-operator", **params))
         if operator != "=" and operator not in accepted:
-            raise self._misread(NotSupported("filter.wrong-operator", **told))
+            raise self._misread(NotSupported("filter.wrong-operator", **params))
         self.at = word.end()
         return operator
 
     def _value(self, criterion: Criterion, operator: str) -> _Value:
-        """The value that comes next."""
+        """The next value."""
         self.comparisons += 1
         if self.comparisons > MAX_COMPARISONS:
             raise TooCostly("filter.too-many-comparisons", limit=MAX_COMPARISONS)
@@ -270,13 +279,13 @@ class _Reading:
             )
         prefix = _PREFIX_IN_VALUE.match(value.text)
         if prefix and operator != "=" and criterion.parameter.type in _PREFIXED:
-            told = {
+            params = {
                 "name": shown(criterion.name),
                 "value": shown(value.text),
                 "right": shown(value.text[2:]),
             }
             raise self._misread(
-                InvalidRequest("filter.prefix-in-value", prefix=prefix[1], **told), value.at
+                InvalidRequest("filter.prefix-in-value", prefix=prefix[1], **params), value.at
             )
         return value
 
@@ -302,7 +311,9 @@ class _Reading:
         return _Value(_ESCAPE.sub(r"\1", quoted[1]), quoted.start())
 
     def _repeated_value(self) -> int | None:
-        """Goes to the value that comes next after an `or`, and says where it is; None when there is none."""
+        """
+        Move to the value after the next `or` and return its position; None if no value follows.
+        """
         before = self.at
         if self._keyword("or"):
             self._skip_spaces()
@@ -315,31 +326,31 @@ class _Reading:
         return None
 
     def _is_comparison(self) -> bool:
-        """Whether the word that comes next has an operator after it."""
+        """Whether an operator follows the next word."""
         path = _PATH.match(self.text, self.at)
         if not path:
             return False
         word = _OPERATOR.match(self.text, _end(_SPACES, self.text, path.end()))
         if not word:
             return False
-        # A value may hold the sign, as an address does; what stands before it in a comparison is a name.
+        # A URL may contain "=" as well; the name in a comparison contains no slash.
         return word[0].lower() in (*_ALL_OPERATORS, *NOT_OFFERED) or (
             word[0] == "=" and "/" not in path[0]
         )
 
     def _keyword(self, keyword: str) -> bool:
-        """Whether `keyword` comes next; goes past it when it does."""
+        """Whether `keyword` comes next; if so, move past it."""
         start = _end(_SPACES, self.text, self.at)
-        found = _CONNECTIVES[keyword].match(self.text, start)
-        if found:
-            self.at = found.end()
-        return found is not None
+        match = _CONNECTIVES[keyword].match(self.text, start)
+        if match:
+            self.at = match.end()
+        return match is not None
 
     def _skip_spaces(self) -> None:
         self.at = _end(_SPACES, self.text, self.at)
 
     def _next(self) -> str:
-        """The character that comes next, "" at the end."""
+        """The next character; "" at the end."""
         return self.text[self.at : self.at + 1]
 
     # --- refusals ---
@@ -349,7 +360,7 @@ class _Reading:
 
     @contextmanager
     def _pointing_at(self, at: int) -> Iterator[None]:
-        """Adds the place to what is refused inside; a limit is refused as it is."""
+        """Add a position to the errors raised inside, except TooCostly."""
         try:
             yield
         except TooCostly:
@@ -359,32 +370,33 @@ class _Reading:
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
-    """Where a pattern that always matches ends."""
-    found = pattern.match(text, at)
-    assert found is not None
-    return found.end()
+    """The end of the match of a pattern that always matches."""
+    match = pattern.match(text, at)
+    assert match is not None
+    return match.end()
 
 
-def _either(askings: Sequence[Condition]) -> Condition:
+def _either(conditions: Sequence[Condition]) -> Condition:
     """
-    What holds when any of several does.
+    The condition that holds if any of several holds.
 
-    Alternatives behind one link are alternatives for what the link leads to, and likewise on one record: so they still
-    hold together with their neighbours, as the values of a comma list do.
+    Alternatives behind one link apply to the resource that the link leads to, and alternatives on
+    one record to that record. So they still combine with their neighbours, as the values of a comma
+    list do.
     """
-    hops, record, _ = askings[0]
-    if any(one[0] != hops for one in askings):
-        return (), None, Or(tuple(combine([one]) for one in askings))
-    one_record = all(one[1] == record for one in askings)
+    hops, record, _ = conditions[0]
+    if any(condition[0] != hops for condition in conditions):
+        return (), None, Or(tuple(combine([condition]) for condition in conditions))
+    one_record = all(condition[1] == record for condition in conditions)
     return (
         hops,
         record if one_record else None,
-        Or(tuple(expression for _, _, expression in askings)),
+        Or(tuple(expression for _, _, expression in conditions)),
     )
 
 
 def _operators_of(criterion: Criterion) -> tuple[str, ...]:
-    """The operators that a parameter takes; a modifier says the rest by itself."""
+    """The operators that a parameter takes; with a modifier, only `eq`."""
     parameter: SearchParameter = criterion.parameter
     if criterion.modifier is not None:
         return ("eq",)
@@ -394,16 +406,18 @@ def _operators_of(criterion: Criterion) -> tuple[str, ...]:
     return (
         accepted
         if "missing" in modifiers_of(parameter)
-        else tuple(one for one in accepted if one != "pr")
+        else tuple(operator for operator in accepted if operator != "pr")
     )
 
 
 def _with_operator(criterion: Criterion, operator: str) -> tuple[Criterion, bool]:
-    """The parameter as the operator has it compared, and whether the comparison must fail."""
+    """
+    The criterion with the prefix or modifier of an operator, and whether the result is negated.
+    """
     if operator == "pr":
         return criterion._replace(modifier="missing"), False
     if operator == "=":
-        # As in a query string, where a date or a number may bring a prefix.
+        # As in a query string, a date or a number may have a prefix.
         return criterion, False
     if criterion.parameter.type in _PREFIXED and criterion.modifier is None:
         return criterion._replace(prefix=cast(Prefix, operator)), False

@@ -1,13 +1,13 @@
 """
-The modifiers of search parameters: one row of `MODIFIERS` says all that a modifier means.
+The modifiers of search parameters: one row of `MODIFIERS` defines one modifier.
 
 A row says which types of parameter take the modifier, how the modifier reads the values of a
-criterion, which index entries it compares, and whether it speaks of a whole resource. The parser,
+criterion, which index entries it compares, and whether it applies to a whole resource. The parser,
 the index and the documentation read this table. A reference parameter also takes the name of a
 target type (`organization:Organization`), which has no row.
 
-Few modifiers need entries of their own. The labels of codes are not among them: a code column
-looks them up in the nomenclatures (`LabelIs`). The type of an identifier is kept as a fingerprint.
+Few modifiers need entries of their own. A code column looks up the labels of codes in the
+nomenclatures (`LabelIs`). The index holds the type of an identifier as a fingerprint.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -74,7 +74,7 @@ Conversion = Callable[[Any], Sequence[Value]]
 @dataclass(frozen=True, slots=True)
 class Modifier:
     """
-    What a modifier means.
+    The definition of a modifier.
 
     `types` are the types of parameter that take it. `climbs` restricts it to the resource types
     that have a hierarchy: the criterion then holds for the resource or for one above it.
@@ -87,13 +87,13 @@ class Modifier:
     """Whether a comma separates values."""
     negates: bool = False
     of_whole_resource: bool = False
-    """Whether the criterion holds for the resource rather than for one record of it."""
+    """Whether the criterion applies to the whole resource rather than to one of its records."""
     climbs: bool = False
     entries_kind: str = ""
-    """How the entries of the modifier are compared; "" when it has none of its own."""
+    """The kind of column that holds the entries of the modifier; "" if it has none."""
     conversions: Mapping[str, Conversion] = field(default_factory=dict)
     """
-    What makes entries of an element, by FHIR type.
+    The functions that make entries from an element, by FHIR type.
 
     A parameter that reads none of these types does not take the modifier.
     """
@@ -135,12 +135,13 @@ def _typed_identifiers(criterion: Criterion, pieces: Sequence[str]) -> Iterator[
             raise criterion.refused("search.not-of-type", piece)
         written, code, value = parts
         system = normal_system(written)
-        for one in (system, *systems_of_value_set(system, code)):
-            yield TokenIs(param, normal_identifier(value), f"{one}|{normal_code(code, one)}")
+        for type_system in (system, *systems_of_value_set(system, code)):
+            type_code = normal_code(code, type_system)
+            yield TokenIs(param, normal_identifier(value), f"{type_system}|{type_code}")
 
 
 def _identifiers(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]:
-    """The identifier that a reference gives, read as a token."""
+    """The identifier in a reference, read as a token."""
     return tokens(criterion, pieces, param=modifier_entries(criterion.parameter.name, IDENTIFIER))
 
 
@@ -156,7 +157,7 @@ def _texts_of_coding(value: Any) -> Sequence[Value]:
 
 @lru_cache(maxsize=16384)
 def _unlisted_label(display: str, code: str, system: str) -> tuple[Text, ...]:
-    """The display of a code as a text, unless the nomenclatures give the code this label."""
+    """The display of a code as a text, unless it is a label of the code in the nomenclatures."""
     normal = normal_text(display)
     return () if normal in labels(code, normal_system(system)) else (Text(normal, display),)
 
@@ -190,9 +191,9 @@ def _texts_of_identifier(value: Any) -> Sequence[Value]:
 
 def _types_of_identifier(value: Any) -> Sequence[Value]:
     """
-    An identifier under each of its types.
+    The identifier, once for each of its types.
 
-    An identifier without a system is also kept under the system of its type.
+    An identifier without a system also has an entry under the system of its type.
     Source: FHIR R4, search.html#token (`:of-type`); docs/search.md#values for places of the guide.
     """
     code, kind = normal_identifier(value.get("value", "")), value.get("type")
@@ -210,7 +211,7 @@ def _types_of_identifier(value: Any) -> Sequence[Value]:
 
 def _identifier_of_reference(value: Any) -> Sequence[Value]:
     """
-    The identifier that a reference gives, with where the reference leads.
+    The identifier in a reference, with the target of the reference.
 
     A search does not match the identifier of a reference that leads only to hidden resources.
     """
@@ -229,7 +230,7 @@ MODIFIERS: Final[Mapping[str, Modifier]] = {
     "not": Modifier(("token",), negates=True, of_whole_resource=True),
     "exact": Modifier(("string",), partial(strings, how="exact")),
     "contains": Modifier(("string",), partial(strings, how="contains")),
-    # Only `_filter` has it, as its operator `ew`.
+    # Only `_filter` offers it, as its operator `ew`.
     "ends": Modifier((), partial(strings, how="ends")),
     MISSING: Modifier(PARAMETER_TYPES, _presence, takes_list=False, of_whole_resource=True),
     TEXT: Modifier(
@@ -278,13 +279,15 @@ def _takes(parameter: SearchParameter, row: Modifier) -> bool:
     if row.climbs:
         return parameter.resource_type in UPWARD
     if parameter.name in FULL_TEXT:
-        # A word matches whole or by its beginning: `:contains` would be another question.
+        # Words match as a whole or by prefix, so `:contains` and `:exact` do not apply.
         return row is MODIFIERS[MISSING]
     return not row.conversions or not elements_read(parameter).isdisjoint(row.conversions)
 
 
 def entries_of_element(fhir_type: str) -> Iterator[tuple[str, Conversion]]:
-    """The modifiers with entries of their own for this type of element, and what makes them."""
+    """
+    The modifiers that have entries for this type of element, and the functions that make them.
+    """
     for name, row in MODIFIERS.items():
         if fhir_type in row.conversions:
             yield name, row.conversions[fhir_type]

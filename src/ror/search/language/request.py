@@ -50,10 +50,11 @@ class SearchRequest:
     A search that was read without error.
 
     `count` is the page size. `summary` is "count" if the client requests the total alone; `subset`
-    says which elements it requests, None for whole resources. `total` is the value of `_total`;
-    the total is exact whatever it says. `pairs` are the name and value pairs that were applied,
-    spelled correctly, for the self link; `_count` is the value applied, and the cursor is left out.
-    `ignored` lists the parameters without value and, in lenient handling, those that cannot be read.
+    says which elements it requests, None for whole resources. `total` is the value of `_total`; the
+    total is exact whatever it says. `pairs` are the name and value pairs that were applied, spelled
+    correctly, for the self link; `_count` is the value applied, and the cursor is left out.
+    `ignored` lists the parameters without value and, in lenient handling, those that cannot be
+    read.
     """
 
     resource_type: str

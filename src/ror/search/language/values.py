@@ -1,8 +1,8 @@
 """
-The values of a search, as they are indexed and as they are asked: one normal form for both.
+Values in normal form, the same for the index and for queries.
 
-A value is normalised here when it is written to the index and when it is read from a query, by the same function.
-Then comparison is equality or order, and neither the engine nor a store knows about accents, zones or units.
+One function normalises a value when it is indexed and when it is read from a query. Comparison is
+then equality or order, and neither the engine nor a store knows about accents, zones or units.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ from ror.standard.instants import Micros
 from ror.standard.references import Reference
 
 PARIS: Final = ZoneInfo("Europe/Paris")
-"""The zone of a date written without one (choice 4)."""
+"""The time zone of a date without zone (choice 4)."""
 
 SECOND: Final = 1_000_000
-"""Instants are counted in microseconds since the epoch, UTC."""
+"""Microseconds; instants are microseconds since the epoch, UTC."""
 
 EARLIEST: Final = -(2**62)
 LATEST: Final = 2**62
-"""The bounds of a period that has none."""
+"""The bounds of an unbounded period."""
 
 
 class Token(NamedTuple):
@@ -37,47 +37,47 @@ class Token(NamedTuple):
 
 
 class TypedIdentifier(Token):
-    """The value of an identifier, and as its system the type of the identifier: `system|code`, or `system|` for any."""
+    """An identifier with its type as system: `system|code`, or `system|` for any code."""
 
     __slots__ = ()
 
     @property
     def fingerprint(self) -> int:
-        """64 bits that stand for both in an index; two that differ have the same once in billions of billions."""
-        written = f"{self.code}\0{self.system}".encode()
-        return int.from_bytes(hashlib.blake2b(written, digest_size=8).digest(), "little")
+        """A 64-bit hash of the value and the type; a collision is practically impossible."""
+        content = f"{self.code}\0{self.system}".encode()
+        return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
 
 
 class Text(NamedTuple):
-    """A string as compared (`normal`, see `normal_text`) and as written (`exact`)."""
+    """A string in normal form (see `normal_text`) and as written (`exact`)."""
 
     normal: str
     exact: str
 
 
 class Period(NamedTuple):
-    """The first and last microsecond covered, both inclusive, UTC."""
+    """The first and last microsecond of a period, inclusive, UTC."""
 
     first: int
     last: int
 
 
 class Quantity(NamedTuple):
-    """A number and the normal form of its unit; "" when it has none."""
+    """A number and the normal form of its unit; "" if it has none."""
 
     value: Decimal
     unit: str
 
 
 class Canonical(NamedTuple):
-    """A reference by canonical URL; the version is "" when none is given."""
+    """A reference by canonical URL; the version is "" if absent."""
 
     url: str
     version: str
 
 
 class LogicalReference(NamedTuple):
-    """A reference by business identifier; the type is "" when none is given."""
+    """A reference by business identifier; the type is "" if absent."""
 
     type: str
     code: str
@@ -85,7 +85,9 @@ class LogicalReference(NamedTuple):
 
 
 class NamedReference(NamedTuple):
-    """The identifier that a reference gives, with what else says where it leads: a type or "", a literal reference."""
+    """
+    The identifier in a reference, with the type ("" if absent) and the literal reference beside it.
+    """
 
     code: str
     system: str
@@ -101,7 +103,7 @@ class Position(NamedTuple):
 
 
 class Words(NamedTuple):
-    """The words of a part of a resource (what it is called, or the rest), folded as `words.py` does; never none."""
+    """The words of a part of a resource (its names, or the rest), folded; at least one word."""
 
     part: str
     words: tuple[str, ...]
@@ -123,18 +125,18 @@ Value = (
 
 
 _CACHED_LENGTH: Final = 256
-"""Longer texts are not remembered: queries bring them too, and a cache must not grow with what strangers send."""
+"""Longer texts are not cached, so that queries cannot fill the memory."""
 
 
-# --- codes -----------------------------------------------------------------------------------------------------------
+# --- codes ----------------------------------------------------------------------------------------
 
 
 def normal_system(system: str) -> str:
     """
-    The one spelling under which a system is compared.
+    The normal form of a system.
 
-    Known misspellings of the nomenclatures become the published URL; `http` and `https` are the same (the guide itself
-    writes both for UCUM and for SIREN; decision 5), so a URL is compared without its scheme.
+    Common misspellings of the nomenclatures become the published URL. A URL loses its scheme,
+    because `http` and `https` are equal: the guide writes both for UCUM and for SIREN (decision 5).
 
     >>> normal_system("http://sirene.fr") == normal_system("https://sirene.fr")
     True
@@ -150,14 +152,14 @@ _cached_system: Final = terminology.cached_for_edition(4096)(_normal_system)
 
 
 NOMENCLATURES: Final = "mos.esante.gouv.fr/NOS/"
-"""How a system of NOS begins in its normal form. The types of identifiers have such systems."""
+"""The prefix of NOS systems in normal form. The types of identifiers have such systems."""
 
 
 def normal_code(code: str, system: str) -> str:
     """
-    The one spelling of a code: only codes of NOS are compared without case (choice 36).
+    The normal form of a code: codes of NOS, and only those, are compared without case (choice 36).
 
-    `system` is in its normal form.
+    `system` is in normal form.
 
     >>> normal_code("sa05", normal_system(NOMENCLATURES + "TRE_R02")), normal_code("active", "")
     ('SA05', 'active')
@@ -167,7 +169,7 @@ def normal_code(code: str, system: str) -> str:
 
 def normal_identifier(value: str) -> str:
     """
-    The one spelling of an identifier, or of a string read as a token: case does not count.
+    The normal form of an identifier, or of a string read as a token: case does not count.
 
     Source: choice 36.
 
@@ -180,9 +182,9 @@ def normal_identifier(value: str) -> str:
 @terminology.cached_for_edition(65536)
 def labels(code: str, system: str) -> tuple[str, ...]:
     """
-    The labels of a code, as `normal_text` gives them; empty when no table has the code.
+    The labels of a code in normal form; empty if no table has the code.
 
-    The system is in its normal form.
+    `system` is in normal form.
 
     >>> labels("03", normal_system("https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite"))
     ('psychiatrie psy', 'psy')
@@ -194,7 +196,7 @@ def labels(code: str, system: str) -> tuple[str, ...]:
     )
 
 
-# --- text ------------------------------------------------------------------------------------------------------------
+# --- text -----------------------------------------------------------------------------------------
 
 _LIGATURES: Final = str.maketrans(
     {"œ": "oe", "æ": "ae", "ß": "ss", "’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'"}
@@ -203,7 +205,7 @@ _LIGATURES: Final = str.maketrans(
 
 def fold(text: str) -> str:
     """
-    The text without what a person would not mind: case, accents, ligatures, kinds of apostrophe, repeated spaces.
+    The text without differences of case, accents, ligatures, apostrophes and repeated spaces.
 
     >>> fold("  Cœur  d’Éléphant ")
     "coeur d'elephant"
@@ -216,10 +218,10 @@ def _fold(text: str) -> str:
 
 
 def _lowered(text: str) -> str:
-    """The text without case, accents and ligatures, its spaces as they are."""
+    """The text without case, accents and ligatures; spaces are unchanged."""
     lowered = text.casefold().translate(_LIGATURES)
     if not lowered.isascii():
-        # Some letters for mathematics only have a case once they are told from what they look like.
+        # Some mathematical letters have a case only after decomposition.
         decomposed = unicodedata.normalize("NFKD", lowered).casefold()
         lowered = "".join(
             character for character in decomposed if not unicodedata.combining(character)
@@ -233,7 +235,7 @@ _cached_fold: Final = lru_cache(maxsize=65536)(_fold)
 
 def normal_text(text: str) -> str:
     """
-    The words of a text as strings are compared: folded, one space between two of them.
+    The normal form of a string: its folded words, with one space between them.
 
     Spaces, punctuation and signs that only modify separate words. Other signs (`+`, `°`) are part
     of words. `comparing.text_compares` says when a space counts. A text of nothing but punctuation
@@ -249,7 +251,7 @@ def _normal(text: str) -> str:
     lowered = _lowered(text)
     spaced = lowered.translate(_ASCII_SEPARATORS)
     if not spaced.isascii():
-        spaced = "".join(" " if _separates(one) else one for one in spaced)
+        spaced = "".join(" " if _separates(character) else character for character in spaced)
     return " ".join(spaced.split()) or " ".join(lowered.split())
 
 
@@ -259,14 +261,14 @@ def _separates(character: str) -> bool:
 
 
 _MINUS: Final = "\N{MINUS SIGN}"
-"""A sign by its category, and one more hyphen for those who type."""
+"""Unicode classes it as a sign, but people type it as a hyphen."""
 
 
 _ASCII_SEPARATORS: Final = {code: " " for code in range(128) if _separates(chr(code))}
 _cached_normal: Final = lru_cache(maxsize=65536)(_normal)
 
 
-# --- dates -----------------------------------------------------------------------------------------------------------
+# --- dates ----------------------------------------------------------------------------------------
 
 _DATE: Final = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:\d\d)?)?)?)?",
@@ -281,27 +283,29 @@ def covering(text: str) -> Period:
     """
     The period that a FHIR date, dateTime or instant covers.
 
-    "2024-05" is the whole month and "10:30" the whole minute; a value without zone is local to Paris (choice 4).
-    A fraction finer than a microsecond gives the microsecond that it is in: no search can tell two
-    instants of one microsecond apart, since such a search is refused (`is_finer_than_indexed`).
-    Raises ValueError when the text is not a date, or not one of the calendar.
-    Source: FHIR R4, search.html#date.
+    "2024-05" is the whole month and "10:30" the whole minute. A value without zone is local to
+    Paris (choice 4). A fraction finer than a microsecond covers its whole microsecond: no search
+    can distinguish two instants within one, because such a search is refused
+    (`is_finer_than_indexed`). Raises ValueError if the text is not a date of the calendar. Source:
+    FHIR R4, search.html#date.
 
     >>> covering("1970-01-01T00:00Z")
     Period(first=0, last=59999999)
     """
-    found = _DATE.fullmatch(text)
-    if not found:
+    match = _DATE.fullmatch(text)
+    if not match:
         raise ValueError(f'"{text}" is not a date')
-    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    year, month, day, hour, minute, second, fraction, zone = match.groups()
     try:
         if hour is None:
             return _covering_days(int(year), month, day)
-        written = zone if zone not in (None, "Z") else "+00:00"
+        offset_text = zone if zone not in (None, "Z") else "+00:00"
         offset = (
-            PARIS if zone is None else datetime.fromisoformat(f"2000-01-01T00:00{written}").tzinfo
+            PARIS
+            if zone is None
+            else datetime.fromisoformat(f"2000-01-01T00:00{offset_text}").tzinfo
         )
-        # A leap second is the last microsecond-counted second of its minute for our purposes.
+        # A leap second counts as second 59.
         whole = min(int(second or 0), 59)
         start = datetime(
             int(year), int(month), int(day), int(hour), int(minute), whole, tzinfo=offset
@@ -322,7 +326,7 @@ def covering(text: str) -> Period:
 
 def is_finer_than_indexed(text: str) -> bool:
     """
-    Whether a date says where in a microsecond it is.
+    Whether a date has a fraction finer than a microsecond.
 
     >>> is_finer_than_indexed("2033-01-01T00:00:00.0000001")
     True
@@ -351,7 +355,9 @@ def _covering_days(year: int, month: str | None, day: str | None) -> Period:
 
 
 def covering_between(start: str | None, end: str | None) -> Period:
-    """The period from the start of `start` to the end of `end`; a missing bound is unbounded (choice 4)."""
+    """
+    The period from the start of `start` to the end of `end`; a missing bound is open (choice 4).
+    """
     return Period(
         covering(start).first if start else EARLIEST, covering(end).last if end else LATEST
     )
@@ -365,7 +371,7 @@ def instant_of(text: str) -> Micros:
     """
     The first microsecond that a FHIR date covers, within the years 1 to 9999 of UTC.
 
-    Raises ValueError when the text is not a date.
+    Raises ValueError if the text is not a date.
 
     >>> instant_text(instant_of("0001-01-01T00:00:00+14:00"))
     '0001-01-01T00:00:00.000+00:00'
@@ -375,7 +381,7 @@ def instant_of(text: str) -> Micros:
 
 def covering_instant(microseconds: int) -> Period:
     """
-    The period that an instant covers as it is written, to the millisecond.
+    The millisecond that contains an instant, which is how instants are written.
 
     >>> covering_instant(1_234) == covering(instant_text(1_234))
     True
@@ -387,7 +393,7 @@ def covering_instant(microseconds: int) -> Period:
 @lru_cache(maxsize=1024)
 def instant_text(microseconds: int) -> str:
     """
-    The FHIR instant, to the millisecond, UTC.
+    The FHIR text of an instant, to the millisecond, UTC.
 
     >>> instant_text(0)
     '1970-01-01T00:00:00.000+00:00'
@@ -396,7 +402,7 @@ def instant_text(microseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
-# --- numbers and units -----------------------------------------------------------------------------------------------
+# --- numbers and units ----------------------------------------------------------------------------
 
 UCUM: Final = "ucum"
 _UCUM_SYSTEMS: Final = frozenset(
@@ -406,25 +412,25 @@ _UCUM_SYSTEMS: Final = frozenset(
         "mos.esante.gouv.fr/NOS/TRE_R247-UcumUniteMesure/FHIR/TRE-R247-UcumUniteMesure",
     }
 )
-"""The systems of units that are UCUM, as `normal_system` spells them."""
+"""The unit systems that mean UCUM, in normal form."""
 
 
 def normal_unit(system: str | None, code: str | None) -> str:
     """
-    The one spelling of a unit: its system and code, UCUM however it is named (choice 10).
+    The normal form of a unit: `system|code`, with one name for UCUM (choice 10).
 
     >>> normal_unit("https://unitsofmeasure.org", "kg") == normal_unit(None, "kg")
     True
     """
     if not code:
         return ""
-    named = normal_system(system or "")
-    return f"{UCUM if named in _UCUM_SYSTEMS else named}|{code}"
+    normal = normal_system(system or "")
+    return f"{UCUM if normal in _UCUM_SYSTEMS else normal}|{code}"
 
 
 def half_step(number: str) -> Decimal:
     """
-    Half of the last digit written: 5.40 stands for anything from 5.395 to 5.405.
+    Half a unit of the last digit: 5.40 stands for anything from 5.395 to 5.405.
 
     Source: FHIR R4, search.html#number. An exponent counts: 1e2 stands for 50 to 150.
 

@@ -1,9 +1,9 @@
 """
-The words of a French text, for full-text search: one normal form for what is indexed and what is typed.
+The words of a French text, for full-text search, in the same form for the index and for queries.
 
-A word is a run of letters and digits, folded as all text is, without the elided article before it. Its stem is what it
-shares with its plural and its feminine. There is no list of words left out of the index: `SMALL_WORDS` are left out of
-questions only, so that none is ever emptied of its meaning.
+A word is a run of letters and digits, folded, without an elided article before it. Its stem is
+common to its plural and its feminine. The index holds every word: `SMALL_WORDS` are left out of
+queries only, and a query of small words alone keeps them.
 """
 
 import re
@@ -49,13 +49,13 @@ SMALL_WORDS: Final = frozenset(
         "y",
     }
 )
-"""Words that say nothing about what is looked for; a question made of nothing else keeps them."""
+"""Stop words, left out of a query unless it has no others."""
 
 MAX_WORD_LENGTH: Final = 64
-"""Longer runs of letters are cut: none is a word, and an index key should not be a page long."""
+"""Longer runs of letters are truncated: none is a word, and it would make a very long index key."""
 
 _CACHED_LENGTH: Final = 256
-"""Longer texts are not remembered: queries bring them too, and a cache must not grow with what strangers send."""
+"""Longer texts are not cached, so that queries cannot fill the memory."""
 
 _ACRONYM: Final = re.compile(r"(?<![^\W_])(?:[^\W\d_]\.){2,}(?:[^\W\d_](?![^\W_]))?")
 """E.H.P.A.D., which some write without dots."""
@@ -65,7 +65,7 @@ _WORD: Final = re.compile(r"[^\W_]+")
 
 def words_of(text: str) -> tuple[str, ...]:
     """
-    The words of a text, in the order in which they stand.
+    The words of a text, in order.
 
     >>> words_of("L’Hôpital d'Œuvilly, C.H.U. de Saint-Étienne (2e)")
     ('hopital', 'oeuvilly', 'chu', 'de', 'saint', 'etienne', '2e')
@@ -76,7 +76,7 @@ def words_of(text: str) -> tuple[str, ...]:
 def _words_of(text: str) -> tuple[str, ...]:
     folded = fold(text)
     if "." in folded:
-        folded = _ACRONYM.sub(lambda found: found[0].replace(".", ""), folded)
+        folded = _ACRONYM.sub(lambda match: match[0].replace(".", ""), folded)
     if "'" in folded:
         folded = _ELISION.sub("", folded)
     words = _WORD.findall(folded)
@@ -88,22 +88,23 @@ _cached_words: Final = lru_cache(maxsize=65536)(_words_of)
 
 def query_words(text: str) -> list[tuple[str, bool]]:
     """
-    The words to look for when someone types a text, each with whether it may go on: the last one typed may.
+    The words of a query, each with whether it is a prefix: the last word typed is one.
 
     >>> query_words("Centre de cardio")
     [('centre', False), ('cardio', True)]
     """
     typed = words_of(text)
     words = [(word, at == len(typed)) for at, word in enumerate(typed, start=1)]
-    return [one for one in words if one[0] not in SMALL_WORDS] or words
+    return [(word, prefix) for word, prefix in words if word not in SMALL_WORDS] or words
 
 
-# --- stems -----------------------------------------------------------------------------------------------------------
+# --- stems ----------------------------------------------------------------------------------------
 
 _BEFORE_STEMMING: Final = (
-    # One letter of plural, whatever stands before it.
+    # A plural ending of one letter, after any letter.
     (re.compile(r"(?<=[^\W\d_]{3})(?<!s)s$"), ""),
-    # Folding took the accents by which the stemmer knows these feminines: hospitalisée, infirmière, étrangère.
+    # The stemmer recognises these feminines by accents that folding removed: hospitalisée,
+    # infirmière, étrangère.
     (re.compile(r"(?<=[^\W\d_]{2})ee$"), "e"),
     (re.compile(r"(?<=[^\W\d_]{2})ere$"), "er"),
 )
@@ -112,15 +113,16 @@ _BEFORE_STEMMING: Final = (
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
     """
-    What a word has in common with its plural and its feminine; a word with a digit is its own stem.
+    The stem that a word shares with its plural and its feminine; a word with a digit is its own
+    stem.
 
     >>> stem("urgences") == stem("urgence"), stem("infirmieres") == stem("infirmier"), stem("t2a")
     (True, True, 't2a')
     """
     if not word.isalpha() or len(word) < 4:
         return word
-    for ending, instead in _BEFORE_STEMMING:
-        word = ending.sub(instead, word)
-    # A stemmer works inside itself and must not be shared by threads; making one costs nothing next to using it.
+    for ending, replacement in _BEFORE_STEMMING:
+        word = ending.sub(replacement, word)
+    # A stemmer has state, so threads must not share it; making one is cheap compared with using it.
     stemmed: str = snowballstemmer.stemmer("french").stemWord(word)
     return stemmed
