@@ -1,4 +1,6 @@
-"""The tables that the project rests on are complete, and say what the standard and the guide say."""
+"""
+The tables that the project rests on are complete, and say what the standard and the guide say.
+"""
 
 import csv
 import importlib
@@ -8,7 +10,7 @@ import pytest
 
 from ror.standard import definitions
 from ror.standard.definitions import (
-    EVERYWHERE,
+    COMMON_PARAMETERS,
     RESOURCE_TYPES,
     all_search_parameters,
     extensions,
@@ -26,7 +28,7 @@ SHARED = Path(__file__).parent.parent / "../shared"
 PUBLISHED_PARAMETERS = SHARED / "spec/search-parameters.csv"
 
 
-# --- types ----------------------------------------------------------------------------------------------------------
+# --- types ----------------------------------------------------------------------------------------
 
 
 def test_every_type_that_an_element_names_has_a_table():
@@ -123,7 +125,7 @@ def test_an_unknown_type_is_an_error():
         type_definition("Organisation")
 
 
-# --- search parameters ----------------------------------------------------------------------------------------------
+# --- search parameters ----------------------------------------------------------------------------
 
 
 def test_every_search_parameter_says_where_it_comes_from():
@@ -135,7 +137,7 @@ def test_every_search_parameter_says_where_it_comes_from():
 
 def test_what_every_resource_has_is_searchable_even_where_the_guide_does_not_list_it():
     for resource_type in RESOURCE_TYPES:
-        assert set(EVERYWHERE) <= search_parameters(resource_type).keys()
+        assert set(COMMON_PARAMETERS) <= search_parameters(resource_type).keys()
     assert search_parameter("MeasureReport", "_tag").maturity == "implied"
     assert search_parameter("Location", "_tag").maturity == "available"
 
@@ -234,7 +236,7 @@ def test_includes_are_the_reference_parameters_with_their_targets():
     assert set(includes()["Task:focus"].targets) == set(RESOURCE_TYPES)
 
 
-# --- profiles -------------------------------------------------------------------------------------------------------
+# --- profiles -------------------------------------------------------------------------------------
 
 
 def test_the_profiles_and_extensions_are_those_of_the_guide():

@@ -1,4 +1,7 @@
-"""The fictitious directory: repeatable, coherent, conforming to the profiles, and holding an example of everything."""
+"""
+The fictitious directory: repeatable, coherent, conforming to the profiles, and holding an example
+of everything.
+"""
 
 import json
 import os
@@ -33,14 +36,20 @@ COUNTED = {
 }
 
 NOTHING_TO_INDEX = {"_filter", "_has", "_content", "near-insee-code"}
-"""Search parameters that read no element of their own: whole resources, or the commune that commune-cog reads too."""
+"""
+Search parameters that read no element of their own: whole resources, or the commune that
+commune-cog reads too.
+"""
 
 CARRIED_BY_NO_PROFILE = {
     "ror-contact-telecom-confidentiality-level",
     "ror-contact-telecom-usage",
     "ror-launchcontext",
 }
-"""Extensions defined and never used (data model, trap 19), and the one whose instances bear another url."""
+"""
+Extensions defined and never used (data model, trap 19), and the one whose instances bear another
+url.
+"""
 
 WORDS_OF_CO3 = re.compile(
     r"uhsi|sécuris|pénitentia|uhsa|spécialement aménag|smpr|médico-psychologique régional|nrbc|décontamina",
@@ -85,7 +94,10 @@ def code(holder: dict[str, Any], url: str) -> str:
 
 
 def url_of_instances(profile: str) -> str:
-    """The url that extensions of this profile bear: that of its base when it only narrows another guide's."""
+    """
+    The url that extensions of this profile bear: that of its base when it only narrows another
+    guide's.
+    """
     table = definitions.extension(profile)
     narrows = table is not None and not table.base.endswith("/Extension")
     return table.base if narrows else profile
@@ -109,7 +121,7 @@ def values_at(resource: dict[str, Any], steps: list[str]) -> list[Any]:
     return found
 
 
-# --- the stream -----------------------------------------------------------------------------------------------------
+# --- the stream -----------------------------------------------------------------------------------
 
 
 def test_a_seed_gives_the_same_bytes_in_another_process_whatever_its_hash_seed():
@@ -174,7 +186,7 @@ def test_an_amount_keeps_its_two_decimals(lines):
     assert all(re.fullmatch(rb"\d+\.\d\d", amount) for amount in amounts)
 
 
-# --- coherence ------------------------------------------------------------------------------------------------------
+# --- coherence ------------------------------------------------------------------------------------
 
 
 def test_a_reference_names_a_resource_that_came_before(resources):
@@ -316,7 +328,7 @@ def test_numbers_of_structures_and_persons_have_right_keys_in_blocks_never_given
         assert luhn_key(number[:-1]) == number[-1]
 
 
-# --- conformance ----------------------------------------------------------------------------------------------------
+# --- conformance ----------------------------------------------------------------------------------
 
 
 def test_every_resource_is_valid_fhir(resources):
@@ -421,7 +433,7 @@ def test_every_code_has_the_label_of_its_code_system(resources):
     assert {each for each in codings if terminology.display(each[0], each[1]) != each[2]} == set()
 
 
-# --- an example of everything ---------------------------------------------------------------------------------------
+# --- an example of everything ---------------------------------------------------------------------
 
 
 def test_every_search_parameter_finds_something_to_index(resources):
@@ -496,7 +508,7 @@ def test_every_region_is_a_source(resources):
     assert len(sources) == 18
 
 
-# --- the catalogue of offers --------------------------------------------------------------------------
+# --- the catalogue of offers ----------------------------------------------------------------------
 
 
 def test_every_family_of_the_catalogue_is_used():

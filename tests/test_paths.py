@@ -7,9 +7,9 @@ A deliberate breakage that these tests caught: ending a path where it stops bein
 import pytest
 
 from ror.standard.definitions import RESOURCE_TYPES, all_search_parameters, search_parameters
-from ror.standard.fhirpath import Member, Only, paths, reached_type
+from ror.standard.fhirpath import Member, Where, paths, selected_type
 
-EXTENSION = (Member("extension", "Extension"), Only("url", "https://x/y"))
+EXTENSION = (Member("extension", "Extension"), Where("url", "https://x/y"))
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_what_is_not_read_is_refused_and_never_skipped(expression, why):
 def test_a_path_reaches_the_type_of_its_last_member():
     (path,) = paths("Organization.extension.where(url='x')", "Organization")
 
-    assert reached_type(path, "Organization") == "Extension"
-    assert reached_type((), "Organization") == "Organization"
+    assert selected_type(path, "Organization") == "Extension"
+    assert selected_type((), "Organization") == "Organization"
 
 
 def test_every_expression_of_the_guide_is_read():

@@ -26,6 +26,7 @@ from ror.standard.terminology import (
 )
 from ror.store import open_store
 from tests.conftest import clean_environment, serving
+from tests.http.conftest import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOS_TABLES = REPOSITORY.parent / "shared" / "data" / "nos"
@@ -340,7 +341,10 @@ def test_importing_reads_nothing():
 
 @pytest.fixture
 def newer_table(tmp_path):
-    """A table that renews one code system and its value set, as an operator would lay it; forgotten at the end."""
+    """
+    A table that renews one code system and its value set, as an operator would lay it; forgotten at
+    the end.
+    """
     codes = [
         {"code": "32", "display": "Consultation", "status": "active"},
         {"code": "60", "display": "Nouveau mode"},
@@ -425,6 +429,7 @@ def test_a_command_given_a_file_that_is_no_table_says_so_in_one_line(tmp_path, c
     (tmp_path / "wrong.json.gz").write_bytes(b"TRE_R213")
     open_store(f"sqlite:///{tmp_path}/ror.db").close()
     environment = {**clean_environment(), "ROR_TERMINOLOGY_FILE": "wrong.json.gz", "LANG": "en"}
+    environment["ROR_PORT"] = str(free_port())
     arguments = [
         command,
         "--database",

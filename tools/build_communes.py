@@ -1,6 +1,6 @@
 """
-Builds the table of communes that `ror.standard.geography` reads: once a year,
-when INSEE publishes its new geographic code.
+Builds the table of communes that `ror.standard.geography` reads: once a year, when INSEE publishes
+its new geographic code.
 
 Two packages are read as data; none of their code is run, imported or shipped:
 
@@ -59,7 +59,8 @@ Point = tuple[float, float]
 
 def polygons(geometry: bytes) -> Iterator[Polygon]:
     """
-    The polygons of a well-known-binary multipolygon; each is its outer ring, then its holes, as (longitude, latitude).
+    The polygons of a well-known-binary multipolygon; each is its outer ring, then its holes, as
+    (longitude, latitude).
 
     Raises ValueError for any other kind of geometry.
     """
@@ -97,7 +98,8 @@ def moments(outline: Iterable[Polygon]) -> tuple[float, float, float]:
                 twice += cross
                 six_x += (x0 + x1) * cross
                 six_y += (y0 + y1) * cross
-            # Producers do not agree on the winding of rings: the position says what is a hole, not the direction.
+            # Producers do not agree on the winding of rings: the position says what is a hole, not
+            # the direction.
             sign = 1 if (twice > 0) == (position == 0) else -1
             area += sign * twice / 2
             moment_x += sign * six_x / 6
@@ -148,7 +150,10 @@ def read_outlines(wheel: Path) -> dict[tuple[str, str], bytes]:
 def known_points(
     communes: list[dict[str, Any]], outlines: dict[tuple[str, str], bytes]
 ) -> dict[str, Point]:
-    """The centroid of each current commune and arrondissement whose outline, or that of its parts, is known."""
+    """
+    The centroid of each current commune and arrondissement whose outline, or that of its parts, is
+    known.
+    """
     parts: dict[str, list[bytes]] = defaultdict(list)
     for commune in communes:
         if commune["type"] in ("commune-deleguee", "commune-associee"):
@@ -171,9 +176,11 @@ def known_points(
 
 def estimated_points(communes: list[dict[str, Any]], known: dict[str, Point]) -> dict[str, Point]:
     """
-    A point for the communes without outline: the mean of those with the same postal code, else of their département.
+    A point for the communes without outline: the mean of those with the same postal code, else of
+    their département.
 
-    Overseas collectivities, absent from the source of outlines, get none: their islands lie too far apart to guess.
+    Overseas collectivities, absent from the source of outlines, get none: their islands lie too far
+    apart to guess.
     """
     by_postal_code: dict[str, list[Point]] = defaultdict(list)
     by_department: dict[str, list[Point]] = defaultdict(list)
@@ -198,7 +205,9 @@ def estimated_points(communes: list[dict[str, Any]], known: dict[str, Point]) ->
 def entry(
     commune: dict[str, Any], known: dict[str, Point], estimated: dict[str, Point]
 ) -> list[Any]:
-    """A commune as one value for each of `COLUMNS`; the last two are left out where they say nothing."""
+    """
+    A commune as one value for each of `COLUMNS`; the last two are left out where they say nothing.
+    """
     code = commune["code"]
     latitude, longitude = known.get(code) or estimated.get(code) or (None, None)
     facts = [

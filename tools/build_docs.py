@@ -1,8 +1,9 @@
 """
 Write the tables of the documentation from the tables of the code.
 
-A page holds its tables between two marks, `<!-- table: name -->` and `<!-- end -->`; everything else is written by hand
-and left alone. A test runs this with `--check`, so that no table can be out of date.
+A page holds its tables between two marks, `<!-- table: name -->` and `<!-- end -->`; everything
+else is written by hand and left alone. A test runs this with `--check`, so that no table can be out
+of date.
 
     python tools/build_docs.py            # rewrites the tables that differ
     python tools/build_docs.py --check    # says which ones differ, and fails if any does
@@ -17,7 +18,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-# The help of the commands is said in the language of the environment, once and for all; these pages are in English.
+# The help of the commands is said in the language of the environment, once and for all; these pages
+# are in English.
 os.environ["LC_ALL"] = "en"
 
 
@@ -60,7 +62,7 @@ def code(*names: str) -> str:
     return ", ".join(f"`{name}`" for name in names) or "-"
 
 
-# --- search ----------------------------------------------------------------------------------------------------------
+# --- search ---------------------------------------------------------------------------------------
 
 
 def parameters() -> str:
@@ -184,7 +186,7 @@ def corrections() -> str:
     return table(("type", "parameter", "why"), rows)
 
 
-# --- audit -----------------------------------------------------------------------------------------------------------
+# --- audit ----------------------------------------------------------------------------------------
 
 
 def audit_parameters() -> str:
@@ -208,7 +210,7 @@ def audit_parameters() -> str:
     return table(("", "readable", "value hashed, its system readable", "hashed"), rows)
 
 
-# --- HTTP, settings, commands ----------------------------------------------------------------------------------------
+# --- HTTP, settings, commands ---------------------------------------------------------------------
 
 
 def route_table() -> str:
@@ -300,7 +302,7 @@ def _command(name: str, command: Any) -> str:
     return "\n\n".join((*parts, *([told] if told else [])))
 
 
-# --- access ----------------------------------------------------------------------------------------------------------
+# --- access ---------------------------------------------------------------------------------------
 
 
 def policy_table() -> str:
@@ -342,7 +344,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
 }
 
 
-# --- writing ---------------------------------------------------------------------------------------------------------
+# --- writing --------------------------------------------------------------------------------------
 
 
 def rewritten(text: str) -> str:

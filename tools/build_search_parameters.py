@@ -25,7 +25,7 @@ from typing import Any, Final, get_args
 from ror.search.index.conversions import readable_types
 from ror.search.language.modifiers import PARAMETER_TYPES
 from ror.standard.definitions import FULL_TEXT, RESOURCE_TYPES, Maturity, type_definition
-from ror.standard.fhirpath import Member, paths, reached_type
+from ror.standard.fhirpath import Member, paths, selected_type
 from ror.standard.fhirpath import Path as Steps
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -145,7 +145,7 @@ def refuse_unreadable(
 ) -> None:
     """Raises Refused for an expression that is not understood or reaches an unreadable type."""
     for path in followed(where, resource_type, expression):
-        reached, known = reached_type(path, resource_type), readable_types(parameter_type)
+        reached, known = selected_type(path, resource_type), readable_types(parameter_type)
         if reached not in known:
             element = reached or "a choice without .as(Type)"
             raise Refused(
@@ -197,7 +197,7 @@ def _targets_of_elements(where: str, section: str, expression: str) -> Iterator[
     for path in followed(where, section, expression):
         *before, last = path
         if isinstance(last, Member):
-            parent = type_definition(reached_type(tuple(before), section))
+            parent = type_definition(selected_type(tuple(before), section))
             yield from parent.elements[last.name].targets
 
 

@@ -1,13 +1,15 @@
 """
-Builds the table of code systems and value sets that `ror.standard.terminology` reads, from a folder of NOS tables.
+Builds the table of code systems and value sets that `ror.standard.terminology` reads, from a folder
+of NOS tables.
 
-NOS (*nomenclatures des objets de santé*) is published by the Agence du numérique en santé about every month. The
-folder holds one JSON object a table, named after it: `TRE_….json` (code systems), `JDV_….json` (value sets),
-`ASS_….json` (associations between two code systems).
+NOS (*nomenclatures des objets de santé*) is published by the Agence du numérique en santé about
+every month. The folder holds one JSON object a table, named after it: `TRE_….json` (code systems),
+`JDV_….json` (value sets), `ASS_….json` (associations between two code systems).
 
     python tools/build_terminology.py FOLDER --read-on 2026-11-23
 
-The tables are kept as they were read, codes without label included. The same folder and date give the same bytes.
+The tables are kept as they were read, codes without label included. The same folder and date give
+the same bytes.
 """
 
 import argparse
@@ -35,7 +37,10 @@ REQUIRED = {
 
 
 def tables(folder: Path, kind: str) -> Iterator[dict[str, Any]]:
-    """The tables of one kind, in order of file name. Raises ValueError naming the file and the field it lacks."""
+    """
+    The tables of one kind, in order of file name. Raises ValueError naming the file and the field
+    it lacks.
+    """
     for path in sorted(folder.glob(KINDS[kind])):
         table = json.loads(path.read_bytes())
         missing = [field for field in REQUIRED[kind] if not table.get(field)]
@@ -47,7 +52,10 @@ def tables(folder: Path, kind: str) -> Iterator[dict[str, Any]]:
 
 
 def provenance(found: dict[str, list[dict[str, Any]]], read_on: date) -> dict[str, Any]:
-    """Who publishes the tables, which release was read and when, under which terms, and how much there is."""
+    """
+    Who publishes the tables, which release was read and when, under which terms, and how much there
+    is.
+    """
     versions = sorted(
         str(table["version"]) for kind in KINDS for table in found[kind] if table.get("version")
     )
@@ -66,7 +74,10 @@ def provenance(found: dict[str, list[dict[str, Any]]], read_on: date) -> dict[st
 
 
 def build(folder: Path, read_on: date) -> dict[str, Any]:
-    """Every table of `folder` with the provenance of the whole. Raises ValueError when there is no code system."""
+    """
+    Every table of `folder` with the provenance of the whole. Raises ValueError when there is no
+    code system.
+    """
     found = {kind: list(tables(folder, kind)) for kind in KINDS}
     if not found["code_systems"]:
         raise ValueError(f"{folder} holds no TRE_*.json; give the folder of NOS tables")

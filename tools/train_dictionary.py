@@ -1,11 +1,11 @@
 """
-Build src/ror/standard/knowledge/bodies.zdict:
-the zstd dictionary that new databases compress bodies and index entries with.
+Build src/ror/standard/knowledge/bodies.zdict: the zstd dictionary that new databases compress
+bodies and index entries with.
 
-It is trained on generated resources, which have the shape and the vocabulary of real ones and nobody's data. One
-dictionary serves both: a second one for the entries alone would save five bytes per resource. Databases carry their
-own copy, so running this again changes nothing for those that exist; do so when the generated resources or the packing
-of the index entries have changed much.
+It is trained on generated resources, which have the shape and the vocabulary of real ones and
+nobody's data. One dictionary serves both: a second one for the entries alone would save five bytes
+per resource. Databases carry their own copy, so running this again changes nothing for those that
+exist; do so when the generated resources or the packing of the index entries have changed much.
 
     python tools/train_dictionary.py
 """
@@ -25,7 +25,8 @@ from ror.store.sqlite.compression import LEVEL
 
 TARGET = Path(__file__).parent.parent / "src/ror/standard/knowledge/bodies.zdict"
 DICTIONARY_BYTES = 64 * 1024
-# Longer segments than by default: whole blocks of a resource are alike, not only words. Measured: a quarter smaller.
+# Longer segments than by default: whole blocks of a resource are alike, not only words. Measured: a
+# quarter smaller.
 SEGMENT_BYTES = 2_048
 SEED = 1
 DECODER = msgspec.json.Decoder(float_hook=Decimal)
@@ -60,7 +61,8 @@ def packed_entries(body: bytes) -> bytes:
 
 def train(samples: list[bytes]) -> zstandard.ZstdCompressionDict:
     """A dictionary for what is like `samples`, the same for the same samples."""
-    # An id of 16 bits costs two bytes per frame instead of four; those under 32768 are reserved by the format.
+    # An id of 16 bits costs two bytes per frame instead of four; those under 32768 are reserved by
+    # the format.
     identifier = 32_768 + zlib.crc32(b"".join(samples)) % 32_768
     return zstandard.train_dictionary(
         DICTIONARY_BYTES, samples, k=SEGMENT_BYTES, d=8, dict_id=identifier, level=LEVEL

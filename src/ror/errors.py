@@ -1,9 +1,9 @@
 """
 What a caller can be told: one family of errors, each with its HTTP status and its FHIR issue code.
 
-An error names the thing, the value and what would work. It carries the key of its text and the values that fill it,
-because only the door knows the caller's language. Anything that is not a RorError is a bug: logged, answered 500, and
-revealing nothing.
+An error names the thing, the value and what would work. It carries the key of its text and the
+values that fill it, because only the door knows the caller's language. Anything that is not a
+RorError is a bug: logged, answered 500, and revealing nothing.
 """
 
 from collections.abc import Iterable
@@ -12,15 +12,21 @@ from typing import Final
 from ror import messages
 
 NOT_JSON: Final = (ValueError, RecursionError)
-"""What reading JSON of others raises when it is none, not what was expected, or nested deeper than we go."""
+"""
+What reading JSON of others raises when it is none, not what was expected, or nested deeper than we
+go.
+"""
 
 
 class RorError(Exception):
-    """The caller can be told; becomes an OperationOutcome with issue code `issue`, answered with `status`."""
+    """
+    The caller can be told; becomes an OperationOutcome with issue code `issue`, answered with
+    `status`.
+    """
 
     status = 500
     issue = "exception"
-    also: "tuple[RorError, ...]" = ()
+    other_errors: "tuple[RorError, ...]" = ()
     """What else is wrong with the same request, so that the caller can mend it all at once."""
 
     def __init__(self, key: str, *, expression: str | None = None, **params: object) -> None:
@@ -38,9 +44,9 @@ class RorError(Exception):
 
 
 def first_of(errors: Iterable[RorError]) -> RorError:
-    """The first of several errors about one request, with the others in its `also`."""
+    """The first of several errors about one request, with the others in its `other_errors`."""
     first, *others = errors
-    first.also = tuple(others)
+    first.other_errors = tuple(others)
     return first
 
 
@@ -160,6 +166,9 @@ class Unavailable(RorError):
 
 
 class UsageError(RorError):
-    """A command, a setting or a file that cannot be used as given; the command line prints it and stops."""
+    """
+    A command, a setting or a file that cannot be used as given; the command line prints it and
+    stops.
+    """
 
     status, issue = 400, "invalid"

@@ -1,8 +1,10 @@
 """
-What people are told, in French and in English: one catalogue for diagnostics, command line and pages.
+What people are told, in French and in English: one catalogue for diagnostics, command line and
+pages.
 
-The texts live in `knowledge/messages/*.toml`, one table per key with a text per language and `{name}` placeholders.
-This module finds and fills them; it decides nothing. French is the default, English is given on request.
+The texts live in `knowledge/messages/*.toml`, one table per key with a text per language and
+`{name}` placeholders. This module finds and fills them; it decides nothing. French is the default,
+English is given on request.
 """
 
 import difflib
@@ -42,8 +44,9 @@ def text(key: str, language: str = DEFAULT_LANGUAGE, **params: object) -> str:
     """
     The text of `key` in `language`, its placeholders filled with `params`.
 
-    A placeholder such as `{count:# line|# lines}` has a singular and a plural; `#` stands for the number.
-    Raises KeyError when the key is not in the catalogue or a placeholder has no value: both are bugs.
+    A placeholder such as `{count:# line|# lines}` has a singular and a plural; `#` stands for the
+    number. Raises KeyError when the key is not in the catalogue or a placeholder has no value: both
+    are bugs.
 
     >>> text("audit.found", "en", count=1), text("audit.found", "en", count=0)
     ('1 line.', '0 lines.')
@@ -77,7 +80,8 @@ _FORMATTERS: Final = {language: _Formatter(language) for language in LANGUAGES}
 
 def preferred_language(accept_language: str | None) -> str:
     """
-    The language to answer in, from an `Accept-Language` header or a `LANG`-like variable; French unless English wins.
+    The language to answer in, from an `Accept-Language` header or a `LANG`-like variable; French
+    unless English wins.
 
     >>> preferred_language("en-GB,en;q=0.8,fr;q=0.5"), preferred_language("de"), preferred_language("en_US.UTF-8")
     ('en', 'fr', 'en')
@@ -103,10 +107,12 @@ def _quality(parameters: str) -> float:
         return 0.0
 
 
-# --- what a diagnostic repeats and suggests ---------------------------------------------------------
+# --- what a diagnostic repeats and suggests -------------------------------------------------------
 
 _LONGEST_SUGGESTED: Final = 64
-"""Longer names have no near neighbour, and measuring how far they are would be work for an attacker."""
+"""
+Longer names have no near neighbour, and measuring how far they are would be work for an attacker.
+"""
 
 
 def shown(value: str) -> str:

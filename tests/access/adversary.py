@@ -1,9 +1,11 @@
 """
-An adversary who wants to know what is hidden: each request is made from what the answers before it said.
+An adversary who wants to know what is hidden: each request is made from what the answers before it
+said.
 
-A strategy is a generator: it yields a request, is sent the answer, and goes on from there, closing in on a word letter
-by letter, on a number half by half, walking pages, asking again for what it holds. What any answer says (ids, codes,
-words, page links, tags) goes into a common stock, from which later requests are made.
+A strategy is a generator: it yields a request, is sent the answer, and goes on from there, closing
+in on a word letter by letter, on a number half by half, walking pages, asking again for what it
+holds. What any answer says (ids, codes, words, page links, tags) goes into a common stock, from
+which later requests are made.
 """
 
 import re
@@ -118,7 +120,9 @@ SORTS = {
 
 @dataclass
 class Adversary:
-    """Draws strategies and requests from a seed; `stock` is what the answers said so far, by kind."""
+    """
+    Draws strategies and requests from a seed; `stock` is what the answers said so far, by kind.
+    """
 
     random: Random
     stock: dict[str, list[str]] = field(default_factory=dict)
@@ -148,7 +152,10 @@ class Adversary:
     # --- requests ---
 
     def search(self, resource_type: str, *pairs: tuple[str, str]) -> Request:
-        """A search, by GET or POST, sometimes explained, counted only or in part, in a language or the other."""
+        """
+        A search, by GET or POST, sometimes explained, counted only or in part, in a language or the
+        other.
+        """
         query = [*pairs]
         if self.random.random() < 0.15:
             query.append(("__explain", "true"))
@@ -478,7 +485,9 @@ Ask = Callable[[Request], Answer]
 
 @dataclass(frozen=True)
 class Difference:
-    """A request by which two directories can be told apart, the how manieth it was, and both answers."""
+    """
+    A request by which two directories can be told apart, the how manieth it was, and both answers.
+    """
 
     number: int
     request: Request

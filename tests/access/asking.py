@@ -1,9 +1,10 @@
 """
-Requests of every kind about a directory, drawn from what is really in it: its hidden values as well as the others.
+Requests of every kind about a directory, drawn from what is really in it: its hidden values as well
+as the others.
 
-An asker who may see less asks exactly for what is not shown: codes, words, identifiers and links of hidden resources
-and of hidden parts. Each criterion takes its value from some resource as it was written, so that most of them would
-find something if nothing were hidden.
+An asker who may see less asks exactly for what is not shown: codes, words, identifiers and links of
+hidden resources and of hidden parts. Each criterion takes its value from some resource as it was
+written, so that most of them would find something if nothing were hidden.
 """
 
 from collections import defaultdict
@@ -50,7 +51,10 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked: the pairs of a query string, how to read them, and how many resources may come along."""
+    """
+    What is asked: the pairs of a query string, how to read them, and how many resources may come
+    along.
+    """
 
     resource_type: str
     pairs: tuple[tuple[str, str], ...]
@@ -65,7 +69,10 @@ class Grammar:
     def __init__(self, resources: Iterable[dict[str, Any]]) -> None:
         self._values: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self._held: dict[Key, list[tuple[str, str, int]]] = {}
-        """What each resource can be found by: the names of entries, a value, and the row of its record."""
+        """
+        What each resource can be found by: the names of entries, a value, and the row of its
+        record.
+        """
         self._steps: defaultdict[Key, list[tuple[str, Key]]] = defaultdict(list)
         """From each resource, how a criterion gets to others that are linked with it."""
         for one in resources:
@@ -310,7 +317,7 @@ RESULTS: tuple[tuple[str, float, Callable[..., str]], ...] = (
 """The parameters of the answer: how often each is given, and its value."""
 
 
-# --- values ----------------------------------------------------------------------------------------------------------
+# --- values ---------------------------------------------------------------------------------------
 
 
 @cache

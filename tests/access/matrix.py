@@ -1,8 +1,10 @@
 """
-The rows of `matrix.toml`, and resources made from them: each has every element of its type, at every level and kind.
+The rows of `matrix.toml`, and resources made from them: each has every element of its type, at
+every level and kind.
 
-A step of a path is a member, `member:slice`, or `extension:name`. Items of a slice are known by their `id`, extensions
-by their URL. What repeats (contacts, telecoms, capacities) has an item for each column of its rule: `id` says which.
+A step of a path is a member, `member:slice`, or `extension:name`. Items of a slice are known by
+their `id`, extensions by their URL. What repeats (contacts, telecoms, capacities) has an item for
+each column of its rule: `id` says which.
 """
 
 import tomllib
@@ -23,7 +25,10 @@ NONE = "-"
 
 FIELDS = {"care": "01", "town": "05", "social": "04"}
 SITUATIONS = tuple(f"{name}{sensitive}" for sensitive in ("", "!") for name in FIELDS)
-"""What the offer is that a resource is linked to: its field of activity, `!` when it is a sensitive unit."""
+"""
+What the offer is that a resource is linked to: its field of activity, `!` when it is a sensitive
+unit.
+"""
 
 STRICT = "3.0.1"
 
@@ -91,10 +96,13 @@ URLS |= {
 Json = dict[str, Any]
 Step = str
 Grade = tuple[str, ...]
-"""The column of an item: its level or kind, after that of what it stands in; empty for what does not repeat."""
+"""
+The column of an item: its level or kind, after that of what it stands in; empty for what does not
+repeat.
+"""
 
 
-# --- the table -------------------------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -167,7 +175,7 @@ def changed_by(policy: str) -> tuple[str, ...]:
     return tuple(_table()["policies"].get(policy, _table()["rules"]))
 
 
-# --- resources made from it ------------------------------------------------------------------------------------------
+# --- resources made from it -----------------------------------------------------------------------
 
 
 @dataclass
@@ -280,7 +288,10 @@ def id_of(resource_type: str, situation: str) -> str:
 
 
 def world() -> list[Json]:
-    """A resource of each type for each situation, linked to the offer of that situation, and what all share."""
+    """
+    A resource of each type for each situation, linked to the offer of that situation, and what all
+    share.
+    """
     around = [
         {"resourceType": "Organization", "id": "holder", "name": "Groupe"},
         {"resourceType": "Location", "id": "area", "status": "active"},
@@ -377,7 +388,10 @@ def _is_list(node: Json, member: str, resource_type: str) -> bool:
 
 
 def _item(items: list[Json], step: Step, grade: list[str], known_by: str, name: str) -> Json:
-    """The item of a list that a step leads to, made when there is none; one that repeats uses up a column."""
+    """
+    The item of a list that a step leads to, made when there is none; one that repeats uses up a
+    column.
+    """
     wanted = {known_by: name} if name else {}
     if step in REPEATED:
         wanted["id"] = f"column.{grade.pop(0)}"
@@ -408,7 +422,7 @@ def _linked(kind: str, situation: str) -> str:
     )
 
 
-# --- what stands where -----------------------------------------------------------------------------------------------
+# --- what stands where ----------------------------------------------------------------------------
 
 
 def found_at(resource: Json, element: Element) -> dict[Grade, list[Any]]:

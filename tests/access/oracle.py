@@ -1,9 +1,11 @@
 """
-What an asker may see of a directory, worked out slowly and plainly from dictionaries: the oracle of the access tests.
+What an asker may see of a directory, worked out slowly and plainly from dictionaries: the oracle of
+the access tests.
 
-It follows the published matrix and the readings of docs/decisions/0021, and shares nothing with `ror.access`: rules are
-written out profile by profile, facts are looked for in the resources each time, bodies are copied without what is
-hidden. What is left is the directory that the asker could as well have been given alone.
+It follows the published matrix and the readings of docs/decisions/0021, and shares nothing with
+`ror.access`: rules are written out profile by profile, facts are looked for in the resources each
+time, bodies are copied without what is hidden. What is left is the directory that the asker could
+as well have been given alone.
 """
 
 import re
@@ -27,7 +29,10 @@ TYPES = (
     "MeasureReport",
 )
 OPEN_CHARACTERISTICS = ("R213", "R236", "R238", "R240", "R253", "R286", "R338", "R344")
-"""Nomenclatures of what describes an offer; the characteristics of any other are specific acts and the like."""
+"""
+Nomenclatures of what describes an offer; the characteristics of any other are specific acts and the
+like.
+"""
 
 EVERYTHING, WITHOUT_PERSONS = 1, 4
 MEDICO_SOCIAL, TOWN = "04", "05"
@@ -49,7 +54,9 @@ class Asker:
 
 
 def seen_by(resources: Iterable[Resource], asker: Asker) -> list[dict[str, Any]]:
-    """The directory without everything that is hidden from the asker: resources, elements, references."""
+    """
+    The directory without everything that is hidden from the asker: resources, elements, references.
+    """
     world = World({(one["resourceType"], one["id"]): one for one in resources})
     seen = world.seen(asker)
     return [
@@ -65,7 +72,7 @@ def key_of(resource: Resource) -> Key:
     return resource["resourceType"], resource["id"]
 
 
-# --- the directory as a whole ----------------------------------------------------------------------------------------
+# --- the directory as a whole ---------------------------------------------------------------------
 
 
 @dataclass
@@ -86,7 +93,10 @@ class World:
         return self._offers[key]
 
     def leads_to(self, reference: Resource) -> set[Key]:
-        """What a reference leads to: what it names literally, or else those that bear the identifier it gives."""
+        """
+        What a reference leads to: what it names literally, or else those that bear the identifier
+        it gives.
+        """
         literal = literally(reference)
         if literal:
             return {literal} & self.resources.keys()
@@ -239,7 +249,7 @@ def fields_of(offer: Resource) -> set[str | None]:
     } or {None}
 
 
-# --- the matrix ------------------------------------------------------------------------------------------------------
+# --- the matrix -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -391,11 +401,13 @@ def coded(extension: Resource) -> str | None:
     return codes.pop() if len(codes) == 1 else None
 
 
-# --- elements --------------------------------------------------------------------------------------------------------
+# --- elements -------------------------------------------------------------------------------------
 
 
 def level_of(element: Resource) -> int | None:
-    """The level that an element states, 3 when nobody knows what it means; None when it states none."""
+    """
+    The level that an element states, 3 when nobody knows what it means; None when it states none.
+    """
     stated = [
         one for one in element.get("extension", ()) if one["url"].endswith("confidentiality-level")
     ]
@@ -474,7 +486,10 @@ def _offer(case: Case, resource: Resource) -> dict[str, Any]:
 
 
 def is_open(characteristic: Resource) -> bool:
-    """Whether a characteristic only describes the offer: all its codes are of nomenclatures known to do so."""
+    """
+    Whether a characteristic only describes the offer: all its codes are of nomenclatures known to
+    do so.
+    """
     systems = [one.get("system", "") for one in characteristic.get("coding", ())]
     return (
         bool(systems)
@@ -528,11 +543,13 @@ PARTS: Mapping[str, Callable[[Case, Resource], dict[str, Any]]] = {
 }
 
 
-# --- references ------------------------------------------------------------------------------------------------------
+# --- references -----------------------------------------------------------------------------------
 
 
 def without_references(resource: Resource, is_lost: Callable[[Resource], bool]) -> dict[str, Any]:
-    """A resource without the references that are lost, nor what holds nothing once they are gone."""
+    """
+    A resource without the references that are lost, nor what holds nothing once they are gone.
+    """
     found = _without(resource, is_lost)
     assert isinstance(found, dict)
     return found

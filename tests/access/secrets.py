@@ -1,9 +1,11 @@
 """
-Directories that are alike for the public and differ in everything else, drawn from two seeds: one open, one secret.
+Directories that are alike for the public and differ in everything else, drawn from two seeds: one
+open, one secret.
 
-For profile 0 some parts of every resource are hidden, and some resources as a whole. What these say comes from the
-secret seed: how many capacities, levels of contacts, words, links, which of them were deleted. All bear the same ids:
-whoever asks for a hidden one by its name finds it in each directory, or would if they saw it.
+For profile 0 some parts of every resource are hidden, and some resources as a whole. What these say
+comes from the secret seed: how many capacities, levels of contacts, words, links, which of them
+were deleted. All bear the same ids: whoever asks for a hidden one by its name finds it in each
+directory, or would if they saw it.
 """
 
 from collections.abc import Callable
@@ -29,7 +31,10 @@ MOST = 200
 """Numbers go from 0 to this."""
 
 OPEN_SLOTS, HIDDEN_SLOTS, FIRST_KEPT = 16, 16, 6
-"""How many resources of each type there are, seen and hidden; hidden ones from `FIRST_KEPT` on may be deleted."""
+"""
+How many resources of each type there are, seen and hidden; hidden ones from `FIRST_KEPT` on may be
+deleted.
+"""
 
 TYPES = {
     "o": "Organization",
@@ -69,7 +74,7 @@ def several(part: Callable[[Random], Json], most: int, random: Random) -> list[J
     return [part(random) for _ in range(random.randint(1, most))]
 
 
-# --- parts: each random says where its values come from --------------------------------------------------------------
+# --- parts: each random says where its values come from -------------------------------------------
 
 
 def telecom(random: Random, level: str) -> Json:
@@ -145,7 +150,7 @@ def identifier(random: Random, letters: str) -> list[Json]:
     return [{"system": "https://sirene.fr", "value": word(random, letters)}]
 
 
-# --- resources -------------------------------------------------------------------------------------------------------
+# --- resources ------------------------------------------------------------------------------------
 
 
 def resource(resource_type: str, resource_id: str, **content: Any) -> Json:
@@ -246,7 +251,10 @@ def seen_by_the_public(at: int, random: Random, secret: Random) -> list[Json]:
 
 
 def hidden_from_the_public(at: int, secret: Random) -> list[Json]:
-    """A sensitive unit with its place and its people; an anomaly and an indicator: all from the secret seed."""
+    """
+    A sensitive unit with its place and its people; an anomaly and an indicator: all from the secret
+    seed.
+    """
 
     def either(name: str) -> Json:
         """A link to something hidden, or to something seen."""
@@ -325,7 +333,8 @@ def fill(database: str, seed: int, secret_seed: int) -> None:
     for at in range(OPEN_SLOTS):
         resources += seen_by_the_public(at, random, secret)
         resources += hidden_from_the_public(at, secret)
-    # Rids are given in the order in which resources are heard of: all are, before any says whom it refers to.
+    # Rids are given in the order in which resources are heard of: all are, before any says whom it
+    # refers to.
     store = open_store(database)
     keep(
         store,

@@ -1,11 +1,14 @@
 """
-What another process hid is hidden from the next answer on: an index that has not looked at the change log yet.
+What another process hid is hidden from the next answer on: an index that has not looked at the
+change log yet.
 
-`tests/http/test_masks_at_once.py` says the same of servers; each fault that was found is here by itself.
+`tests/http/test_masks_at_once.py` says the same of servers; each fault that was found is here by
+itself.
 
-Deliberate breakages that these tests caught: reads that do not ask whether masks changed, or that take a body before a
-view that it is judged by; codes alone compared; searches that do not ask what was written since, or that take what they
-know of it for enough when a body came from the store after it.
+Deliberate breakages that these tests caught: reads that do not ask whether masks changed, or that
+take a body before a view that it is judged by; codes alone compared; searches that do not ask what
+was written since, or that take what they know of it for enough when a body came from the store
+after it.
 """
 
 from collections.abc import Iterator
@@ -47,7 +50,9 @@ def contact(name: str, level: str) -> dict[str, object]:
 
 
 class Elsewhere:
-    """A process that reads the same file as the writer, and looks at the change log only when it must."""
+    """
+    A process that reads the same file as the writer, and looks at the change log only when it must.
+    """
 
     def __init__(self, url: str, folder: Path) -> None:
         self.store = open_store(url)

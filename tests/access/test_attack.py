@@ -1,14 +1,16 @@
 """
 What an adversary of profile 0 learns of what is hidden, by asking and asking again: nothing.
 
-Two directories differ in all that the public may not see, and in nothing else. They answer the same to every request,
-byte for byte, through the HTTP application; only the random id of a bundle is ignored. That something is hidden in a
-resource is said by its tag, that it changed by its version: both directories have the same of these.
+Two directories differ in all that the public may not see, and in nothing else. They answer the same
+to every request, byte for byte, through the HTTP application; only the random id of a bundle is
+ignored. That something is hidden in a resource is said by its tag, that it changed by its version:
+both directories have the same of these.
 
-Deliberate breakages that this test caught: hidden parts found in columns, in rows of a record by one criterion and by
-two, in orders, in scores; hidden resources found as such, by `:not`, behind links one way and the other, without
-criterion, as anomalies about hidden things; reads of hidden and of deleted hidden resources; bodies that are not cut;
-references that stay in pages and in reads; a tag made of what is hidden.
+Deliberate breakages that this test caught: hidden parts found in columns, in rows of a record by
+one criterion and by two, in orders, in scores; hidden resources found as such, by `:not`, behind
+links one way and the other, without criterion, as anomalies about hidden things; reads of hidden
+and of deleted hidden resources; bodies that are not cut; references that stay in pages and in
+reads; a tag made of what is hidden.
 """
 
 import asyncio
@@ -48,7 +50,10 @@ _BUNDLE_ID = re.compile(
 
 @contextmanager
 def asking(runner: asyncio.Runner, database: str, profile: int) -> Iterator[Ask]:
-    """Ask a directory as an anonymous caller of a profile, through its application, without a socket between."""
+    """
+    Ask a directory as an anonymous caller of a profile, through its application, without a socket
+    between.
+    """
     settings = Settings(database=database, anonymous_profile=profile, audit=False, access_log=False)
     application = Application(settings, Log("json", "error"), is_worker=True)
     heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()

@@ -1,8 +1,8 @@
 """
 What was not hidden once, and is: each of these was found by the law of access (`test_law.py`).
 
-A small directory is asked under a viewer, and beside it the directory from which the oracle took what is hidden: both
-give the same reads and the same answers.
+A small directory is asked under a viewer, and beside it the directory from which the oracle took
+what is hidden: both give the same reads and the same answers.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,10 @@ Hold = Callable[..., Asked]
 
 @pytest.fixture
 def hold(tmp_path_factory) -> Iterator[Hold]:
-    """Writes resources, holds what an asker reads and asks to the law, and gives the directory as the asker sees it."""
+    """
+    Writes resources, holds what an asker reads and asks to the law, and gives the directory as the
+    asker sees it.
+    """
     with opened(str(tmp_path_factory.mktemp("whole")), "ror") as directory:
 
         def held(

@@ -1,23 +1,27 @@
 """
-The law of access: asking under a viewer is asking a directory from which everything hidden was deleted.
+The law of access: asking under a viewer is asking a directory from which everything hidden was
+deleted.
 
-A world is written in batches, so that the index has several segments and many resources have earlier versions; between
-two of them the directory may be indexed anew, or come under another policy. Every profile then reads and asks, and so
-do some that are held to a perimeter; the oracle says what is left for each (`oracle.py`), and a directory of that
-alone, where nothing is governed, is asked the same (`asking.py`): searches with chains, filters, full text, orders,
-totals, inclusions, explanations, page by page and back.
+A world is written in batches, so that the index has several segments and many resources have
+earlier versions; between two of them the directory may be indexed anew, or come under another
+policy. Every profile then reads and asks, and so do some that are held to a perimeter; the oracle
+says what is left for each (`oracle.py`), and a directory of that alone, where nothing is governed,
+is asked the same (`asking.py`): searches with chains, filters, full text, orders, totals,
+inclusions, explanations, page by page and back.
 
 `make test-long` generates more worlds and sends more requests.
 
-Deliberate breakages that the law caught: a criterion, an order or a score that looks at hidden parts; criteria on one
-record that meet in a hidden one; a chain, a reverse chain or an inclusion by way of something hidden; a total that
-counts, or a `:not` that gives, what is hidden; a perimeter ignored by reads, in its regions, in its fields, or wherever
-its profile sees everything; an earlier version still found; a body not cut, or without the tag of a part; a contained
-resource; a reference to something hidden left in a body, or only where no parameter reads it, or the empty extension
-around it; what a reference calls its target in full text; identifiers in references judged together; anomalies about
-something hidden, about such an anomaly, or about one that is inside a perimeter; facts that do not follow an update, or
-are not taken back; masks made again without telling the index; what was found out for one perimeter, or rewritten for
-one profile, given to another.
+Deliberate breakages that the law caught: a criterion, an order or a score that looks at hidden
+parts; criteria on one record that meet in a hidden one; a chain, a reverse chain or an inclusion by
+way of something hidden; a total that counts, or a `:not` that gives, what is hidden; a perimeter
+ignored by reads, in its regions, in its fields, or wherever its profile sees everything; an earlier
+version still found; a body not cut, or without the tag of a part; a contained resource; a reference
+to something hidden left in a body, or only where no parameter reads it, or the empty extension
+around it; what a reference calls its target in full text; identifiers in references judged
+together; anomalies about something hidden, about such an anomaly, or about one that is inside a
+perimeter; facts that do not follow an update, or are not taken back; masks made again without
+telling the index; what was found out for one perimeter, or rewritten for one profile, given to
+another.
 
 Not caught: the set of resources that refer to hidden ones kept from view to view although something
 else is hidden since, because these worlds refer by identifier everywhere
@@ -79,7 +83,7 @@ REQUESTS = amount(60, 300)
 MOST_PAGES = 4
 
 
-# --- directories -----------------------------------------------------------------------------------------------------
+# --- directories ----------------------------------------------------------------------------------
 
 
 @dataclass
@@ -191,7 +195,10 @@ def opened(folder: str, name: str) -> Iterator[Directory]:
 def alone(
     directory: Directory, left: Sequence[dict[str, Any]], folder: str, name: str
 ) -> Iterator[Asked]:
-    """A directory of what is left, in the order of the first, where nothing is governed; asked by whom sees all."""
+    """
+    A directory of what is left, in the order of the first, where nothing is governed; asked by whom
+    sees all.
+    """
     rids = {key_of(one): directory.store.rid(*key_of(one)) for one in left}
     ordered = sorted(left, key=lambda one: rids[key_of(one)] or 0)
     with opened(folder, name) as other:
@@ -234,10 +241,12 @@ def written(
     random: Random, writes: Sequence[Sequence[dict[str, Any]]], policy: Policy
 ) -> Iterator[Directory]:
     """
-    A directory to which the batches were written, that came under a policy before one of them or after them all.
+    A directory to which the batches were written, that came under a policy before one of them or
+    after them all.
 
-    It was asked all the while: what was found out and kept at hand must not outlive what it was found in. Sometimes few
-    resources were written at once, so that small segments of the index were merged.
+    It was asked all the while: what was found out and kept at hand must not outlive what it was
+    found in. Sometimes few resources were written at once, so that small segments of the index were
+    merged.
     """
     decided, anew = random.randint(0, len(writes)), random.choice((None, *range(1, len(writes))))
     at_once = random.choice((3, 1_000, 1_000))
@@ -267,14 +276,17 @@ def batched(batch: Sequence[dict[str, Any]], at_once: int) -> Iterator[Sequence[
 
 
 def indexed_anew(directory: Directory) -> Directory:
-    """The same directory from an index in one file, of all that was written so far; what follows comes beside it."""
+    """
+    The same directory from an index in one file, of all that was written so far; what follows comes
+    beside it.
+    """
     directory.close()
     shutil.rmtree(snapshot_folder(directory.settings))
     open_directory(directory.settings).close()
     return open_directory(directory.settings)
 
 
-# --- the law ---------------------------------------------------------------------------------------------------------
+# --- the law --------------------------------------------------------------------------------------
 
 SEEDS = st.integers(0, 2**32)
 

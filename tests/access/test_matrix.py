@@ -1,11 +1,14 @@
 """
-The access matrix, element by element: what each profile reads, finds, counts and is brought of resources that have all.
+The access matrix, element by element: what each profile reads, finds, counts and is brought of
+resources that have all.
 
-The rows and the cells are those of `matrix.toml`; where the published table is at hand, they are compared with it.
+The rows and the cells are those of `matrix.toml`; where the published table is at hand, they are
+compared with it.
 
-Deliberate breakages that these tests caught: available capacities for profile 5; finding by governed parts whatever
-their masks; by rows of a record whatever theirs, with one criterion and with two; bodies that come along uncut; facts
-that do not reach professionals. They found that one sensitive unit took away the telecoms of its whole hospital.
+Deliberate breakages that these tests caught: available capacities for profile 5; finding by
+governed parts whatever their masks; by rows of a record whatever theirs, with one criterion and
+with two; bodies that come along uncut; facts that do not reach professionals. They found that one
+sensitive unit took away the telecoms of its whole hospital.
 """
 
 import csv
@@ -69,7 +72,10 @@ BROUGHT: Mapping[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
     ),
     "Task": ("Organization", "", (("_revinclude", "Task:focus"),)),
 }
-"""From what each type is brought, which one (the structure of the situation when nothing is said), and how."""
+"""
+From what each type is brought, which one (the structure of the situation when nothing is said), and
+how.
+"""
 
 
 @dataclass
@@ -107,7 +113,10 @@ class Asked:
     def found(
         self, profile: int, resource_type: str, situation: str, *pairs: tuple[str, str]
     ) -> Json | None:
-        """The same resource as a search shows it, if it meets further criteria; None when it is not there."""
+        """
+        The same resource as a search shows it, if it meets further criteria; None when it is not
+        there.
+        """
         bundle = self.search(
             profile, resource_type, ("_id", id_of(resource_type, situation)), *pairs
         )
@@ -163,7 +172,9 @@ def whole(resource_type: str, situation: str) -> Json:
 
 
 def standing(resource: Json | None, element: Element) -> dict[Grade, list[Any]]:
-    """What stands at an element, by column; without its parts where these have rows of their own."""
+    """
+    What stands at an element, by column; without its parts where these have rows of their own.
+    """
     found = found_at(resource, element) if resource else {}
     return {
         grade: [_alone(one) if element.kind == "whole" else one for one in values]
@@ -175,7 +186,7 @@ def _alone(value: Json) -> Json:
     return {name: one for name, one in value.items() if not isinstance(one, list | dict)}
 
 
-# --- reads -----------------------------------------------------------------------------------------------------------
+# --- reads ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rule", changed_by(STRICT))
@@ -198,7 +209,7 @@ def test_a_read_shows_what_the_matrix_gives_and_nothing_else(asked: Asked, polic
     assert shown
 
 
-# --- searches and totals ---------------------------------------------------------------------------------------------
+# --- searches and totals --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -256,7 +267,7 @@ def criteria(
     return found
 
 
-# --- inclusions ------------------------------------------------------------------------------------------------------
+# --- inclusions -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("resource_type", BROUGHT)
@@ -268,7 +279,7 @@ def test_what_is_brought_along_or_found_is_what_a_read_shows(asked: Asked, resou
         assert asked.found(profile, resource_type, situation) == read
 
 
-# --- the test vectors of the policy ----------------------------------------------------------------------------------
+# --- the test vectors of the policy ---------------------------------------------------------------
 
 SENSITIVE = ("care!", "town!", "social!")
 CONTACT = "extension:ror-healthcareservice-contact"
@@ -279,7 +290,8 @@ ORSAN = "extension:ror-organization-level-recourse-orsan"
 @dataclass(frozen=True)
 class Vector:
     """
-    Which profiles see the whole of something (no path), or what stands at a path in one of its columns, and which not.
+    Which profiles see the whole of something (no path), or what stands at a path in one of its
+    columns, and which not.
     """
 
     name: str
@@ -398,7 +410,7 @@ def test_a_vector_of_the_policy_holds_in_reads_searches_totals_and_inclusions(
                     ) == is_seen, pair
 
 
-# --- the table itself ------------------------------------------------------------------------------------------------
+# --- the table itself -----------------------------------------------------------------------------
 
 WITHOUT_ELEMENT = {"_filter", "_has", "_text"}
 LABELS = ("_profile", "_security")
@@ -447,7 +459,7 @@ def test_every_row_stands_somewhere():
         assert found_at(whole(element.type, situation), element), f"{element.type}.{element.path}"
 
 
-# --- the published table ---------------------------------------------------------------------------------------------
+# --- the published table --------------------------------------------------------------------------
 
 absent = pytest.mark.skipif(
     not SPEC.exists(), reason=f"the published table is not at {SPEC}: nothing to compare with"
@@ -522,7 +534,8 @@ class Case:
         return self.grade[0] in levels
 
     def telecom(self, levels: str) -> bool:
-        # A telecom of a contact has the level of the contact when it states none; others are of level 3.
+        # A telecom of a contact has the level of the contact when it states none; others are of
+        # level 3.
         alone = self.grade[0] if len(self.grade) > 1 else "3"
         return (self.grade[-1] if self.grade[-1] != NONE else alone) in levels
 

@@ -1,8 +1,10 @@
 """
-How many resources the audit trail says that the policy took something away of: as many as went out changed.
+How many resources the audit trail says that the policy took something away of: as many as went out
+changed.
 
-Breakages that these tests were seen to catch: references to what is hidden not counted; parts that a profile does not
-see not counted; a hidden resource told from one that is not there only by its number; deleted resources counted.
+Breakages that these tests were seen to catch: references to what is hidden not counted; parts that
+a profile does not see not counted; a hidden resource told from one that is not there only by its
+number; deleted resources counted.
 """
 
 import tempfile

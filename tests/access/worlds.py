@@ -1,10 +1,12 @@
 """
-Small, dense directories for the laws of access: everything that decides who may see what, in few values that meet.
+Small, dense directories for the laws of access: everything that decides who may see what, in few
+values that meet.
 
-Offers share places, structures and professionals, and differ in sensitivity and field of activity; contacts, telecoms,
-capacities, acts and crisis data come at every level; references are literal, absolute, by identifier, or both, named by
-a display, and stand in elements that nothing searches too. Every resource is valid. The vocabulary is that of
-`tests.search.worlds`, so that its trees find something here.
+Offers share places, structures and professionals, and differ in sensitivity and field of activity;
+contacts, telecoms, capacities, acts and crisis data come at every level; references are literal,
+absolute, by identifier, or both, named by a display, and stand in elements that nothing searches
+too. Every resource is valid. The vocabulary is that of `tests.search.worlds`, so that its trees
+find something here.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,7 +61,7 @@ def some(part: Part, most: int, random: Random) -> list[Any]:
     return [part(random) for _ in range(random.randint(0, most))]
 
 
-# --- parts -----------------------------------------------------------------------------------------------------------
+# --- parts ----------------------------------------------------------------------------------------
 
 
 def level(random: Random, name: str) -> list[dict[str, Any]]:
@@ -189,7 +191,10 @@ def identifier(random: Random) -> dict[str, Any]:
 
 
 def reference(random: Random, *types: str) -> dict[str, Any]:
-    """A reference: literal, absolute, to nothing, by identifier of some type or of none, or both ways at once."""
+    """
+    A reference: literal, absolute, to nothing, by identifier of some type or of none, or both ways
+    at once.
+    """
     resource_type = random.choice(types)
     literal = f"{resource_type}/{random.choice(_ids(resource_type))}"
     named = {name: value for name, value in identifier(random).items() if name != "type"}
@@ -221,7 +226,7 @@ def _pointer(random: Random, *types: str) -> dict[str, Any]:
     return {"url": "https://example.org/see-also", "valueReference": reference(random, *types)}
 
 
-# --- resources -------------------------------------------------------------------------------------------------------
+# --- resources ------------------------------------------------------------------------------------
 
 
 def _organization(random: Random) -> dict[str, Any]:
@@ -395,7 +400,10 @@ _REQUIRED = {
 """What the standard asks for; everything else may be missing."""
 
 _SHARES = {"text": 0.4}
-"""How often an element is there, if not as often as most: what has a narrative is shown whole to one profile only."""
+"""
+How often an element is there, if not as often as most: what has a narrative is shown whole to one
+profile only.
+"""
 
 
 def resource(random: Random, resource_type: str, resource_id: str) -> dict[str, Any]:
@@ -420,7 +428,8 @@ def resource(random: Random, resource_type: str, resource_id: str) -> dict[str, 
 
 def batches(random: Random) -> list[list[dict[str, Any]]]:
     """
-    Four batches of writes: most resources are in the first; the others replace, delete and bring back some.
+    Four batches of writes: most resources are in the first; the others replace, delete and bring
+    back some.
 
     A deletion is a resource with `"deleted": True`.
     """

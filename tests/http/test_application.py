@@ -17,7 +17,7 @@ from ror.http.proxies import is_in, networks
 from ror.http.routes import OFFERED
 from ror.search.language.parse import parse
 from ror.standard.definitions import RESOURCE_TYPES, includes
-from ror.standard.fhirpath import elements_read
+from ror.standard.fhirpath import types_read
 from tests.conftest import import_lines
 from tests.http.conftest import UPDATED, Server, read_answer, request, resources, start, stop
 from tests.waiting import until
@@ -489,7 +489,7 @@ def test_every_parameter_and_inclusion_that_is_announced_is_understood(
 
 def _wants_a_boolean(resource_type: str, name: str) -> bool:
     return any(
-        one.name == name and "boolean" in elements_read(one)
+        one.name == name and "boolean" in types_read(one)
         for one in served_parameters(resource_type)
     )
 

@@ -1033,7 +1033,7 @@ def test_a_request_is_refused_by_name(request_, error, culprit):
 def test_everything_that_is_wrong_with_a_request_is_said_at_once():
     error = _refusal("Location?colour=1&size=2&status=active&_count=ten&colour=3")
 
-    said = [one.text("en") for one in (error, *error.also)]
+    said = [one.text("en") for one in (error, *error.other_errors)]
     assert len(said) == 3
     for name, text in zip(("colour", "size", "_count"), said, strict=True):
         assert name in text

@@ -1,8 +1,9 @@
 """
 A body without what a viewer may not see: bytes in, bytes out.
 
-What may go was found when the resource was written (`parts.py`); here pieces of the stored JSON are joined, and nothing
-is parsed. A body of which something was taken away says so with the tag SUBSETTED (choice 19).
+What may go was found when the resource was written (`parts.py`); here pieces of the stored JSON are
+joined, and nothing is parsed. A body of which something was taken away says so with the tag
+SUBSETTED (choice 19).
 """
 
 from functools import lru_cache
@@ -34,9 +35,12 @@ def may_see(visibility: bytes, viewer_mask: ProfileMask) -> bool:
 
 
 def cut(body: bytes, plan: bytes, hidden: bytes) -> bytes:
-    """The body without the parts of these codes; an array or an object that is left empty goes with them."""
+    """
+    The body without the parts of these codes; an array or an object that is left empty goes with
+    them.
+    """
     members, tag_at, tags, _ = _decode_plan(plan)
-    left = _left(body, members, hidden)
+    left = _remainder(body, members, hidden)
     tag = _TAG if tags else b'"tag":[%b]' % _TAG
     if not left.endswith(b"{", 0, tag_at - 1):
         tag = b"," + tag
@@ -44,7 +48,7 @@ def cut(body: bytes, plan: bytes, hidden: bytes) -> bytes:
     return b"{%b%b%b}" % (left[: tag_at - 1], tag, left[tag_at - 1 :])
 
 
-def _left(body: bytes, group: Group, hidden: bytes) -> bytes:
+def _remainder(body: bytes, group: Group, hidden: bytes) -> bytes:
     kept = []
     for start, end, code, inside in group[2]:
         if code in hidden:
@@ -52,7 +56,7 @@ def _left(body: bytes, group: Group, hidden: bytes) -> bytes:
         if inside is None:
             kept.append(body[start:end])
             continue
-        content = _left(body, inside, hidden)
+        content = _remainder(body, inside, hidden)
         if content:
             kept.append(b"%b%b%b" % (body[start : inside[0]], content, body[inside[1] : end]))
     return b",".join(kept)

@@ -1,9 +1,10 @@
 """
-What is known of the offers linked to a resource, because access to it depends on them: the facts that travel.
+What is known of the offers linked to a resource, because access to it depends on them: the facts
+that travel.
 
-Facts are a few bits. An offer has its own: whether it is sensitive, and its field of activity. They travel along
-references to places, roles, professionals and structures; what several offers say adds up. A store keeps them up to
-date when anything that they depend on is written.
+Facts are a few bits. An offer has its own: whether it is sensitive, and its field of activity. They
+travel along references to places, roles, professionals and structures; what several offers say adds
+up. A store keeps them up to date when anything that they depend on is written.
 
 Source: the mapping comments of the guide (`uniteSensible`, `champActivite`); choice 17.
 """
@@ -31,7 +32,10 @@ FLOWS: Final[Mapping[tuple[str, str], Direction]] = {
     ("PractitionerRole", "HealthcareService"): "against",
     ("PractitionerRole", "Practitioner"): "along",
 }
-"""Whether facts go along a reference or against it, by the types that it leads from and to; others carry none."""
+"""
+Whether facts go along a reference or against it, by the types that it leads from and to; others
+carry none.
+"""
 
 
 def own_facts(resource: Mapping[str, Any]) -> int:

@@ -63,14 +63,14 @@ def is_governed(name: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def right_name(url: str) -> str | None:
+def canonical_name(url: str) -> str | None:
     """
     The name of the governed extension that a URL means without ending in it; None for every other
     URL.
 
-    >>> right_name("https://example.org/ror%2Dlocation%2Dequipment")
+    >>> canonical_name("https://example.org/ror%2Dlocation%2Dequipment")
     'ror-location-equipment'
-    >>> right_name("https://example.org/ror-location-equipment") is None
+    >>> canonical_name("https://example.org/ror-location-equipment") is None
     True
     """
     if is_governed(url.rpartition("/")[2]):
@@ -84,11 +84,11 @@ def right_name(url: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def right_part(url: str) -> str | None:
+def canonical_part(url: str) -> str | None:
     """
     The part of a capacity that a URL means without being it; None for every other URL.
 
-    >>> right_part("AdditionalBedType"), right_part("additionalBedType")
+    >>> canonical_part("AdditionalBedType"), canonical_part("additionalBedType")
     ('additionalBedType', None)
     """
     parts = {_letters(name): name for name in CAPACITY_PARTS}
@@ -98,13 +98,15 @@ def right_part(url: str) -> str | None:
 
 def capacity_parts(capacity: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The parts of a capacity by their relative URL, however it is spelled."""
-    return {right_part(part["url"]) or part["url"]: part for part in capacity.get("extension", ())}
+    return {
+        canonical_part(part["url"]) or part["url"]: part for part in capacity.get("extension", ())
+    }
 
 
 @lru_cache(maxsize=4096)
 def name_in(url: str) -> str:
     """The name of the extension that a URL means, see `name_of_extension`."""
-    return right_name(url) or url.rpartition("/")[2]
+    return canonical_name(url) or url.rpartition("/")[2]
 
 
 def _segments(url: str) -> list[str]:

@@ -13,11 +13,11 @@ from ror.access.governed import (
     LEVEL,
     SENSITIVE_UNIT,
     SUPPORTED_CAPACITY,
+    canonical_name,
+    canonical_part,
     element_rows,
     is_governed,
     name_in,
-    right_name,
-    right_part,
 )
 
 
@@ -54,7 +54,7 @@ def misplaced(resource: Mapping[str, Any], written: bytes) -> list[Misplaced]:
     if not named or named == _in_place(resource, area):
         return []
     root = {member: value for member, value in resource.items() if member != "contained"}
-    return list(_unguarded(root, resource_type, area))
+    return list(_misplaced_below(root, resource_type, area))
 
 
 _URL: Final = re.compile(rb'"url":"([^"]*)')
@@ -77,7 +77,7 @@ class _Weights(dict[bytes, int]):
         if len(self) >= self._most:
             self.clear()
         text = url.decode()
-        is_misspelt = right_name(text) or right_part(text)
+        is_misspelt = canonical_name(text) or canonical_part(text)
         self[url] = _MISSPELT if is_misspelt else int(is_governed(name_in(text)))
         return self[url]
 
@@ -159,7 +159,7 @@ def _in_place(node: Mapping[str, Any], area: _Area) -> int:
     return count
 
 
-def _unguarded(node: Mapping[str, Any], path: str, area: _Area) -> Iterator[Misplaced]:
+def _misplaced_below(node: Mapping[str, Any], path: str, area: _Area) -> Iterator[Misplaced]:
     """The governed extensions below a node that no rule finds."""
     for member, value in node.items():
         element = f"{path}.{member.removeprefix('_')}"
@@ -173,7 +173,7 @@ def _unguarded(node: Mapping[str, Any], path: str, area: _Area) -> Iterator[Misp
                 if fault := _fault(item["url"], here, looks):
                     yield fault
                 inside = looks.extensions.get(name_in(item["url"]), _NOWHERE)
-            yield from _unguarded(item, here, inside)
+            yield from _misplaced_below(item, here, inside)
 
 
 def _fault(url: str, path: str, area: _Area) -> Misplaced | None:
@@ -181,7 +181,9 @@ def _fault(url: str, path: str, area: _Area) -> Misplaced | None:
     What keeps a rule from finding an extension; None when nothing does, or when none governs it.
     """
     name = name_in(url)
-    right = right_name(url) or (right_part(url) if area.name == SUPPORTED_CAPACITY else None)
+    right = canonical_name(url) or (
+        canonical_part(url) if area.name == SUPPORTED_CAPACITY else None
+    )
     if right is not None:
         return Misplaced(f"{path}.url", right, "url", right)
     is_found = name in area.extensions or (area.is_levelled and name.endswith(LEVEL))

@@ -57,7 +57,7 @@ _Rows = Mapping[str | None, _Row]
 """The rows of one member: by the name of an extension, or under None for every item."""
 
 
-# --- the codes of a resource -----------------------------------------------------------------------------------------
+# --- the codes of a resource ----------------------------------------------------------------------
 
 
 def governed_parts(resource: Resource) -> GovernedParts:
@@ -118,7 +118,7 @@ def _rows_of(resource_type: str) -> Mapping[str, _Rows]:
     return by_parent.get(None, {})
 
 
-# --- grades ----------------------------------------------------------------------------------------------------------
+# --- grades ---------------------------------------------------------------------------------------
 
 
 def _grade_of(row: Mapping[str, Any]) -> Callable[[Resource, int], int | None]:
@@ -193,7 +193,7 @@ def _capacity(capacity: Resource, level: int) -> int:
     return INSTALLED * (status == _INSTALLED_STATUS) | PERMANENT * permanent | REGULAR * regular
 
 
-# --- pieces, for the index ---------------------------------------------------------------------------------------
+# --- pieces, for the index ------------------------------------------------------------------------
 
 
 def pieces_by_code(resource: Resource, governed: GovernedParts) -> dict[Code, dict[str, Any]]:
@@ -233,12 +233,14 @@ def _items_by_code(node: Resource, governed: GovernedParts) -> Iterator[tuple[Co
             yield code, member, items
 
 
-# --- layout, for the body ----------------------------------------------------------------------------------------
+# --- layout, for the body -------------------------------------------------------------------------
 
 Child = tuple[int, int, Code, "Group | None"]
 """The start and the end of a child, its code, and its content if parts of that are removable."""
 Group = tuple[int, int, list[Child]]
-"""The start and the end of the content of an object or an array, and its children between commas."""
+"""
+The start and the end of the content of an object or an array, and its children between commas.
+"""
 
 
 class Plan(NamedTuple):

@@ -1,9 +1,10 @@
 """
 What each access profile may see: the matrix of `knowledge/access_policy.toml`, evaluated.
 
-A rule and the grade of what it governs (a confidentiality level, the kind of a capacity) make a `Code`, one byte that
-is kept with a resource. With the facts that hold for the resource, a policy turns a code into a mask: one bit for each
-of the six profiles. Masks are kept too, so that reading never comes here.
+A rule and the grade of what it governs (a confidentiality level, the kind of a capacity) make a
+`Code`, one byte that is kept with a resource. With the facts that hold for the resource, a policy
+turns a code into a mask: one bit for each of the six profiles. Masks are kept too, so that reading
+never comes here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -104,7 +105,8 @@ class Policy:
 
     def visibility(self, codes: bytes, facts: int) -> bytes:
         """
-        Each code followed by its mask, in the order of `codes`, of which the first is that of the resource.
+        Each code followed by its mask, in the order of `codes`, of which the first is that of the
+        resource.
 
         What a profile may not see as a whole, it sees no part of.
         """
@@ -112,7 +114,9 @@ class Policy:
 
 
 STRICT: Final = Policy("3.0.1")
-"""The policy of a directory until somebody decides otherwise: the newest version, every switch off."""
+"""
+The policy of a directory until somebody decides otherwise: the newest version, every switch off.
+"""
 
 
 def policy_named(name: str) -> Policy:
@@ -146,7 +150,7 @@ def cell(policy: Policy, rule: str, profile: int) -> str:
     return _cells(policy.name)[rule][profile]
 
 
-# --- evaluation ------------------------------------------------------------------------------------------------------
+# --- evaluation -----------------------------------------------------------------------------------
 
 
 @cache

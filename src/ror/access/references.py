@@ -1,7 +1,8 @@
 """
 A body without its references to what a viewer may not see.
 
-Few bodies have any: the index knows which, so that those few are parsed here and the others never are.
+Few bodies have any: the index knows which, so that those few are parsed here and the others never
+are.
 """
 
 from collections.abc import Callable
@@ -20,9 +21,11 @@ _TAG: Final = msgspec.json.decode(SUBSETTED)
 
 def without_references(body: bytes, is_hidden: Callable[[dict[str, Any]], bool]) -> bytes:
     """
-    The body without the references of which `is_hidden` says that they lead to something hidden, tagged as a part.
+    The body without the references of which `is_hidden` says that they lead to something hidden,
+    tagged as a part.
 
-    A list or an object that is left empty goes with them; a body without such references is given back as it came.
+    A list or an object that is left empty goes with them; a body without such references is given
+    back as it came.
 
     >>> without_references(b'{"meta":{},"partOf":{"reference":"Location/1"}}', lambda reference: True)[-15:]
     b'"SUBSETTED"}]}}'
@@ -55,5 +58,7 @@ def _drop(node: Any, is_hidden: Callable[[dict[str, Any]], bool]) -> bool:
 
 
 def _is_empty(node: dict[str, Any] | list[Any]) -> bool:
-    """Whether nothing is left of a node; of an extension only its name may be, which says nothing."""
+    """
+    Whether nothing is left of a node; of an extension only its name may be, which says nothing.
+    """
     return not node or (isinstance(node, dict) and node.keys() == {"url"})

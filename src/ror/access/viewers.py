@@ -1,8 +1,8 @@
 """
 Who is asking, and what that lets them see.
 
-Every read takes a `Viewer`. An access profile is one bit of the masks that are computed when a resource is written;
-reading under it is one more set intersection.
+Every read takes a `Viewer`. An access profile is one bit of the masks that are computed when a
+resource is written; reading under it is one more set intersection.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,8 @@ class Perimeter:
     """
     What a client is held to beside its profile; an empty set holds it to nothing.
 
-    `regions` are codes of source regions (`meta.tag`), `fields` codes of fields of activity (`HealthcareService.type`).
+    `regions` are codes of source regions (`meta.tag`), `fields` codes of fields of activity
+    (`HealthcareService.type`).
     """
 
     regions: frozenset[str] = frozenset()
@@ -32,7 +33,10 @@ class Perimeter:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Someone who reads: an access profile, 0 to 5, perhaps held to a perimeter, perhaps a known client."""
+    """
+    Someone who reads: an access profile, 0 to 5, perhaps held to a perimeter, perhaps a known
+    client.
+    """
 
     profile: int
     perimeter: Perimeter | None = None
@@ -50,7 +54,10 @@ class Viewer:
 
     @property
     def sight(self) -> tuple[ProfileMask, Perimeter | None]:
-        """All that decides what this viewer sees: who has the same sees the same, and may share what was found."""
+        """
+        All that decides what this viewer sees: who has the same sees the same, and may share what
+        was found.
+        """
         return self.mask, self.perimeter
 
 

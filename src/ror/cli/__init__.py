@@ -47,7 +47,7 @@ def main() -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except RorError as problem:
-        for error in (problem, *problem.also):
+        for error in (problem, *problem.other_errors):
             write_notice(error.text(say.language))
     except TyperException as problem:
         write_notice(usage_error(problem))

@@ -157,7 +157,7 @@ class Evaluation(Protocol):
 
 def outcome_response(error: RorError, language: str) -> Response:
     """The response that reports an error as an OperationOutcome."""
-    return Response(error.status, wire.operation_outcome([error, *error.also], language))
+    return Response(error.status, wire.operation_outcome([error, *error.other_errors], language))
 
 
 def retry_after(error: TooManyCalls) -> Header:

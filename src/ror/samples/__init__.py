@@ -72,7 +72,9 @@ SIZES = {
     Size.medium: Counts(15_000, 15_000, 12_000, 25_000, 33_000),
     Size.national: Counts(150_000, 150_000, 120_000, 250_000, 330_000),
 }
-"""Targets by size, without the few templates, indicators and anomalies that each stream also holds."""
+"""
+Targets by size, without the few templates, indicators and anomalies that each stream also holds.
+"""
 
 _ANOMALOUS = 8
 
@@ -81,10 +83,12 @@ def generate(
     size: Size | str, seed: int = 1, *, reference_date: date = REFERENCE_DATE
 ) -> Iterator[bytes]:
     """
-    The resources of a fictitious directory, each as one line of NDJSON in UTF-8 without the line feed.
+    The resources of a fictitious directory, each as one line of NDJSON in UTF-8 without the line
+    feed.
 
-    A resource comes after those it refers to, establishment by establishment and region by region, the most populated
-    first: the beginning of a stream is itself a directory. Memory does not grow with the size.
+    A resource comes after those it refers to, establishment by establishment and region by region,
+    the most populated first: the beginning of a stream is itself a directory. Memory does not grow
+    with the size.
 
     Raises ValueError when the size is none of small, medium, national.
     """

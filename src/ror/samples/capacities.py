@@ -1,9 +1,11 @@
 """
-The beds, places and rooms of a place: installed, available, occupied, reserved, closed, supplementary, forecast.
+The beds, places and rooms of a place: installed, available, occupied, reserved, closed,
+supplementary, forecast.
 
-The counts of one place hold together: available, occupied, reserved and closed make what is installed, and the beds
-that a crisis may add come on top. Two records of a place never have the same key (status, time horizon, sex, closing
-type, additional bed, crisis, assignment), since that key is how a bed manager designates the one to replace.
+The counts of one place hold together: available, occupied, reserved and closed make what is
+installed, and the beds that a crisis may add come on top. Two records of a place never have the
+same key (status, time horizon, sex, closing type, additional bed, crisis, assignment), since that
+key is how a bed manager designates the one to replace.
 """
 
 from functools import cache
@@ -44,8 +46,8 @@ def records(registrar: Registrar, unit: str, installed: int) -> list[Json]:
     """
     The capacity extensions of a place that has that many beds, places or rooms (`unit`, J187).
 
-    Beds have every kind of record in turn where they are followed by the hour, two counts elsewhere; places are
-    followed by the week, in few structures; rooms hardly.
+    Beds have every kind of record in turn where they are followed by the hour, two counts
+    elsewhere; places are followed by the week, in few structures; rooms hardly.
     """
     chance = registrar.chance
     sheet = _Sheet(registrar, unit)

@@ -25,7 +25,10 @@ ALWAYS, EVERY_DAY, WEEKDAYS, SOME_DAYS = "always", "every day", "weekdays", "som
 
 @dataclass(frozen=True, slots=True)
 class OfferKind:
-    """One kind of offer. Tuples hold codes to draw from; an empty code means that the element is not given."""
+    """
+    One kind of offer. Tuples hold codes to draw from; an empty code means that the element is not
+    given.
+    """
 
     name: str
     field: str  # J20

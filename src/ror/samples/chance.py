@@ -1,10 +1,10 @@
 """
 What is drawn, and what comes in turn.
 
-Everything random in a fictitious directory comes from here, so that a seed gives the same bytes on every machine and
-every Python: only `random.Random.random` is used (its sequence is the documented, stable part of that module), never
-`hash`, the clock or the order of a set. Rare features come in turn rather than by luck, so that a small directory
-holds each of them too.
+Everything random in a fictitious directory comes from here, so that a seed gives the same bytes on
+every machine and every Python: only `random.Random.random` is used (its sequence is the documented,
+stable part of that module), never `hash`, the clock or the order of a set. Rare features come in
+turn rather than by luck, so that a small directory holds each of them too.
 """
 
 import random
@@ -19,21 +19,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Weighted(Generic[T]):
-    """Things to draw from, each as often as its share of the total; `bounds` are the running sums of the weights."""
+    """
+    Things to draw from, each as often as its share of the total; `bounds` are the running sums of
+    the weights.
+    """
 
     things: tuple[T, ...]
     bounds: tuple[float, ...]
 
 
 def weighted(pairs: Sequence[tuple[T, float]]) -> Weighted[T]:
-    """The things of (thing, weight) pairs, ready to be drawn; weights are positive and need not sum to one."""
+    """
+    The things of (thing, weight) pairs, ready to be drawn; weights are positive and need not sum to
+    one.
+    """
     return Weighted(
         tuple(thing for thing, _ in pairs), tuple(accumulate(weight for _, weight in pairs))
     )
 
 
 class Chance:
-    """One sequence of draws; two with the same seed and the same questions give the same answers."""
+    """
+    One sequence of draws; two with the same seed and the same questions give the same answers.
+    """
 
     def __init__(self, seed: int) -> None:
         # A generator for invented data: it must be repeatable, and nothing secret depends on it.
@@ -50,7 +58,10 @@ class Chance:
         return things.things[min(bisect_right(bounds, self.random() * bounds[-1]), len(bounds) - 1)]
 
     def some(self, things: Sequence[T], count: int) -> Sequence[T]:
-        """`count` different neighbours in a sequence read as a ring, all the things when there are fewer."""
+        """
+        `count` different neighbours in a sequence read as a ring, all the things when there are
+        fewer.
+        """
         size = len(things)
         if count >= size:
             return things

@@ -1,9 +1,10 @@
 """
-One establishment after the other, complete: owner, site, internal organisations, places, offers, professionals.
+One establishment after the other, complete: owner, site, internal organisations, places, offers,
+professionals.
 
-What is referred to comes before what refers to it, so that a stream cut anywhere is a small directory that holds
-together. Numbers that depend on one another (organisations, places, roles for the offers made so far) are evened out as
-establishments go by.
+What is referred to comes before what refers to it, so that a stream cut anywhere is a small
+directory that holds together. Numbers that depend on one another (organisations, places, roles for
+the offers made so far) are evened out as establishments go by.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,10 @@ _FORMER = 9000
 """Added to the rank of an establishment, the rank of its former site in the same company."""
 
 _INTERNAL_SHARE = 0.92
-"""How much of the organisations owed hospitals may fill: what follows them needs a legal entity for few offers."""
+"""
+How much of the organisations owed hospitals may fill: what follows them needs a legal entity for
+few offers.
+"""
 
 _POLE_OF_KEY = {
     **dict.fromkeys(
@@ -115,7 +119,10 @@ class Builder:
     def _owner(
         self, model: Model, where: Site, words: dict[str, str], practice: str
     ) -> tuple[Json | None, structures.LegalEntity, int]:
-        """The legal entity, without its resource when it is known already, and the rank of its establishment."""
+        """
+        The legal entity, without its resource when it is known already, and the rank of its
+        establishment.
+        """
         known = self._owners.get(model.owner)
         owed = self._ratios.organizations * self._done("HealthcareService") - self._done(
             "Organization"
@@ -139,7 +146,8 @@ class Builder:
         if model.category == "SA07":
             keys.append(chance.next_of("practice", model.among))
         elif wanted:
-            # A ring of neighbours: `among` may hold a kind twice when it is common, an establishment does not.
+            # A ring of neighbours: `among` may hold a kind twice when it is common, an
+            # establishment does not.
             keys += [
                 key for key in dict.fromkeys(chance.some(model.among, wanted)) if key not in keys
             ]
@@ -154,7 +162,10 @@ class Builder:
         return keys, maternity
 
     def _practice(self, model: Model, person: str, where: Site) -> tuple[str, str]:
-        """Kind and number of the practice of self-employed professionals; nothing for the establishments of FINESS."""
+        """
+        Kind and number of the practice of self-employed professionals; nothing for the
+        establishments of FINESS.
+        """
         if model.family != PRACTICE:
             return "", ""
         if self._chance.turn("practice: adeli", 9):
@@ -224,7 +235,9 @@ class Builder:
         offered: list[_Offered],
         hospital: bool,
     ) -> Iterator[Json]:
-        """The internal organisations, places and offers of one site; `offered` receives what was made."""
+        """
+        The internal organisations, places and offers of one site; `offered` receives what was made.
+        """
         chance = self._chance
         poles: dict[str, str] = {}
         shared_place = ""
@@ -273,7 +286,8 @@ class Builder:
         self, poles: dict[str, str], key: str, kind: OfferKind, region: str, site_id: str
     ) -> list[Json]:
         """
-        The organisations that an offer brings: its pole and service when they are new, a functional unit if owed.
+        The organisations that an offer brings: its pole and service when they are new, a functional
+        unit if owed.
 
         `poles` keeps the ids of poles by name, and of their services by name and number.
         """
@@ -308,7 +322,10 @@ class Builder:
         )
 
     def _owes_organisation(self) -> bool:
-        """Whether there are fewer organisations than the offers made, and the one in the making, call for."""
+        """
+        Whether there are fewer organisations than the offers made, and the one in the making, call
+        for.
+        """
         offers = self._done("HealthcareService") + 1
         return (
             self._ratios.organizations * _INTERNAL_SHARE * offers - self._done("Organization") >= 1
@@ -317,7 +334,10 @@ class Builder:
     def _places(
         self, key: str, kind: OfferKind, where: Site, street: Json, closed: bool
     ) -> Iterator[Json]:
-        """The place of an offer; delivery rooms come with a maternity, and some places have a place inside them."""
+        """
+        The place of an offer; delivery rooms come with a maternity, and some places have a place
+        inside them.
+        """
         main = location(self._registrar, where, street, kind, closed=closed)
         yield main
         if key == "obstetrics":
@@ -341,7 +361,10 @@ class Builder:
             yield inner
 
     def _professionals(self, where: Site, offered: list[_Offered]) -> Iterator[Json]:
-        """As many roles as are due for the offers made so far, spread over the offers of this establishment."""
+        """
+        As many roles as are due for the offers made so far, spread over the offers of this
+        establishment.
+        """
         due = int(self._ratios.roles * self._done("HealthcareService")) - self._done(
             "PractitionerRole"
         )

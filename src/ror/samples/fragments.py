@@ -1,9 +1,9 @@
 """
 The small pieces of FHIR that resources are made of: codes with their labels, extensions, telecoms.
 
-A piece is built once and shared by every resource that holds it, which is what makes a million resources affordable:
-nobody may change a piece after it was made, and those that
-never vary are kept as encoded JSON. Codes are looked up in the value set that binds them, so that a code which
+A piece is built once and shared by every resource that holds it, which is what makes a million
+resources affordable: nobody may change a piece after it was made, and those that never vary are
+kept as encoded JSON. Codes are looked up in the value set that binds them, so that a code which
 left its value set stops the generation instead of slipping into the directory.
 """
 
@@ -18,7 +18,10 @@ Json = dict[str, Any]
 """A resource, or a piece of one that may still change."""
 
 Fragment = Any
-"""A piece that is finished: a dictionary, or JSON encoded beforehand. Both are written the same way, none is read."""
+"""
+A piece that is finished: a dictionary, or JSON encoded beforehand. Both are written the same way,
+none is read.
+"""
 
 SD = "https://interop.esante.gouv.fr/ig/fhir/ror/StructureDefinition/"
 CANONICAL = "https://interop.esante.gouv.fr/ig/fhir/ror/"
@@ -27,9 +30,12 @@ LIEU_DIT = "https://interop.esante.gouv.fr/ig/fhir/annuaire/StructureDefinition/
 NOS = "https://mos.esante.gouv.fr/NOS/"
 
 YEARS = f"{NOS}TRE_R247-UcumUniteMesure/FHIR/TRE-R247-UcumUniteMesure"
-"""Code system of the unit `a` of age ranges, as the guide's example writes it (the profiles fix none)."""
+"""
+Code system of the unit `a` of age ranges, as the guide's example writes it (the profiles fix none).
+"""
 
-# The profile spells this one with an underscore, the publication with a hyphen: emit the profile's (guide 0.7.0).
+# The profile spells this one with an underscore, the publication with a hyphen: emit the profile's
+# (guide 0.7.0).
 OTHER_IDENTIFIER_TYPE = f"{NOS}TRE_R345-TypeIdentifiantAutre/FHIR/TRE_R345-TypeIdentifiantAutre"
 COMMUNE = f"{NOS}TRE_R13-CommuneOM/FHIR/TRE-R13-CommuneOM"
 
@@ -106,7 +112,10 @@ def concept(value_set: str, code: str) -> Fragment:
 
 @cache
 def coded(url: str, value_set: str, code: str) -> Fragment:
-    """The extension of that url whose value is the concept of a code; a short url is one inside another extension."""
+    """
+    The extension of that url whose value is the concept of a code; a short url is one inside
+    another extension.
+    """
     return ready({"url": url, "valueCodeableConcept": {"coding": [coding(value_set, code)]}})
 
 
@@ -134,7 +143,10 @@ def _telecom_extensions(channel: str, level: str, usage: str) -> tuple[Fragment,
 
 
 def telecom(channel: str, value: str, level: str, usage: str = "") -> Json:
-    """The ContactPoint of a number or address, with its channel (J225) and its confidentiality level (J222)."""
+    """
+    The ContactPoint of a number or address, with its channel (J225) and its confidentiality level
+    (J222).
+    """
     return {
         "extension": _telecom_extensions(channel, level, usage),
         "system": _SYSTEM_OF_CHANNEL[channel],
@@ -143,7 +155,10 @@ def telecom(channel: str, value: str, level: str, usage: str = "") -> Json:
 
 
 def telecom_extension(channel: str, value: str, level: str, usage: str = "") -> Json:
-    """The same telecom inside the contact of an offer, where it is an extension and not a ContactPoint."""
+    """
+    The same telecom inside the contact of an offer, where it is an extension and not a
+    ContactPoint.
+    """
     return {
         "url": SD + "ror-healthcareservice-contact-telecom",
         "extension": [
@@ -154,7 +169,10 @@ def telecom_extension(channel: str, value: str, level: str, usage: str = "") -> 
 
 
 def territory(kind: str, place: Json) -> Fragment:
-    """The territorial division extension: kind 3 with the concept of a commune, 4 with one of a health territory."""
+    """
+    The territorial division extension: kind 3 with the concept of a commune, 4 with one of a health
+    territory.
+    """
     parts = [
         coded("typeTerritorialDivision", "J223", kind),
         {"url": "codeTerritorialDivision", "valueCodeableConcept": place},

@@ -1,8 +1,9 @@
 """
-The places where offers are delivered, as Location resources: wards, platforms, consulting rooms, homes.
+The places where offers are delivered, as Location resources: wards, platforms, consulting rooms,
+homes.
 
-A place follows the kind of the offer it is for: function, capacity, equipment, housing. It receives its offer later;
-one that is attached to none names the establishment that manages it.
+A place follows the kind of the offer it is for: function, capacity, equipment, housing. It receives
+its offer later; one that is attached to none names the establishment that manages it.
 """
 
 from decimal import Decimal
@@ -43,7 +44,9 @@ _DIAMETERS = {"052": "70", "085": "80", "247": "60", "222": "80"}
 def location(
     registrar: Registrar, where: Site, address: Json, kind: OfferKind, *, closed: bool = False
 ) -> Json:
-    """The place of an offer of that kind, at that address; `closed` for a time when the offer is."""
+    """
+    The place of an offer of that kind, at that address; `closed` for a time when the offer is.
+    """
     chance = registrar.chance
     region = where.region
     resource_id = registrar.next_id("Location")
@@ -95,7 +98,10 @@ def location(
 def managed_location(
     registrar: Registrar, where: Site, address: Json, kind: OfferKind, geographic_entity: str
 ) -> Json:
-    """A place that no offer uses, so that it names its establishment (guide 0.7.0, Location.managingOrganization)."""
+    """
+    A place that no offer uses, so that it names its establishment (guide 0.7.0,
+    Location.managingOrganization).
+    """
     resource = location(registrar, where, address, kind)
     if registrar.chance.turn("place: closed for good", 3):
         resource["operationalStatus"] = coding("J224", _CLOSED_FOR_GOOD)

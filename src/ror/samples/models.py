@@ -1,14 +1,17 @@
 """
 The kinds of establishments of the directory, and the share of the offers that each kind carries.
 
-A model names the offers it always has and those it may have. Shares come from what the directory describes today,
-rounded: a little under half of the offers in hospitals, the rest between medico-social care and practices.
+A model names the offers it always has and those it may have. Shares come from what the directory
+describes today, rounded: a little under half of the offers in hospitals, the rest between
+medico-social care and practices.
 """
 
 from dataclasses import dataclass
 
 HOSPITAL, HOME, AT_HOME, CARE, PRACTICE = "hospital", "home", "at home", "care", "practice"
-"""Families of establishments: what they publish besides their offers (prices, helps, crisis data)."""
+"""
+Families of establishments: what they publish besides their offers (prices, helps, crisis data).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +150,16 @@ class Steering:
         total = sum(model.share for model in MODELS)
         self._sizes = [model.size for model in MODELS]
         self._shares = [model.share / total for model in MODELS]
-        # Each begins half an establishment ahead: large ones then come early, and a small directory has one too.
+        # Each begins half an establishment ahead: large ones then come early, and a small directory
+        # has one too.
         self._carried = [-size / 2 for size in self._sizes]
         self._all = 0
         self._chosen = 0
 
     def choose(self, room: float) -> Model:
-        """The model most behind its share, among those that fit in the room left (counted in offers)."""
+        """
+        The model most behind its share, among those that fit in the room left (counted in offers).
+        """
         room = max(room, min(self._sizes))
         behind = [
             share * self._all - carried if size <= room else float("-inf")

@@ -1,8 +1,9 @@
 """
-The words of a fictitious directory: people who do not exist, houses and streets that could be anywhere.
+The words of a fictitious directory: people who do not exist, houses and streets that could be
+anywhere.
 
-Family names are invented and end like no register's list; first names are ordinary. Every structure says in its own
-name that it is fictitious.
+Family names are invented and end like no register's list; first names are ordinary. Every structure
+says in its own name that it is fictitious.
 """
 
 LAST_NAMES = tuple(

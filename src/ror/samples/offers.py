@@ -1,8 +1,8 @@
 """
 The offers of the directory, as HealthcareService resources.
 
-A row of a catalogue gives the codes of an offer; what differs from one offer of a kind to the next is drawn here: acts,
-contacts at the three confidentiality levels, hours, zone served, closing.
+A row of a catalogue gives the codes of an offer; what differs from one offer of a kind to the next
+is drawn here: acts, contacts at the three confidentiality levels, hours, zone served, closing.
 """
 
 from functools import cache
@@ -75,7 +75,8 @@ def healthcare_service(
     """
     The offer of that kind provided by an Organization at some Locations, all given by id.
 
-    `expertise` adds a level (J227) to those of the kind; `closing` is DEF or PRO when the offer is closed (J185).
+    `expertise` adds a level (J227) to those of the kind; `closing` is DEF or PRO when the offer is
+    closed (J185).
     """
     chance = registrar.chance
     resource: Json = {
@@ -104,7 +105,8 @@ def healthcare_service(
         resource["telecom"] = (
             telecom(EMAIL, mailbox, RESTRICTED, "Messagerie sécurisée de santé"),
         )
-    # Hours weigh half a kilobyte a day: one offer in sixteen gives its own, the others keep those of the site.
+    # Hours weigh half a kilobyte a day: one offer in sixteen gives its own, the others keep those
+    # of the site.
     if chance.maybe(0.06):
         resource["availableTime"] = _hours(kind.hours, chance.turn("offer: rare hours", 10))
     if closing:
@@ -127,7 +129,8 @@ def _extensions(registrar: Registrar, kind: OfferKind, where: Site) -> list[Json
     if kind.without_consent or chance.turn("offer: consent stated", 20):
         extensions.append(flag(_WITHOUT_CONSENT, kind.without_consent))
     if kind.sector:
-        # RG_RECH_10: département (2 digits, 3 overseas), G for adults or I for children, number of the sector.
+        # RG_RECH_10: département (2 digits, 3 overseas), G for adults or I for children, number of
+        # the sector.
         number = chance.between(1, 24)
         extensions.append(
             {"url": _SECTOR, "valueString": f"{where.department}{kind.sector}{number:02}"}
@@ -182,13 +185,19 @@ def _characteristics(chance: Chance, kind: OfferKind, expertise: str, closing: s
 
 @cache
 def _act(act_type: str, code: str) -> Fragment:
-    """An act; its extension tells the acts done at the practice from those done elsewhere, which share J16."""
+    """
+    An act; its extension tells the acts done at the practice from those done elsewhere, which share
+    J16.
+    """
     marked = {"url": SD + "ror-act-type", "valueCode": act_type}
     return ready({"extension": [marked], "coding": [coding("J16", code)]})
 
 
 def _contacts(registrar: Registrar, kind: OfferKind, region: str) -> list[Json]:
-    """A contact for the public where the site's does not serve, some for professionals, alert lines for emergencies."""
+    """
+    A contact for the public where the site's does not serve, some for professionals, alert lines
+    for emergencies.
+    """
     chance = registrar.chance
     contacts = (
         [_secretariat(registrar, kind, region)] if chance.turn("offer: own secretariat", 3) else []
@@ -270,7 +279,9 @@ def opening_time(kind: str, day: int, start: str, end: str) -> Fragment:
 
 
 def _closed_period(registrar: Registrar, closing: str) -> Json:
-    """The fixed id and text are those of the profile; an offer closed for good has no reopening date."""
+    """
+    The fixed id and text are those of the profile; an offer closed for good has no reopening date.
+    """
     during = {"start": registrar.days_ago(registrar.chance.between(5, 120))}
     if closing == "PRO":
         during["end"] = registrar.in_days(registrar.chance.between(10, 180))

@@ -1,8 +1,9 @@
 """
 Professionals and what they do in each offer, as Practitioner and PractitionerRole resources.
 
-A professional who works in two offers has two roles that repeat the same profession, know-how and name (guide 0.7.0,
-PractitionerRole); the registrar of people keeps, for the region at hand only, who could take a second role.
+A professional who works in two offers has two roles that repeat the same profession, know-how and
+name (guide 0.7.0, PractitionerRole); the registrar of people keeps, for the region at hand only,
+who could take a second role.
 """
 
 from dataclasses import dataclass
@@ -65,7 +66,9 @@ class Person:
 
 
 class People:
-    """The professionals of one region, and the share of roles that fall to someone already known."""
+    """
+    The professionals of one region, and the share of roles that fall to someone already known.
+    """
 
     def __init__(self, registrar: Registrar, roles_per_person: float) -> None:
         self._registrar = registrar
@@ -77,7 +80,10 @@ class People:
         self._known.clear()
 
     def someone(self, kind: OfferKind, region: str) -> tuple[Json | None, Person]:
-        """A professional for an offer of that kind: with the new resource, or None when the person is known already."""
+        """
+        A professional for an offer of that kind: with the new resource, or None when the person is
+        known already.
+        """
         done = self._registrar.done
         enough = (
             done.get("Practitioner", 0) > done.get("PractitionerRole", 0) * self._persons_per_role
@@ -131,7 +137,10 @@ class People:
 
 @cache
 def _specialty(code: str) -> tuple[Fragment, ...]:
-    """The ordinal specialty of that code; without one, the qualified function that every profession is."""
+    """
+    The ordinal specialty of that code; without one, the qualified function that every profession
+    is.
+    """
     if not code:
         return (concept("J209", "FQ"),)
     return concept("J209", "S"), concept("J210", code)
@@ -159,7 +168,10 @@ def practitioner_role(
     provider: str,
     place: str,
 ) -> Json:
-    """What a person does in an offer of that kind; offer, providing organisation and place are given by id."""
+    """
+    What a person does in an offer of that kind; offer, providing organisation and place are given
+    by id.
+    """
     chance = registrar.chance
     region = where.region
     self_employed = kind.field == "05" or (
@@ -194,7 +206,8 @@ def practitioner_role(
         "location": ({"reference": f"Location/{place}"},),
         "healthcareService": ({"reference": f"HealthcareService/{offer}"},),
     }
-    # The sender's own number of the role: optional, and worth its weight where professionals have several roles.
+    # The sender's own number of the role: optional, and worth its weight where professionals have
+    # several roles.
     if chance.turn("role: identifier", 3):
         number = f"{region}/SO/{registrar.number('role'):07}"
         resource["identifier"] = ({"type": typed(PERSON_IDENTIFIER_TYPE, "30"), "value": number},)

@@ -1,9 +1,10 @@
 """
 Where things are: real communes, drawn as people are spread, with invented streets.
 
-Regions come in order of population; inside a region the large towns of `TOWNS` take their share and every other commune
-the same small one (the table of communes holds no population). Positions are the reference point of the commune, moved
-by less than a kilometre: plausible on a map, and the address of nobody.
+Regions come in order of population; inside a region the large towns of `TOWNS` take their share and
+every other commune the same small one (the table of communes holds no population). Positions are
+the reference point of the commune, moved by less than a kilometre: plausible on a map, and the
+address of nobody.
 """
 
 from collections.abc import Sequence
@@ -54,7 +55,10 @@ _TERRITORIES_OF_REGION = {
     "32": ("22", "31", "32"), "44": ("21", "41", "42"), "52": ("52",), "53": ("53",), "75": ("54", "72", "74"),
     "76": ("73", "91"), "84": ("82", "83", "84"), "93": ("93",), "94": ("94",),
 }  # fmt: skip
-"""First digits of the codes of health territories (J249), which still follow the regions of before 2016."""
+"""
+First digits of the codes of health territories (J249), which still follow the regions of before
+2016.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,9 @@ class Site:
 
 
 def sites_of_region(region: str) -> Weighted[geography.Commune]:
-    """The communes of a region where something may be put: those with a position and a postal code."""
+    """
+    The communes of a region where something may be put: those with a position and a postal code.
+    """
     towns = [
         (place, _weight(place))
         for place in geography.communes_of_region(region)
@@ -137,7 +143,10 @@ def _communes_of_department(region: str, department: str) -> Sequence[geography.
 
 @cache
 def _health_territory(region: str, department: str) -> Fragment:
-    """The health territory that bears the name of the département, else one of its region, always the same."""
+    """
+    The health territory that bears the name of the département, else one of its region, always the
+    same.
+    """
     prefixes = _TERRITORIES_OF_REGION[region]
     candidates = [coding for code, coding in members("J249").items() if code.startswith(prefixes)]
     name = geography.department_name(department) or ""
@@ -148,7 +157,9 @@ def _health_territory(region: str, department: str) -> Fragment:
 
 
 def intervention_zone(chance: Chance, where: Site, count: int) -> list[Fragment]:
-    """The extensions that list communes served: that of the site, and neighbours in its département."""
+    """
+    The extensions that list communes served: that of the site, and neighbours in its département.
+    """
     served = [where.commune, *chance.some(where.neighbours, count - 1)]
     codes = {place.code: place for place in served}
     return [territory("3", commune_concept(place.code, place.name)) for place in codes.values()]

@@ -1,7 +1,9 @@
 """
-The prices that social and medico-social establishments publish, as extensions of their Organization.
+The prices that social and medico-social establishments publish, as extensions of their
+Organization.
 
-Every kind of price of J36 is here, with the parts that belong to it; amounts are exact decimals of euros.
+Every kind of price of J36 is here, with the parts that belong to it; amounts are exact decimals of
+euros.
 """
 
 from decimal import Decimal
@@ -16,7 +18,10 @@ _GIR = (("01", 2150), ("02", 1365), ("03", 580))
 
 
 def prices_of_home(registrar: Registrar, housing: tuple[str, ...]) -> list[Json]:
-    """The prices of a home for the elderly: lodging by type of housing (J32), dependency, extras, day care."""
+    """
+    The prices of a home for the elderly: lodging by type of housing (J32), dependency, extras, day
+    care.
+    """
     chance = registrar.chance
     under_60 = flag("under60", chance.maybe(0.2))
     prices = [

@@ -1,10 +1,11 @@
 """
-What every resource of a fictitious directory receives: an id, numbers, dates, the region that is its source.
+What every resource of a fictitious directory receives: an id, numbers, dates, the region that is
+its source.
 
-No number can belong to anyone. FINESS numbers carry a 9 where the real ones carry a 0, SIREN begin with 00 and RPPS
-with 99, none of which was ever given; keys are right, so that a reader who checks them is content. Telephone numbers
-come from the ranges that ARCEP reserves for works of fiction; mail and web addresses from the names reserved by RFC
-2606.
+No number can belong to anyone. FINESS numbers carry a 9 where the real ones carry a 0, SIREN begin
+with 00 and RPPS with 99, none of which was ever given; keys are right, so that a reader who checks
+them is content. Telephone numbers come from the ranges that ARCEP reserves for works of fiction;
+mail and web addresses from the names reserved by RFC 2606.
 """
 
 from datetime import date, timedelta
@@ -44,7 +45,10 @@ FICTION_PHONES = {
     "5": "053649",
     "6": "063998",
 }
-"""First six digits of the numbers reserved for fiction, by zone (ARCEP, numbering plan, decision 2018-0881)."""
+"""
+First six digits of the numbers reserved for fiction, by zone (ARCEP, numbering plan, decision
+2018-0881).
+"""
 
 _ZONE_OF_REGION = {
     "11": "1",
@@ -79,7 +83,9 @@ def luhn_key(digits: str) -> str:
 
 
 class Registrar:
-    """Hands out, in order, everything that must be unique or dated; one for each generated directory."""
+    """
+    Hands out, in order, everything that must be unique or dated; one for each generated directory.
+    """
 
     def __init__(self, chance: Chance, reference_date: date) -> None:
         self.chance = chance
@@ -93,7 +99,9 @@ class Registrar:
         self._times = [f"T{quarter // 4:02}:{quarter % 4 * 15:02}:00" for quarter in range(96)]
 
     def next_id(self, resource_type: str) -> str:
-        """The technical id of the next resource of that type, counted in `done`: "100001", "100002"..."""
+        """
+        The technical id of the next resource of that type, counted in `done`: "100001", "100002"...
+        """
         count = self.done.get(resource_type, 0) + 1
         self.done[resource_type] = count
         return str(100_000 + count)
@@ -117,9 +125,13 @@ class Registrar:
         return self._past[days] + self.chance.pick(self._times) + "+00:00"
 
     def meta(self, profile: str, region: str) -> Json:
-        """Profile, last update (more often recent, never older than two years) and source region of a resource."""
+        """
+        Profile, last update (more often recent, never older than two years) and source region of a
+        resource.
+        """
         draw = self.chance.random()
-        # The square makes half of the directory younger than six months, as a directory that is looked after.
+        # The square makes half of the directory younger than six months, as a directory that is
+        # looked after.
         day = self._past[int(_DAYS_OF_UPDATES * draw * draw)]
         return {
             "profile": (SD + profile,),
@@ -170,7 +182,8 @@ def structure_identifiers(kind: str, value: str) -> list[Json]:
     """
     The national identifier of a structure and the number it is made from.
 
-    `kind` is the code of the number in TRE_G07: 0 ADELI practice, 1 FINESS, 2 SIREN, 3 SIRET, 4 RPPS practice.
+    `kind` is the code of the number in TRE_G07: 0 ADELI practice, 1 FINESS, 2 SIREN, 3 SIRET, 4
+    RPPS practice.
     """
     return [
         {

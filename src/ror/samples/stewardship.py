@@ -1,7 +1,9 @@
 """
-What looks after the directory, in a handful of resources: entry templates, indicators and their values, anomalies.
+What looks after the directory, in a handful of resources: entry templates, indicators and their
+values, anomalies.
 
-Templates and indicators open the stream. Values and anomalies close it, since they are about what was generated.
+Templates and indicators open the stream. Values and anomalies close it, since they are about what
+was generated.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +28,10 @@ _FUNCTION = {"system": _USAGE, "code": "fonctionLieu"}
 
 @dataclass(frozen=True, slots=True)
 class Anomalous:
-    """A resource that someone may complain about: its type, id and functional identifier, and who answers for it."""
+    """
+    A resource that someone may complain about: its type, id and functional identifier, and who
+    answers for it.
+    """
 
     resource_type: str
     id: str

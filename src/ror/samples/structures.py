@@ -1,8 +1,9 @@
 """
-The bodies that provide offers, as Organization resources: legal entities, geographic entities, internal organisations.
+The bodies that provide offers, as Organization resources: legal entities, geographic entities,
+internal organisations.
 
-The three levels are one resource type; what tells them apart (identifiers, types, dates, parent) is written here, one
-function for each level.
+The three levels are one resource type; what tells them apart (identifiers, types, dates, parent) is
+written here, one function for each level.
 """
 
 from dataclasses import dataclass
@@ -63,8 +64,9 @@ def legal_entity(
     """
     A legal entity (EJ): its resource, and what its establishments need.
 
-    `legal_status` is a code of J199, `aggregate` of J200. An entity that is not `in_finess` is known by its SIREN, or
-    by `practice`, the RPPS practice number of a professional who is the entity in person.
+    `legal_status` is a code of J199, `aggregate` of J200. An entity that is not `in_finess` is
+    known by its SIREN, or by `practice`, the RPPS practice number of a professional who is the
+    entity in person.
     """
     chance = registrar.chance
     resource_id = registrar.next_id("Organization")
@@ -130,8 +132,9 @@ def geographic_entity(
     """
     A geographic entity (EG), the establishment of that rank of its owner.
 
-    `category` is a code of J55, `participation` of J202, `closed` of J201; `practice` is the kind (0 ADELI, 4 RPPS) and
-    number of a practice, which then has no FINESS. `extensions` come on top of those that every establishment has.
+    `category` is a code of J55, `participation` of J202, `closed` of J201; `practice` is the kind
+    (0 ADELI, 4 RPPS) and number of a practice, which then has no FINESS. `extensions` come on top
+    of those that every establishment has.
     """
     chance = registrar.chance
     kind, number = practice if practice[0] else ("1", registrar.finess(where.department))
@@ -180,7 +183,10 @@ def geographic_entity(
 def internal_organisation(
     registrar: Registrar, region: str, level: str, name: str, parent: str, *, closed: bool = False
 ) -> Json:
-    """An internal organisation (OI) of that level (J203) inside another one or an establishment, given by id."""
+    """
+    An internal organisation (OI) of that level (J203) inside another one or an establishment, given
+    by id.
+    """
     chance = registrar.chance
     period = {"start": f"{chance.between(2005, 2022)}-01-01"}
     extensions = [registrar.creation()]
@@ -217,7 +223,9 @@ def internal_organisation(
 
 
 def hospital_extensions(chance: Chance, heliport: bool) -> tuple[Json, ...]:
-    """What crisis management asks of a hospital: its ORSAN line, and whether a helicopter may land."""
+    """
+    What crisis management asks of a hospital: its ORSAN line, and whether a helicopter may land.
+    """
     return (
         coded(
             SD + "ror-organization-level-recours-orsan",
@@ -230,7 +238,10 @@ def hospital_extensions(chance: Chance, heliport: bool) -> tuple[Json, ...]:
 
 
 def home_extensions(chance: Chance) -> tuple[Json, ...]:
-    """What people ask of a home before they come: help they may get, places for those helped, lodging of families."""
+    """
+    What people ask of a home before they come: help they may get, places for those helped, lodging
+    of families.
+    """
     return (
         coded(
             SD + "ror-organization-financial-help-type",

@@ -1,8 +1,8 @@
 """
-Which nomenclatures a search parameter takes its codes from, as the profiles of the guide bind them.
+The nomenclatures that the profiles of the guide bind to a search parameter.
 
-A profile binds elements to value sets, sometimes one for each slice. A search parameter reads an
-element, so its codes are those of every value set that is bound there.
+A profile binds elements to value sets, sometimes a value set for each slice. A search parameter
+reads an element, so its codes are those of every value set bound to that element.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from ror.standard.definitions import (
     extension,
     profiles,
 )
-from ror.standard.fhirpath import Member, Only, Path, paths
+from ror.standard.fhirpath import Member, Path, Where, paths
 
 
 @cache
@@ -47,32 +47,32 @@ def identifier_systems(resource_type: str) -> tuple[str, ...]:
     >>> identifier_systems("Practitioner")
     ('urn:oid:1.2.250.1.71.4.2.1',)
     """
-    written = (
+    systems = (
         element.fixed or element.pattern
         for profile in _profiles_of(resource_type)
         for element in profile.elements
         if element.path == f"{resource_type}.identifier.system"
     )
-    return tuple(dict.fromkeys(one for one in written if isinstance(one, str)))
+    return tuple(dict.fromkeys(system for system in systems if isinstance(system, str)))
 
 
 def _elements(path: Path, resource_type: str) -> Iterator[ProfileElement]:
-    """What the profiles say of the elements that a path leads to."""
-    candidates, here, part = _profiles_of(resource_type), resource_type, ""
+    """The profile elements at the end of a path."""
+    candidates, place, part = _profiles_of(resource_type), resource_type, ""
     for step in path:
         match step:
-            case Only("url", url) if (whole := extension(url)) is not None:
-                candidates, here, part = (whole,), "Extension", ""
-            case Only(_, literal):
+            case Where("url", url) if (profile := extension(url)) is not None:
+                candidates, place, part = (profile,), "Extension", ""
+            case Where(_, literal):
                 part = f":{literal}."
             case Member(name):
                 # A profile names a choice by its common name.
-                here = f"{here}.{'value[x]' if name.startswith('value') else name}"
+                place = f"{place}.{'value[x]' if name.startswith('value') else name}"
     for candidate in candidates:
         for element in candidate.elements:
-            if element.path == here and part in (element.id or ""):
+            if element.path == place and part in (element.id or ""):
                 yield element
 
 
 def _profiles_of(resource_type: str) -> tuple[Profile, ...]:
-    return tuple(one for one in profiles().values() if one.type == resource_type)
+    return tuple(each for each in profiles().values() if each.type == resource_type)

@@ -1,10 +1,9 @@
 """
-What the directory is made of: the element tables of FHIR R4, the search parameters and the profiles of the ROR guide.
+The elements of FHIR R4, and the search parameters and the profiles of the ROR guide, as tables.
 
-The tables are data files of `ror.standard.knowledge`, built by the scripts of `tools/`. Each file is read once, the
-first time that it is needed, and each type is put in shape when it is first asked for, so that
-importing costs nothing.
-Nothing here validates, searches or walks a resource; those rooms read these tables.
+The scripts of `tools/` build the tables, which are data files of `ror.standard.knowledge`. Each
+file is read once, at its first use, so importing this module costs nothing. Validation, search and
+the other rooms read these tables; this module walks no resource.
 """
 
 from __future__ import annotations
@@ -30,20 +29,16 @@ RESOURCE_TYPES: Final = (
     "MeasureReport",
     "Endpoint",
 )
-"""
-The resource types that are kept and searched, from the structure that carries an offer to the figures about it.
-
-The guide has no profile on Endpoint; FHIR R4 directories have them (IHE mCSD).
-"""
+"""The types of the directory. The guide has no Endpoint; FHIR R4 directories do (IHE mCSD)."""
 
 CONTENT: Final = "_content"
 NARRATIVE: Final = "_text"
 FULL_TEXT: Final = (CONTENT, NARRATIVE)
-"""The parameters that look for words: in whole resources, and in the text that a resource says itself with."""
+"""The full-text parameters: on whole resources and on their narratives."""
 
 LAST_UPDATED: Final = "_lastUpdated"
-EVERYWHERE: Final = ("_id", LAST_UPDATED, "_tag", CONTENT)
-"""Search parameters of every resource (FHIR R4, search.html#all) that the guide lists for some types only."""
+COMMON_PARAMETERS: Final = ("_id", LAST_UPDATED, "_tag", CONTENT)
+"""Search parameters of every resource that the guide lists for some types only."""
 
 Kind = Literal["resource", "complex", "backbone", "primitive"]
 Maturity = Literal["available", "draft", "implied", "definition-only", "added"]
@@ -55,10 +50,10 @@ class Element:
     """
     One property of a type, under the name it has in JSON.
 
-    `min` and `max` are inclusive, and a `max` of None means any number. `choice` is the common name of an element that
-    may take several types ("value" for `valueString`); its cardinality then holds for the whole choice. `targets` are
-    the resource types that a reference may point to, empty when any will do. `codes` is the closed
-    list of a code, `code_systems` the addresses of that list: its code systems, its value set.
+    `min` and `max` are inclusive; a `max` of None means any number. `choice` is the common name of
+    an element with several types ("value" for `valueString`); the cardinality is that of the
+    choice. `targets` are the resource types that a reference may point to, empty for any type.
+    `codes` is the closed list of a code; `code_systems` has its URLs.
     """
 
     name: str
@@ -74,10 +69,10 @@ class Element:
 @dataclass(frozen=True, slots=True)
 class TypeDefinition:
     """
-    A resource, a data type, or a part of one ("backbone", named by its path: `Organization.contact`).
+    A resource, a data type, or a backbone element, named by its path (`Organization.contact`).
 
-    `elements` are in the order of the standard. Those of a primitive are what its `_name` sibling may hold; `pattern`
-    is the published regular expression of its text, meant for the whole of it.
+    `elements` are in the order of the standard; those of a primitive belong to its `_name` sibling.
+    `pattern` is the published regular expression that the whole text of a primitive must match.
     """
 
     name: str
@@ -89,7 +84,7 @@ class TypeDefinition:
 @dataclass(frozen=True, slots=True)
 class Invariant:
     """
-    A constraint of the standard: a FHIRPath expression about a type, or about each value of its `member`.
+    A FHIRPath constraint of the standard on a type, or on each value of its `member`.
 
     `member` is "" for a constraint on the type itself; only those of severity "error" must hold.
     """
@@ -107,8 +102,8 @@ class SearchParameter:
     """
     A criterion that a resource type can be searched by.
 
-    `expression` is the FHIRPath that is applied, None where there is nothing to evaluate; `published` is the one of the
-    guide where it differs, and `correction` says why. `record` names the repeated record it reads, see `records`.
+    `expression` is the FHIRPath that the index evaluates, or None. `published` is the expression of
+    the guide if it differs, and `correction` the reason. `record` is a key of `records`.
     """
 
     resource_type: str
@@ -128,14 +123,14 @@ class SearchParameter:
 
     @property
     def reads(self) -> bool:
-        """Whether it reads anything of a resource: without that it would find nothing, without a word."""
+        """Whether it reads anything of a resource; if not, it could never match."""
         return bool(self.expression) or self.name in FULL_TEXT
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RepeatedRecord:
     """
-    A repeated group of values that criteria have to meet together, such as one bed capacity of a place.
+    A repeated group of values that criteria match together, such as a bed capacity of a place.
 
     `roots` are FHIRPath expressions: the record itself, then the repeated parts inside it.
     """
@@ -148,10 +143,11 @@ class Record:
 @dataclass(frozen=True, slots=True)
 class ProfileElement:
     """
-    What a profile asks of one element.
+    The constraints of a profile on an element.
 
     `min` and `max` are inclusive and already account for the base; a `max` of None means no limit.
-    `types` of `("*",)` means any type. `pattern` must be contained in the value, `fixed` must be the value.
+    `types` of `("*",)` means any type. `pattern` must be contained in the value, `fixed` must be
+    the value.
     """
 
     path: str
@@ -187,7 +183,7 @@ class Profile:
     elements: tuple[ProfileElement, ...]
 
 
-# --- types and elements ---------------------------------------------------------------------------------------------
+# --- types and elements ---------------------------------------------------------------------------
 
 
 @cache
@@ -215,18 +211,18 @@ def type_definition(name: str) -> TypeDefinition:
 @cache
 def summary_elements(resource_type: str) -> frozenset[str]:
     """
-    The names, as in JSON, of the elements that FHIR R4 puts in the summary of one of `RESOURCE_TYPES`.
+    The JSON names of the elements in the FHIR R4 summary of one of `RESOURCE_TYPES`.
 
     Raises KeyError for another type.
 
     >>> "partOf" in summary_elements("Organization"), "extension" in summary_elements("Organization")
     (True, False)
     """
-    marked = frozenset(
+    in_summary = frozenset(
         name.removesuffix("[x]") for name in _tables("elements.json")["summaries"][resource_type]
     )
     elements = type_definition(resource_type).elements.values()
-    return frozenset(one.name for one in elements if (one.choice or one.name) in marked)
+    return frozenset(each.name for each in elements if (each.choice or each.name) in in_summary)
 
 
 @cache
@@ -236,7 +232,7 @@ def invariants() -> tuple[Invariant, ...]:
 
 
 def type_names() -> tuple[str, ...]:
-    """The name of every type that has a table: resources, data types, backbone elements and primitives."""
+    """The name of every resource, data type, backbone element and primitive that has a table."""
     return tuple(_tables("elements.json")["types"])
 
 
@@ -249,25 +245,27 @@ def all_resource_type_names() -> frozenset[str]:
 def _expanded(
     name: str,
     types: list[str],
-    least: int,
-    most: int | None,
+    minimum: int,
+    maximum: int | None,
     targets: Iterable[str] = (),
     codes: str | None = None,
     *,
     code_lists: Mapping[str, list[str]],
 ) -> list[Element]:
-    """One element; for a choice of types (`value[x]`), one for each of its types."""
-    allowed = frozenset(code_lists[codes]) if codes else None
+    """An element; for a choice of types (`value[x]`), an element for each of its types."""
+    code_list = frozenset(code_lists[codes]) if codes else None
     if not name.endswith("[x]"):
         systems = _systems_of(codes) if codes else ()
-        return [Element(name, tuple(types), least, most, None, tuple(targets), allowed, systems)]
+        return [
+            Element(name, tuple(types), minimum, maximum, None, tuple(targets), code_list, systems)
+        ]
     choice = name.removesuffix("[x]")
     return [
         Element(
             choice + kind[0].upper() + kind[1:],
             (kind,),
-            least,
-            most,
+            minimum,
+            maximum,
             choice,
             tuple(targets) if kind in ("Reference", "canonical") else (),
             None,
@@ -277,7 +275,7 @@ def _expanded(
 
 
 def _systems_of(code_list: str) -> tuple[str, ...]:
-    """The addresses of a closed list of codes; most have a code system of the same name."""
+    """The URLs of a closed list of codes; most lists have a code system of the same name."""
     systems = _SYSTEMS_OF_SEVERAL.get(code_list, (code_list,))
     return tuple(f"{_FHIR}{name}" for name in (*systems, f"ValueSet/{code_list}"))
 
@@ -287,26 +285,29 @@ _SYSTEMS_OF_SEVERAL: Final = {"task-intent": ("task-intent", "request-intent")}
 """Lists with codes of several systems. Source: FHIR R4, valueset-task-intent.html."""
 
 
-# --- search parameters ----------------------------------------------------------------------------------------------
+# --- search parameters ----------------------------------------------------------------------------
 
 
 @cache
 def search_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
     """
-    The search parameters of a resource type by name, aliases excluded; empty when the type is not searchable.
+    The search parameters of a resource type by name, without aliases; empty for other types.
 
-    Those of every resource are there even where the guide does not list them.
+    Parameters of every resource are included even if the guide does not list them for this type.
     """
-    listed = {
-        one.name: one for one in all_search_parameters() if one.resource_type == resource_type
+    by_name = {
+        parameter.name: parameter
+        for parameter in all_search_parameters()
+        if parameter.resource_type == resource_type
     }
-    if listed:
-        for one in all_search_parameters():
-            if one.name in EVERYWHERE and one.name not in listed:
-                listed[one.name] = replace(one, resource_type=resource_type, maturity="implied")
-        for one in _standard_parameters():
-            listed.setdefault(one.name, replace(one, resource_type=resource_type))
-    return MappingProxyType(listed)
+    if by_name:
+        for parameter in all_search_parameters():
+            if parameter.name in COMMON_PARAMETERS and parameter.name not in by_name:
+                implied = replace(parameter, resource_type=resource_type, maturity="implied")
+                by_name[parameter.name] = implied
+        for parameter in _standard_parameters():
+            by_name.setdefault(parameter.name, replace(parameter, resource_type=resource_type))
+    return MappingProxyType(by_name)
 
 
 def search_parameter(resource_type: str, name: str) -> SearchParameter | None:
@@ -316,12 +317,12 @@ def search_parameter(resource_type: str, name: str) -> SearchParameter | None:
     >>> search_parameter("Organization", "amount-value").name
     'price-amount-value'
     """
-    found = search_parameters(resource_type).get(name)
-    return found or _by_alias().get((resource_type, name))
+    parameter = search_parameters(resource_type).get(name)
+    return parameter or _by_alias().get((resource_type, name))
 
 
 def search_parameters_digest() -> str:
-    """A short text that changes with what the search parameters read of resources."""
+    """A short text that changes whenever a search parameter reads resources differently."""
     digest: str = _tables("search_parameters.json")["digest"]
     return digest
 
@@ -334,7 +335,7 @@ def all_search_parameters() -> tuple[SearchParameter, ...]:
 
 @cache
 def _standard_parameters() -> tuple[SearchParameter, ...]:
-    """Those that FHIR R4 defines for every resource and the guide does not list."""
+    """The parameters that FHIR R4 defines for every resource and the guide does not list."""
     return tuple(map(_parameter, _tables("search_parameters.json")["standard"]))
 
 
@@ -367,11 +368,11 @@ def _by_alias() -> Mapping[tuple[str, str], SearchParameter]:
 
 
 @cache
-def records() -> Mapping[str, Record]:
+def records() -> Mapping[str, RepeatedRecord]:
     """The repeated records by name."""
     return MappingProxyType(
         {
-            name: Record(name, row["resource"], tuple(row["roots"]))
+            name: RepeatedRecord(name, row["resource"], tuple(row["roots"]))
             for name, row in _tables("search_parameters.json")["records"].items()
         }
     )
@@ -379,17 +380,12 @@ def records() -> Mapping[str, Record]:
 
 @cache
 def includes() -> Mapping[str, SearchParameter]:
-    """What `_include` and `_revinclude` may name, as "Type:parameter"."""
-    return MappingProxyType(
-        {
-            f"{parameter.resource_type}:{parameter.name}": parameter
-            for parameter in all_search_parameters()
-            if parameter.type == "reference"
-        }
-    )
+    """The parameters that `_include` and `_revinclude` accept, by "Type:parameter"."""
+    references = (each for each in all_search_parameters() if each.type == "reference")
+    return MappingProxyType({f"{each.resource_type}:{each.name}": each for each in references})
 
 
-# --- the guide ------------------------------------------------------------------------------------------------------
+# --- the guide ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,7 +401,7 @@ class Guide:
 
 
 GUIDE_BASE: Final = "https://interop.esante.gouv.fr/ig/fhir/ror"
-"""What the canonical URLs of the guide begin with."""
+"""The start of the canonical URLs of the guide."""
 
 
 def guide() -> Guide:
@@ -419,7 +415,7 @@ def guide() -> Guide:
     return Guide(provenance["package"], provenance["version"])
 
 
-# --- profiles and extensions ----------------------------------------------------------------------------------------
+# --- profiles and extensions ----------------------------------------------------------------------
 
 
 def profiles() -> Mapping[str, Profile]:
@@ -483,11 +479,11 @@ def _profile_element(row: dict[str, Any]) -> ProfileElement:
 @cache
 def resource_profiles() -> Mapping[str, str]:
     """The canonical URL of the ROR profile of each resource type that has one."""
-    by_type = {one.type: one.url for one in profiles().values()}
+    by_type = {profile.type: profile.url for profile in profiles().values()}
     return MappingProxyType({name: by_type[name] for name in RESOURCE_TYPES if name in by_type})
 
 
-# --- loading --------------------------------------------------------------------------------------------------------
+# --- loading --------------------------------------------------------------------------------------
 
 
 @cache

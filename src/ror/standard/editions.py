@@ -1,10 +1,10 @@
 """
-An edition of the codes: code systems, value sets and associations, made from tables.
+An edition of the terminology: its code systems, value sets and associations.
 
 The tables are the NOS tables of the ANS (`knowledge/terminology.json.gz`, built by
 `tools/build_terminology.py`), the code systems that the ROR guide defines itself
 (`knowledge/ror_terminology.toml`), and the communes of `ror.standard.geography`, which are the
-codes of TRE_R13-CommuneOM. The shipped tables are read at the first question.
+codes of TRE_R13-CommuneOM. The shipped tables are read at their first use.
 """
 
 import gzip
@@ -28,11 +28,11 @@ COMMUNES = "https://mos.esante.gouv.fr/NOS/TRE_R13-CommuneOM/FHIR/TRE-R13-Commun
 @dataclass(frozen=True, slots=True)
 class Concept:
     """
-    A code with its labels and its life.
+    A code with its labels and its dates of use.
 
-    `display` is None when only the code could be read; `alt` is the other published label, short or long. `start` is
-    the first day of use and `end` the day the code left use; None means not known. `status` is `active`,
-    `deprecated`, or None when not known.
+    `display` is None when only the code could be read; `alt` is the other published label, short or
+    long. `start` is the first day of use and `end` the day the code left use; None means not known.
+    `status` is `active`, `deprecated`, or None when not known.
     """
 
     code: str
@@ -45,7 +45,7 @@ class Concept:
 
 @dataclass(frozen=True, slots=True)
 class CodeSystem:
-    """All the codes ever given on a subject (a TRE); `complete` when the whole list is known to have been read."""
+    """The codes of a subject, ended ones included (a TRE); `complete` if no code is missing."""
 
     url: str
     name: str
@@ -58,7 +58,7 @@ class CodeSystem:
 @dataclass(frozen=True, slots=True)
 class ValueSet:
     """
-    The codes that may be used in one place (a JDV), by code system; None stands for every code of the system.
+    The codes allowed for an element (a JDV), by code system; None means every code of the system.
 
     `retired` is the day the publisher retired the value set as a whole; its codes stay usable.
     """
@@ -100,7 +100,7 @@ class Terminology:
     spellings: Mapping[str, str]
     provenance: Mapping[str, Any]
     overlay: Overlay | None
-    """What it was made from besides the shipped tables."""
+    """The newer table that completes the shipped tables, if any."""
 
 
 _KINDS: Final = {"code_systems": "url", "value_sets": "url", "associations": "name"}
@@ -117,7 +117,7 @@ def overlaid(overlay: Overlay) -> Terminology:
     """
     The shipped edition under a newer NOS table.
 
-    A table of the overlay replaces the shipped table of the same url whole; the others stay. Raises
+    A table of the overlay replaces the shipped table of the same url; the others stay. Raises
     ValueError when the content is not a table made by `tools/build_terminology.py`.
     """
     old = _shipped_table()
@@ -186,7 +186,10 @@ def _code_system(table: Mapping[str, Any]) -> CodeSystem:
 
 
 def _unpublished_system(table: Mapping[str, Any]) -> CodeSystem:
-    """The codes of a value set whose code system has no known url (J286): the value set's own url stands for it."""
+    """
+    The codes of a value set whose code system has no known url (J286): the value set's own url
+    stands for it.
+    """
     return CodeSystem(
         url=table["url"],
         name=table["name"],
@@ -199,13 +202,13 @@ def _unpublished_system(table: Mapping[str, Any]) -> CodeSystem:
     )
 
 
-def _value_set(table: Mapping[str, Any], known: Mapping[str, ValueSet]) -> ValueSet:
+def _value_set(table: Mapping[str, Any], earlier: Mapping[str, ValueSet]) -> ValueSet:
     includes: dict[str, frozenset[str] | None] = {}
     for part in table.get("includes", ()):
         codes = part.get("codes")
         includes[part["system"] or table["url"]] = None if codes is None else frozenset(codes)
     for url in table.get("union_of", ()):
-        includes |= known[url].includes
+        includes |= earlier[url].includes
     return ValueSet(
         url=table["url"],
         name=table["name"],
@@ -230,17 +233,22 @@ def _association(table: Mapping[str, Any]) -> Association:
 def _spellings(
     systems: Mapping[str, CodeSystem], sets: Iterable[ValueSet], mistaken: Mapping[str, str]
 ) -> dict[str, str]:
-    """The published url for every other way a code system may be written; published urls are not keys."""
+    """The published url of a code system by each of its other spellings."""
     sets = list(sets)
-    published = {*systems, *(system for one in sets for system in one.includes)}
-    meant = {url: url for url in published}
-    meant |= {f"urn:oid:{one.oid}": one.url for one in systems.values() if one.oid}
-    meant |= {one.url: system for one in sets if len(one.includes) == 1 for system in one.includes}
-    meant |= mistaken
+    published = {*systems, *(system for value_set in sets for system in value_set.includes)}
+    published_url = {url: url for url in published}
+    published_url |= {f"urn:oid:{each.oid}": each.url for each in systems.values() if each.oid}
+    published_url |= {
+        value_set.url: system
+        for value_set in sets
+        if len(value_set.includes) == 1
+        for system in value_set.includes
+    }
+    published_url |= mistaken
     return {
         spelling: target
-        for written, target in meant.items()
-        for spelling in _variants(written)
+        for url, target in published_url.items()
+        for spelling in _variants(url)
         if spelling not in published
     }
 
@@ -248,8 +256,8 @@ def _spellings(
 def _variants(url: str) -> Iterator[str]:
     scheme, mark, rest = url.partition("://")
     hosts = [f"http://{rest}", f"https://{rest}"] if mark else [url]
-    for one in hosts:
-        folder, slash, last = one.rpartition("/")
+    for address in hosts:
+        folder, slash, last = address.rpartition("/")
         for name in {last, last.replace("-", "_", 1), last.replace("_", "-", 1)}:
             yield f"{folder}{slash}{name}"
             if scheme in ("http", "https"):
@@ -257,7 +265,10 @@ def _variants(url: str) -> Iterator[str]:
 
 
 class _CommuneConcepts(Mapping[str, Concept]):
-    """The communes as concepts, each made when asked for: communes of today in use, the codes they replaced ended."""
+    """
+    The communes as concepts, each made when asked for: communes of today in use, the codes they
+    replaced ended.
+    """
 
     def __getitem__(self, code: str) -> Concept:
         commune = geography.commune(code)
@@ -265,7 +276,8 @@ class _CommuneConcepts(Mapping[str, Concept]):
             raise KeyError(code)
         if code == commune.code:
             return Concept(code, commune.name, status="active")
-        # The name that went with a former code is not in the table, and today's commune is another one.
+        # The name that went with a former code is not in the table, and today's commune is another
+        # one.
         return Concept(code, status="deprecated")
 
     def __iter__(self) -> Iterator[str]:
@@ -277,7 +289,7 @@ class _CommuneConcepts(Mapping[str, Concept]):
         return sum(1 + len(commune.former_codes) for commune in geography.communes())
 
 
-# Never whole: codes that ended before the geographic table's memory, and those that a later release adds, are missing.
+# Incomplete: it lacks old codes that the geographic table does not list, and codes of later releases.
 COMMUNE_SYSTEM: Final = CodeSystem(
     COMMUNES, "TRE_R13-CommuneOM", "1.2.250.1.213.2.23", None, False, _CommuneConcepts()
 )

@@ -1,9 +1,9 @@
 """
-FHIRPath as search parameters use it: read into steps, and the FHIR type that each step reaches.
+The FHIRPath of search parameters, parsed into steps, and the FHIR type that each step selects.
 
-The language of the published expressions is small: names, `.where(field = 'literal')`, `.as(Type)` or `.ofType(Type)`
-after a choice element, `extension('url')`, parentheses and unions. This module reads it and says what type comes out;
-`search.extract` walks resources along the steps.
+The language of the published expressions is small: names, `.where(field = 'literal')`, `.as(Type)`
+or `.ofType(Type)` after a choice element, `extension('url')`, parentheses and unions. This module
+parses it and computes the types; `search.extract` walks resources along the steps.
 """
 
 import re
@@ -17,21 +17,21 @@ from ror.standard.definitions import Element, SearchParameter, type_definition
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One step: the member `name` of the JSON object, whose FHIR type is `type`."""
+    """A step to the member `name` of the JSON object, whose FHIR type is `type`."""
 
     name: str
     type: str
 
 
 @dataclass(frozen=True, slots=True)
-class Only:
-    """Keeps the objects whose `field` is `literal`: `.where(url = '…')`."""
+class Where:
+    """A step that selects the objects whose `field` is `literal`: `.where(url = '…')`."""
 
     field: str
     literal: str
 
 
-Step = Member | Only
+Step = Member | Where
 Path = tuple[Step, ...]
 
 _STEP: Final = re.compile(
@@ -51,9 +51,10 @@ _CAST: Final = re.compile(r"\(\s*(?P<path>[\w.]+)\s+as\s+(?P<type>\w+)\s*\)", re
 @cache
 def paths(expression: str, resource_type: str) -> tuple[Path, ...]:
     """
-    The paths, one per branch of the union, that `expression` follows through a resource of `resource_type`.
+    The paths, one per branch of the union, that `expression` follows through a resource of
+    `resource_type`.
 
-    Raises ValueError when the expression uses something that is not read here, or an element that does not exist.
+    Raises ValueError if the syntax is not supported or an element does not exist.
 
     >>> paths("Organization.partOf", "Organization")
     ((Member(name='partOf', type='Reference'),),)
@@ -62,20 +63,22 @@ def paths(expression: str, resource_type: str) -> tuple[Path, ...]:
     return tuple(_path(branch.strip(), resource_type) for branch in branches)
 
 
-def reached_type(path: Path, resource_type: str) -> str:
-    """The FHIR type of what a path selects."""
+def selected_type(path: Path, resource_type: str) -> str:
+    """The FHIR type of the values that a path selects."""
     return next((step.type for step in reversed(path) if isinstance(step, Member)), resource_type)
 
 
 @cache
-def reached_types(expression: str, resource_type: str) -> frozenset[str]:
+def selected_types(expression: str, resource_type: str) -> frozenset[str]:
     """
-    The FHIR types of what an expression selects.
+    The FHIR types of the values that an expression selects.
 
-    >>> reached_types("Location.type", "Location")
+    >>> selected_types("Location.type", "Location")
     frozenset({'CodeableConcept'})
     """
-    return frozenset(reached_type(path, resource_type) for path in paths(expression, resource_type))
+    return frozenset(
+        selected_type(path, resource_type) for path in paths(expression, resource_type)
+    )
 
 
 def _path(branch: str, resource_type: str) -> Path:
@@ -83,36 +86,36 @@ def _path(branch: str, resource_type: str) -> Path:
     if head not in (resource_type, "Resource", "DomainResource"):
         raise ValueError(f'"{branch}" does not start at {resource_type}')
     steps: list[Step] = []
-    at, here = 0, resource_type
+    at, type_name = 0, resource_type
     while at < len(rest):
-        found = _STEP.match(rest, at)
-        if not found:
+        match = _STEP.match(rest, at)
+        if not match:
             raise ValueError(f'"{branch}" is not understood from "{rest[at:]}"')
-        at = found.end()
-        if found["field"]:
-            steps.append(Only(found["field"], found["literal"]))
-        elif found["url"]:
-            steps += [_member(here, "extension"), Only("url", found["url"])]
-            here = "Extension"
-        elif found["type"]:
+        at = match.end()
+        if match["field"]:
+            steps.append(Where(match["field"], match["literal"]))
+        elif match["url"]:
+            steps += [_member(type_name, "extension"), Where("url", match["url"])]
+            type_name = "Extension"
+        elif match["type"]:
             # A choice element: `value.as(Range)` is the JSON member `valueRange`.
             choice = steps.pop()
             if not isinstance(choice, Member):
                 raise ValueError(f'"{branch}" casts something that is not an element')
-            before = reached_type(tuple(steps), resource_type)
+            before = selected_type(tuple(steps), resource_type)
             steps.append(
-                _member(before, choice.name + found["type"][0].upper() + found["type"][1:])
+                _member(before, choice.name + match["type"][0].upper() + match["type"][1:])
             )
-            here = found["type"]
+            type_name = match["type"]
         else:
-            step = _member(here, found["name"])
+            step = _member(type_name, match["name"])
             steps.append(step)
-            here = step.type
+            type_name = step.type
     return tuple(steps)
 
 
 def _member(type_name: str, name: str) -> Member:
-    """The member of a type; a choice element is "" until a cast says which."""
+    """The member of a type; the type of a choice element is "" until a cast names it."""
     elements = type_definition(type_name).elements
     if name in elements:
         return Member(name, elements[name].types[0])
@@ -121,11 +124,11 @@ def _member(type_name: str, name: str) -> Member:
     raise ValueError(f'{type_name} has no element "{name}"')
 
 
-def elements_read(parameter: SearchParameter) -> frozenset[str]:
+def types_read(parameter: SearchParameter) -> frozenset[str]:
     """The FHIR types of the elements that a parameter reads."""
     if not parameter.expression:
         return frozenset()
-    return reached_types(parameter.expression, parameter.resource_type)
+    return selected_types(parameter.expression, parameter.resource_type)
 
 
 @cache
@@ -152,5 +155,5 @@ def _code_elements(parameter: SearchParameter) -> Iterator[Element]:
         return
     for path in paths(parameter.expression, parameter.resource_type):
         if path and isinstance(path[-1], Member) and path[-1].type == "code":
-            owner = type_definition(reached_type(path[:-1], parameter.resource_type))
+            owner = type_definition(selected_type(path[:-1], parameter.resource_type))
             yield owner.elements[path[-1].name]

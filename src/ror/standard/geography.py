@@ -1,10 +1,9 @@
 """
-Which commune a code names, where it is, and how far apart two points are.
+The communes by code, their positions, and distances between points.
 
-The table is built by `tools/build_communes.py` from public data (INSEE, La Poste, IGN) and shipped as
-`knowledge/communes.json.gz` with its sources and licences. It is read at the first question, never when this module
-is imported. Health territories have no outline and are not here: they are codes
-only, in `ror.standard.terminology`.
+The table is built by `tools/build_communes.py` from public data (INSEE, La Poste, IGN) and shipped
+as `knowledge/communes.json.gz` with its sources and licences. It is read at its first use. Health
+territories have no outline: only their codes are published, in `ror.standard.terminology`.
 """
 
 import gzip
@@ -25,12 +24,14 @@ class Commune(NamedTuple):
     """
     A commune of the official geographic code, or an arrondissement of Paris, Lyon or Marseille.
 
-    `latitude` and `longitude` are the centroid in WGS 84 degrees. They are None for the overseas collectivities
-    (975 to 989), whose outlines are not published with the others; `estimated` marks the few communes placed at the
-    mean of those that share their postal code. `parent` is the commune of an arrondissement, None for a commune.
+    `latitude` and `longitude` are the centroid in WGS 84 degrees. They are None for the overseas
+    collectivities (975 to 989), whose outlines are not published with the others; `estimated` marks
+    the few communes placed at the mean of those that share their postal code. `parent` is the
+    commune of an arrondissement, None for a commune.
     """
 
-    # A tuple and not a dataclass: the table is read twice as fast. The fields are in the order of its columns.
+    # A tuple and not a dataclass: the table is read twice as fast. The fields are in the order of
+    # its columns.
 
     code: str
     name: str
@@ -46,7 +47,7 @@ class Commune(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The file as it is shipped."""
+    """The content of the shipped file."""
 
     provenance: dict[str, Any]
     columns: tuple[str, ...]
@@ -57,9 +58,10 @@ class _Table:
 
 def commune(code: str) -> Commune | None:
     """
-    The commune of an INSEE code, None when no commune has or had it.
+    The commune of an INSEE code; None if no commune has or had it.
 
-    A code that a merger ended gives the commune of today. Corsican codes are written `2A…` and `2B…`.
+    A code that a merger ended leads to the present commune. Corsican codes are written `2A…` and
+    `2B…`.
 
     >>> commune("29019").name
     'Brest'
@@ -68,12 +70,14 @@ def commune(code: str) -> Commune | None:
 
 
 def communes() -> Sequence[Commune]:
-    """Every commune of today, with the arrondissements of Paris, Lyon and Marseille, in order of code."""
+    """
+    Every present commune, with the arrondissements of Paris, Lyon and Marseille, in order of code.
+    """
     return _table().communes
 
 
 def communes_of_region(region: str) -> Sequence[Commune]:
-    """The communes and arrondissements of a region, in order of code; empty when the code is not one of a region."""
+    """The communes and arrondissements of a region, in order of code; empty for any other code."""
     return _by_region().get(region, ())
 
 
@@ -101,9 +105,10 @@ def distance_m(
     latitude_1: float, longitude_1: float, latitude_2: float, longitude_2: float
 ) -> float:
     """
-    The great-circle distance in metres between two points in degrees, on a sphere of the Earth's mean radius.
+    The great-circle distance in metres between two points in degrees, on a sphere of the Earth's
+    mean radius.
 
-    At most 0.6 % away from the distance on the ellipsoid: less than the choice of a commune's reference point.
+    It differs from the distance on the ellipsoid by at most 0.6 %.
 
     >>> round(distance_m(0, 0, 0, 180) / 1000)
     20015
@@ -130,15 +135,15 @@ def _table() -> _Table:
 
 @cache
 def _by_code() -> dict[str, Commune]:
-    found = {former: place for place in communes() for former in place.former_codes}
+    by_code = {former: place for place in communes() for former in place.former_codes}
     # A code in use wins over the same code used formerly for something else.
-    found.update((place.code, place) for place in communes())
-    return found
+    by_code.update((place.code, place) for place in communes())
+    return by_code
 
 
 @cache
 def _by_region() -> dict[str, tuple[Commune, ...]]:
-    found: dict[str, list[Commune]] = {}
+    by_region: dict[str, list[Commune]] = {}
     for place in communes():
-        found.setdefault(place.region, []).append(place)
-    return {region: tuple(places) for region, places in found.items()}
+        by_region.setdefault(place.region, []).append(place)
+    return {region: tuple(places) for region, places in by_region.items()}

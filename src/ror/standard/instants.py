@@ -1,5 +1,5 @@
 """
-The unit of stored instants. Signing keys and tokens count whole seconds instead; the type tells.
+The unit of stored instants, microseconds. Signing keys and tokens use seconds instead.
 """
 
 from typing import Final, NewType
@@ -8,4 +8,4 @@ Micros = NewType("Micros", int)
 """Microseconds since the epoch, UTC."""
 
 NO_DATE: Final = Micros(0)
-"""Instead of the date of what has none."""
+"""The date of a resource that has none."""

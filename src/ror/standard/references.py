@@ -1,5 +1,5 @@
 """
-What FHIR calls a reference, and which resource a literal one names.
+FHIR references, and the resources that literal references name.
 
 Source: FHIR R4, references.html.
 """
@@ -28,15 +28,15 @@ _BASE: Final = re.compile(
 
 def literal_reference(text: str) -> Reference | None:
     """
-    The resource that a literal reference names, whatever its base; None for a contained one.
+    The resource that a literal reference names, whatever its base; None for `#id`.
 
     For access only: an address of another server must open nothing that its `Type/id` would not.
 
     >>> literal_reference("https://ror.example.org/fhir/Location/12/_history/3")
     Reference(type='Location', id='12')
     """
-    found = _LITERAL.fullmatch(text)
-    return Reference(found[1], found[2]) if found else None
+    match = _LITERAL.fullmatch(text)
+    return Reference(match[1], match[2]) if match else None
 
 
 def local_reference(text: str) -> Reference | None:
@@ -47,19 +47,19 @@ def local_reference(text: str) -> Reference | None:
     >>> local_reference("Location/12"), local_reference("https://other.example/fhir/Location/12")
     (Reference(type='Location', id='12'), None)
     """
-    found = _LOCAL.fullmatch(text)
-    return Reference(found[1], found[2]) if found else None
+    match = _LOCAL.fullmatch(text)
+    return Reference(match[1], match[2]) if match else None
 
 
 def base_of(address: str) -> str:
     """
-    The base of the server that an absolute reference leads to; of another address, the whole of it.
+    The base of the server that an absolute reference leads to; the whole of any other address.
 
     >>> base_of("https://other.example/fhir/Organization/x"), base_of("https://other.example/x")
     ('https://other.example/fhir', 'https://other.example/x')
     """
-    found = _BASE.fullmatch(address)
-    return found[1] if found else address
+    match = _BASE.fullmatch(address)
+    return match[1] if match else address
 
 
 def rewritten(node: Any, rewrite: Callable[[str], str]) -> Any:
@@ -78,7 +78,7 @@ def rewritten(node: Any, rewrite: Callable[[str], str]) -> Any:
 
 def relative(address: str, bases: Iterable[str]) -> str:
     """
-    A reference without its base if that is one of ours.
+    A reference without its base if that is one of `bases`; any other reference unchanged.
 
     >>> relative("https://ror.example.org/fhir/Location/12", ["https://ror.example.org/fhir"])
     'Location/12'
@@ -91,7 +91,7 @@ def relative(address: str, bases: Iterable[str]) -> str:
 
 
 def is_reference(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether this is what FHIR calls a Reference, literal or by identifier."""
+    """Whether a value is a FHIR Reference, literal or by identifier."""
     return isinstance(value, dict) and (
         isinstance(value.get("reference"), str) or isinstance(value.get("identifier"), dict)
     )

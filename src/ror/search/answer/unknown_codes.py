@@ -33,7 +33,7 @@ from ror.search.language.values import normal_code, normal_system, normal_text
 from ror.standard import terminology
 from ror.standard.bindings import bound_value_sets, identifier_systems
 from ror.standard.definitions import RESOURCE_TYPES, SearchParameter, search_parameter
-from ror.standard.fhirpath import elements_read, implicit_codes, implicit_systems
+from ror.standard.fhirpath import implicit_codes, implicit_systems, types_read
 
 MAX_WARNINGS: Final = 10
 """Unknown codes and systems that one response names."""
@@ -108,7 +108,7 @@ def _absent_from_tables(
 
     `system` is in its normal form, None for any.
     """
-    elements = elements_read(parameter)
+    elements = types_read(parameter)
     if "code" in elements:
         if system:
             return "system"
@@ -128,7 +128,7 @@ def _absent_from_tables(
 def _absent_from_system(code: str | None, system: str) -> Unknown | None:
     url = f"https://{system}"
     # The URL of a value set stands for its code systems.
-    systems = terminology.drawn_on(url) or (url,)
+    systems = terminology.systems_of(url) or (url,)
     if not any(terminology.code_system(system_url) for system_url in systems):
         return "system"
     if code is None or any(_has(system_url, code) for system_url in systems):
@@ -143,7 +143,7 @@ def _has(url: str, code: str) -> bool:
 def _systems_of(parameter: SearchParameter) -> list[str]:
     """The loaded code systems that the guide binds to a parameter."""
     systems = dict.fromkeys(
-        system for url in bound_value_sets(parameter) for system in terminology.drawn_on(url)
+        system for url in bound_value_sets(parameter) for system in terminology.systems_of(url)
     )
     return [system for system in systems if terminology.code_system(system)]
 
@@ -223,7 +223,7 @@ def _tables(
 def _nearest_systems(parameter: SearchParameter, system: str) -> list[str]:
     """The systems of the guide with the closest spelling, for this parameter if it has any."""
     candidates: Iterable[str]
-    if not elements_read(parameter).isdisjoint({"Identifier", "Reference"}):
+    if not types_read(parameter).isdisjoint({"Identifier", "Reference"}):
         candidates = identifier_systems(parameter.resource_type) or _all_identifier_systems()
     else:
         candidates = (

@@ -45,7 +45,7 @@ from ror.standard.definitions import (
     records,
     search_parameters,
 )
-from ror.standard.fhirpath import Member, Only, Path, paths, reached_type
+from ror.standard.fhirpath import Member, Path, Where, paths, selected_type
 from ror.standard.references import Reference, is_reference, literal_reference
 
 Entries = dict[str, list[tuple[Value, int]]]
@@ -266,7 +266,7 @@ def _tree(resource_type: str) -> Node:
         if not parameter.expression or parameter.name == "near-insee-code":
             continue
         for path in paths(parameter.expression, resource_type):
-            reached = reached_type(path, resource_type)
+            reached = selected_type(path, resource_type)
             leaves = _at(root, path).leaves
             leaves.append((parameter.name, conversion(parameter.name, parameter.type, reached)))
             leaves += [
@@ -291,7 +291,7 @@ def _at(root: Node, path: Path) -> Node:
         match step:
             case Member(name):
                 node = node.members.setdefault(name, Node())
-            case Only(field_name, literal):
+            case Where(field_name, literal):
                 node = node.cases.setdefault(field_name, {}).setdefault(literal, Node())
     return node
 

@@ -45,7 +45,7 @@ from ror.search.language.values import (
 from ror.search.language.words import query_words
 from ror.standard import terminology
 from ror.standard.definitions import CONTENT, FULL_TEXT, NARRATIVE, SearchParameter
-from ror.standard.fhirpath import elements_read, implicit_systems
+from ror.standard.fhirpath import implicit_systems, types_read
 from ror.standard.geography import commune
 
 MAX_VALUES: Final = 1_000
@@ -201,7 +201,7 @@ def tokens(
             if not system and (written or not code):
                 raise criterion.refused("search.not-a-token", piece)
             last_system = system or None
-        if "boolean" in elements_read(parameter):
+        if "boolean" in types_read(parameter):
             # The index holds booleans without a system; a client may write the one of HL7.
             if code not in ("true", "false") or system not in (None, _BOOLEAN_SYSTEM):
                 raise criterion.refused("search.not-a-boolean", piece)
@@ -209,14 +209,14 @@ def tokens(
         elif system in _implicit_systems(parameter):
             # The index holds a code without the system that its element implies.
             system = ""
-        if not _CASELESS.isdisjoint(elements_read(parameter)):
+        if not _CASELESS.isdisjoint(types_read(parameter)):
             code = normal_identifier(code)
         elif system is not None:
             code = normal_code(code, system)
         yield TokenIs(param, code or None, system)
         if not code or not system or not system.startswith(NOMENCLATURES):
             continue
-        if "Identifier" in elements_read(parameter):
+        if "Identifier" in types_read(parameter):
             # The guide names places by the system of their identifier's type
             # (docs/search.md#values).
             for type_system in (system, *systems_of_value_set(system, None)):
@@ -229,7 +229,7 @@ def tokens(
 @lru_cache(maxsize=1024)
 def systems_of_value_set(system: str, code: str | None) -> tuple[str, ...]:
     """The systems from which a value set takes a code, or all its codes if `code` is None."""
-    return tuple(map(normal_system, terminology.drawn_on(f"https://{system}", code)))
+    return tuple(map(normal_system, terminology.systems_of(f"https://{system}", code)))
 
 
 _CASELESS: Final = frozenset({"Identifier", "ContactPoint", "Reference", "string"})

@@ -48,7 +48,7 @@ from ror.search.language.values import (
     normal_text,
 )
 from ror.standard.definitions import FULL_TEXT, RESOURCE_TYPES, SearchParameter
-from ror.standard.fhirpath import elements_read
+from ror.standard.fhirpath import types_read
 from ror.standard.references import literal_reference
 
 ABOVE: Final = "above"
@@ -121,7 +121,7 @@ def _labels(criterion: Criterion, pieces: Sequence[str]) -> Iterator[Expression]
         normal = normal_text(unescaped(piece))
         if not normal:
             raise InvalidRequest("search.empty-value", name=criterion.name)
-        if "Identifier" not in elements_read(criterion.parameter):
+        if "Identifier" not in types_read(criterion.parameter):
             yield LabelIs(criterion.parameter.name, normal)
         yield TextIs(modifier_entries(criterion.parameter.name, TEXT), normal)
 
@@ -281,7 +281,7 @@ def _takes(parameter: SearchParameter, row: Modifier) -> bool:
     if parameter.name in FULL_TEXT:
         # Words match as a whole or by prefix, so `:contains` and `:exact` do not apply.
         return row is MODIFIERS[MISSING]
-    return not row.conversions or not elements_read(parameter).isdisjoint(row.conversions)
+    return not row.conversions or not types_read(parameter).isdisjoint(row.conversions)
 
 
 def entries_of_element(fhir_type: str) -> Iterator[tuple[str, Conversion]]:
