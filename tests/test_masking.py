@@ -149,7 +149,7 @@ def test_a_job_that_another_process_works_on_is_waited_for(store, other):
         "3.0",
         "alice",
         once(lambda: claimed.append(other.jobs.claim([masking.KIND], "bob", 60))),
-        waits=end,
+        on_wait=end,
     )
 
     assert [one.id for one in claimed] == [job.id]

@@ -77,7 +77,7 @@ def apply(
             policy.name,
             author,
             _ignore_progress if machine else _write_progress,
-            waits=lambda: write_notice(say("policy.waits")),
+            on_wait=lambda: write_notice(say("policy.waits")),
         )
         now = store.policy()
     facts = {"policy": policy.name, "before": before, "state": job.state, **job.progress}

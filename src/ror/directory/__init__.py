@@ -1,10 +1,10 @@
 """
-What can be done with a directory.
+The operations on a directory.
 
     reading        reading one resource
-    draft          getting a resource ready to be kept
-    importing/     bringing resources in from files
-    policy_change  masking the directory again after a change of access policy
-    upgrade        index entries, facts and masks made again from bodies; directories of former releases
+    draft          preparing a resource for the store
+    importing/     importing resources from files
+    policy_change  recomputing the masks after a change of access policy
+    upgrade        rebuilding derived data from bodies; upgrading former releases
     capability     the CapabilityStatement
 """

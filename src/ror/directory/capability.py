@@ -1,8 +1,9 @@
 """
-What this server says that it does: the CapabilityStatement, derived from the tables that make it do so.
+The CapabilityStatement, derived from the tables that the server runs on.
 
-The types, profiles and criteria come from `definitions`, less what the search does not offer yet; the interactions are
-those of the door's route table. Nothing is listed by hand, so nothing can be promised and refused.
+The types, profiles and criteria come from `definitions`, without those that search does not support
+yet; the interactions come from the route table. Nothing is listed by hand, so the statement cannot
+promise what the server refuses.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +40,7 @@ RESULT_PARAMETERS: Final[Mapping[str, str]] = {
     "_format": "token",
     "_pretty": "token",
 }
-"""Parameters that say how to answer rather than what to find, with their type; each is explained in the catalogue."""
+"""The result parameters and their types; the message catalogue describes each."""
 
 _OAUTH: Final = {
     "coding": [
@@ -65,8 +66,8 @@ def capability_statement(
     """
     The CapabilityStatement of the service at `base_url`, as JSON.
 
-    `interactions` are the codes that the door offers on each type, `date` the day since which this holds.
-    Source: FHIR R4, capabilitystatement.html; the CapabilityStatement `ror-serveur` of the ROR guide.
+    `interactions` are the codes that every type supports, `date` is the date of the statement.
+    Source: FHIR R4, capabilitystatement.html; the CapabilityStatement `ror-serveur` of the guide.
     """
 
     def text(key: str, **params: object) -> str:
@@ -99,7 +100,9 @@ def capability_statement(
                     "mode": "server",
                     "documentation": text("reading"),
                     "security": {"cors": False, "service": [_OAUTH], "description": security},
-                    "resource": [_resource(one, interactions, language) for one in RESOURCE_TYPES],
+                    "resource": [
+                        _resource(name, interactions, language) for name in RESOURCE_TYPES
+                    ],
                     "searchParam": _common_parameters(language),
                 }
             ],
@@ -108,19 +111,20 @@ def capability_statement(
 
 
 def served_parameters(resource_type: str) -> tuple[SearchParameter, ...]:
-    """The criteria that can be asked of a type: not those that read nothing."""
+    """The search parameters of a type, without those that read no element."""
     return tuple(
-        one
-        for one in search_parameters(resource_type).values()
-        if one.reads or one.name in ("_has", FILTER)
+        parameter
+        for parameter in search_parameters(resource_type).values()
+        if parameter.reads or parameter.name in ("_has", FILTER)
     )
 
 
 def includes_of(resource_type: str) -> tuple[str, ...]:
     """
-    What `_include` may name in a search of this type: its own links first, then those of what its inclusions bring.
+    The values of `_include` in a search of this type: its own links, then those of included types.
 
-    The guide's own searches of offers name `PractitionerRole:practitioner` and `Organization:partof` (choice 13).
+    The searches of the guide on offers include `PractitionerRole:practitioner` and
+    `Organization:partof` (choice 13).
 
     >>> includes_of("HealthcareService")[:2]
     ('HealthcareService:location', 'HealthcareService:organization')
@@ -128,24 +132,27 @@ def includes_of(resource_type: str) -> tuple[str, ...]:
     links, forward = includes(), {resource_type}
     while (
         further := {
-            to for one in links.values() if one.resource_type in forward for to in one.targets
+            target
+            for link in links.values()
+            if link.resource_type in forward
+            for target in link.targets
         }
         - forward
     ):
         forward |= further
-    brought = forward | {links[one].resource_type for one in revincludes_of(resource_type)}
-    found = (name for name, one in links.items() if one.resource_type in brought)
-    return tuple(sorted(found, key=lambda name: links[name].resource_type != resource_type))
+    included = forward | {links[name].resource_type for name in revincludes_of(resource_type)}
+    names = (name for name, link in links.items() if link.resource_type in included)
+    return tuple(sorted(names, key=lambda name: links[name].resource_type != resource_type))
 
 
 def revincludes_of(resource_type: str) -> tuple[str, ...]:
     """
-    What `_revinclude` may name in a search of this type.
+    The values of `_revinclude` in a search of this type.
 
     >>> revincludes_of("Measure")
     ('Task:focus', 'MeasureReport:measure')
     """
-    return tuple(name for name, one in includes().items() if resource_type in one.targets)
+    return tuple(name for name, link in includes().items() if resource_type in link.targets)
 
 
 def _resource(resource_type: str, interactions: Sequence[str], language: str) -> dict[str, Any]:
@@ -165,7 +172,9 @@ def _resource(resource_type: str, interactions: Sequence[str], language: str) ->
         "referencePolicy": ["literal"],
         # FHIR forbids empty arrays.
         **{name: list(of(resource_type)) for name, of in _INCLUSIONS.items() if of(resource_type)},
-        "searchParam": [_criterion(one, language) for one in served_parameters(resource_type)],
+        "searchParam": [
+            _criterion(parameter, language) for parameter in served_parameters(resource_type)
+        ],
     }
 
 
@@ -173,28 +182,31 @@ _INCLUSIONS: Final = {"searchInclude": includes_of, "searchRevInclude": revinclu
 
 
 def _criterion(parameter: SearchParameter, language: str) -> dict[str, str]:
-    told = parameter.description_fr if language == "fr" else parameter.description_en
+    documentation = parameter.description_fr if language == "fr" else parameter.description_en
     if parameter.record is not None:
-        told = f"{told}. {messages.text('capability.same-record', language)}"
-    modifiers = ", ".join(f":{one}" for one in modifiers_of(parameter) if one not in RESOURCE_TYPES)
-    told = f"{told.removesuffix('.')}. {messages.text('capability.modifiers', language, known=modifiers)}"
+        documentation = f"{documentation}. {messages.text('capability.same-record', language)}"
+    modifiers = ", ".join(
+        f":{modifier}" for modifier in modifiers_of(parameter) if modifier not in RESOURCE_TYPES
+    )
+    on_modifiers = messages.text("capability.modifiers", language, known=modifiers)
+    documentation = f"{documentation.removesuffix('.')}. {on_modifiers}"
     return {
         "name": parameter.name,
         "definition": parameter.canonical,
         "type": parameter.type,
-        "documentation": told,
+        "documentation": documentation,
     }
 
 
 def _common_parameters(language: str) -> list[dict[str, str]]:
-    """The criteria that every type has, then what says how to answer."""
+    """The search parameters that every type has, then the result parameters."""
     everywhere = set.intersection(
-        *({one.name for one in served_parameters(name)} for name in RESOURCE_TYPES)
+        *({parameter.name for parameter in served_parameters(name)} for name in RESOURCE_TYPES)
     )
     criteria = [
-        _criterion(one, language)
-        for one in served_parameters(RESOURCE_TYPES[0])
-        if one.name in everywhere and one.name in STANDARD_CRITERIA
+        _criterion(parameter, language)
+        for parameter in served_parameters(RESOURCE_TYPES[0])
+        if parameter.name in everywhere and parameter.name in STANDARD_CRITERIA
     ]
     return criteria + [
         {

@@ -1,10 +1,9 @@
 """
-One resource to a draft ready to be kept, or to every reason for refusing it.
+From one resource to a draft for the store, or to all the reasons for refusing it.
 
-Pure, so that other processes can do it. The content is kept exactly: numbers keep their digits, and
-nothing is added. `meta.versionId` and `meta.lastUpdated` of the source are no content: the
-directory gives its own. The order of members and the spaces between them mean nothing in JSON and
-are not kept.
+Pure, so that worker processes can run it. The content is kept exactly: numbers keep their digits
+and nothing is added. `meta.versionId` and `meta.lastUpdated` of the source are not content: the
+directory sets its own. The order of properties and white space mean nothing in JSON and are lost.
 """
 
 import re
@@ -52,7 +51,7 @@ _encode_in_order: Final = msgspec.json.Encoder(
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """
-    Why something is not kept; `line` counts the lines before the culprit, inside the document.
+    The reasons for refusing a document; `line` counts its lines before the error.
     """
 
     issues: tuple[Issue, ...]
@@ -65,9 +64,9 @@ def prepare(
     """
     The draft of a resource, or the reasons for refusing it.
 
-    `content` is JSON text, or a decoded resource whose numbers are int or `Decimal`. `now` is in
-    microseconds: what its source dates later is refused.
-    A reference to one of `own_bases` is kept as `Type/id`.
+    `content` is JSON text, or a decoded resource whose numbers are int or `Decimal`. A resource
+    that its source dates after `now`, in microseconds, is refused. A reference to one of `own_bases`
+    becomes `Type/id`.
     """
     if not isinstance(content, bytes):
         return _checked_draft(content, _encode_in_order(content), now, own_bases)
@@ -85,9 +84,9 @@ def _checked_draft(
     resource: object, written: bytes, now: Micros, own_bases: Sequence[str]
 ) -> Draft | Refusal:
     """
-    The draft of a decoded resource; `written` is it as JSON, its members in alphabetical order.
+    The draft of a decoded resource; `written` is its JSON, with properties in alphabetical order.
 
-    The digest is that of the content, so that another date or version alone changes nothing later.
+    The digest is that of the content, so that a different date or version alone is no change.
     """
     issues = _issues(resource)
     if issues:
@@ -120,7 +119,7 @@ def _checked_draft(
 def _with_own_references(
     resource: Mapping[str, Any], own_bases: Sequence[str]
 ) -> tuple[dict[str, Any], bytes]:
-    """A resource whose references to our own addresses are relative, and it as JSON."""
+    """A resource with relative references to this directory, and its JSON."""
     local = rewritten(resource, lambda address: relative(address, own_bases))
     return local, _encode_in_order(local)
 
@@ -137,7 +136,8 @@ def build_draft(content: Mapping[str, Any], source_updated: Micros, digest: byte
 
     Raises ValueError when a date or a number cannot be read.
     """
-    # The type and the id make the address of a body in a bundle; its version goes into `meta`, right after them.
+    # A Bundle builds its `fullUrl` from the first two properties; the version is inserted in the
+    # third, `meta`.
     resource = {"resourceType": content["resourceType"], "id": content["id"], "meta": {}}
     resource.update(content)
     governed = governed_parts(resource)
@@ -179,13 +179,13 @@ _OUTWARD: Final = re.compile(rb'"reference":"([^"/#]*:[^"]*)"')
 
 def _followed_outside(resource: Mapping[str, Any], entries: extract.Entries) -> set[Reference]:
     """
-    The references to another server that parameters would follow if its resources were ours.
+    The references to another server that parameters would follow if they led to this directory.
 
-    Facts travel along them as along ours (choice 34): an alias opens nothing.
+    Facts propagate along them as along local references (choice 34): an alias reveals nothing.
     """
     resource_type = resource["resourceType"]
-    as_ours = extract.extract(rewritten(resource, _without_base))
-    return extract.followed_references(as_ours, resource_type) - extract.followed_references(
+    as_local = extract.extract(rewritten(resource, _without_base))
+    return extract.followed_references(as_local, resource_type) - extract.followed_references(
         entries, resource_type
     )
 
@@ -199,17 +199,16 @@ def _foreign_links(
     resource: Mapping[str, Any], links: Sequence[tuple[str, str]]
 ) -> tuple[int, ...]:
     """
-    The places, among the links of a resource, of those that only an address of another server
-    gives.
+    The indexes of the links of a resource that come only from references to another server.
     """
-    texts = (one.get("reference", "") for one in extract.references_in(resource))
-    ours = set(filter(None, map(local_reference, texts)))
-    return tuple(place for place, link in enumerate(links) if link not in ours)
+    texts = (reference.get("reference", "") for reference in extract.references_in(resource))
+    local = set(filter(None, map(local_reference, texts)))
+    return tuple(place for place, link in enumerate(links) if link not in local)
 
 
 def redrafted(body: bytes) -> Draft:
     """
-    The draft of a body that is already kept, as the present program makes it.
+    The draft of a stored body, as this release makes it.
 
     Raises ValueError or ArithmeticError when a date or a number in it cannot be read.
     """
@@ -219,9 +218,9 @@ def redrafted(body: bytes) -> Draft:
 
 def redrafted_without_entries(body: bytes) -> Draft:
     """
-    The same of a body that cannot be indexed: reading by id finds it, and searching does not.
+    The draft of a stored body that cannot be indexed: a read by id returns it, a search does not.
 
-    All its references carry facts, so that nothing it hides is opened.
+    Facts propagate along all its references, so that it reveals nothing.
     """
     content = _content_of(body)
     digest = _digest_of(content)
@@ -247,7 +246,7 @@ def _content_of(body: bytes) -> Mapping[str, Any]:
 
 def _entries(resource: Mapping[str, Any], governed: GovernedParts) -> extract.Entries:
     """
-    The index entries of a resource; those that a governed part gives bear the name of its code.
+    The index entries of a resource; the entries of a governed part have the name of its code.
     """
     if not governed:
         return extract.extract(resource)
@@ -260,8 +259,7 @@ def _entries(resource: Mapping[str, Any], governed: GovernedParts) -> extract.En
 
 class Outward(NamedTuple):
     """
-    A reference of a resource that leads out of the directory, or nowhere: an absolute address or a
-    URN.
+    A reference that leads out of the directory or nowhere: an absolute URL or a URN.
     """
 
     source: tuple[str, str]
@@ -270,7 +268,7 @@ class Outward(NamedTuple):
 
 class Prepared(NamedTuple):
     """
-    What a batch gives: drafts to be written, in order; refusals by their place; what leads outside.
+    A prepared batch: drafts to write, in order; refusals by index; references that lead outside.
     """
 
     ready: list[CompressedDraft]
@@ -284,7 +282,7 @@ def prepare_all(
     pack: Callable[[Draft], CompressedDraft],
     own_bases: Sequence[str] = (),
 ) -> Prepared:
-    """What becomes of each document, packed for a store; what was refused before stays so."""
+    """The drafts of documents, packed for a store; a document refused before stays refused."""
     prepared = Prepared([], {}, [])
     for place, document in enumerate(documents):
         outcome = document if isinstance(document, Refusal) else _prepared(document, now, own_bases)
@@ -298,7 +296,7 @@ def prepare_all(
 
 
 def _prepared(content: bytes, now: Micros, own_bases: Sequence[str]) -> Draft | Refusal:
-    """What `prepare` gives; a fault of this program refuses one document and not a whole import."""
+    """The result of `prepare`; a bug in it refuses one document, not a whole import."""
     try:
         return prepare(content, now, own_bases)
     except Exception as fault:
@@ -306,16 +304,16 @@ def _prepared(content: bytes, now: Micros, own_bases: Sequence[str]) -> Draft | 
 
 
 def resource_path(resource: object) -> str:
-    """The FHIRPath of a whole resource: its type, or `Resource` when it has none."""
-    found = resource.get("resourceType") if isinstance(resource, Mapping) else None
-    return found if isinstance(found, str) else "Resource"
+    """The FHIRPath of a resource: its type, or `Resource` if it has none."""
+    name = resource.get("resourceType") if isinstance(resource, Mapping) else None
+    return name if isinstance(name, str) else "Resource"
 
 
 # --- reasons --------------------------------------------------------------------------------------
 
 
 def _issues(resource: object) -> list[Issue]:
-    """What prevents a resource from being kept."""
+    """The errors that prevent a resource from being stored."""
     if not isinstance(resource, dict):
         return [_issue("structure", "", "import.not-an-object")]
     resource_type = resource.get("resourceType")
@@ -330,37 +328,37 @@ def _issues(resource: object) -> list[Issue]:
                 known=known,
             )
         ]
-    found = [issue for issue in validate(resource) if issue.severity == "error"]
+    errors = [issue for issue in validate(resource) if issue.severity == "error"]
     if not isinstance(resource_type, str) or "id" in resource:
-        return found
-    return [*found, _issue("required", f"{resource_type}.id", "import.no-id")]
+        return errors
+    return [*errors, _issue("required", f"{resource_type}.id", "import.no-id")]
 
 
-def _misplaced(one: Misplaced) -> Issue:
-    key = "import.misplaced" if one.fault == "place" else "import.misspelt"
-    return _issue("extension", one.path, key, name=one.name, right=one.right)
+def _misplaced(extension: Misplaced) -> Issue:
+    key = "import.misplaced" if extension.fault == "place" else "import.misspelt"
+    return _issue("extension", extension.path, key, name=extension.name, right=extension.right)
 
 
 def _repeated(resource: str, paths: Sequence[str]) -> Refusal:
-    """The refusal of JSON in which names stand twice in one object."""
+    """The refusal of JSON with repeated names."""
     return Refusal(
         tuple(_issue("structure", f"{resource}.{path}", "import.repeated-name") for path in paths)
     )
 
 
-def _not_json(given: bytes, problem: Exception) -> Refusal:
-    """The refusal of what cannot be decoded, with where it breaks when the decoder says so."""
+def _not_json(content: bytes, problem: Exception) -> Refusal:
+    """The refusal of invalid JSON, with the position of the error if the decoder gives it."""
     at = re.search(r"\(byte (\d+)\)", str(problem))
     if at is None:
         if "truncated" in str(problem):
             return _refused(
-                "structure", "", "import.truncated", lines_before=given.rstrip().count(b"\n")
+                "structure", "", "import.truncated", lines_before=content.rstrip().count(b"\n")
             )
         return _refused("structure", "", "import.not-json")
     place = int(at[1])
-    shown = given[max(0, place - _SHOWN) : place + _SHOWN].decode("utf-8", "replace")
-    before = given.count(b"\n", 0, place)
-    column = place - given.rfind(b"\n", 0, place)
+    shown = content[max(0, place - _SHOWN) : place + _SHOWN].decode("utf-8", "replace")
+    before = content.count(b"\n", 0, place)
+    column = place - content.rfind(b"\n", 0, place)
     return _refused(
         "structure",
         "",

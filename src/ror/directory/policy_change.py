@@ -1,10 +1,11 @@
 """
-What becomes of a directory when its access policy changes: every mask is made again, by a job, while it serves.
+Changing the access policy of a directory: a job recomputes every mask while the servers run.
 
-From the moment when a policy is decided, what is written gets its masks from it; the job gives them to all the rest,
-batch by batch, each in one durable transaction that running servers see before they answer again (decision 22). Bodies
-and index entries stay as they are. A job that was cut short is gone on with by whoever applies a policy next, and given
-up when another policy was decided meanwhile: the job of that one makes every mask.
+From the decision on, every write computes its masks with the new policy; the job recomputes the
+others in batches. Each batch is one durable transaction, which running servers see before their
+next response (decision 22). Bodies and index entries stay unchanged. The next policy change resumes
+an interrupted job. A job gives up if another policy is decided meanwhile: the job of that policy
+recomputes every mask.
 """
 
 import time
@@ -17,20 +18,20 @@ from ror.store.contract import Job, Rid, Store
 from ror.store.jobs import Work, run_next
 
 KIND: Final = "mask"
-"""What jobs of this kind are called in the store."""
+"""The kind of these jobs in the store."""
 
 RESOURCES_AT_ONCE: Final = 2_000
-"""How many resources get their masks in one transaction."""
+"""Resources whose masks one transaction recomputes."""
 
-_ASK_AGAIN_AFTER_S: Final = 0.2
-"""How often a job that another process works on is looked at."""
+_POLL_INTERVAL_S: Final = 0.2
+"""Seconds between two looks at a job that another process runs."""
 
 
 def decide(store: Store, policy_name: str, requested_by: str) -> Job:
     """
-    The job that brings a directory under a policy, which holds for all that is written from now on.
+    The job that applies a policy to a directory; writes use the policy from now on.
 
-    Raises UsageError when there is no such policy.
+    Raises UsageError if there is no such policy.
     """
     policy = policy_named(policy_name)
     store.set_policy(policy.name)
@@ -38,9 +39,9 @@ def decide(store: Store, policy_name: str, requested_by: str) -> Job:
 
 
 def mask_everything(
-    store: Store, told: Callable[[int], None] = lambda masked: None
+    store: Store, on_progress: Callable[[int], None] = lambda masked: None
 ) -> Callable[[Work], None]:
-    """The handler of these jobs; `told` hears how many resources have their masks so far."""
+    """The handler of these jobs; calls `on_progress` with the number of resources done."""
 
     def work(job: Work) -> None:
         match job.progress:
@@ -53,7 +54,7 @@ def mask_everything(
             masked += count
             _check_still_decided(store, job.job)
             job.report(after=last, masked=masked)
-            told(masked)
+            on_progress(masked)
         _check_still_decided(store, job.job)
         job.progress["masked"] = masked
 
@@ -61,39 +62,39 @@ def mask_everything(
 
 
 def _check_still_decided(store: Store, job: Job) -> None:
-    """Raises Unavailable when another policy than that of the job was decided: some masks may be of that one."""
-    wanted, now = job.parameters["policy"], store.policy()
-    if now != wanted:
-        raise Unavailable("policy.superseded", policy=wanted, now=now)
+    """Raises Unavailable if another policy was decided: some masks may follow that policy."""
+    decided, now = job.parameters["policy"], store.policy()
+    if now != decided:
+        raise Unavailable("policy.superseded", policy=decided, now=now)
 
 
 def apply(
     store: Store,
     policy_name: str,
     requested_by: str,
-    told: Callable[[int], None] = lambda masked: None,
-    waits: Callable[[], None] = lambda: None,
+    on_progress: Callable[[int], None] = lambda masked: None,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> Job:
     """
-    The job, over: when it is done, everything in the directory has the masks of this policy.
+    The finished job; every mask in the directory follows this policy.
 
-    `waits` is called once when another process has the job in hand and has to be waited for.
+    `on_wait` is called once if another process runs the job.
 
-    Raises UsageError when there is no such policy, Unavailable when the directory cannot be written.
+    Raises UsageError if there is no such policy, Unavailable if the directory cannot be written.
     """
     job = decide(store, policy_name, requested_by)
-    handlers = {KIND: mask_everything(store, told)}
+    handlers = {KIND: mask_everything(store, on_progress)}
     is_waiting = False
     while (current := store.jobs.get(job.id)) is not None and current.state in (
         "waiting",
         "running",
     ):
-        # Jobs that others left come first.
+        # Jobs of former calls come first.
         if run_next(store, f"{requested_by}-{job.id}", handlers) is None:
             if not is_waiting:
-                waits()
+                on_wait()
             is_waiting = True
-            time.sleep(_ASK_AGAIN_AFTER_S)
+            time.sleep(_POLL_INTERVAL_S)
     done = store.jobs.get(job.id)
     if done is None:
         raise NotFound("policy.job-lost", job=job.id)

@@ -32,12 +32,12 @@ def read(
 
     Raises NotFound when the viewer sees no such resource, Gone when it was deleted.
     """
-    # A view from before anything was hidden would not look for references to it.
+    # An older view may lack a resource that is hidden now, and so references to it.
     if signal is None:
         signal = index.catch_up_masks()
     sight = Sight(index.view, viewer)
     if sight.hides_anything:
-        # What a perimeter or a reference hides depends on other resources, as they are now.
+        # A perimeter or a reference hides depending on the current state of other resources.
         index.catch_up(signal)
         sight = Sight(index.view, viewer)
     stored = store.read(resource_type, resource_id)
@@ -48,14 +48,14 @@ def read(
     if sight.hides_anything and stored.rid not in sight.seen(resource_type):
         raise _not_found(resource_type, resource_id, stored)
     hidden = hidden_codes(stored.visibility, viewer.mask)
-    kept = cut(stored.body, stored.plan, hidden) if hidden else stored.body
-    whole = body = with_version(kept, stored.version, instant_text(stored.last_updated))
+    visible = cut(stored.body, stored.plan, hidden) if hidden else stored.body
+    full = body = with_version(visible, stored.version, instant_text(stored.last_updated))
     if sight.hides_anything:
         if _may_be_newer(stored, store, index, sight.view):
-            body = without_references(whole, sight.may_lead_to_hidden)
+            body = without_references(full, sight.may_lead_to_hidden)
         elif stored.rid in sight.refers_to_hidden():
-            body = without_references(whole, sight.leads_only_to_hidden)
-    return replace(stored, body=body), bool(hidden) or body is not whole
+            body = without_references(full, sight.leads_only_to_hidden)
+    return replace(stored, body=body), bool(hidden) or body is not full
 
 
 def _may_be_newer(stored: ResourceVersion, store: Store, index: Index, view: View) -> bool:
@@ -66,7 +66,7 @@ def _may_be_newer(stored: ResourceVersion, store: Store, index: Index, view: Vie
     return newer is None or stored.rid in newer
 
 
-def _not_found(resource_type: str, resource_id: str, kept: ResourceVersion | None) -> NotFound:
-    """That there is no such resource, in the same words whether or not one is kept."""
-    is_hidden = kept is not None and not kept.deleted
+def _not_found(resource_type: str, resource_id: str, stored: ResourceVersion | None) -> NotFound:
+    """The error for an absent resource; its text is the same for a hidden one."""
+    is_hidden = stored is not None and not stored.deleted
     return NotFound("read.not-found", type=resource_type, id=resource_id, hidden=is_hidden)

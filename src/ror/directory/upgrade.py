@@ -1,5 +1,5 @@
 """
-Rebuilding what is derived from stored bodies, and upgrading a directory that a former release wrote.
+Rebuilding the data derived from stored bodies, and upgrading a directory of a former release.
 
 Bodies, versions, clients and keys are the truth; index entries, links, facts and masks follow from
 them. A rebuild makes all of these again. An upgrade backs the directory up, brings its tables up to

@@ -1,11 +1,11 @@
 """
-Bringing resources in from files, checked, and safe to run again.
+Importing resources from files; running an import again is safe.
 
     reading     the documents in files, folders and pipes
-    running     prepares them in several processes, keeps them and counts what is durable
-    references  where the references of an import lead
+    running     prepares documents in several processes, stores them and counts durable results
+    references  the targets of the references of an import
 
-`directory.draft` makes a draft of one document, or says why not.
+`directory.draft` makes the draft of one document, or refuses it.
 """
 
 from ror.directory.draft import Refusal, prepare

@@ -1,10 +1,10 @@
 """
-The documents in files, folders and pipes, one at a time: NDJSON, single resources, the entries of
+The documents in files, folders and pipes, one at a time: NDJSON, single resources, entries of
 Bundles.
 
-The form is recognised by the content, not by the name, because pipes have none: gzip by its first
-bytes, NDJSON by a first line that is a whole document. One document at a time is in memory, and
-none larger than a limit, however small it is when compressed.
+The content gives the format, because pipes have no name: gzip by its first bytes, NDJSON by a first
+line that is a whole document. Memory holds one document at a time, and none larger than a limit,
+however small it is when compressed.
 """
 
 import gzip
@@ -26,12 +26,12 @@ from ror.resources.validation import Issue
 
 STDIN: Final = "-"
 SUFFIXES: Final = (".json", ".ndjson", ".gz")
-"""The files that are read in a folder."""
+"""The suffixes of the files that are read in a folder."""
 
 MEGABYTE: Final = 1_000_000
 MAX_DOCUMENT_BYTES: Final = 16 * MEGABYTE
 """
-The bytes that a line, or a document over several lines, may have unless somebody decides otherwise.
+The default limit in bytes of a line, or of a document over several lines.
 """
 
 _SKIPPED_AT_ONCE: Final = 65_536
@@ -41,8 +41,7 @@ _GZIP: Final = b"\x1f\x8b"
 
 class Place(NamedTuple):
     """
-    Where a document begins: a file, its line from 1, and the entry from 0 when it is inside a
-    Bundle.
+    The start of a document: a file, a line from 1 and, inside a Bundle, an entry from 0.
     """
 
     file: str
@@ -51,7 +50,7 @@ class Place(NamedTuple):
 
 
 class Document(NamedTuple):
-    """One JSON document and where it is, or why there is none to be read there."""
+    """A JSON document and its place, or the reason why it cannot be read."""
 
     place: Place
     content: bytes | Refusal
@@ -59,11 +58,10 @@ class Document(NamedTuple):
 
 def documents(names: Sequence[str], largest: int = MAX_DOCUMENT_BYTES) -> Iterator[Document]:
     """
-    Every document of these files and folders, in this order and by name inside a folder; `-` is
-    standard input.
+    Every document of these files and folders, in this order; a folder is read by file name.
 
-    What cannot be read, or has more than `largest` bytes, comes as a refusal. Raises UsageError,
-    before anything is read, when a file does not exist or a folder has nothing to read.
+    `-` is standard input. A document that cannot be read, or has more than `largest` bytes, is a
+    refusal. Raises UsageError, before anything is read, for a missing file or an empty folder.
     """
     paths = [path for name in names for path in _files(name)]
     return itertools.chain.from_iterable(_of_file(path, largest) for path in paths)
@@ -74,12 +72,14 @@ def _files(name: str) -> list[str]:
     if name == STDIN:
         return [name]
     if path.is_dir():
-        found = sorted(
-            str(one) for one in path.rglob("*") if one.is_file() and one.suffix.lower() in SUFFIXES
+        files = sorted(
+            str(file)
+            for file in path.rglob("*")
+            if file.is_file() and file.suffix.lower() in SUFFIXES
         )
-        if not found:
+        if not files:
             raise UsageError("import.empty-folder", folder=name, suffixes=", ".join(SUFFIXES))
-        return found
+        return files
     if not path.exists():
         raise UsageError("import.no-file", file=name)
     return [name]
@@ -87,8 +87,7 @@ def _files(name: str) -> list[str]:
 
 def _of_file(name: str, largest: int) -> Iterator[Document]:
     """
-    The documents of one file; a file that breaks on the way gives a refusal after what could be
-    read.
+    The documents of one file; a read error is a refusal after the documents before it.
     """
     line = 1
     try:
@@ -103,7 +102,7 @@ def _of_file(name: str, largest: int) -> Iterator[Document]:
 
 @contextmanager
 def _opened(name: str) -> Iterator[BinaryIO]:
-    """The bytes of a file, decompressed when they are gzip."""
+    """The bytes of a file, decompressed if they are gzip."""
     with sys.stdin.buffer if name == STDIN else Path(name).open("rb") as raw:
         # Both are buffered readers, which can look ahead without consuming.
         if raw.peek(2)[:2] == _GZIP:  # type: ignore[union-attr]
@@ -141,15 +140,14 @@ def _size(largest: int) -> dict[str, str]:
 
 def _begins_lines(first: bytes | None, second: bytes | None = b'{"') -> bool:
     """Whether the first two lines of a stream are documents, and not the start of a single one."""
-    # A document over several lines begins with a line that means nothing alone, and its second
-    # line is not a document.
+    # The first line of a document over several lines is not valid JSON, and its second line is
+    # not a document.
     return first is None or _is_whole(first) or (second or b"").startswith(b'{"')
 
 
 def _lines(stream: BinaryIO, largest: int) -> Iterator[tuple[int, bytes | None]]:
     """
-    The lines that hold something, with their numbers, without byte order mark; None for one that is
-    too long.
+    The lines that are not blank, with their numbers, without byte order mark; None if too long.
     """
     for number in itertools.count(1):
         line = stream.readline(largest + 1)
@@ -165,15 +163,14 @@ def _lines(stream: BinaryIO, largest: int) -> Iterator[tuple[int, bytes | None]]
 
 
 def _skip_line(stream: BinaryIO) -> None:
-    """Read on to the end of the line, and keep nothing of it."""
+    """Skip the rest of a line."""
     while (part := stream.readline(_SKIPPED_AT_ONCE)) and not part.endswith(b"\n"):
         pass
 
 
 def _with_gaps(head: Iterable[tuple[int, bytes | None]]) -> Iterator[bytes]:
     """
-    The first lines of a document with the blank ones between them, so that lines inside it count
-    right.
+    The first lines of a document with the blank lines between them, so that line numbers are right.
     """
     last = None
     for number, line in head:
@@ -203,7 +200,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def _of_document(place: Place, content: bytes) -> Iterator[Document]:
-    """The document itself, or one for each entry when it is a Bundle, whatever its type."""
+    """The document itself, or one for each entry if it is a Bundle of any type."""
     if not _is_bundle(content):
         yield Document(place, content)
         return
@@ -214,7 +211,7 @@ def _of_document(place: Place, content: bytes) -> Iterator[Document]:
     except NOT_JSON as problem:
         yield _refused(place, "import.bad-bundle", "structure", "Bundle", problem=str(problem))
         return
-    # The members inside stay as they came: only the names of the Bundle itself are compared.
+    # The resources stay encoded: only the names of the Bundle itself are compared.
     if has_repeated_names(content, _encode(bundle)) or has_repeated_names(
         written, _encode(entries)
     ):
@@ -231,12 +228,12 @@ def _of_document(place: Place, content: bytes) -> Iterator[Document]:
 
 
 def _is_bundle(content: bytes) -> bool:
-    # Broken JSON is no Bundle: preparing it will say where it breaks.
+    # Invalid JSON is not a Bundle: `prepare` reports its error.
     return b'"Bundle"' in content and _name(content).resourceType == "Bundle"
 
 
 def _name(resource: bytes) -> _Named:
-    """The type and the id of a resource, empty where it has none that can be read."""
+    """The type and the id of a resource, empty if they cannot be read."""
     try:
         return msgspec.json.decode(resource, type=_Named)
     except NOT_JSON:
@@ -259,21 +256,21 @@ _REFERENCE: Final = re.compile(rb'("reference"\s*:\s*)("(?:[^"\\]|\\.)*")')
 
 def _resolved(resource: bytes, names: Mapping[str, str]) -> bytes:
     """
-    A resource of a Bundle whose references to other entries name these as `Type/id`.
+    A resource of a Bundle, with `Type/id` in place of references to the `fullUrl` of entries.
 
     Source: FHIR R4, bundle.html#references.
     """
 
-    def name(found: re.Match[bytes]) -> bytes:
-        address, history, version = _text(found[2]).partition("/_history/")
+    def name(reference: re.Match[bytes]) -> bytes:
+        address, history, version = _text(reference[2]).partition("/_history/")
         named = names.get(address)
-        return found[0] if named is None else found[1] + _encode(named + history + version)
+        return reference[0] if named is None else reference[1] + _encode(named + history + version)
 
     return _REFERENCE.sub(name, resource) if names else resource
 
 
 def _text(written: bytes) -> str:
-    """The text of a JSON string; of one that cannot be read, the empty text."""
+    """The value of a JSON string; "" if it is invalid."""
     try:
         return msgspec.json.decode(written, type=str)
     except NOT_JSON:

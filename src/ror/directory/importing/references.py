@@ -1,5 +1,5 @@
 """
-Where the references of an import lead: to another server, to nothing, or to what a check accepted.
+The targets of the references of an import: another server, nothing, or an accepted resource.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from ror.standard.references import base_of
 from ror.store.contract import CompressedDraft, DanglingReference, Store
 
 MAX_LISTED: Final = 20
-"""The report lists this many references that lead to nothing; all of them are counted."""
+"""References without target that the report lists; it counts all of them."""
 
 Name = tuple[str, str]
 
@@ -20,7 +20,7 @@ Name = tuple[str, str]
 @dataclass(slots=True)
 class OutwardReferences:
     """
-    The references of what was kept to other servers, by base, and those that name nothing at all.
+    The references of imported resources to other servers, by base, and those without target.
     """
 
     external: Counter[str] = field(default_factory=Counter)
@@ -32,7 +32,7 @@ class OutwardReferences:
             if address.lower().startswith(("http:", "https:")):
                 self.external[base_of(address)] += 1
                 continue
-            # A URN names an entry of the Bundle that it came in, or nothing (choice 34).
+            # A URN refers to an entry of its Bundle, or to nothing (choice 34).
             self.unresolved += 1
             if len(self.first_unresolved) < MAX_LISTED:
                 self.first_unresolved.append(DanglingReference(source, ("", address)))
@@ -40,7 +40,7 @@ class OutwardReferences:
 
 class CheckedReferences:
     """
-    The references between the resources that a check accepts, of which nothing is kept in a store.
+    The references between the resources that a dry run accepts, which are not stored.
     """
 
     def __init__(self) -> None:
@@ -63,12 +63,12 @@ class CheckedReferences:
         missing = [
             DanglingReference(source, target)
             for target, sources in self._sources.items()
-            if target not in self._accepted and not _is_kept(store, target)
+            if target not in self._accepted and not _is_stored(store, target)
             for source in sources
         ]
         return len(missing), missing[:limit]
 
 
-def _is_kept(store: Store | None, name: Name) -> bool:
+def _is_stored(store: Store | None, name: Name) -> bool:
     stored = store.read(*name) if store else None
     return stored is not None and not stored.deleted

@@ -1,11 +1,10 @@
 """
-An import from its documents to its report: prepare in several processes, keep by batches, count
-what is durable.
+An import, from its documents to its report: prepared in several processes, stored in batches.
 
-A small import runs here alone; a larger one is prepared by worker processes while this one writes.
-Batches are kept in the order of the documents, so that of two versions of a resource the later
-wins. Running an import again is safe: what is already there is unchanged, and an import that was
-cut short goes on where it matters.
+A small import runs in this process; worker processes prepare a larger one while this process
+writes. Batches are stored in the order of the documents, so that the later of two versions of a
+resource wins. The report counts durable results. Running an import again is safe: resources that
+did not change stay unchanged, and an interrupted import continues.
 """
 
 import itertools
@@ -36,33 +35,32 @@ from ror.standard.instants import NO_DATE, Micros
 from ror.store.contract import CompressedDraft, Draft, Outcome, Store
 
 AUTHOR: Final = "import"
-"""Who wrote what was imported, unless somebody is named."""
+"""The default author of imported versions."""
 BATCH_SIZE: Final = 500
 BATCH_BYTES: Final = 4_000_000
 """
-A batch is cut at this many documents or bytes, whichever comes first: a batch is one durable
-commit.
+A batch, which is one durable commit, ends at this many documents or bytes.
 """
 PREPARED_HERE: Final = 1_000
-"""The first documents are prepared here: worker processes take as long to start."""
+"""The first documents are prepared in this process: starting workers takes as long."""
 WORKERS: Final = 2
 BATCHES_PER_WORKER: Final = 3
-"""Batches under way for each worker; more would only take memory."""
+"""Batches in progress for each worker; more would only take memory."""
 REFUSALS_KEPT: Final = 1_000
-"""The report lists this many refusals; all are counted, and told as they come."""
+"""Refusals that the report lists; it counts all of them, and listeners receive all of them."""
 OVERTAKEN_KEPT: Final = 1_000
-"""The report lists this many documents that are older than what is kept; all are counted."""
+"""Older documents that the report lists; it counts all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedDocument:
-    """A document that was not kept, and why."""
+    """A refused document and its issues."""
 
     place: Place
     issues: tuple[Issue, ...]
 
     def path(self, issue: Issue) -> str:
-        """The FHIRPath of an issue in what was given: inside the Bundle when there is one."""
+        """The FHIRPath of an issue in the document; it starts at the Bundle if there is one."""
         if self.place.entry is None:
             return issue.path
         _, dot, rest = issue.path.partition(".")
@@ -73,7 +71,7 @@ class RefusedDocument:
 
 @dataclass(frozen=True, slots=True)
 class OlderDocument:
-    """A document that changed nothing: its source dates it earlier than what is kept."""
+    """A document that changed nothing: its source date is older than that of the stored version."""
 
     place: Place
     type: str
@@ -85,27 +83,26 @@ class OlderDocument:
 @dataclass(slots=True)
 class Report:
     """
-    What an import did so far; `created`, `updated` and `unchanged` count what is durable, nothing
-    else.
+    The results so far; `created`, `updated` and `unchanged` count durable results only.
     """
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
     older: int = 0
-    """What changed nothing, because its source dates it earlier than what is kept."""
+    """Documents older than the stored version; they changed nothing."""
     accepted: int = 0
-    """What a check found fit to be kept; 0 in a real import."""
+    """Documents that a dry run accepted; 0 in a real import."""
     refused: int = 0
     refusals: list[RefusedDocument] = field(default_factory=list)
     overtaken: list[OlderDocument] = field(default_factory=list)
-    """The first of what is older, in order."""
+    """The first older documents, in order."""
     outward: OutwardReferences = field(default_factory=OutwardReferences)
     interrupted: bool = False
 
     @property
     def kept(self) -> int:
-        """How many of the documents read are in the store."""
+        """How many of the documents are in the store."""
         return self.created + self.updated + self.unchanged
 
     def _add(self, outcome: Outcome) -> None:
@@ -123,8 +120,7 @@ class Report:
 @dataclass(frozen=True, slots=True)
 class Listeners:
     """
-    Who is told what happens: each refusal, the report after each batch; and who is asked whether to
-    stop.
+    Callbacks: each refusal, each older document, the report after each batch, whether to stop.
     """
 
     refused: Callable[[RefusedDocument], None] = lambda refused: None
@@ -135,7 +131,7 @@ class Listeners:
 
 def run(
     store: Store,
-    given: Iterable[Document],
+    documents: Iterable[Document],
     report: Report,
     *,
     now: Micros,
@@ -147,15 +143,14 @@ def run(
     keep_dates: bool = False,
 ) -> None:
     """
-    Keep what is fit of the documents given, batch by batch; `report` is right at any moment.
+    Store the valid documents, batch by batch; `report` is right at any moment.
 
-    `now`, in microseconds, is the instant after which no source may date anything. `take_older` and
-    `keep_dates` say what the dates of the source mean: see `Store.put`. References to one of
-    `own_bases` are to this directory.
+    `now`, in microseconds, is the latest date that a source may give. `take_older` and
+    `keep_dates` say how to use the dates of the source: see `Store.put`. References to one of
+    `own_bases` lead to this directory.
 
-    Raises UsageError when the store was indexed by an incompatible version, or when its dates
-    cannot be kept; Unavailable when it cannot be written. What the report counts is kept all the
-    same.
+    Raises UsageError if an incompatible version indexed the store, or if source dates cannot be
+    kept; Unavailable if the store cannot be written. The reported results are durable even then.
     """
     check_schema(store)
     listeners = listeners or Listeners()
@@ -172,20 +167,20 @@ def run(
 
     work = _Work(now, store.compressor(), tuple(own_bases))
     with fewer_collections():
-        _go_through(given, report, work, keep, workers, listeners)
+        _go_through(documents, report, work, keep, workers, listeners)
     if keep_dates and not (report.interrupted or listeners.stopping()):
         store.end_dated_load()
 
 
 def _overtaken(store: Store, place: Place, draft: CompressedDraft) -> OlderDocument:
-    """A draft that changed nothing, with the date of what is kept."""
+    """A draft that changed nothing, with the date of the stored version."""
     kept = store.read(draft.type, draft.id)
     kept_updated = kept.source_updated if kept else NO_DATE
     return OlderDocument(place, draft.type, draft.id, draft.source_updated, kept_updated)
 
 
 def check(
-    given: Iterable[Document],
+    documents: Iterable[Document],
     report: Report,
     *,
     now: Micros,
@@ -194,9 +189,7 @@ def check(
     listeners: Listeners | None = None,
 ) -> CheckedReferences:
     """
-    Do everything that `run` does, but keep nothing: `report` counts what would be accepted.
-
-    The references of what would be accepted are returned.
+    The references of the accepted documents, after a dry run of `run`; `report` counts them.
     """
     references = CheckedReferences()
 
@@ -205,12 +198,12 @@ def check(
         references.add(ready)
 
     work = _Work(now, _only_named, tuple(own_bases))
-    _go_through(given, report, work, count, workers, listeners or Listeners())
+    _go_through(documents, report, work, count, workers, listeners or Listeners())
     return references
 
 
 def _only_named(draft: Draft) -> CompressedDraft:
-    """What is left of a draft that is not to be kept: its name and its links."""
+    """A packed draft with only its name and its links, for a dry run."""
     named = draft.type, draft.id, draft.source_updated
     return CompressedDraft(
         *named, b"", b"", draft.links, b"", 0, b"", b"", foreign_links=draft.foreign_links
@@ -219,8 +212,7 @@ def _only_named(draft: Draft) -> CompressedDraft:
 
 class _Work(NamedTuple):
     """
-    What preparing needs besides the documents: the instant in microseconds, how drafts are packed,
-    our bases.
+    The arguments of preparation besides the documents: instant in microseconds, packer, own bases.
     """
 
     now: Micros
@@ -229,16 +221,16 @@ class _Work(NamedTuple):
 
 
 def _go_through(
-    given: Iterable[Document],
+    documents: Iterable[Document],
     report: Report,
     work: _Work,
     keep: Callable[[Sequence[Place], Sequence[CompressedDraft]], None],
     workers: int,
     listeners: Listeners,
 ) -> None:
-    for places, prepared in _prepared(_batches(given), work, workers):
-        fit = [place for at, place in enumerate(places) if at not in prepared.refused]
-        keep(fit, prepared.ready)
+    for places, prepared in _prepared(_batches(documents), work, workers):
+        accepted = [place for at, place in enumerate(places) if at not in prepared.refused]
+        keep(accepted, prepared.ready)
         report.outward.add(prepared.outward)
         for number, refusal in prepared.refused.items():
             place = places[number]
@@ -255,7 +247,7 @@ def _go_through(
             return
 
 
-# --- preparing, here or elsewhere -----------------------------------------------------------------
+# --- preparation -----------------------------------------------------------------
 
 
 class _Batch(NamedTuple):
@@ -263,9 +255,9 @@ class _Batch(NamedTuple):
     contents: list[bytes | Refusal]
 
 
-def _batches(given: Iterable[Document]) -> Iterator[_Batch]:
+def _batches(documents: Iterable[Document]) -> Iterator[_Batch]:
     batch, size = _Batch([], []), 0
-    for document in given:
+    for document in documents:
         batch.places.append(document.place)
         batch.contents.append(document.content)
         size += len(document.content) if isinstance(document.content, bytes) else 0
@@ -279,29 +271,31 @@ def _batches(given: Iterable[Document]) -> Iterator[_Batch]:
 def _prepared(
     batches: Iterator[_Batch], work: _Work, workers: int
 ) -> Iterator[tuple[list[Place], Prepared]]:
-    """Each batch with what became of it, in order."""
-    here = batches if workers == 0 else itertools.islice(batches, PREPARED_HERE // BATCH_SIZE)
-    for batch in here:
+    """The places of each batch and its drafts, in order."""
+    in_this_process = (
+        batches if workers == 0 else itertools.islice(batches, PREPARED_HERE // BATCH_SIZE)
+    )
+    for batch in in_this_process:
         yield batch.places, prepare_all(batch.contents, *work)
     first = next(batches, None)
     if first is not None:
-        yield from _prepared_elsewhere(itertools.chain([first], batches), work, workers)
+        yield from _prepared_by_workers(itertools.chain([first], batches), work, workers)
 
 
-def _prepared_elsewhere(
+def _prepared_by_workers(
     batches: Iterator[_Batch], work: _Work, workers: int
 ) -> Iterator[tuple[list[Place], Prepared]]:
-    under_way: deque[tuple[list[Place], Future[_Sent]]] = deque()
+    in_progress: deque[tuple[list[Place], Future[_Sent]]] = deque()
     with _pool(workers) as pool:
         try:
             for batch in batches:
-                under_way.append(
+                in_progress.append(
                     (batch.places, pool.submit(_prepare_and_send, batch.contents, work))
                 )
-                if len(under_way) >= workers * BATCHES_PER_WORKER:
-                    places, future = under_way.popleft()
+                if len(in_progress) >= workers * BATCHES_PER_WORKER:
+                    places, future = in_progress.popleft()
                     yield places, _received(future.result())
-            for places, future in under_way:
+            for places, future in in_progress:
                 yield places, _received(future.result())
         except BrokenProcessPool:
             raise Unavailable("import.worker-died") from None
@@ -309,8 +303,7 @@ def _prepared_elsewhere(
 
 _Sent = tuple[bytes, dict[int, Refusal], list[Outward]]
 """
-What comes back from a worker process: `Prepared`, in MessagePack, which takes 2 µs a resource and
-pickle 14.
+The result of a worker process: `Prepared` in MessagePack, which takes 2 µs a resource, not 14.
 """
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -329,13 +322,13 @@ def _received(sent: _Sent) -> Prepared:
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    # Not a fork of this process: it has threads and an open store.
+    # Not a fork of this process, which has threads and an open store.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     pool = ProcessPoolExecutor(
         workers,
         mp_context=context,
-        initializer=_begin_work,
+        initializer=_start_worker,
         initargs=(terminology.in_force().overlay,),
     )
     try:
@@ -344,10 +337,11 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin_work(overlay: Overlay | None) -> None:
+def _start_worker(overlay: Overlay | None) -> None:
     """
-    Know codes as the parent does; leave stopping to it, and do not outlive it, however it ends; do
-    not look for cycles all the time.
+    Set up a worker process: the codes of the parent, no signals, few garbage collections.
+
+    It ends with its parent, however that ends.
     """
     terminology.use(overlay and overlaid(overlay))
     collect_less_often()
