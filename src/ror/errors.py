@@ -13,21 +13,19 @@ from ror import messages
 
 NOT_JSON: Final = (ValueError, RecursionError)
 """
-What reading JSON of others raises when it is none, not what was expected, or nested deeper than we
-go.
+The exceptions of decoding JSON that is malformed, of another shape, or nested too deeply.
 """
 
 
 class RorError(Exception):
     """
-    The caller can be told; becomes an OperationOutcome with issue code `issue`, answered with
-    `status`.
+    An error that a response may describe: an OperationOutcome with `issue` and HTTP `status`.
     """
 
     status = 500
     issue = "exception"
     other_errors: "tuple[RorError, ...]" = ()
-    """What else is wrong with the same request, so that the caller can mend it all at once."""
+    """The other errors of the same request, so that the client can fix them all at once."""
 
     def __init__(self, key: str, *, expression: str | None = None, **params: object) -> None:
         super().__init__(key)
@@ -57,13 +55,13 @@ class InvalidRequest(RorError):
 
 
 class UnknownCode(RorError):
-    """A code or a system that is in no nomenclature and in nothing that the client sees."""
+    """A code or a system in no nomenclature and in no resource that the client sees."""
 
     status, issue = 400, "code-invalid"
 
 
 class NotSupported(RorError):
-    """Understood, but not something this server does: an unknown parameter, modifier, include."""
+    """A request that this server does not support: an unknown parameter, modifier or include."""
 
     status, issue = 400, "not-supported"
 
@@ -75,32 +73,32 @@ class TooCostly(RorError):
 
 
 class Unauthenticated(RorError):
-    """Nobody in particular is asking, and nobody in particular may see nothing."""
+    """The request has no valid token and anonymous requests may read nothing."""
 
     status, issue = 401, "login"
 
 
 class MissingHeader(RorError):
-    """A header that this request must carry is not there."""
+    """A required header is missing."""
 
     status, issue = 400, "required"
 
 
 class Forbidden(RorError):
-    """Somebody known is asking for what was not granted to it."""
+    """The client has no right to do this."""
 
     status, issue = 403, "forbidden"
 
 
 class NotFound(RorError):
-    """No such resource for this caller: absent and hidden are the same."""
+    """The resource is absent or hidden; the response is the same."""
 
     status, issue = 404, "not-found"
 
     def __init__(self, key: str, *, hidden: bool = False, **params: object) -> None:
         super().__init__(key, expression=None, **params)
         self.hidden = hidden
-        """Whether there is one, for the audit trail alone."""
+        """Whether the resource exists but is hidden; for the audit trail only."""
 
 
 class UnknownRoute(RorError):
@@ -120,7 +118,7 @@ class MethodNotAllowed(RorError):
 
 
 class NotAcceptable(RorError):
-    """No format that the caller accepts can be produced."""
+    """The server produces no format that the client accepts."""
 
     status, issue = 406, "not-supported"
 
@@ -150,7 +148,7 @@ class UnsupportedMediaType(RorError):
 
 
 class TooManyCalls(RorError):
-    """The caller calls more often than it may; it may again `retry_after_s` seconds from now."""
+    """The client exceeds its rate limit; it may retry in `retry_after_s` seconds."""
 
     status, issue = 429, "throttled"
 
@@ -160,15 +158,14 @@ class TooManyCalls(RorError):
 
 
 class Unavailable(RorError):
-    """Not now: starting, stopping or overloaded."""
+    """The server is starting, stopping or overloaded."""
 
     status, issue = 503, "transient"
 
 
 class UsageError(RorError):
     """
-    A command, a setting or a file that cannot be used as given; the command line prints it and
-    stops.
+    An invalid command, setting or file; the command line prints the error and stops.
     """
 
     status, issue = 400, "invalid"

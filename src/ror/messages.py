@@ -1,10 +1,8 @@
 """
-What people are told, in French and in English: one catalogue for diagnostics, command line and
-pages.
+The catalogue of messages, in French and English: diagnostics, command line and pages.
 
 The texts live in `knowledge/messages/*.toml`, one table per key with a text per language and
-`{name}` placeholders. This module finds and fills them; it decides nothing. French is the default,
-English is given on request.
+`{name}` placeholders. French is the default language.
 """
 
 import difflib
@@ -80,8 +78,8 @@ _FORMATTERS: Final = {language: _Formatter(language) for language in LANGUAGES}
 
 def preferred_language(accept_language: str | None) -> str:
     """
-    The language to answer in, from an `Accept-Language` header or a `LANG`-like variable; French
-    unless English wins.
+    The preferred language of an `Accept-Language` header or a `LANG`-like variable, by default
+    French.
 
     >>> preferred_language("en-GB,en;q=0.8,fr;q=0.5"), preferred_language("de"), preferred_language("en_US.UTF-8")
     ('en', 'fr', 'en')
@@ -107,11 +105,11 @@ def _quality(parameters: str) -> float:
         return 0.0
 
 
-# --- what a diagnostic repeats and suggests -------------------------------------------------------
+# --- quoted and suggested values ---------- -------------------------------------------------------
 
 _LONGEST_SUGGESTED: Final = 64
 """
-Longer names have no near neighbour, and measuring how far they are would be work for an attacker.
+Longer names get no suggestion: comparing them would let an attacker waste time.
 """
 
 
@@ -120,16 +118,16 @@ def shown(value: str) -> str:
     return value if len(value) <= 100 else f"{value[:100]}…"
 
 
-def closest(name: str, known: Iterable[str], shown_as: str = "{}") -> str:
+def closest(name: str, names: Iterable[str], template: str = "{}") -> str:
     """
-    The known name nearest to one that is not, or all of them when none is near.
+    The candidate nearest to an unknown name, or all candidates if none is near.
 
     >>> closest("Healthcareservice", ("HealthcareService", "Location"))
     'HealthcareService'
     """
-    candidates = tuple(known)
+    candidates = tuple(names)
     if len(name) <= _LONGEST_SUGGESTED:
-        by_lowered = {one.lower(): one for one in candidates}
+        by_lowered = {each.lower(): each for each in candidates}
         for near in difflib.get_close_matches(name.lower(), by_lowered, n=1, cutoff=0.65):
-            return shown_as.format(by_lowered[near])
-    return ", ".join(shown_as.format(one) for one in candidates)
+            return template.format(by_lowered[near])
+    return ", ".join(template.format(each) for each in candidates)

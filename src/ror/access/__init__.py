@@ -1,11 +1,11 @@
 """
-What a viewer may see.
+The resources, and the parts of resources, that a viewer may see.
 
-    viewers     who is looking: an access profile and a perimeter
-    facts       facts about a resource that the policy depends on
+    viewers     the viewer: an access profile and a perimeter
+    facts       facts about linked offers that the policy depends on
     policy      the access matrix, evaluated
     parts       the governed parts of a resource
-    cutting     a body cut for a profile
+    cutting     a body without its hidden parts
     references  references to hidden resources
     governed    the extensions that a rule governs, however their URL is spelled
     misplaced   governed extensions that no rule would find

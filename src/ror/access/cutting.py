@@ -1,9 +1,8 @@
 """
-A body without what a viewer may not see: bytes in, bytes out.
+Bodies without the parts that a viewer may not see, cut from the stored bytes.
 
-What may go was found when the resource was written (`parts.py`); here pieces of the stored JSON are
-joined, and nothing is parsed. A body of which something was taken away says so with the tag
-SUBSETTED (choice 19).
+`parts.py` located the governed parts at writing; this module joins pieces of the stored JSON and
+parses nothing. A body without some of its parts has the tag SUBSETTED (choice 19).
 """
 
 from functools import lru_cache
@@ -36,27 +35,26 @@ def may_see(visibility: bytes, viewer_mask: ProfileMask) -> bool:
 
 def cut(body: bytes, plan: bytes, hidden: bytes) -> bytes:
     """
-    The body without the parts of these codes; an array or an object that is left empty goes with
-    them.
+    The body without the parts of these codes, and without arrays and objects that become empty.
     """
     members, tag_at, tags, _ = _decode_plan(plan)
-    left = _remainder(body, members, hidden)
+    rest = _remainder(body, members, hidden)
     tag = _TAG if tags else b'"tag":[%b]' % _TAG
-    if not left.endswith(b"{", 0, tag_at - 1):
+    if not rest.endswith(b"{", 0, tag_at - 1):
         tag = b"," + tag
-    # What comes before the tags is never governed, so that they stand where they stood.
-    return b"{%b%b%b}" % (left[: tag_at - 1], tag, left[tag_at - 1 :])
+    # No governed part comes before the tags, so `tag_at` is still right.
+    return b"{%b%b%b}" % (rest[: tag_at - 1], tag, rest[tag_at - 1 :])
 
 
 def _remainder(body: bytes, group: Group, hidden: bytes) -> bytes:
-    kept = []
+    pieces = []
     for start, end, code, inside in group[2]:
         if code in hidden:
             continue
         if inside is None:
-            kept.append(body[start:end])
+            pieces.append(body[start:end])
             continue
         content = _remainder(body, inside, hidden)
         if content:
-            kept.append(b"%b%b%b" % (body[start : inside[0]], content, body[inside[1] : end]))
-    return b",".join(kept)
+            pieces.append(b"%b%b%b" % (body[start : inside[0]], content, body[inside[1] : end]))
+    return b",".join(pieces)

@@ -1,10 +1,9 @@
 """
-What is known of the offers linked to a resource, because access to it depends on them: the facts
-that travel.
+Facts about the offers linked to a resource, on which access to the resource depends.
 
-Facts are a few bits. An offer has its own: whether it is sensitive, and its field of activity. They
-travel along references to places, roles, professionals and structures; what several offers say adds
-up. A store keeps them up to date when anything that they depend on is written.
+Facts are bits. An offer has its own: whether it is sensitive, and its fields of activity. They
+travel along references to places, roles, professionals and structures, which combine the facts of
+their offers. The store updates them in the transaction that writes an offer or a reference.
 
 Source: the mapping comments of the guide (`uniteSensible`, `champActivite`); choice 17.
 """
@@ -33,16 +32,15 @@ FLOWS: Final[Mapping[tuple[str, str], Direction]] = {
     ("PractitionerRole", "Practitioner"): "along",
 }
 """
-Whether facts go along a reference or against it, by the types that it leads from and to; others
-carry none.
+The direction in which facts travel along a reference, by its source and target types.
 """
 
 
 def own_facts(resource: Mapping[str, Any]) -> int:
     """
-    The facts that a resource gives: those of an offer, 0 for anything else.
+    The own facts of an offer; 0 for other resources.
 
-    An offer is sensitive when it says so, and when it says it in a way that is not understood.
+    An offer is sensitive if its flag is true, or has a value that is not understood.
 
     >>> own_facts({"resourceType": "Location"})
     0

@@ -1,10 +1,9 @@
 """
-The extensions that the access matrix governs, recognised by what their URL means.
+The extensions that the access matrix governs, in any spelling of their URL.
 
-A URL that differs from the right one by its letter case, a final slash, a fragment, a query, a
-version, an escape or a look-alike character would hide an extension from a rule that compares
-letters. Such a URL is refused when it comes in; one that is already stored is governed all the
-same.
+A URL may differ from the canonical one by its letter case, a final slash, a fragment, a query, a
+version, an escape or a look-alike character. Imports refuse such a URL; in resources that are
+already stored, the extension is governed as if its URL were canonical.
 """
 
 import re
@@ -19,7 +18,7 @@ from urllib.parse import unquote
 from ror.standard.definitions import extensions
 
 LEVEL: Final = "confidentiality-level"
-"""How the names of the extensions end that state a level: of a contact or of a telecom."""
+"""The end of the names of the extensions that state the level of a contact or a telecom."""
 SENSITIVE_UNIT: Final = "ror-healthcareservice-sensitive-unit"
 SUPPORTED_CAPACITY: Final = "ror-location-supported-capacity"
 CAPACITY_PARTS: Final = ("capacityStatus", "additionalBedType", "temporaryAssignement")
@@ -46,8 +45,7 @@ def element_rows() -> Sequence[Mapping[str, Any]]:
 
 def name_of_extension(extension: Mapping[str, Any]) -> str:
     """
-    The name of an extension: the one that a rule governs, however its URL is spelled, or the end of
-    its URL.
+    The canonical name of a governed extension; for another extension, the end of its URL.
 
     >>> name_of_extension({"url": "http://example.org/ROR-Location-Equipment/?v=2"})
     'ror-location-equipment'
@@ -65,8 +63,7 @@ def is_governed(name: str) -> bool:
 @lru_cache(maxsize=4096)
 def canonical_name(url: str) -> str | None:
     """
-    The name of the governed extension that a URL means without ending in it; None for every other
-    URL.
+    The name of the governed extension that a URL misspells; None for any other URL.
 
     >>> canonical_name("https://example.org/ror%2Dlocation%2Dequipment")
     'ror-location-equipment'
@@ -86,14 +83,14 @@ def canonical_name(url: str) -> str | None:
 @lru_cache(maxsize=4096)
 def canonical_part(url: str) -> str | None:
     """
-    The part of a capacity that a URL means without being it; None for every other URL.
+    The part of a capacity that a URL misspells; None for any other URL.
 
     >>> canonical_part("AdditionalBedType"), canonical_part("additionalBedType")
     ('additionalBedType', None)
     """
     parts = {_letters(name): name for name in CAPACITY_PARTS}
-    meant = next((parts[letters] for letters in _segments(url) if letters in parts), None)
-    return meant if meant != url else None
+    part = next((parts[letters] for letters in _segments(url) if letters in parts), None)
+    return part if part != url else None
 
 
 def capacity_parts(capacity: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -110,7 +107,7 @@ def name_in(url: str) -> str:
 
 
 def _segments(url: str) -> list[str]:
-    """The letters of each part of a URL, once nothing in it is percent-encoded."""
+    """The letters of each segment of a URL, after percent-decoding."""
     for _ in range(_ESCAPED_DEEPEST):
         url = unquote(url)
     return [_letters(part) for part in _SEPARATORS.split(url)]
@@ -118,7 +115,7 @@ def _segments(url: str) -> list[str]:
 
 def _letters(text: str) -> str:
     """
-    The letters and digits of a text, without case, marks and widths: what a person reads in it.
+    The letters and digits of a text, without case, marks and widths.
     """
     return re.sub(r"[^a-z0-9]", "", unicodedata.normalize("NFKD", text).casefold())
 
@@ -132,5 +129,5 @@ def _governed_names() -> frozenset[str]:
 
 @cache
 def _by_letters() -> Mapping[str, str]:
-    levels = [one.name for one in extensions().values() if one.name.endswith(LEVEL)]
+    levels = [each.name for each in extensions().values() if each.name.endswith(LEVEL)]
     return {_letters(name): name for name in (*_governed_names(), *levels)}

@@ -1,6 +1,7 @@
 """
-Governed extensions that no rule would find: in a place where none looks, or under a URL that is
-spelled otherwise. They are refused; what they say would be open to everybody.
+Governed extensions that no rule applies to, because of their place or the spelling of their URL.
+
+Imports refuse them, because every viewer would see their content.
 """
 
 import re
@@ -23,10 +24,10 @@ from ror.access.governed import (
 
 class Misplaced(NamedTuple):
     """
-    An extension that no rule finds: its FHIRPath and the name of the governed extension that it is.
+    A governed extension that no rule applies to: its FHIRPath and its canonical name.
 
-    `fault` says whether its `place` is wrong or its `url`; `right` is where it may stand, or what
-    its URL must end in.
+    `fault` says whether its `place` or its `url` is wrong; `right` is where it may stand, or the
+    required end of its URL.
     """
 
     path: str
@@ -37,10 +38,9 @@ class Misplaced(NamedTuple):
 
 def misplaced(resource: Mapping[str, Any], written: bytes) -> list[Misplaced]:
     """
-    The governed extensions of a valid resource that no rule would find; `written` is it, as our
-    JSON.
+    The misplaced extensions of a valid resource; `written` is its JSON without spaces.
 
-    What is contained may say anything: a rule governs it as a whole.
+    Contained resources are not checked: a rule governs each as a whole.
 
     >>> import msgspec
     >>> flag = {"url": "https://example.org/ror-healthcareservice-sensitive-unit"}
@@ -49,9 +49,9 @@ def misplaced(resource: Mapping[str, Any], written: bytes) -> list[Misplaced]:
     ['HealthcareService.modifierExtension[0]']
     """
     resource_type = resource["resourceType"]
-    named, area = sum(map(_WEIGHTS.__getitem__, _URL.findall(written))), _area_of(resource_type)
-    # Most resources have governed extensions in their places or none at all: those are not walked.
-    if not named or named == _in_place(resource, area):
+    total, area = sum(map(_WEIGHTS.__getitem__, _URL.findall(written))), _area_of(resource_type)
+    # Most resources have no misplaced extension: the counts agree and the walk is not needed.
+    if not total or total == _in_place(resource, area):
         return []
     root = {member: value for member, value in resource.items() if member != "contained"}
     return list(_misplaced_below(root, resource_type, area))
@@ -61,14 +61,14 @@ _URL: Final = re.compile(rb'"url":"([^"]*)')
 """The URLs of JSON without spaces; of one that holds a quotation mark, the part before it."""
 
 _MISSPELT: Final = 1_000_000
-"""More than there are places for extensions in a resource."""
+"""More than the number of extensions that a resource can hold."""
 
 
 class _Weights(dict[bytes, int]):
     """
     By URL: 1 for that of a governed extension, `_MISSPELT` for one spelled otherwise, 0 for others.
 
-    Bounded, because whoever sends a resource chooses its URLs.
+    Bounded, because the sender of a resource chooses its URLs.
     """
 
     _most: Final = 8192
@@ -91,9 +91,9 @@ _WEIGHTS: Final = _Weights()
 @dataclass(frozen=True, slots=True)
 class _Area:
     """
-    A governed element, the root of a resource included: what a rule looks for directly in it.
+    The governed extensions and members that rules look for directly in an element or a root.
 
-    Extensions that state a level may stand in it when its own level counts (`is_levelled`).
+    An extension that states a level may stand in the element if its level counts (`is_levelled`).
     """
 
     name: str
@@ -128,7 +128,7 @@ def _area_of(resource_type: str) -> _Area:
 def _places_of(name: str) -> str:
     """Where an extension of this name may stand, in words."""
     types = dict.fromkeys(row["type"] for row in element_rows() if "type" in row)
-    places = (one for kind in types for one in _places_below(_area_of(kind), kind, name))
+    places = (place for kind in types for place in _places_below(_area_of(kind), kind, name))
     return ", ".join(sorted(set(places)))
 
 
@@ -145,7 +145,7 @@ def _places_below(area: _Area, path: str, name: str) -> Iterator[str]:
 
 
 def _in_place(node: Mapping[str, Any], area: _Area) -> int:
-    """How many governed extensions of a node, and of the governed elements in it, a rule finds."""
+    """The number of well-placed governed extensions of a node and of its governed elements."""
     count = 0
     for extension in node.get("extension", ()):
         name = name_in(extension["url"])
@@ -160,25 +160,25 @@ def _in_place(node: Mapping[str, Any], area: _Area) -> int:
 
 
 def _misplaced_below(node: Mapping[str, Any], path: str, area: _Area) -> Iterator[Misplaced]:
-    """The governed extensions below a node that no rule finds."""
+    """The misplaced extensions below a node."""
     for member, value in node.items():
         element = f"{path}.{member.removeprefix('_')}"
         inside = area.members.get(member, _NOWHERE)
         for number, item in enumerate(value if isinstance(value, list) else [value]):
             if not isinstance(item, dict):
                 continue
-            here = f"{element}[{number}]" if isinstance(value, list) else element
+            item_path = f"{element}[{number}]" if isinstance(value, list) else element
             if member in ("extension", "modifierExtension"):
-                looks = area if member == "extension" else _NOWHERE
-                if fault := _fault(item["url"], here, looks):
+                governed = area if member == "extension" else _NOWHERE
+                if fault := _fault(item["url"], item_path, governed):
                     yield fault
-                inside = looks.extensions.get(name_in(item["url"]), _NOWHERE)
-            yield from _misplaced_below(item, here, inside)
+                inside = governed.extensions.get(name_in(item["url"]), _NOWHERE)
+            yield from _misplaced_below(item, item_path, inside)
 
 
 def _fault(url: str, path: str, area: _Area) -> Misplaced | None:
     """
-    What keeps a rule from finding an extension; None when nothing does, or when none governs it.
+    The fault of a misplaced extension; None if it is well placed or not governed.
     """
     name = name_in(url)
     right = canonical_name(url) or (

@@ -1,10 +1,9 @@
 """
-What each access profile may see: the matrix of `knowledge/access_policy.toml`, evaluated.
+Evaluates the access matrix of `knowledge/access_policy.toml`.
 
-A rule and the grade of what it governs (a confidentiality level, the kind of a capacity) make a
-`Code`, one byte that is kept with a resource. With the facts that hold for the resource, a policy
-turns a code into a mask: one bit for each of the six profiles. Masks are kept too, so that reading
-never comes here.
+A rule and a grade (a confidentiality level, the kind of a capacity) make a `Code`, a byte that is
+stored with the resource. A policy turns a code and the facts of the resource into a mask, one bit
+for each of the six profiles. Masks are stored too, so reads do not evaluate the matrix.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,7 +49,7 @@ _TERMS: Final[Mapping[str, Any]] = {
     "permanent": lambda facts, grade: bool(grade & PERMANENT),
     "regular": lambda facts, grade: bool(grade & REGULAR),
 }
-"""What each term of a cell asks of the facts and of the grade."""
+"""The condition of each term of a cell, on the facts and the grade."""
 
 
 @cache
@@ -71,7 +70,7 @@ def code_of(rule: str, grade: int = 0) -> Code:
 
 @cache
 def name_of(code: Code) -> str:
-    """What a code is called, in index columns for instance: its rule and its grade."""
+    """The name of a code, for example of its index columns: its rule and its grade."""
     rules = {number: rule for rule, number in _rule_numbers().items()}
     return f"{rules[code // GRADES]}.{code % GRADES}"
 
@@ -92,7 +91,7 @@ class Policy:
     @property
     def name(self) -> str:
         """
-        The version and the switches that are on: what a directory says its masks were made with.
+        The version and the enabled switches, as the store records them.
 
         >>> Policy("3.0.1", frozenset({"open-installed-capacity"})).name
         '3.0.1+open-installed-capacity'
@@ -100,22 +99,21 @@ class Policy:
         return "+".join((self.version, *sorted(self.switches)))
 
     def mask(self, code: Code, facts: int) -> ProfileMask:
-        """The profiles that may see what `code` governs where these facts hold."""
+        """The profiles that may see an element with this code in a resource with these facts."""
         return _mask(self.name, code, facts)
 
     def visibility(self, codes: bytes, facts: int) -> bytes:
         """
-        Each code followed by its mask, in the order of `codes`, of which the first is that of the
-        resource.
+        Each code followed by its mask, in order; the first code is that of the whole resource.
 
-        What a profile may not see as a whole, it sees no part of.
+        A profile that may not see the resource sees none of its parts.
         """
         return _visibility(self.name, codes, facts)
 
 
 STRICT: Final = Policy("3.0.1")
 """
-The policy of a directory until somebody decides otherwise: the newest version, every switch off.
+The default policy: the newest version with every switch off.
 """
 
 
@@ -123,7 +121,7 @@ def policy_named(name: str) -> Policy:
     """
     The policy of that name: a version, then the switches that are on, joined by `+`.
 
-    Raises UsageError when there is no such version or switch.
+    Raises UsageError if the version or a switch does not exist.
     """
     version, *switches = name.split("+")
     _cells(name)
@@ -136,7 +134,7 @@ def versions() -> tuple[str, ...]:
 
 
 def switches() -> Mapping[str, str]:
-    """The name of each switch, and why there is one."""
+    """The reason of each switch, by name."""
     return {switch["name"]: switch["source"] for switch in tables()["switches"]}
 
 
@@ -184,7 +182,7 @@ def _mask(name: str, code: Code, facts: int) -> ProfileMask:
 
 def _holds(text: str, facts: int, grade: int) -> bool:
     """
-    Whether a cell lets through what has this grade, where these facts hold.
+    Whether a cell allows an element of this grade in a resource with these facts.
 
     >>> _holds("MS L2 S- | L1 S-", MEDICO_SOCIAL, 2), _holds("MS L2 S- | L1 S-", VILLE, 2)
     (True, False)

@@ -1,8 +1,7 @@
 """
-A body without its references to what a viewer may not see.
+Bodies without their references to hidden resources.
 
-Few bodies have any: the index knows which, so that those few are parsed here and the others never
-are.
+The index knows the few bodies that have such references; this module parses only those.
 """
 
 from collections.abc import Callable
@@ -21,11 +20,9 @@ _TAG: Final = msgspec.json.decode(SUBSETTED)
 
 def without_references(body: bytes, is_hidden: Callable[[dict[str, Any]], bool]) -> bytes:
     """
-    The body without the references of which `is_hidden` says that they lead to something hidden,
-    tagged as a part.
+    The body without the references that `is_hidden` selects, tagged SUBSETTED.
 
-    A list or an object that is left empty goes with them; a body without such references is given
-    back as it came.
+    Lists and objects that become empty are removed. A body without such references is unchanged.
 
     >>> without_references(b'{"meta":{},"partOf":{"reference":"Location/1"}}', lambda reference: True)[-15:]
     b'"SUBSETTED"}]}}'
@@ -40,25 +37,25 @@ def without_references(body: bytes, is_hidden: Callable[[dict[str, Any]], bool])
 
 
 def _drop(node: Any, is_hidden: Callable[[dict[str, Any]], bool]) -> bool:
-    """Takes the references that lead to something hidden out of a node; whether there were any."""
-    found = False
+    """Remove the hidden references of a node; return whether there were any."""
+    dropped = False
     items = list(node.items()) if isinstance(node, dict) else list(enumerate(node))
-    # From the end, so that places in a list stay what they were.
+    # From the end, so that the positions of the remaining items do not change.
     for place, value in reversed(items):
         if not isinstance(value, dict | list):
             continue
         if is_reference(value) and is_hidden(value):
             del node[place]
-            found = True
+            dropped = True
         elif _drop(value, is_hidden):
-            found = True
+            dropped = True
             if _is_empty(value):
                 del node[place]
-    return found
+    return dropped
 
 
 def _is_empty(node: dict[str, Any] | list[Any]) -> bool:
     """
-    Whether nothing is left of a node; of an extension only its name may be, which says nothing.
+    Whether a node is empty; an extension with only its URL is.
     """
     return not node or (isinstance(node, dict) and node.keys() == {"url"})

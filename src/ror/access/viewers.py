@@ -1,8 +1,8 @@
 """
-Who is asking, and what that lets them see.
+Viewers: the access profile and the perimeter under which a request reads.
 
-Every read takes a `Viewer`. An access profile is one bit of the masks that are computed when a
-resource is written; reading under it is one more set intersection.
+Every read takes a `Viewer`. A profile is a bit of the masks that are computed at writing, so a read
+under a profile is a set intersection.
 """
 
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from ror.access.policy import MASKS, PROFILES, ProfileMask
 from ror.errors import UsageError
 
 OPEN_DATA: Final = 0
-"""The access profile of the public: what is open to everybody."""
+"""The access profile of the public."""
 
 SEES_EVERYTHING: Final = 1
-"""The access profile of regulation and crisis management: every datum, every level."""
+"""The access profile of regulation and crisis management, which sees everything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Perimeter:
     """
-    What a client is held to beside its profile; an empty set holds it to nothing.
+    The limits of a client besides its profile; an empty set is no limit.
 
     `regions` are codes of source regions (`meta.tag`), `fields` codes of fields of activity
     (`HealthcareService.type`).
@@ -34,8 +34,7 @@ class Perimeter:
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """
-    Someone who reads: an access profile, 0 to 5, perhaps held to a perimeter, perhaps a known
-    client.
+    A reader: an access profile (0 to 5), an optional perimeter and an optional client.
     """
 
     profile: int
@@ -49,23 +48,22 @@ class Viewer:
 
     @property
     def sees_everything(self) -> bool:
-        """Whether nothing is ever hidden from this viewer."""
+        """Whether nothing is hidden from this viewer."""
         return self.profile == SEES_EVERYTHING and self.perimeter is None
 
     @property
     def sight(self) -> tuple[ProfileMask, Perimeter | None]:
         """
-        All that decides what this viewer sees: who has the same sees the same, and may share what
-        was found.
+        The key of what this viewer sees; viewers with equal keys share cached results.
         """
         return self.mask, self.perimeter
 
 
 def anonymous_viewer(profile: int | None) -> Viewer | None:
     """
-    The viewer of a caller without a token; None when nobody may read without one.
+    The viewer of a request without a token; None if requests need a token.
 
-    Raises UsageError for what is not an access profile.
+    Raises UsageError if the profile does not exist.
     """
     if profile is None:
         return None

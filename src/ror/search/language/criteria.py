@@ -230,7 +230,7 @@ def _check_modifier(parameter: SearchParameter, modifier: str | None) -> None:
             "search.unknown-modifier",
             name=parameter.name,
             modifier=shown(modifier),
-            known=closest(modifier, allowed, shown_as=":{}"),
+            known=closest(modifier, allowed, template=":{}"),
         )
 
 
