@@ -1,8 +1,8 @@
 """
-Where the directory is kept: one contract, and the engine that a URL names.
+The storage of the directory: one interface, and one engine for each kind of URL.
 
-    contract     what a store keeps and how it is asked
-    jobs         long work as rows
+    contract     the interface of every engine
+    jobs         running jobs and recording their progress
     sqlite/      the SQLite engine
     migrations/  the schema of each engine, step by step
 """
@@ -31,18 +31,18 @@ __all__ = [
 
 def open_store(url: str, *, upgrading: bool = False) -> Store:
     """
-    The store at `url`, created when there is none: `sqlite:///relative/path` or `sqlite:////absolute/path`.
+    The store at `url`, created if it is absent.
 
-    The tables of a former release are brought up to date when `upgrading`.
+    The URL is `sqlite:///relative/path` or `sqlite:////absolute/path`. With `upgrading`, the tables
+    of an earlier release are migrated.
 
-    Raises UsageError when the URL or the place it names cannot be used, or when the tables are of
-    another release.
+    Raises UsageError if the URL or its path cannot be used, or if another release wrote the tables.
     """
     return SqliteStore(_checked_file(url), upgrading=upgrading)
 
 
 def check_exists(url: str) -> None:
-    """Raises UsageError when there is no store at `url`: a mistyped name must not make one."""
+    """Raises UsageError if there is no store at `url`: a mistyped name must not create one."""
     path = _checked_file(url)
     if not path.exists():
         raise UsageError("store.absent", path=path, url=url)
@@ -50,35 +50,35 @@ def check_exists(url: str) -> None:
 
 def database_format(url: str) -> DatabaseFormat:
     """
-    The form of the store at `url`, whichever release wrote it.
+    The format of the store at `url`; this or an earlier release wrote it.
 
-    Raises UsageError when there is none, or a newer release wrote it.
+    Raises UsageError if there is none, or if a newer release wrote it.
     """
     check_exists(url)
     return upkeep.database_format(_checked_file(url))
 
 
 def check_unused(url: str) -> None:
-    """Raises UsageError when another process has the store open, of whichever release it is."""
+    """Raises UsageError if another process of any release has the store open."""
     upkeep.check_unused(_checked_file(url))
 
 
 def back_up(url: str, target: Path, progress: Progress = lambda copied, total: None) -> None:
     """
-    Copy one consistent moment of the store at `url` to a new file, durable, whole or not at all.
+    Copy a snapshot of the store at `url` to a new file; on failure there is no file.
 
     Servers and imports may run meanwhile.
-    Raises UsageError when there is no store, or when `target` exists or cannot be written.
+    Raises UsageError if there is no store, or if `target` exists or cannot be written.
     """
     check_exists(url)
     upkeep.back_up(_checked_file(url), target, progress)
 
 
 def _checked_file(url: str) -> Path:
-    """The file of the store at `url`. Raises UsageError when it is the address of no store."""
+    """The file of the store at `url`. Raises UsageError if `url` cannot name a store."""
     parts = urlsplit(url)
     if parts.scheme in ("postgresql", "postgres"):
-        # Without what follows the scheme: a password may be there, and messages end up in logs.
+        # Show the scheme only: the rest may hold a password, and messages end up in logs.
         raise UsageError("store.no-postgresql", url=f"{parts.scheme}://…")
     if (
         parts.scheme != "sqlite"
@@ -95,7 +95,7 @@ def _checked_file(url: str) -> Path:
 
 def database_file(url: str) -> Path:
     """
-    The file of the store at `url`, there or not.
+    The path of the file of the store at `url`; the file may be absent.
 
     >>> [str(database_file(url)) for url in ("sqlite:///ror.db", "sqlite:////var/lib/ror%20test.db")]
     ['ror.db', '/var/lib/ror test.db']

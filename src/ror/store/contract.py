@@ -1,10 +1,10 @@
 """
-What a store keeps and how it is asked: the one interface of every engine, of which SQLite is the first.
+The interface of every storage engine; SQLite is the first one.
 
-A store keeps every resource, every version, who wrote it, an ordered change log and the rows of long jobs. It is
-deliberately dumb: it never searches and never looks inside a body. Everything a resource is called by inside the
-process is its `rid`, a small integer allotted once per `(type, id)` and never reused; a resource that is only
-referred to already has one, so that a reference never has to be resolved twice.
+A store holds every version of every resource with its author, an ordered change log and the jobs.
+It never searches and never looks inside a body. A store identifies a resource by its `rid`, a small
+integer that it allots once for each `(type, id)` and never reuses. A resource that others only
+refer to has a rid too, so that each reference is resolved once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,54 +16,55 @@ from ror.identity.keeping import ClientStore, KeyStore
 from ror.standard.instants import Micros
 
 Rid = NewType("Rid", int)
-"""The small integer that stands for a resource inside the process."""
+"""The small integer that identifies a resource in a store and in the index."""
 
 Seq = NewType("Seq", int)
-"""The place of a change in the change log."""
+"""The sequence number of a change in the change log."""
 
 NO_CHANGE: Final = Seq(0)
-"""The place before every change."""
+"""The sequence number before the first change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A resource ready to be kept: validated, normalised and indexed by whoever hands it over."""
+    """A resource ready to be stored. The caller has validated, normalised and indexed it."""
 
     type: str
     id: str
     source_updated: Micros
-    """The date that the source gives it; 0 when it gives none."""
+    """The `meta.lastUpdated` of the source; 0 if the source has none."""
     body: bytes
-    """
-    The JSON that goes out without `meta.versionId` and `meta.lastUpdated`, which only the store gives.
-
-    UTF-8, not compressed: how it is kept is the store's business.
-    """
+    """The JSON of responses, uncompressed, without `meta.versionId` and `meta.lastUpdated`."""
     entries: bytes
-    """The index entries, packed by `search.extract`; opaque here."""
+    """The index entries, encoded by `search.index.extract`; opaque to the store."""
     links: tuple[tuple[str, str], ...]
-    """The `(type, id)` of each literal reference, in the order in which `entries` counts them."""
+    """The `(type, id)` of each literal reference, in the order that `entries` uses."""
     digest: bytes
-    """Identifies the content: the same digest means nothing changed."""
+    """The digest of the content: equal digests mean equal content."""
     own_facts: int = 0
-    """The facts that it gives, as `access.facts` says them."""
+    """The access facts that the resource itself states: see `access.facts`."""
     part_codes: bytes = b""
-    """The code of each rule that governs a part of it, as `access.parts` says them."""
+    """The code of each access rule that governs a part of the resource: see `access.parts`."""
     plan: bytes = b""
-    """Where these parts stand in the body; opaque here."""
+    """The positions of these parts in the body; opaque to the store."""
     inert_links: int = 0
-    """How many of the links, the last ones, stand in elements that no parameter reads: no facts travel along them."""
+    """
+    The number of links, at the end of `links`, from elements that no search parameter reads.
+
+    Access facts do not travel along them.
+    """
     foreign_links: tuple[int, ...] = ()
-    """The places of the links that only an address of another server gives: they matter for access alone."""
+    """The positions in `links` of those to another server's address: only access follows them."""
     outward: tuple[str, ...] = ()
-    """The literal references that are absolute addresses or URNs; a store does not keep them."""
+    """The literal references that are absolute addresses or URNs; not stored."""
 
 
 class CompressedDraft(NamedTuple):
     """
-    A draft as a store will write it, made by its `compressor`; what `body` and `entries` hold is the store's business.
+    A draft in the form that one store writes; `Store.compressor` makes it.
 
-    A plain tuple, because imports make these by the thousand in other processes.
+    Each store has its own format of `body` and `entries`. A plain tuple, because imports send
+    thousands of these between processes.
     """
 
     type: str
@@ -81,18 +82,18 @@ class CompressedDraft(NamedTuple):
 
 
 class Outcome(Enum):
-    """What keeping a draft did."""
+    """The effect of writing a draft."""
 
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     OLDER = "older"
-    """The source dates it earlier than what is kept: nothing was written."""
+    """The source date is earlier than the stored one: nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceVersion:
-    """A version of a resource as it can be read; the body is empty when it was deleted."""
+    """One version of a resource; its body is empty if the version is a deletion."""
 
     rid: Rid
     type: str
@@ -101,16 +102,19 @@ class ResourceVersion:
     last_updated: Micros
     """The instant at which this directory recorded the version."""
     source_updated: Micros
-    """The date that its source gives it; 0 when none does."""
+    """The `meta.lastUpdated` of the source; 0 if the source had none."""
     deleted: bool
     body: bytes
     visibility: bytes
-    """Who may see it and its parts, as `access.policy` writes it; what was deleted keeps its last ones."""
+    """
+    Who may see it and its parts, as `access.policy` writes it; what was deleted keeps its last
+    ones.
+    """
     plan: bytes
 
 
 class CurrentBody(NamedTuple):
-    """A current body with what is needed to cut it for a viewer, all of one moment."""
+    """The body of a current version, and the masks and positions that restrict it to a viewer."""
 
     body: bytes
     visibility: bytes
@@ -121,7 +125,7 @@ class CurrentBody(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """One line of a resource's history: which version, when, by whom, and whether it was a deletion."""
+    """One line of the history of a resource."""
 
     version: int
     last_updated: Micros
@@ -131,7 +135,7 @@ class VersionRow:
 
 
 class VersionBody(NamedTuple):
-    """The body of one version of a resource, as it is kept; empty when that version is a deletion."""
+    """The stored body of one version of a resource; empty if the version is a deletion."""
 
     rid: Rid
     version: int
@@ -140,32 +144,32 @@ class VersionBody(NamedTuple):
 
 
 class Upkeep(Protocol):
-    """What brings a store up to date with the program; part of the contract of a store."""
+    """The operations with which a new release rewrites what an earlier one derived from bodies."""
 
     def version_bodies(self, after: Rid, count: int) -> list[VersionBody]:
         """
-        Every version of the first `count` resources of a rid above `after`, by rid and version.
+        Every version of the next `count` resources with a rid above `after`, by rid and version.
 
-        Empty when there are no more. Resources that are only referred to are left out.
+        Empty at the end. Placeholders are left out.
         """
 
     def rewrite(self, versions: Sequence[tuple[VersionBody, Draft]]) -> int:
         """
-        Replace all that is derived from these bodies by what the drafts say, in one durable transaction.
+        Replace what was derived from these bodies, in one durable transaction.
 
-        Layout, index entries, links, facts and masks are replaced; content, versions, instants and
-        authors stay. A past version never becomes visible to more viewers than before. Returns how
-        many resources changed; each has a line in the change log. A resource that was written
-        meanwhile is left as it is.
+        The drafts give layout, index entries, links, facts and masks; content, versions, instants
+        and authors stay. A past version never becomes visible to more viewers than before. Returns
+        the number of resources that changed; each gets a line in the change log. A resource that
+        was written since its body was read stays as it is.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """
-    One line of the change log; `seq` grows by commit order and has no meaning but its order.
+    One line of the change log; `seq` follows the order of commits.
 
-    A line whose version was told before says that something else changed: who may see the resource.
+    A line that repeats a version means that the visibility of the resource changed.
     """
 
     seq: Seq
@@ -178,7 +182,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
-    """What the index needs of one resource; `entries` is empty and `targets` too when it was deleted."""
+    """What the index reads of a resource; `entries` and `targets` are empty if it is deleted."""
 
     rid: Rid
     type: str
@@ -189,14 +193,14 @@ class IndexRow:
     targets: Sequence[Rid]
     """The rid of each link, in the order of `Draft.links`."""
     facts: int = 0
-    """The facts that hold for it."""
+    """The access facts that hold for the resource, its own and those that reach it."""
     visibility: bytes = b""
     """Who may see it and its parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class DanglingReference:
-    """A reference to something the directory does not hold: the one who refers, and what it refers to."""
+    """A reference to a resource that the directory does not hold."""
 
     source: tuple[str, str]
     target: tuple[str, str]
@@ -204,7 +208,7 @@ class DanglingReference:
 
 @dataclass(frozen=True, slots=True)
 class StoredQuery:
-    """The query string of a page link that was too long for an address, and the client it was made for."""
+    """The query string of a page link that is too long for an address, and the link's client."""
 
     id: str
     client: str
@@ -213,7 +217,7 @@ class StoredQuery:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A long piece of work as a row: whoever claims it works on it, and anyone may ask how far it is."""
+    """Long work as a row: one worker claims it, and every process can read its progress."""
 
     id: str
     kind: str
@@ -229,68 +233,74 @@ class Job:
 
 
 class StoredQueries(Protocol):
-    """The queries that page links name instead of repeating them; shared by all processes of a directory."""
+    """The queries that page links name by id; all processes of a directory share them."""
 
     def keep(self, query: StoredQuery, per_client: int, max_age_s: float) -> None:
         """
-        Keep a query, durable on return; a query that is kept already counts as used now.
+        Store a query, durable on return. A query that is stored already counts as used now.
 
-        Forgets those of its client beyond the `per_client` last used, and all that were not used for `max_age_s`.
+        Deletes all but the `per_client` queries that the client used last, and every query that
+        was not used for `max_age_s`.
         """
 
     def read(self, query_id: str, max_age_s: float) -> StoredQuery | None:
-        """The query with this id; None when it is not kept, or was not used for `max_age_s`."""
+        """The query with this id; None if it is absent or was not used for `max_age_s`."""
 
 
 class JobStore(Protocol):
-    """The jobs of a directory, as `Store` keeps them: durable, shared by every process."""
+    """The jobs of a directory: durable, shared by all processes."""
 
     def add(self, kind: str, requested_by: str, parameters: dict[str, object]) -> Job:
-        """A new job, which waits."""
+        """A new job in the state `waiting`."""
 
     def claim(self, kinds: Sequence[str], worker: str, stale_after_s: float) -> Job | None:
-        """The oldest waiting job, or one without heartbeat for so long; `worker` alone now has it."""
+        """
+        The oldest job that waits, or whose last heartbeat is older than `stale_after_s`.
+
+        It now belongs to `worker` alone. None if there is no such job.
+        """
 
     def beat(self, job_id: str, worker: str, progress: dict[str, object]) -> bool:
-        """Note a heartbeat and the progress; False when the job was cancelled or taken over."""
+        """Record a heartbeat and the progress; False if the job was cancelled or taken over."""
 
     def end(self, job_id: str, worker: str, state: str, progress: dict[str, object]) -> bool:
-        """Note how the work ended; False when the job was cancelled or taken over."""
+        """Record how the work ended; False if the job was cancelled or taken over."""
 
     def cancel(self, job_id: str) -> bool:
-        """Cancel a job that waits or runs; False when it was already over."""
+        """Cancel a job that waits or runs; False if it has ended."""
 
     def resume(self, job_id: str) -> bool:
-        """Make a failed or cancelled job wait again with its progress; False when it is neither."""
+        """Make a failed or cancelled job wait again, with its progress; False if it is neither."""
 
     def get(self, job_id: str) -> Job | None:
-        """The job of this id; None when there is none."""
+        """The job with this id; None if there is none."""
 
 
 class Store(Protocol):
     """
     The directory on disk.
 
-    Safe to call from several threads; writes are acknowledged only when they are durable. Every method raises
-    `errors.Unavailable` when the database is out of reach or its disk is full, `errors.UsageError` when the place
-    it was given cannot be used; no driver's error comes out. Opened after a fork, never before.
+    Safe to call from several threads. A write returns once it is durable. Every method raises
+    `errors.Unavailable` if the database cannot be reached or its disk is full, and
+    `errors.UsageError` if the location cannot be used; no method raises a driver's error. Open a
+    store after a fork, never before.
     """
 
     @property
     def url(self) -> str:
-        """What `open_store` opens this directory with, from another process too."""
+        """The address with which `open_store` opens this directory, in any process."""
 
     @property
     def clients(self) -> ClientStore:
-        """Those who may call."""
+        """The clients of the directory."""
 
     @property
     def keys(self) -> KeyStore:
-        """What signs their tokens."""
+        """The keys that sign access tokens."""
 
     @property
     def jobs(self) -> JobStore:
-        """Long pieces of work."""
+        """The jobs of the directory."""
 
     @property
     def stored_queries(self) -> StoredQueries:
@@ -298,13 +308,13 @@ class Store(Protocol):
 
     @property
     def upkeep(self) -> Upkeep:
-        """What rewrites it in the form of the present program."""
+        """The operations that bring the directory up to date with this release."""
 
     def compressor(self) -> Callable[[Draft], CompressedDraft]:
         """
-        What makes drafts ready to be written by this store, and may be sent to another process to do it there.
+        The function that compresses drafts for this store; other processes can run it.
 
-        `put` does the same for those that come as they are.
+        `put` compresses the drafts that are not compressed yet.
         """
 
     def put(
@@ -316,122 +326,126 @@ class Store(Protocol):
         keep_dates: bool = False,
     ) -> list[Outcome]:
         """
-        Keep drafts, all or none, durable on return; what became of each, in the same order.
+        Write drafts, all or none, durable on return; the outcome of each, in the same order.
 
-        Calls made at the same moment share a commit. A resource that comes twice gets two versions, in order. A
-        deleted resource that comes back is CREATED, with the version after its deletion. A version gets the instant of
-        its transaction, which is never earlier than one issued before, by whatever process.
+        Concurrent calls share a commit. If a resource comes twice, it gets two versions, in order.
+        Writing a deleted resource CREATES it, with the version after the deletion. A version gets
+        the instant of its transaction, which is never earlier than an instant that any process
+        issued before.
 
-        A draft whose source dates it earlier than what is kept changes nothing, unless `take_older`. A newer date of
-        the same content is noted without a version.
+        A draft whose source date is earlier than the stored one changes nothing, unless
+        `take_older`. If the content is equal and the date newer, only the date is updated.
 
-        With `keep_dates`, the dates of the source become the instants of the versions; none is later than the instant
-        of the transaction. Raises UsageError when `begin_dated_load` would.
+        With `keep_dates`, the source dates become the instants of the versions, but none later
+        than the instant of the transaction. Raises UsageError if no dated load is under way.
         """
 
     def begin_dated_load(self) -> None:
         """
-        Begin a load that keeps the dates of its source, or resume the one that was interrupted.
+        Begin a load that keeps the dates of its source, or resume an interrupted one.
 
-        Raises UsageError unless the directory never held anything, or holds only what that load wrote.
+        Raises UsageError if anything but this load ever wrote to the directory.
         """
 
     def end_dated_load(self) -> None:
-        """Say that the load is complete: from now on no date of a source becomes an instant."""
+        """Complete the load: from now on, source dates no longer become instants."""
 
     def delete(self, resource_type: str, resource_id: str, author: str) -> bool:
-        """Mark a resource as deleted; its versions stay. False when there was nothing to delete."""
+        """Mark a resource as deleted; its versions stay. False if there is none to delete."""
 
     def read(self, resource_type: str, resource_id: str) -> ResourceVersion | None:
-        """The current version, deleted or not; None when it never existed."""
+        """The current version, deleted or not; None if the resource never existed."""
 
     def read_version(
         self, resource_type: str, resource_id: str, version: int
     ) -> ResourceVersion | None:
-        """One version; None when there is no such version."""
+        """One version of a resource; None if there is no such version."""
 
     def history(self, resource_type: str, resource_id: str) -> list[VersionRow]:
         """The versions of a resource, newest first."""
 
     def bodies(self, rids: Sequence[Rid]) -> list[CurrentBody | None]:
-        """The current body of each rid, in the same order; None where there is none."""
+        """The current body of each resource, in the same order; None for those without one."""
 
     def rid(self, resource_type: str, resource_id: str) -> Rid | None:
-        """The rid of a resource or of something referred to; None when never heard of."""
+        """The rid of a resource or placeholder; None if the store has neither."""
 
     def last_change(self) -> Seq:
-        """The seq of the newest change; 0 when the store is empty."""
+        """The seq of the newest change; 0 if the store is empty."""
 
     def instant_of(self, seq: Seq) -> Micros:
-        """The instant at which a change was recorded; 0 when there is no such one."""
+        """The instant at which a change was recorded; 0 if there is no such change."""
 
     def changes_after(self, seq: Seq, limit: int) -> list[Change]:
-        """The changes after `seq`, in order, at most `limit`."""
+        """At most `limit` changes after `seq`, in order."""
 
     def change_signal(self) -> int:
         """
-        A number that differs once anyone has committed anything, this process included.
+        A number that changes with every commit of any process, this one included.
 
-        It only says "look at the change log"; it costs microseconds, so it can be polled.
+        Reading it takes microseconds: callers poll it, and read the change log if it changed.
         """
 
     def masks_changed_at(self) -> Seq:
-        """The seq of the last change after which somebody may see less or more of something that was there before."""
+        """The seq of the last change that altered the visibility of an existing resource."""
 
     def index_rows(self, rids: Iterable[Rid]) -> list[IndexRow]:
-        """What the index needs of these resources, in no order; a rid that is only referred to is left out."""
+        """The index rows of these resources, in any order; placeholders are left out."""
 
     def all_index_rows(self) -> Iterator[tuple[Seq, list[IndexRow]]]:
         """
-        Every live resource, for a rebuild: batches `(seq, rows)` by growing rid, all of one consistent moment.
+        The index rows of every live resource in batches `(seq, rows)`, by rid, in one snapshot.
 
-        `seq` is the last change of that moment. There is always one batch at least, even of no row.
+        `seq` is the last change in the snapshot. There is at least one batch, even without rows.
         """
 
     def counts(self) -> dict[str, int]:
-        """How many live resources of each type that has some."""
+        """The number of live resources of each type; types without any are left out."""
 
     def dangling(self, limit: int, after: Seq = NO_CHANGE) -> tuple[int, list[DanglingReference]]:
         """
-        How many references of live resources point at something absent or deleted, and the first `limit`.
+        The number of references from live resources to absent or deleted ones, and the first
+        `limit`.
 
-        With `after`, a seq of the change log, only those of the resources that changed since.
+        With `after`, counts only the references from resources that changed since that seq.
         """
 
     def size_on_disk(self) -> int:
-        """Bytes, everything included."""
+        """The bytes of all files of the store."""
 
     def get_meta(self, key: str) -> str | None:
-        """A small fact about the directory itself: the schema of its index entries, its dictionaries…"""
+        """A value that describes the directory, such as its index schema; None if it is absent."""
 
-    def set_meta(self, key: str, value: str) -> None: ...
+    def set_meta(self, key: str, value: str) -> None:
+        """Set a value that describes the directory."""
 
     def set_meta_once(self, key: str, value: str) -> str:
-        """A fact that is settled once and for all: `value`, unless another process was first."""
+        """The value of `key`, set to `value` if it was absent; all processes get the same one."""
 
     def policy(self) -> str:
-        """The name of the access policy that masks are made with."""
+        """The name of the access policy that masks follow."""
 
     def set_policy(self, name: str) -> None:
-        """Make the masks of all that is written from now on with another access policy."""
+        """Apply another access policy to whatever is written from now on."""
 
     def recompute_masks(self, after: Rid, count: int) -> tuple[Rid, int] | None:
         """
-        Give the first `count` resources of a rid above `after` the masks of the policy, in one durable transaction.
+        Recompute the masks of the next `count` resources with a rid above `after`, durably.
 
-        The last rid and how many there were; None when there are no more. What changes has a line in the change log.
+        Returns the last rid and the number of resources; None at the end. Each resource whose
+        masks change gets a line in the change log.
         """
 
     @property
     def is_in_place(self) -> bool:
-        """Whether its address named the opened database at the last check; if not, nothing is read or written."""
+        """Whether the address named the opened database at the last check; else nothing works."""
 
     def check_in_place(self) -> None:
         """
-        Check that its address still names the database that was opened. Every write does so first.
+        Check that the address still names the opened database. Every write checks first.
 
-        Raises Unavailable when another database took its place or it is gone. It may come back.
+        Raises Unavailable if the database was removed or replaced. It may come back.
         """
 
     def close(self) -> None:
-        """Finish what was acknowledged and let go of the files."""
+        """Finish the writes under way and close the files."""

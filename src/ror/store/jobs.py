@@ -1,9 +1,9 @@
 """
-Long work as rows of the store: whoever claims a job does it, says how far it is, and stops when asked to.
+Running jobs: a worker claims a job, reports its progress, and stops if the job is cancelled.
 
-There is no broker: workers are threads or processes that ask the store for work. A worker that dies leaves a job whose
-heartbeat grows old; another one takes it over, and finds in `job.progress` where to go on from. What a job does is
-given by its `kind`; who asked for it stays on the row, so that its access policy is evaluated again when it runs.
+There is no broker: workers are threads or processes that poll the store. If a worker dies, the
+heartbeat of its job grows old; another worker takes the job over and resumes from `job.progress`.
+The `kind` of a job selects its handler. The job keeps the name of its requester.
 """
 
 import logging
@@ -16,18 +16,18 @@ from ror.errors import RorError, Unavailable
 from ror.store.contract import Job, Store
 
 STALE_AFTER_S: Final = 60.0
-# Each beat is a durable write, so a worker may report as often as it likes and is written down this often.
+# A worker may report more often: each heartbeat is a durable write, so most reports skip it.
 BEAT_EVERY_S: Final = 1.0
 
 log = logging.getLogger(__name__)
 
 
 class JobStopped(Unavailable):
-    """The job was cancelled or taken over: its worker lets go."""
+    """The job was cancelled or taken over: its worker must stop."""
 
 
 class Work:
-    """A claimed job, in the hands of `worker`."""
+    """A job that `worker` has claimed."""
 
     def __init__(self, store: Store, job: Job, worker: str) -> None:
         self.job = job
@@ -38,9 +38,10 @@ class Work:
 
     def report(self, **progress: object) -> None:
         """
-        Say how far the work is, at least every `STALE_AFTER_S`; what a resumed job needs belongs here.
+        Record the progress, from which a resumed job continues. Call at least every
+        `STALE_AFTER_S`.
 
-        Raises Stopped when the work must end here.
+        Raises JobStopped if the worker must stop.
         """
         self.progress |= progress
         if time.monotonic() < self._next_beat:
@@ -50,7 +51,7 @@ class Work:
         self._next_beat = time.monotonic() + BEAT_EVERY_S
 
     def end(self, state: str) -> None:
-        """Write down how the work ended: `done` or `failed`."""
+        """Record how the work ended: `done` or `failed`."""
         self._store.jobs.end(self.job.id, self._worker, state, self.progress)
 
 
@@ -61,10 +62,10 @@ def run_next(
     store: Store, worker: str, handlers: Mapping[str, Handler], stale_after_s: float = STALE_AFTER_S
 ) -> Job | None:
     """
-    The job that was done, however it ended; None when nothing waits.
+    Claim and run the next job. Returns it in its final state; None if no job waits.
 
-    A RorError fails the job and is kept in its progress as `error`, a text per language. Any other exception is a bug:
-    the job fails without detail, and the exception is logged.
+    A RorError fails the job, and its text in each language becomes `error` in the progress. Any
+    other exception is a bug: the job fails without detail, and the log has the exception.
     """
     job = store.jobs.claim(list(handlers), worker, stale_after_s)
     if job is None:

@@ -1,11 +1,11 @@
 """
-The clients of a directory in its SQLite file: `contract.ClientStore` on the writer and the readers of the store.
+The clients of a directory in its SQLite file: implements `identity.keeping.ClientStore`.
 """
 
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ror.access import Perimeter
 from ror.identity import Act, Action, Client, Kind, Rate, State
@@ -14,20 +14,15 @@ from ror.store.sqlite.queries import clients as clients_sql
 
 Result = TypeVar("Result")
 
-_COLUMNS: Final = (
-    "number, id, name, kind, state, profile, subject, secret,"
-    " regions, fields, user_profiles, roles, establishments, calls_per_minute, burst"
-)
-
 
 class WriteTransaction(Protocol):
-    """Runs a piece of work in a durable transaction."""
+    """Runs a function in a durable transaction and returns its result."""
 
     def __call__(self, work: Callable[[sqlite3.Connection], Result], /) -> Result: ...
 
 
 class SqliteClients:
-    """`contract.ClientStore`; `write` runs a piece of work durably, `read` gives the rows of a query."""
+    """`write` runs a function in a durable transaction; `read` returns the rows of a query."""
 
     def __init__(
         self, write: WriteTransaction, read: Callable[[str, Sequence[object]], list[Any]]
@@ -93,13 +88,13 @@ def _row(client: Client) -> tuple[object, ...]:
     return (
         *(client.id, client.name, client.kind.value, client.state.value),
         *(client.profile, client.subject, client.secret),
-        *(as_json(sorted(one)) for one in lists),
+        *(as_json(sorted(values)) for values in lists),
         *((rate.calls_per_minute, rate.burst) if rate else (None, None)),
     )
 
 
 def _client(row: Sequence[Any]) -> Client:
-    """The client of a row of `_COLUMNS`."""
+    """The client in a row of `clients_sql.ALL`."""
     (
         number,
         identifier,
@@ -132,5 +127,5 @@ def _client(row: Sequence[Any]) -> Client:
 
 
 def _set(texts: str) -> frozenset[str]:
-    found: Iterable[str] = json.loads(texts)
-    return frozenset(found)
+    values: Iterable[str] = json.loads(texts)
+    return frozenset(values)

@@ -1,7 +1,7 @@
 """
-The SQLite file of a directory: opening it, bringing its tables up to date, and saying in our words what went wrong.
+The SQLite file of a directory: opening it, migrating its tables, translating the driver's errors.
 
-Nothing here knows what a resource is.
+Nothing here depends on what the tables hold.
 """
 
 import json
@@ -21,11 +21,11 @@ from ror.standard.instants import Micros
 APPLICATION_ID: Final = 0x524F5221
 BUSY_TIMEOUT_S: Final = 10.0
 WRITER_CACHE_KIB: Final = 65_536
-# 16 MiB of log between two copies into the file: half as many as by default, and still read quickly after a crash.
+# 16 MiB of log between two checkpoints: four times the default, and still recovered quickly.
 CHECKPOINT_PAGES: Final = 4_096
 MAX_LOG_BYTES: Final = 64 << 20
 FILE_MODE: Final = 0o600
-"""The file holds the keys that sign tokens, and what few may see; SQLite gives its mode to the files beside it."""
+"""The file holds signing keys and confidential data; SQLite gives the mode to its log files too."""
 
 # What each primary result code means. Source: sqlite.org/rescode.html.
 _TRANSIENT: Final = {
@@ -45,23 +45,23 @@ _PERMANENT: Final = {
 
 def store_error(error: Exception, path: Path, *, opening: bool = False) -> Exception:
     """
-    What callers are told of a driver's error about `path`; any other error as it is.
+    The RorError for a driver's error about `path`; any other error unchanged.
 
-    A file that will not do is a UsageError for the one who chooses it; later, for a caller, it is Unavailable.
+    A file that cannot be used is a UsageError while it is opened, and Unavailable later.
     """
     if not isinstance(error, sqlite3.Error):
         return error
     # The low byte is the primary code. Errors of the Python module itself carry none.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     kind = UsageError if opening and code in _PERMANENT else Unavailable
-    told = kind((_TRANSIENT | _PERMANENT).get(code, "store.failed"), path=path, reason=error)
-    told.__cause__ = error
-    return told
+    translated = kind((_TRANSIENT | _PERMANENT).get(code, "store.failed"), path=path, reason=error)
+    translated.__cause__ = error
+    return translated
 
 
 @contextmanager
 def translate_errors(path: Path, *, opening: bool = False) -> Iterator[None]:
-    """Within this block, a driver's error about `path` comes out in our words."""
+    """Raise a driver's error inside this block as the RorError for `path`."""
     try:
         yield
     except sqlite3.Error as error:
@@ -70,15 +70,15 @@ def translate_errors(path: Path, *, opening: bool = False) -> Iterator[None]:
 
 def open_writer(path: Path, *, upgrading: bool = False) -> sqlite3.Connection:
     """
-    The connection that writes, its file created when there is none.
+    The connection that writes; the file is created if it is absent.
 
-    The tables of a file of a former release are brought up to date when `upgrading`; else they are refused.
+    The tables of an earlier release are migrated if `upgrading`, and refused otherwise.
 
-    Raises UsageError when `path` cannot be used, Unavailable when it is locked or its disk is full.
+    Raises UsageError if `path` cannot be used, Unavailable if it is locked or its disk is full.
     """
-    _check_place(path)
+    _check_path(path)
     with suppress(OSError):
-        # What cannot be made here is for SQLite to tell. An operator may have given a former file another mode.
+        # Sets the mode of a new file only. If this fails, SQLite reports the error below.
         os.close(os.open(path, os.O_CREAT | os.O_RDONLY, FILE_MODE))
     with translate_errors(path, opening=True):
         connection = connect(path)
@@ -97,52 +97,52 @@ def open_writer(path: Path, *, upgrading: bool = False) -> sqlite3.Connection:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """A connection that only reads a file that `open_writer` has opened."""
+    """A read-only connection to a file that `open_writer` has opened before."""
     connection = connect(path)
     connection.execute("PRAGMA query_only = ON")
     return connection
 
 
 def url_of(path: Path) -> str:
-    """The address that opens a file, from any folder."""
+    """The URL of a file, valid in any working directory."""
     return f"sqlite:///{quote(str(path.absolute()))}"
 
 
 class FileIdentity:
     """
-    The file that a path named when it was opened, so that another one in its place is noticed.
+    The device and inode that a path named when it was opened.
 
-    SQLite goes on with a file that was renamed or removed, and new connections open the new one:
-    without this check, writes would be acknowledged and lost.
+    If a file is renamed or removed, SQLite keeps using it while new connections open the new file.
+    Without this check, acknowledged writes would be lost.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._opened = self._at_path()
+        self._opened = self._current_file()
 
     def check(self) -> None:
-        """Raises Unavailable when the path names another file, or none."""
-        if self._at_path() != self._opened:
+        """Raises Unavailable if the path names another file, or none."""
+        if self._current_file() != self._opened:
             raise Unavailable("store.replaced", path=self._path)
 
-    def _at_path(self) -> tuple[int, int] | None:
+    def _current_file(self) -> tuple[int, int] | None:
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise Unavailable("store.cannot-open", path=self._path, reason=error) from error
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino
 
 
 def size_on_disk(path: Path) -> int:
-    """Bytes of the file, its log and the index of its log."""
+    """The bytes of the file, its log and the index of the log."""
     files = [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
     return sum(file.stat().st_size for file in files if file.exists())
 
 
 def migrations() -> list[tuple[int, str]]:
-    """Every migration `(number, SQL)`, from the first; the number is the `user_version` that it leads to."""
+    """Every migration `(number, SQL)` in order; the number is the `user_version` after it."""
     folder = resources.files("ror.store").joinpath("migrations", "sqlite")
     files = sorted(
         (file for file in folder.iterdir() if file.name.endswith(".sql")),
@@ -152,29 +152,29 @@ def migrations() -> list[tuple[int, str]]:
 
 
 def as_json(value: object) -> str:
-    """A value as a column keeps it, or as `json_each` takes it."""
+    """A value as JSON, for a column or for `json_each`."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def now_us() -> Micros:
-    """The current time."""
+    """The current time in microseconds."""
     return Micros(time.time_ns() // 1_000)
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection in autocommit mode; whoever holds it sees that one thread at a time uses it."""
+    """A connection in autocommit mode; its owner lets one thread at a time use it."""
     return sqlite3.connect(
         path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )
 
 
-def _check_place(path: Path) -> None:
-    """Raises UsageError when no database can be at `path`: SQLite would only say that it cannot open it."""
+def _check_path(path: Path) -> None:
+    """Raises UsageError if no database can be at `path`; SQLite's own error would not say why."""
     if not path.parent.is_dir():
         raise UsageError("store.no-directory", path=path, directory=path.parent)
     if path.is_dir():
         raise UsageError("store.is-a-directory", path=path)
-    # The directory must be writable too: the log lies beside the file.
+    # The folder must be writable too: SQLite creates the log in it.
     if not os.access(path if path.exists() else path.parent, os.W_OK) or not os.access(
         path.parent, os.W_OK
     ):
@@ -182,14 +182,19 @@ def _check_place(path: Path) -> None:
 
 
 def check_is_directory(connection: sqlite3.Connection, path: Path) -> None:
-    """Raises UsageError when the file holds something else than a directory."""
-    owner = _number(connection, "PRAGMA application_id")
-    if owner != APPLICATION_ID and _number(connection, "SELECT count(*) FROM sqlite_schema"):
+    """Raises UsageError if the file is the database of another program."""
+    application = _number(connection, "PRAGMA application_id")
+    if application != APPLICATION_ID and _number(connection, "SELECT count(*) FROM sqlite_schema"):
         raise UsageError("store.not-a-directory", path=path)
 
 
 def _turn_on_log(connection: sqlite3.Connection) -> None:
-    """Write-ahead logging on; SQLite does not wait by itself when two processes create a file at the same moment."""
+    """
+    Turn write-ahead logging on.
+
+    SQLite ignores its busy timeout if two processes create a file at once: so this function
+    retries.
+    """
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
@@ -203,21 +208,21 @@ def _turn_on_log(connection: sqlite3.Connection) -> None:
 
 def _migrate(connection: sqlite3.Connection, path: Path, upgrading: bool) -> None:
     """
-    Run the migrations that the file lacks, in one transaction.
+    Run the missing migrations in one transaction.
 
-    Raises UsageError when the file is newer than this program, or older unless `upgrading`.
+    Raises UsageError if the file is newer than this program, or older and not `upgrading`.
     """
-    known = migrations()
-    newest = known[-1][0]
+    steps = migrations()
+    newest = steps[-1][0]
     if version_of(connection, path, newest) == newest:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Asked again under the lock: another process may have done the work meanwhile.
+        # Read again under the lock: another process may have migrated the file meanwhile.
         version = version_of(connection, path, newest)
         if 0 < version < newest and not upgrading:
             raise UsageError("store.older", path=path, url=url_of(path))
-        for number, sql in known:
+        for number, sql in steps:
             if number > version:
                 for statement in _statements(sql):
                     connection.execute(statement)
@@ -230,6 +235,7 @@ def _migrate(connection: sqlite3.Connection, path: Path, upgrading: bool) -> Non
 
 
 def version_of(connection: sqlite3.Connection, path: Path, newest: int) -> int:
+    """The number of the last migration of a file. Raises UsageError if it is above `newest`."""
     version = _number(connection, "PRAGMA user_version")
     if version > newest:
         raise UsageError("store.newer", path=path, version=version, newest=newest)
@@ -237,7 +243,7 @@ def version_of(connection: sqlite3.Connection, path: Path, newest: int) -> int:
 
 
 def _statements(sql: str) -> Iterator[str]:
-    """The statements of a script, one by one: `executescript` would commit the transaction under way."""
+    """Each statement of a script; `executescript` would commit the current transaction."""
     statement = ""
     for line in sql.splitlines(keepends=True):
         statement += line

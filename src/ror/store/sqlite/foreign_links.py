@@ -1,8 +1,8 @@
 """
-The links that only an address of another server gives.
+The links to addresses of other servers.
 
-Access treats them as links to the resource of that type and id; for everything else they lead nowhere,
-so that they are not dangling when this directory has no such resource (choice 34).
+Access treats them as links to our resource of that type and id. Everything else ignores them: they
+are not dangling if this directory has no such resource (choice 34).
 """
 
 import sqlite3
@@ -14,7 +14,7 @@ from ror.store.sqlite.queries import foreign_links as foreign_links_sql
 def replace_links(
     connection: sqlite3.Connection, updated: Iterable[int], links: Mapping[int, Sequence[int]]
 ) -> None:
-    """Replace the foreign links of what is `updated` by `links`: the targets of each rid that has some."""
+    """Replace the foreign links of the resources in `updated`; `links` has the targets of each."""
     connection.executemany(foreign_links_sql.FORGET, ((rid,) for rid in updated))
     connection.executemany(
         foreign_links_sql.KEEP,
@@ -23,5 +23,5 @@ def replace_links(
 
 
 def all_links(connection: sqlite3.Connection) -> set[tuple[int, int]]:
-    """Every foreign link, as the rids of its two ends."""
+    """Every foreign link as `(source, target)`."""
     return set(connection.execute(foreign_links_sql.ALL))

@@ -1,9 +1,9 @@
 """
-One writer, many callers, few commits: work handed over at the same moment shares one durable transaction.
+Group commit: concurrent writes share one durable transaction.
 
-A commit waits for the disk, and costs the same for one resource or for a thousand. So a single thread writes: it takes
-everything that waits, does each piece inside a savepoint (one caller's failure is nobody else's), commits once, and
-only then tells each caller. Nothing here knows what is written, nor which engine writes it.
+A commit waits for the disk and costs the same for one resource as for a thousand. So a single
+thread writes: it takes all work in the queue, runs each piece in a savepoint of its own, commits
+once, and then returns each result. Nothing here depends on the engine or on what is written.
 """
 
 import queue
@@ -16,13 +16,13 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from ror.errors import Unavailable
 
-# A group is bounded so that its first caller does not wait for ever, and so that its pages fit in the engine's cache.
+# Bounds of a group: its first caller must not wait long, and its pages must fit the engine's cache.
 MAX_CALLERS: Final = 256
 MAX_WEIGHT: Final = 10_000
 
 
 class DriverConnection(Protocol):
-    """What is asked of a driver's connection, in autocommit mode."""
+    """A driver's connection in autocommit mode."""
 
     def execute(self, statement: str, /) -> object: ...
 
@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class _Work(Generic[Connection]):
-    """A piece of work that waits to be written, how heavy it is, and where its caller waits."""
+    """A function that writes, the number of resources it writes, and its caller's future."""
 
     work: Callable[[Connection], Any]
     weight: int
@@ -42,10 +42,10 @@ class _Work(Generic[Connection]):
 
 class GroupCommit(Generic[Connection]):
     """
-    The only writer of a connection; `run` may be called from any thread but its own.
+    The only writer of a connection; any thread but the writer's may call `run`.
 
-    `begin` is the statement that opens a transaction able to write. `translate` turns a driver's error into what
-    callers are told. `forget` is called when something was rolled back: what the work remembers may not have happened.
+    The statement `begin` opens a write transaction. `translate` turns a driver's error into one for
+    callers. `on_rollback` runs after a rollback: state that the work cached may be wrong.
     """
 
     def __init__(
@@ -53,14 +53,14 @@ class GroupCommit(Generic[Connection]):
         connection: Connection,
         begin: str,
         translate: Callable[[Exception], Exception],
-        forget: Callable[[], None],
+        on_rollback: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._begin = begin
         self._translate = translate
-        self._forget = forget
+        self._on_rollback = on_rollback
         self._waiting: queue.SimpleQueue[_Work[Connection] | None] = queue.SimpleQueue()
-        self._door = threading.Lock()
+        self._lock = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(
             target=self._write_until_closed, name="ror-writer", daemon=True
@@ -69,20 +69,20 @@ class GroupCommit(Generic[Connection]):
 
     def run(self, work: Callable[[Connection], Result], weight: int = 1) -> Result:
         """
-        What `work` returns, once it is durable; `weight` is how many resources it writes.
+        The result of `work`, once its writes are durable; `weight` is how many resources it writes.
 
-        Raises what `work` raises, translated, and Unavailable once closed.
+        Raises the translated error of `work`, and Unavailable after `close`.
         """
         future: Future[Result] = Future()
-        with self._door:
+        with self._lock:
             if self._closed:
                 raise Unavailable("store.closed")
             self._waiting.put(_Work(work, weight, future))
         return future.result()
 
     def close(self) -> None:
-        """Finish what was handed over, and stop; the connection stays open."""
-        with self._door:
+        """Finish the work in the queue and stop the thread; the connection stays open."""
+        with self._lock:
             if not self._closed:
                 self._closed = True
                 self._waiting.put(None)
@@ -96,7 +96,7 @@ class GroupCommit(Generic[Connection]):
                 return
 
     def _group_after(self, first: _Work[Connection]) -> tuple[list[_Work[Connection]], bool]:
-        """What is written with `first`: all that waits, within bounds; and whether closing was met on the way."""
+        """The work to commit with `first`, and whether the writer must stop after it."""
         group, weight = [first], first.weight
         while len(group) < MAX_CALLERS and weight < MAX_WEIGHT:
             try:
@@ -110,20 +110,21 @@ class GroupCommit(Generic[Connection]):
         return group, False
 
     def _write(self, group: list[_Work[Connection]]) -> None:
-        """One transaction for the group; each caller is told once it is committed, or why it is not."""
+        """Run the group in one transaction; then give each caller its result or its error."""
         results: list[tuple[Future[Any], Any]] = []
-        refused: list[tuple[Future[Any], Exception]] = []
+        failed: list[tuple[Future[Any], Exception]] = []
         try:
             self._connection.execute(self._begin)
             for request in group:
                 try:
                     results.append((request.future, self._attempt(request.work)))
-                except _WorkFailed as refusal:
-                    refused.append((request.future, refusal.reason))
+                except _WorkFailed as failure:
+                    failed.append((request.future, failure.reason))
             self._connection.execute("COMMIT")
         except Exception as error:
-            self._forget()
-            # The engine may have ended the transaction by itself, when its disk was full for instance.
+            self._on_rollback()
+            # The engine may have ended the transaction already, for instance because the disk is
+            # full.
             with suppress(Exception):
                 self._connection.execute("ROLLBACK")
             for request in group:
@@ -131,20 +132,21 @@ class GroupCommit(Generic[Connection]):
             return
         for future, result in results:
             future.set_result(result)
-        for future, reason in refused:
+        for future, reason in failed:
             future.set_exception(self._translate(reason))
 
     def _attempt(self, work: Callable[[Connection], Any]) -> Any:
         """
-        What `work` returns, or nothing of it done.
+        The result of `work`, run in a savepoint.
 
-        Raises _Refused when only this work is undone, and the error itself when the whole transaction is.
+        Raises _WorkFailed if only this work was rolled back, and the error itself if the whole
+        transaction was.
         """
         self._connection.execute("SAVEPOINT caller")
         try:
             result = work(self._connection)
         except Exception as error:
-            self._forget()
+            self._on_rollback()
             try:
                 self._connection.execute("ROLLBACK TO SAVEPOINT caller")
                 self._connection.execute("RELEASE SAVEPOINT caller")
@@ -156,7 +158,7 @@ class GroupCommit(Generic[Connection]):
 
 
 class _WorkFailed(Exception):
-    """One caller's work failed and was undone; the others' stands."""
+    """The work of one caller failed and was rolled back; the rest of the group stands."""
 
     def __init__(self, reason: Exception) -> None:
         super().__init__(str(reason))

@@ -1,5 +1,5 @@
 """
-The jobs of a directory in its SQLite file: `contract.JobStore` on the writer and the readers of the store.
+The jobs of a directory in its SQLite file: implements `contract.JobStore`.
 """
 
 import json
@@ -14,14 +14,9 @@ from ror.store.sqlite.queries import jobs as jobs_sql
 
 _ENDS: Final = ("done", "failed")
 
-_COLUMNS: Final = (
-    "id, kind, requested_by, state, parameters, progress,"
-    " created_at, updated_at, claimed_by, heartbeat_at"
-)
-
 
 class SqliteJobs:
-    """`contract.JobStore`; `write` runs a piece of work durably, `read` gives the rows of a query."""
+    """`write` runs a function in a durable transaction; `read` returns the rows of a query."""
 
     def __init__(
         self, write: WriteTransaction, read: Callable[[str, Sequence[object]], list[Any]]
@@ -79,14 +74,14 @@ class SqliteJobs:
         return _job(rows[0]) if rows else None
 
     def _change(self, statement: str, parameters: Sequence[object]) -> bool:
-        """Write one statement, durably; whether it changed a row."""
+        """Run one statement in a durable transaction; True if it changed a row."""
         return self._write(
             lambda connection: connection.execute(statement, parameters).rowcount == 1
         )
 
 
 def _job(row: Sequence[Any]) -> Job:
-    """The job of a row of `_COLUMNS`."""
+    """The job in a row of `jobs_sql.GET`."""
     identifier, kind, requested_by, state, parameters, progress, *rest = row
     return Job(
         identifier, kind, requested_by, state, json.loads(parameters), json.loads(progress), *rest

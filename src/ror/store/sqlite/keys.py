@@ -1,5 +1,5 @@
 """
-The keys that sign tokens in the SQLite file of their directory: `contract.KeyStore` on the writer and the readers.
+The keys that sign tokens, in the SQLite file: implements `identity.keeping.KeyStore`.
 """
 
 import json
@@ -13,7 +13,7 @@ from ror.store.sqlite.queries import keys as keys_sql
 
 
 class SqliteKeys:
-    """`contract.KeyStore`; `write` runs a piece of work durably, `read` gives the rows of a query."""
+    """`write` runs a function in a durable transaction; `read` returns the rows of a query."""
 
     def __init__(
         self, write: WriteTransaction, read: Callable[[str, Sequence[object]], list[Any]]

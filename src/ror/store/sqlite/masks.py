@@ -1,10 +1,11 @@
 """
-Masks kept true in the transaction that writes: who may see a resource, and the facts that travel to it.
+The masks of resources, updated in the transaction that writes the resources.
 
-What a draft says of itself comes with it; the rest is found here: the facts that reach it, the masks that follow from
-them, and everything that its own facts reach in turn. Only masks change then, never a body.
+A draft states its own access facts. This module adds the facts that reach the resource along
+references, computes its masks, and does the same for every resource that its facts reach in turn.
+Only masks change, never a body.
 
-What was deleted keeps the masks that it had: that it was there is told to those who saw it, and to nobody else.
+A deleted resource keeps its masks: only viewers who could see it learn that it existed.
 """
 
 import sqlite3
@@ -24,26 +25,26 @@ from ror.store.sqlite.queries import masks as masks_sql
 from ror.store.sqlite.queries import meta as meta_sql
 
 POLICY: Final = "access-policy"
-"""The key of `meta` under which a directory says what its masks are made with."""
+"""The key of `meta` with the name of the access policy."""
 
 MASKS_CHANGED_AT: Final = "masks-changed-at"
-"""The key of `meta` that holds the seq of the last change of what somebody may see of something that was there."""
+"""The key of `meta` with the seq of the last change to the visibility of an existing resource."""
 
 MAX_HOPS: Final = 64
-"""Facts travel this far; only a loop in the data could lead them farther."""
+"""The number of references along which a fact travels; only a loop in the data is longer."""
 
 REACHED: Final = frozenset(
-    there if way == "along" else here for (here, there), way in FLOWS.items()
+    target if direction == "along" else source for (source, target), direction in FLOWS.items()
 )
 """The types that facts travel to."""
 
-_TO_STRUCTURES: Final = frozenset(here for here, there in FLOWS if there == "Organization")
-"""The types whose facts travel to structures, which alone can be in a loop."""
+_TO_STRUCTURES: Final = frozenset(source for source, target in FLOWS if target == "Organization")
+"""The types whose facts travel to structures; only structures can refer to each other in a loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenResource:
-    """A resource just written: what it says of itself, and where its facts may travel, as `(type, rid)`."""
+    """A resource in this transaction; `targets` are the `(type, rid)` of its active links."""
 
     type: str
     own_facts: int
@@ -53,7 +54,7 @@ class WrittenResource:
 
 
 def policy_of(connection: sqlite3.Connection) -> Policy:
-    """The policy that the masks of this directory are made with."""
+    """The access policy of the directory."""
     row = connection.execute(meta_sql.GET, (POLICY,)).fetchone()
     return policy_named(row[0]) if row else STRICT
 
@@ -65,11 +66,12 @@ def update_masks(
     instant: Micros,
 ) -> None:
     """
-    Mask what was written, by rid, and what depends on it; `before` is what each rid referred to until now.
+    Compute the masks of the written resources, and of those that depend on them.
 
-    What else gets other masks or facts has a line in the change log, without a new version.
+    `written` has the resources by rid; `before` has the former targets of each updated one. A
+    dependent resource that changes gets a line in the change log, without a new version.
     """
-    known = _visibility_of(connection, before)
+    former = _visibility_of(connection, before)
     released = _forget_influence(connection, before)
     pairs = {pair for rid, each in written.items() for pair in _influences(rid, each)}
     connection.executemany(masks_sql.ADD_INFLUENCE, pairs)
@@ -88,32 +90,32 @@ def update_masks(
             for rid, each in written.items()
         ),
     )
-    # What nothing flows to has its masks by now.
+    # Resources of the other types have their final masks now: no fact travels to them.
     reached.update(rid for rid, each in written.items() if each.type in REACHED)
-    _spread(connection, policy, reached, told=written.keys(), instant=instant)
+    _spread(connection, policy, reached, logged=written.keys(), instant=instant)
     if any(written[rid].type in _TO_STRUCTURES for rid in before):
-        forgotten = _forgotten_in_loops(connection, policy, reached, instant)
-        _spread(connection, policy, forgotten, told=(), instant=instant)
-    if any(one != known[rid] for rid, one in _visibility_of(connection, known).items()):
-        _note_changed_masks(connection)
+        reset = _reset_loops(connection, policy, reached, instant)
+        _spread(connection, policy, reset, logged=(), instant=instant)
+    if any(state != former[rid] for rid, state in _visibility_of(connection, former).items()):
+        _record_changed_masks(connection)
 
 
 def withdraw_facts(
     connection: sqlite3.Connection, rid: int, targets: Sequence[int], instant: Micros
 ) -> None:
-    """Take back the facts that a resource gave, now that it is deleted; its own masks stay as they were."""
+    """Remove the facts of a deleted resource from those they reached; its own masks stay."""
     reached = _forget_influence(connection, {rid: targets}) | _reached_from(connection, [rid])
     connection.execute(masks_sql.TAKE_BACK_FACTS, (rid,))
     policy = policy_of(connection)
-    _spread(connection, policy, reached, told=(), instant=instant)
-    forgotten = _forgotten_in_loops(connection, policy, reached, instant)
-    _spread(connection, policy, forgotten, told=(), instant=instant)
+    _spread(connection, policy, reached, logged=(), instant=instant)
+    reset = _reset_loops(connection, policy, reached, instant)
+    _spread(connection, policy, reset, logged=(), instant=instant)
 
 
 def recompute_masks(
     connection: sqlite3.Connection, after: Rid, count: int
 ) -> tuple[Rid, int] | None:
-    """Give some resources the masks of the policy: `contract.Store.recompute_masks`."""
+    """Recompute the masks of some resources: see `contract.Store.recompute_masks`."""
     policy = policy_of(connection)
     rows = connection.execute(
         masks_sql.TO_MASK_AGAIN,
@@ -127,7 +129,7 @@ def recompute_masks(
 
 
 def _influences(rid: int, written: WrittenResource) -> Iterable[tuple[int, int]]:
-    """The `(target, source)` pairs that the references of a resource make."""
+    """The `(target, source)` pairs of facts that travel along the references of a resource."""
     for target_type, target in written.targets:
         direction = FLOWS.get((written.type, target_type))
         if direction == "along":
@@ -139,11 +141,11 @@ def _influences(rid: int, written: WrittenResource) -> Iterable[tuple[int, int]]
 def _forget_influence(
     connection: sqlite3.Connection, before: Mapping[int, Sequence[int]]
 ) -> set[int]:
-    """Undo what the former references of these resources made; what they reached."""
+    """Delete the pairs that the former references of these resources made; the rids reached."""
     pairs = [(target, rid) for rid, targets in before.items() for target in targets]
     if not pairs:
         return set()
-    # Facts reach a role against its references, and anything else along them: only the one who refers made the pair.
+    # Facts travel to a role against its references, and to any other type along them.
     along = [(target, rid, False) for target, rid in pairs]
     against = [(rid, target, True) for target, rid in pairs]
     connection.executemany(
@@ -153,16 +155,16 @@ def _forget_influence(
     return {target for target, _ in pairs}
 
 
-def _forgotten_in_loops(
+def _reset_loops(
     connection: sqlite3.Connection, policy: Policy, reached: Collection[int], instant: Micros
 ) -> set[int]:
     """
-    Leave to the structures in a loop that these lead to what they say themselves; those structures and what they reach.
+    Reset the structures in loops to their own facts; returns their rids and those they reach.
 
-    In a loop each has from the other what nobody gives any more: once everything else has its facts, theirs have to be
-    found anew.
+    The structures of a loop give each other facts that no other resource may give them any more. So
+    once all other facts are in place, the facts of a loop are computed afresh.
     """
-    links = connection.execute(masks_sql.LINKS_ABOVE, (_listed(reached),)).fetchall()
+    links = connection.execute(masks_sql.LINKS_ABOVE, (_as_json(reached),)).fetchall()
     while True:
         sources, targets = {source for source, _ in links}, {target for _, target in links}
         inside = [
@@ -175,7 +177,7 @@ def _forgotten_in_loops(
         return set()
     rows = connection.execute(
         masks_sql.OWN_FACTS,
-        (_listed(sources),),
+        (_as_json(sources),),
     ).fetchall()
     connection.executemany(
         masks_sql.RESET_FACTS,
@@ -189,15 +191,19 @@ def _spread(
     connection: sqlite3.Connection,
     policy: Policy,
     reached: Collection[int],
-    told: Collection[int],
+    logged: Collection[int],
     instant: Micros,
 ) -> None:
-    """Find the facts of these resources, mask them, and go on to what they reach while anything changes."""
+    """
+    Update the facts and masks of these resources, then of those they reach, until nothing changes.
+
+    Each changed resource gets a line in the change log, except those in `logged`.
+    """
     changed: set[int] = set()
     for _ in range(MAX_HOPS):
         if not reached:
             break
-        listed = _listed(reached)
+        listed = _as_json(reached)
         gathered = dict(connection.execute(masks_sql.GATHER_FACTS, (listed,)))
         rows = connection.execute(
             masks_sql.TO_SPREAD,
@@ -205,25 +211,25 @@ def _spread(
         ).fetchall()
         updates = []
         for rid, own, facts, visibility in rows:
-            found = own | gathered.get(rid, 0)
-            if found != facts:
-                updates.append((found, policy.visibility(visibility[0::2], found), rid))
+            current = own | gathered.get(rid, 0)
+            if current != facts:
+                updates.append((current, policy.visibility(visibility[0::2], current), rid))
         if not updates:
             break
         connection.executemany(masks_sql.SET_FACTS, updates)
         fresh = [rid for _, _, rid in updates]
         changed.update(fresh)
         reached = _reached_from(connection, fresh)
-    log_changed_masks(connection, sorted(changed.difference(told)), instant)
+    log_changed_masks(connection, sorted(changed.difference(logged)), instant)
 
 
 def _visibility_of(
     connection: sqlite3.Connection, rids: Iterable[int]
 ) -> dict[int, tuple[object, ...]]:
-    """What decides who may see these resources and their parts."""
+    """The facts, the masks and the governed codes of each resource: they decide who sees it."""
     rows = connection.execute(
         masks_sql.VISIBILITY,
-        (_listed(rids),),
+        (_as_json(rids),),
     )
     return {
         rid: (facts, visibility, governed_codes(plan) if plan else None)
@@ -231,7 +237,8 @@ def _visibility_of(
     }
 
 
-def _note_changed_masks(connection: sqlite3.Connection) -> None:
+def _record_changed_masks(connection: sqlite3.Connection) -> None:
+    """Record the newest change as the last one to visibility."""
     connection.execute(
         masks_sql.NOTE_CHANGED,
         (MASKS_CHANGED_AT,),
@@ -239,26 +246,26 @@ def _note_changed_masks(connection: sqlite3.Connection) -> None:
 
 
 def _reached_from(connection: sqlite3.Connection, rids: Iterable[int]) -> set[int]:
-    """The resources that the facts of these hold for as well."""
+    """The resources that the facts of these ones travel to directly."""
     rows = connection.execute(
         masks_sql.REACHED,
-        (_listed(rids),),
+        (_as_json(rids),),
     )
     return {target for (target,) in rows}
 
 
 def log_changed_masks(connection: sqlite3.Connection, rids: Sequence[int], instant: Micros) -> None:
-    """Write in the change log that other masks hold for these resources."""
+    """Add a line to the change log for each of these resources, whose masks changed."""
     if not rids:
         return
     change_log.add_without_version(connection, rids, instant)
-    _note_changed_masks(connection)
+    _record_changed_masks(connection)
 
 
 def _codes_of(written: WrittenResource) -> bytes:
-    """The code of a resource, then those of its governed parts."""
+    """The code of a resource, followed by the codes of its governed parts."""
     return bytes((resource_code(written.type),)) + written.part_codes
 
 
-def _listed(rids: Iterable[int]) -> str:
+def _as_json(rids: Iterable[int]) -> str:
     return msgspec.json.encode(list(rids)).decode()

@@ -1,8 +1,8 @@
 """
-Rewriting what was derived from stored bodies: their layout, index entries, links, facts and masks.
+Rewriting the layout, index entries, links, facts and masks that derive from stored bodies.
 
-Content, versions, instants and authors stay as they are. A resource whose derived parts change gets
-a line in the change log without a new version, so that running servers notice.
+Content, versions, instants and authors stay. A resource whose derived values change gets a line in
+the change log without a new version, so that running servers reload it.
 """
 
 import sqlite3
@@ -18,7 +18,7 @@ from ror.store.sqlite.file import as_json
 from ror.store.sqlite.queries import rewriting as rewriting_sql
 
 Rewritten = tuple[VersionBody, CompressedDraft]
-"""The body of a version, and what the program makes of it today."""
+"""The stored body of a version, and the draft that this release derives from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class _Row:
 def version_bodies(
     connection: sqlite3.Connection, codec: Codec, after: Rid, count: int
 ) -> list[VersionBody]:
-    """Every version of some resources: `contract.Upkeep.version_bodies`."""
+    """Every version of some resources: see `contract.Upkeep.version_bodies`."""
     rows = connection.execute(rewriting_sql.VERSIONS_AFTER, (after, count)).fetchall()
     bodies = codec.decompress_all([frame for *_, frame in rows])
     return [
@@ -43,9 +43,9 @@ def version_bodies(
 
 
 def rewrite(
-    connection: sqlite3.Connection, known: writing.RidCache, versions: Sequence[Rewritten]
+    connection: sqlite3.Connection, rid_cache: writing.RidCache, versions: Sequence[Rewritten]
 ) -> int:
-    """How many resources changed: `contract.Upkeep.rewrite`, in the transaction under way."""
+    """The number of resources that changed, in this transaction: see `contract.Upkeep.rewrite`."""
     instant = changes.issue_instant(connection)
     rids = list(dict.fromkeys(version.rid for version, _ in versions))
     rows = _rows(connection, rids)
@@ -55,7 +55,7 @@ def rewrite(
         for version, draft in versions
         if version.is_current and rows[version.rid].version == version.version
     }
-    changed = _rewrite_current(connection, known, current, rows, instant)
+    changed = _rewrite_current(connection, rid_cache, current, rows, instant)
     _rewrite_past(connection, [each for each in versions if not each[0].is_current], rows)
     after = _masked(connection, rids)
     changed.update(rid for rid in rids if after[rid] != masked[rid])
@@ -65,13 +65,13 @@ def rewrite(
 
 def _rewrite_current(
     connection: sqlite3.Connection,
-    known: writing.RidCache,
+    rid_cache: writing.RidCache,
     current: Mapping[Rid, CompressedDraft],
     rows: Mapping[Rid, _Row],
     instant: Micros,
 ) -> set[Rid]:
-    """The resources whose current version has other derived parts than before."""
-    links = _rids_of_links(connection, known, current)
+    """Rewrite current versions; the resources whose derived values changed."""
+    links = _rids_of_links(connection, rid_cache, current)
     changed = set()
     written: dict[int, masks.WrittenResource] = {}
     for rid, draft in current.items():
@@ -89,9 +89,9 @@ def _rewrite_current(
                 (*derived, rid),
             )
         linked = [(kind, target) for (kind, _), target in zip(draft.links, targets, strict=True)]
-        flowing = linked[: len(linked) - draft.inert_links]
+        active_links = linked[: len(linked) - draft.inert_links]
         written[rid] = masks.WrittenResource(
-            draft.type, draft.own_facts, draft.part_codes, draft.plan, flowing
+            draft.type, draft.own_facts, draft.part_codes, draft.plan, active_links
         )
     foreign: dict[int, Sequence[int]] = {
         rid: sorted({links[rid][place] for place in draft.foreign_links})
@@ -106,19 +106,21 @@ def _rewrite_current(
 
 
 def _rids_of_links(
-    connection: sqlite3.Connection, known: writing.RidCache, current: Mapping[Rid, CompressedDraft]
+    connection: sqlite3.Connection,
+    rid_cache: writing.RidCache,
+    current: Mapping[Rid, CompressedDraft],
 ) -> dict[Rid, list[Rid]]:
-    """The rid of each link of each draft; what was never referred to before gets one."""
+    """The rid of each link of each draft; a new target becomes a placeholder."""
     names = {name for draft in current.values() for name, _ in draft.links}
-    codes = {name: known.code(connection, name) for name in names}
+    codes = {name: rid_cache.code(connection, name) for name in names}
     links = {
         rid: [(codes[name], identifier) for name, identifier in draft.links]
         for rid, draft in current.items()
     }
     keys = {key for each in links.values() for key in each}
-    rids = known.rids(connection, keys)
+    rids = rid_cache.rids(connection, keys)
     rids |= writing.add_placeholders(
-        connection, known, [key for key in sorted(keys) if key not in rids]
+        connection, rid_cache, [key for key in sorted(keys) if key not in rids]
     )
     return {rid: [Rid(rids[key]) for key in each] for rid, each in links.items()}
 
@@ -126,7 +128,7 @@ def _rids_of_links(
 def _rewrite_past(
     connection: sqlite3.Connection, past: Sequence[Rewritten], rows: Mapping[Rid, _Row]
 ) -> None:
-    """Lay out superseded versions as today, and let nobody see more of them than before."""
+    """Rewrite superseded versions; no viewer sees more of them than before."""
     policy = masks.policy_of(connection)
     facts = {rid: row[0] for rid, row in _masked(connection, list(rows)).items()}
     for version, draft in past:
@@ -134,7 +136,7 @@ def _rewrite_past(
         former = connection.execute(rewriting_sql.PAST_VERSION, key).fetchone()
         if former is None:
             continue
-        visibility = _no_wider(policy, draft, facts[version.rid], former[1])
+        visibility = _restricted(policy, draft, facts[version.rid], former[1])
         derived = (draft.body, visibility, draft.plan or None)
         if derived != former:
             connection.execute(
@@ -143,20 +145,20 @@ def _rewrite_past(
             )
         row = rows[version.rid]
         if row.deleted and row.version == version.version + 1:
-            # What was deleted keeps the masks of its last version.
+            # A deleted resource keeps the masks of its last version.
             connection.execute(
                 rewriting_sql.SET_MASKS_AND_PLAN,
                 (visibility, draft.plan or None, version.rid),
             )
 
 
-def _no_wider(policy: Policy, draft: CompressedDraft, facts: int, former: bytes | None) -> bytes:
-    """The masks of a past version under today's policy, each within the one that it had."""
+def _restricted(policy: Policy, draft: CompressedDraft, facts: int, former: bytes | None) -> bytes:
+    """The visibility of a past version under the current policy, restricted to its former one."""
     codes = bytes((resource_code(draft.type),)) + draft.part_codes
     visibility = policy.visibility(codes, draft.own_facts | facts)
-    had = dict(zip(former[0::2], former[1::2], strict=True)) if former else {}
+    limits = dict(zip(former[0::2], former[1::2], strict=True)) if former else {}
     pairs = zip(visibility[0::2], visibility[1::2], strict=True)
-    return bytes(byte for code, mask in pairs for byte in (code, mask & had.get(code, mask)))
+    return bytes(byte for code, mask in pairs for byte in (code, mask & limits.get(code, mask)))
 
 
 def _rows(connection: sqlite3.Connection, rids: Sequence[Rid]) -> dict[Rid, _Row]:

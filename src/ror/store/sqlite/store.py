@@ -1,9 +1,9 @@
 """
-The directory in one SQLite file: `contract.Store` on top of tables, a single writer and a pool of readers.
+The SQLite store: implements `contract.Store` with a single writer and a pool of readers.
 
-Writes go through one thread that shares commits (`group_commit`); reads use as many connections as there are readers
-at the same moment, each seeing what was committed when its statement began. Bodies and index entries are compressed in
-the thread that calls, outside any lock.
+One thread writes and shares commits (`group_commit`). Each concurrent reader has a connection of
+its own and sees the last commit before its statement. The calling thread compresses bodies and
+index entries, without a lock.
 """
 
 import sqlite3
@@ -35,15 +35,11 @@ from ror.store.contract import (
 from ror.store.sqlite import (
     dated_load,
     foreign_links,
+    masks,
+    writing,
 )
 from ror.store.sqlite import (
     file as sqlite_file,
-)
-from ror.store.sqlite import (
-    masks as sqlite_access,
-)
-from ror.store.sqlite import (
-    writing as sqlite_writing,
 )
 from ror.store.sqlite.clients import SqliteClients
 from ror.store.sqlite.compression import Codec, CorruptFrame
@@ -61,46 +57,37 @@ from ror.store.sqlite.writing import rids_in
 ROWS_PER_BATCH: Final = 10_000
 Result = TypeVar("Result")
 
-# Named in full, because `json_each` has a `type` and an `id` too.
-_INDEX_COLUMNS: Final = (
-    "resource.rid, resource.type, resource.id, last_updated, deleted,"
-    " entries, targets, facts, visibility"
-)
-_STORED_COLUMNS: Final = (
-    "resource.rid, version, last_updated, source_updated, deleted, body, visibility, plan"
-)
-
 
 class SqliteStore:
-    """`contract.Store` in the SQLite file at `path`, created when there is none."""
+    """A store in the SQLite file at `path`, created if it is absent."""
 
     def __init__(self, path: Path, *, upgrading: bool = False) -> None:
         self._path = path
         self._closed = False
         self._is_in_place = True
         self._idle: deque[sqlite3.Connection] = deque()
-        self._known = sqlite_writing.RidCache()
+        self._rid_cache = writing.RidCache()
         self._watching = threading.Lock()
         self._connection = sqlite_file.open_writer(path, upgrading=upgrading)
         try:
             with sqlite_file.translate_errors(path, opening=True):
-                self._place = sqlite_file.FileIdentity(path)
-                dictionary = sqlite_writing.database_dictionary(self._connection)
-                self._pack = partial(sqlite_writing.compress_draft, dictionary)
+                self._file = sqlite_file.FileIdentity(path)
+                dictionary = writing.database_dictionary(self._connection)
+                self._compress = partial(writing.compress_draft, dictionary)
                 self._codec = Codec(dictionary, self._find_dictionary)
                 self._watcher = sqlite_file.open_reader(path)
         except BaseException:
             self._connection.close()
             raise
         self._writer = GroupCommit(
-            self._connection, "BEGIN IMMEDIATE", self._told, self._known.forget
+            self._connection, "BEGIN IMMEDIATE", self._translated, self._rid_cache.forget
         )
-        self._clients = SqliteClients(self._write, self._all)
-        self._keys = SqliteKeys(self._write, self._all)
-        self._jobs = SqliteJobs(self._write, self._all)
-        self._stored_queries = SqliteStoredQueries(self._write, self._all)
+        self._clients = SqliteClients(self._write, self._rows)
+        self._keys = SqliteKeys(self._write, self._rows)
+        self._jobs = SqliteJobs(self._write, self._rows)
+        self._stored_queries = SqliteStoredQueries(self._write, self._rows)
         self._upkeep = SqliteUpkeep(
-            self._write, self._snapshot, self._known, self._codec, self._pack
+            self._write, self._snapshot, self._rid_cache, self._codec, self._compress
         )
 
     @property
@@ -130,7 +117,7 @@ class SqliteStore:
     # Writing
 
     def compressor(self) -> Callable[[Draft], CompressedDraft]:
-        return self._pack
+        return self._compress
 
     def put(
         self,
@@ -142,13 +129,14 @@ class SqliteStore:
     ) -> list[Outcome]:
         if not drafts:
             return []
-        packed = [
-            draft if isinstance(draft, CompressedDraft) else self._pack(draft) for draft in drafts
+        compressed = [
+            draft if isinstance(draft, CompressedDraft) else self._compress(draft)
+            for draft in drafts
         ]
-        terms = sqlite_writing.WriteOptions(author, take_older, keep_dates)
+        options = writing.WriteOptions(author, take_older, keep_dates)
         return self._write(
-            lambda connection: sqlite_writing.write(connection, self._known, packed, terms),
-            len(packed),
+            lambda connection: writing.write(connection, self._rid_cache, compressed, options),
+            len(compressed),
         )
 
     def begin_dated_load(self) -> None:
@@ -159,7 +147,7 @@ class SqliteStore:
 
     def delete(self, resource_type: str, resource_id: str, author: str) -> bool:
         return self._write(
-            lambda connection: sqlite_writing.delete(connection, resource_type, resource_id, author)
+            lambda connection: writing.delete(connection, resource_type, resource_id, author)
         )
 
     def set_meta(self, key: str, value: str) -> None:
@@ -169,34 +157,34 @@ class SqliteStore:
         )
 
     def set_meta_once(self, key: str, value: str) -> str:
-        known = self.get_meta(key)
-        if known is None:
+        current = self.get_meta(key)
+        if current is None:
             self._change(meta_sql.SETTLE, (key, value))
-            known = self.get_meta(key)
-            assert known is not None, "facts are never taken away"
-        return known
+            current = self.get_meta(key)
+            assert current is not None, "such values are never removed"
+        return current
 
     # Reading resources
 
     def read(self, resource_type: str, resource_id: str) -> ResourceVersion | None:
-        row = self._one(
+        row = self._row(
             resources_sql.READ,
             (resource_type, resource_id),
         )
-        return self._stored(resource_type, resource_id, row)
+        return self._resource_version(resource_type, resource_id, row)
 
     def read_version(
         self, resource_type: str, resource_id: str, version: int
     ) -> ResourceVersion | None:
         rid = self.rid(resource_type, resource_id)
-        row = self._one(
+        row = self._row(
             resources_sql.READ_VERSION,
             (rid, version),
         )
-        return self._stored(resource_type, resource_id, row)
+        return self._resource_version(resource_type, resource_id, row)
 
     def history(self, resource_type: str, resource_id: str) -> list[VersionRow]:
-        rows = self._all(
+        rows = self._rows(
             resources_sql.HISTORY,
             (self.rid(resource_type, resource_id),),
         )
@@ -206,23 +194,23 @@ class SqliteStore:
         ]
 
     def bodies(self, rids: Sequence[Rid]) -> list[CurrentBody | None]:
-        # json_each as the outer loop measured as fast as one placeholder per rid, for any number of rids.
-        rows = self._all(
+        # json_each as the outer loop measured as fast as one SQL parameter for each rid.
+        rows = self._rows(
             resources_sql.BODIES,
             (as_json(rids),),
         )
         with self._decompressing():
             bodies = self._codec.decompress_all([row[1] for row in rows])
-        found = {
+        by_rid = {
             rid: CurrentBody(body, visibility, plan or b"", version, last_updated)
             for (rid, _, visibility, plan, version, last_updated), body in zip(
                 rows, bodies, strict=True
             )
         }
-        return [found.get(rid) for rid in rids]
+        return [by_rid.get(rid) for rid in rids]
 
     def rid(self, resource_type: str, resource_id: str) -> Rid | None:
-        row = self._one(
+        row = self._row(
             resources_sql.RID,
             (resource_type, resource_id),
         )
@@ -231,16 +219,16 @@ class SqliteStore:
     # Following changes
 
     def last_change(self) -> Seq:
-        row = self._one(changes_sql.NEWEST_SEQ)
+        row = self._row(changes_sql.NEWEST_SEQ)
         newest: Seq | None = row[0] if row else None
         return newest or NO_CHANGE
 
     def instant_of(self, seq: Seq) -> Micros:
-        row = self._one(changes_sql.INSTANT, (seq,))
+        row = self._row(changes_sql.INSTANT, (seq,))
         return row[0] if row else NO_DATE
 
     def changes_after(self, seq: Seq, limit: int) -> list[Change]:
-        rows = self._all(
+        rows = self._rows(
             changes_sql.AFTER,
             (seq, limit),
         )
@@ -250,18 +238,18 @@ class SqliteStore:
         ]
 
     def change_signal(self) -> int:
-        # This connection never writes, so the writer of this process counts as another one too.
-        # Every request comes by here: no context is worth its microsecond.
+        # This connection never writes, so it sees the commits of this process's writer too.
+        # Every request runs this: a context manager would cost a microsecond.
         try:
             with self._watching:
                 self._check_open()
                 signal: int = self._watcher.execute("PRAGMA data_version").fetchone()[0]
                 return signal
         except sqlite3.Error as error:
-            raise self._told(error) from error
+            raise self._translated(error) from error
 
     def masks_changed_at(self) -> Seq:
-        return Seq(int(self.get_meta(sqlite_access.MASKS_CHANGED_AT) or 0))
+        return Seq(int(self.get_meta(masks.MASKS_CHANGED_AT) or 0))
 
     # Reading for the index
 
@@ -287,7 +275,7 @@ class SqliteStore:
     # The directory as a whole
 
     def counts(self) -> dict[str, int]:
-        rows = self._all(resources_sql.COUNTS)
+        rows = self._rows(resources_sql.COUNTS)
         return dict(rows)
 
     def dangling(self, limit: int, after: Seq = NO_CHANGE) -> tuple[int, list[DanglingReference]]:
@@ -299,20 +287,20 @@ class SqliteStore:
                 (after,),
             )
             foreign = foreign_links.all_links(connection) if absent else set()
-            for rid, packed in rows if absent else ():
+            for rid, targets in rows if absent else ():
                 missing = [
                     target
-                    for target in rids_in(packed)
+                    for target in rids_in(targets)
                     if target in absent and (rid, target) not in foreign
                 ]
                 count += len(missing)
                 pairs += [(rid, target) for target in missing[: limit - len(pairs)]]
-            named = {rid for pair in pairs for rid in pair}
+            ends = {rid for pair in pairs for rid in pair}
             names = {
                 rid: (name, resource_id)
                 for rid, name, resource_id in connection.execute(
                     resources_sql.NAMES,
-                    (as_json(list(named)),),
+                    (as_json(list(ends)),),
                 )
             }
         return count, [DanglingReference(names[source], names[target]) for source, target in pairs]
@@ -321,23 +309,23 @@ class SqliteStore:
         return sqlite_file.size_on_disk(self._path)
 
     def get_meta(self, key: str) -> str | None:
-        row = self._one(meta_sql.GET, (key,))
+        row = self._row(meta_sql.GET, (key,))
         return row[0] if row else None
 
     # Access
 
     def policy(self) -> str:
-        return self.get_meta(sqlite_access.POLICY) or STRICT.name
+        return self.get_meta(masks.POLICY) or STRICT.name
 
     def set_policy(self, name: str) -> None:
-        self.set_meta(sqlite_access.POLICY, name)
+        self.set_meta(masks.POLICY, name)
 
     def recompute_masks(self, after: Rid, count: int) -> tuple[Rid, int] | None:
         return self._write(
-            lambda connection: sqlite_access.recompute_masks(connection, after, count), count
+            lambda connection: masks.recompute_masks(connection, after, count), count
         )
 
-    # Its life
+    # Opening and closing
 
     @property
     def is_in_place(self) -> bool:
@@ -345,7 +333,7 @@ class SqliteStore:
 
     def check_in_place(self) -> None:
         try:
-            self._place.check()
+            self._file.check()
         except Unavailable:
             self._is_in_place = False
             raise
@@ -358,20 +346,22 @@ class SqliteStore:
             self._watcher.close()
         while self._idle:
             self._idle.pop().close()
-        # Last, because the last connection to close copies the log into the file.
+        # Close the writer last: the last connection to close copies the log into the file.
         self._connection.close()
 
     # Connections
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for this caller alone; there are as many as there ever were readers at the same moment."""
+        """
+        A connection for this caller alone; the pool grows to the number of concurrent readers.
+        """
         with sqlite_file.translate_errors(self._path):
             self._check_open()
             try:
                 connection = self._idle.pop()
             except IndexError:
-                # It would read whichever file is there by now.
+                # A new connection opens the file that the path names now.
                 self.check_in_place()
                 connection = sqlite_file.open_reader(self._path)
             try:
@@ -384,7 +374,7 @@ class SqliteStore:
 
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
-        """A connection on which every statement sees the same moment."""
+        """A connection in a read transaction: every statement sees the same commit."""
         with self._reading() as connection:
             connection.execute("BEGIN")
             try:
@@ -392,26 +382,26 @@ class SqliteStore:
             finally:
                 connection.execute("ROLLBACK")
 
-    def _all(self, query: str, parameters: Sequence[object] = ()) -> list[Any]:
+    def _rows(self, query: str, parameters: Sequence[object] = ()) -> list[Any]:
         with self._reading() as connection:
             return connection.execute(query, parameters).fetchall()
 
-    def _one(self, query: str, parameters: Sequence[object] = ()) -> Any:
-        rows = self._all(query, parameters)
+    def _row(self, query: str, parameters: Sequence[object] = ()) -> Any:
+        rows = self._rows(query, parameters)
         return rows[0] if rows else None
 
     def _change(self, statement: str, parameters: Sequence[object]) -> bool:
-        """Write one statement, durably; whether it changed a row."""
+        """Run one statement in a durable transaction; True if it changed a row."""
         return self._write(
             lambda connection: connection.execute(statement, parameters).rowcount == 1
         )
 
     def _write(self, work: Callable[[sqlite3.Connection], Result], weight: int = 1) -> Result:
-        """What `work` returns, once it is durable in the file that is in place."""
+        """The result of `work`, once its writes are durable in the file at the path."""
         self.check_in_place()
         return self._writer.run(work, weight)
 
-    def _told(self, error: Exception) -> Exception:
+    def _translated(self, error: Exception) -> Exception:
         return sqlite_file.store_error(error, self._path)
 
     def _check_open(self) -> None:
@@ -429,11 +419,13 @@ class SqliteStore:
         except CorruptFrame as error:
             raise Unavailable("store.corrupt", path=self._path, reason=error) from error
 
-    def _find_dictionary(self, wanted: int) -> bytes | None:
-        row = self._one(meta_sql.DICTIONARY, (wanted,))
+    def _find_dictionary(self, number: int) -> bytes | None:
+        row = self._row(meta_sql.DICTIONARY, (number,))
         return row[0] if row else None
 
-    def _stored(self, resource_type: str, resource_id: str, row: Any) -> ResourceVersion | None:
+    def _resource_version(
+        self, resource_type: str, resource_id: str, row: Any
+    ) -> ResourceVersion | None:
         if row is None:
             return None
         rid, version, last_updated, source_updated, deleted, frame, visibility, plan = row
@@ -462,7 +454,7 @@ class SqliteStore:
                 resource_id,
                 last_updated,
                 bool(deleted),
-                unpacked,
+                entries_of_row,
                 rids_in(targets),
                 facts,
                 visibility,
@@ -477,7 +469,7 @@ class SqliteStore:
                 targets,
                 facts,
                 visibility,
-            ), unpacked in zip(rows, entries, strict=True)
+            ), entries_of_row in zip(rows, entries, strict=True)
         ]
 
 

@@ -1,7 +1,5 @@
 """
-The queries of page links in the SQLite file of their directory.
-
-Implements `contract.StoredQueries` on the writer and the readers of the store.
+The queries of page links in the SQLite file: implements `contract.StoredQueries`.
 """
 
 import sqlite3
@@ -14,11 +12,11 @@ from ror.store.sqlite.file import now_us
 from ror.store.sqlite.queries import page_links as page_links_sql
 
 _USED_AGAIN_AFTER_US: Final = 3_600_000_000
-"""Following the pages of a query writes at most once in this time."""
+"""A read of a stored query counts as a new use after this time, so that paging writes rarely."""
 
 
 class SqliteStoredQueries:
-    """`write` runs a piece of work durably, `read` returns the rows of a statement."""
+    """`write` runs a function in a durable transaction; `read` returns the rows of a query."""
 
     def __init__(
         self, write: WriteTransaction, read: Callable[[str, Sequence[object]], list[Any]]

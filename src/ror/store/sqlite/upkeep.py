@@ -1,7 +1,7 @@
 """
-Upkeep of a SQLite file: rewriting what is derived, reading the form of a file, backing it up.
+Upkeep of a SQLite file: rewriting derived values, reading the format of a file, backing it up.
 
-What opens a file without `open_writer` works on files of former releases too: it changes no table.
+Functions that open a file without `open_writer` change no table: they accept earlier releases.
 """
 
 import os
@@ -26,45 +26,51 @@ PAGES_AT_ONCE: Final = 4_096
 """Pages of 4 KB that a backup copies between two reports of its progress."""
 
 Progress = Callable[[int, int], None]
-"""Hears how many pages are copied, of how many."""
+"""Receives the number of pages copied so far, and the total."""
 
 
 class SqliteUpkeep:
-    """`contract.Upkeep`; `write` runs a piece of work durably, `read` gives the rows of a query."""
+    """
+    Implements `contract.Upkeep`.
+
+    `write` runs a function in a durable transaction; `snapshot` opens one for reading.
+    """
 
     def __init__(
         self,
         write: WriteTransaction,
         snapshot: Callable[[], Any],
-        known: RidCache,
+        rid_cache: RidCache,
         codec: Codec,
-        pack: Callable[[Draft], CompressedDraft],
+        compress: Callable[[Draft], CompressedDraft],
     ) -> None:
         self._write = write
         self._snapshot = snapshot
-        self._known = known
+        self._rid_cache = rid_cache
         self._codec = codec
-        self._pack = pack
+        self._compress = compress
 
     def version_bodies(self, after: Rid, count: int) -> list[VersionBody]:
         with self._snapshot() as connection:
             return rewriting.version_bodies(connection, self._codec, after, count)
 
     def rewrite(self, versions: Sequence[tuple[VersionBody, Draft]]) -> int:
-        packed = [(version, self._pack(draft)) for version, draft in versions]
-        return self._write(lambda connection: rewriting.rewrite(connection, self._known, packed))
+        drafts = [(version, self._compress(draft)) for version, draft in versions]
+        return self._write(
+            lambda connection: rewriting.rewrite(connection, self._rid_cache, drafts)
+        )
 
 
-# --- a file as it is ---
+# --- database files ---
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFormat:
     """
-    The form of a file.
+    The format of a database file.
 
-    `tables` is the number of its last migration, 0 when it is empty; `newest_tables` is that of this
-    program; `facts` are the small facts of the directory.
+    `tables` is the number of its last migration, 0 if it has none; `newest_tables` is the last
+    migration of this release; `meta` has the values that describe the directory.
     """
 
     tables: int
@@ -75,44 +81,44 @@ class DatabaseFormat:
 
 def database_format(path: Path) -> DatabaseFormat:
     """
-    The form of the directory in a file.
+    The format of a database file.
 
-    Raises UsageError when it is no directory, or was written by a newer program.
+    Raises UsageError if it is no directory, or if a newer release wrote it.
     """
     with _opened(path) as connection:
         sqlite_file.check_is_directory(connection, path)
         newest = sqlite_file.migrations()[-1][0]
         tables = sqlite_file.version_of(connection, path, newest)
-        facts, holds_resources = [], False
+        meta, holds_resources = [], False
         if tables:
-            facts = connection.execute(meta_sql.ALL).fetchall()
+            meta = connection.execute(meta_sql.ALL).fetchall()
             newest_change = connection.execute(changes_sql.NEWEST_SEQ).fetchone()[0]
             holds_resources = newest_change is not None
-    return DatabaseFormat(tables, newest, dict(facts), holds_resources)
+    return DatabaseFormat(tables, newest, dict(meta), holds_resources)
 
 
 def check_unused(path: Path) -> None:
     """
-    Raises UsageError when another process has the file open, of whichever release it is.
+    Raises UsageError if another process of any release has the file open.
 
-    SQLite leaves write-ahead logging only for whoever is alone with the file.
+    SQLite can turn write-ahead logging off only while no other connection exists.
     """
     with _opened(path) as connection:
         connection.execute("PRAGMA busy_timeout = 0")
         try:
-            alone = connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0] == "delete"
+            is_unused = connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0] == "delete"
         except sqlite3.OperationalError:
-            alone = False
-    if not alone:
+            is_unused = False
+    if not is_unused:
         raise UsageError("store.in-use", path=path)
 
 
 def back_up(path: Path, target: Path, progress: Progress) -> None:
     """
-    Copy one consistent moment of a file to `target`, durable, whole or not there at all.
+    Copy a snapshot of a file to `target`, durable on return; on failure there is no `target`.
 
-    Others may read and write meanwhile. The copy is as private as the file.
-    Raises UsageError when `target` exists or cannot be written.
+    Other connections may read and write meanwhile. Only the account of the service can read the
+    copy. Raises UsageError if `target` exists or cannot be written.
     """
     if target.exists():
         raise UsageError("backup.exists", file=target)

@@ -1,8 +1,8 @@
 """
-Writing resources into the SQLite file of their directory: what becomes of each, in the transaction under way.
+Writing drafts and deletions into the SQLite file, in the caller's transaction.
 
-What takes a connection is for the thread of the writer alone. Which number a resource gets is decided here, and which
-one it has is remembered.
+Only the writer's thread calls the functions that take a connection. They allot the rid of each new
+resource, and cache the rids of recent ones.
 """
 
 import sqlite3
@@ -15,8 +15,7 @@ from typing import Final, NamedTuple
 from ror.standard.instants import NO_DATE, Micros
 from ror.store.contract import CompressedDraft, Draft, Outcome, Rid
 from ror.store.sqlite import changes as change_log
-from ror.store.sqlite import dated_load, foreign_links
-from ror.store.sqlite import masks as sqlite_access
+from ror.store.sqlite import dated_load, foreign_links, masks
 from ror.store.sqlite.compression import codec_of, dictionary_id, shipped_dictionary
 from ror.store.sqlite.file import as_json, now_us
 from ror.store.sqlite.queries import meta as meta_sql
@@ -25,18 +24,16 @@ from ror.store.sqlite.queries import resources as resources_sql
 Key = tuple[int, str]
 """The code of a resource type, and an id."""
 
-# Two generations of this many: about 30 MB when the directory is larger.
+# The cache holds two generations of this size, about 30 MB in a large directory.
 GENERATION_SIZE: Final = 100_000
-
-# What is only referred to has no version to keep.
 
 
 def database_dictionary(connection: sqlite3.Connection) -> bytes:
-    """The dictionary that this database compresses with: its newest, or the shipped one, copied once and for all."""
+    """The newest dictionary of this database, which starts with a copy of the shipped one."""
     newest = meta_sql.NEWEST_DICTIONARY
     if connection.execute(newest).fetchone() is None:
         shipped = shipped_dictionary()
-        # Two processes may open a new file at once; both give it the same dictionary.
+        # Two processes may open a new file at once; both add the same dictionary.
         connection.execute(
             meta_sql.ADD_DICTIONARY,
             (dictionary_id(shipped), now_us(), shipped),
@@ -46,7 +43,7 @@ def database_dictionary(connection: sqlite3.Connection) -> bytes:
 
 
 def compress_draft(dictionary: bytes, draft: Draft) -> CompressedDraft:
-    """A draft with the frames of its body and entries; sent to other processes with the dictionary."""
+    """A draft whose body and entries are frames; other processes run this with the dictionary."""
     compress = codec_of(dictionary).compress
     body, entries = compress(draft.body), compress(draft.entries)
     return CompressedDraft(
@@ -66,21 +63,21 @@ def compress_draft(dictionary: bytes, draft: Draft) -> CompressedDraft:
 
 
 class RidCache:
-    """Which code each type has and which rid each resource, as far as the writer remembers; for its thread alone."""
+    """The codes of types and the rids of recent resources; only the writer's thread uses it."""
 
     def __init__(self) -> None:
         self._codes: dict[str, int] = {}
         self._recent: dict[Key, int] = {}
         self._older: dict[Key, int] = {}
-        # What was allotted in the transaction under way may not be in its row yet.
+        # A rid allotted in the current transaction may not be in a row yet.
         self._highest = 0
 
     def forget(self) -> None:
-        """Something was rolled back: remember nothing, for a rid may not have been allotted after all."""
+        """Clear the cache after a rollback: some of its rids may never have been written."""
         self._codes, self._recent, self._older, self._highest = {}, {}, {}, 0
 
     def code(self, connection: sqlite3.Connection, name: str) -> int:
-        """The code of a type, allotted when it has none."""
+        """The code of a type; a new type gets one."""
         code = self._codes.get(name)
         if code is None:
             connection.execute(resources_sql.ADD_TYPE, (name,))
@@ -90,34 +87,34 @@ class RidCache:
 
     def rids(self, connection: sqlite3.Connection, keys: Iterable[Key]) -> dict[Key, int]:
         """The rid of each key that has one."""
-        found: dict[Key, int] = {}
-        unknown: defaultdict[int, set[str]] = defaultdict(set)
+        rids: dict[Key, int] = {}
+        missing: defaultdict[int, set[str]] = defaultdict(set)
         for key in keys:
             rid = self._recent.get(key) or self._older.get(key)
             if rid is None:
-                unknown[key[0]].add(key[1])
+                missing[key[0]].add(key[1])
             else:
-                found[key] = rid
-        for code, ids in unknown.items():
+                rids[key] = rid
+        for code, ids in missing.items():
             rows = connection.execute(
                 resources_sql.RIDS,
                 (as_json(list(ids)), code),
             )
-            found.update(((code, resource_id), rid) for resource_id, rid in rows)
-        self.remember(found)
-        return found
+            rids.update(((code, resource_id), rid) for resource_id, rid in rows)
+        self.remember(rids)
+        return rids
 
     def allot(self, connection: sqlite3.Connection, keys: Iterable[Key]) -> dict[Key, int]:
-        """A new rid for each key, above all others; the write lock is held, so nobody else allots the same."""
-        written = connection.execute(resources_sql.HIGHEST_RID).fetchone()[0] or 0
-        highest = max(self._highest, written)
+        """A new rid for each key, above all others. The caller holds the write lock."""
+        highest_written = connection.execute(resources_sql.HIGHEST_RID).fetchone()[0] or 0
+        highest = max(self._highest, highest_written)
         rids = {key: rid for rid, key in enumerate(keys, highest + 1)}
         self._highest = highest + len(rids)
         self.remember(rids)
         return rids
 
     def remember(self, rids: dict[Key, int]) -> None:
-        """Keep these at hand; what was not asked for in a long time goes away."""
+        """Cache these rids; those that were not read for a generation are dropped."""
         self._recent.update(rids)
         if len(self._recent) > GENERATION_SIZE:
             self._recent, self._older = {}, self._recent
@@ -125,7 +122,7 @@ class RidCache:
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """Who writes drafts, and what the dates of their source mean: see `contract.Store.put`."""
+    """The author of drafts, and the treatment of source dates: see `contract.Store.put`."""
 
     author: str
     take_older: bool = False
@@ -134,28 +131,28 @@ class WriteOptions:
 
 def write(
     connection: sqlite3.Connection,
-    known: RidCache,
-    packed: Sequence[CompressedDraft],
-    terms: WriteOptions,
+    rid_cache: RidCache,
+    drafts: Sequence[CompressedDraft],
+    options: WriteOptions,
 ) -> list[Outcome]:
-    """What became of each draft, in the transaction under way."""
-    if terms.keep_dates:
+    """Write drafts; the outcome of each, in the same order."""
+    if options.keep_dates:
         dated_load.check(connection)
     instant = change_log.issue_instant(connection)
-    keys = [(known.code(connection, each.type), each.id) for each in packed]
+    keys = [(rid_cache.code(connection, each.type), each.id) for each in drafts]
     outcomes: dict[int, Outcome] = {}
     for positions in _rounds(keys):
-        batch = {keys[position]: packed[position] for position in positions}
-        kept = _write_distinct(connection, known, batch, terms, instant)
-        outcomes.update(zip(positions, kept, strict=True))
-    if terms.keep_dates:
+        batch = {keys[position]: drafts[position] for position in positions}
+        results = _write_distinct(connection, rid_cache, batch, options, instant)
+        outcomes.update(zip(positions, results, strict=True))
+    if options.keep_dates:
         dated_load.advance(connection)
-    return [outcomes[position] for position in range(len(packed))]
+    return [outcomes[position] for position in range(len(drafts))]
 
 
 def _rounds(keys: Sequence[Key]) -> list[list[int]]:
     """
-    The positions of `keys`, cut so that no key comes twice in a round; nearly always one round.
+    The positions of `keys` in rounds, each without repeated keys; nearly always one round.
 
     >>> _rounds([(1, "a"), (1, "b"), (1, "a")])
     [[0, 1], [2]]
@@ -171,7 +168,7 @@ def _rounds(keys: Sequence[Key]) -> list[list[int]]:
 
 
 class _Current(NamedTuple):
-    """What is kept of a resource: without digest when it is absent, of date 0 when no source dates it."""
+    """The current version of a resource; `digest` is None if it is absent or deleted."""
 
     version: int
     digest: bytes | None
@@ -184,16 +181,16 @@ _ABSENT: Final = _Current(0, None, NO_DATE, NO_DATE)
 
 def _write_distinct(
     connection: sqlite3.Connection,
-    known: RidCache,
+    rid_cache: RidCache,
     batch: dict[Key, CompressedDraft],
-    terms: WriteOptions,
+    options: WriteOptions,
     instant: Micros,
 ) -> list[Outcome]:
-    """What became of each draft of a batch of distinct resources."""
-    rids = known.rids(connection, batch)
+    """Write a batch of distinct resources; the outcome of each."""
+    rids = rid_cache.rids(connection, batch)
     current = _current(connection, rids.values())
     outcomes = {
-        key: _outcome(each, current[rids[key]] if key in rids else _ABSENT, terms)
+        key: _outcome(each, current[rids[key]] if key in rids else _ABSENT, options)
         for key, each in batch.items()
     }
     changed = {
@@ -211,21 +208,23 @@ def _write_distinct(
         ],
     )
     codes = {
-        name: known.code(connection, name) for each in changed.values() for name, _ in each.links
+        name: rid_cache.code(connection, name)
+        for each in changed.values()
+        for name, _ in each.links
     }
     links = [[(codes[name], link_id) for name, link_id in each.links] for each in changed.values()]
-    rids |= known.rids(
+    rids |= rid_cache.rids(
         connection,
         {key for keys in links for key in keys if key not in rids and key not in changed},
     )
-    # New resources before what they refer to, so that their rows fill the pages in order.
-    rids |= known.allot(connection, [key for key in changed if key not in rids])
-    ghosts = known.allot(
+    # Allot rids to new resources before placeholders, so that their rows fill the pages in order.
+    rids |= rid_cache.allot(connection, [key for key in changed if key not in rids])
+    placeholders = rid_cache.allot(
         connection, dict.fromkeys(key for keys in links for key in keys if key not in rids)
     )
-    rids |= ghosts
+    rids |= placeholders
 
-    written: dict[int, sqlite_access.WrittenResource] = {}
+    written: dict[int, masks.WrittenResource] = {}
     inserts: list[tuple[object, ...]] = []
     updates: list[tuple[object, ...]] = []
     changes: list[tuple[int, int]] = []
@@ -233,12 +232,12 @@ def _write_distinct(
         rid, targets = rids[key], bytes_of([rids[link] for link in keys])
         before = current.get(rid, _ABSENT)
         version = before.version + 1
-        dated = terms.keep_dates and each.source_updated
+        dated = options.keep_dates and each.source_updated
         values = (
             version,
             _dated(each, before, instant) if dated else instant,
             each.source_updated,
-            terms.author,
+            options.author,
             each.digest,
             targets,
             each.entries,
@@ -250,17 +249,17 @@ def _write_distinct(
             inserts.append((rid, *key, *values))
         changes.append((rid, version))
         linked = [(name, rids[link]) for (name, _), link in zip(each.links, keys, strict=True)]
-        flowing = linked[: len(linked) - each.inert_links]
-        written[rid] = sqlite_access.WrittenResource(
-            each.type, each.own_facts, each.part_codes, each.plan, flowing
+        active_links = linked[: len(linked) - each.inert_links]
+        written[rid] = masks.WrittenResource(
+            each.type, each.own_facts, each.part_codes, each.plan, active_links
         )
-    referred_to = _targets(connection, [rid for rid in written if rid in current])
+    former_targets = _targets(connection, [rid for rid in written if rid in current])
     connection.executemany(resources_sql.CREATE, inserts)
-    _insert_placeholders(connection, ghosts)
+    _insert_placeholders(connection, placeholders)
     connection.executemany(resources_sql.SUPERSEDE, ((update[-1],) for update in updates))
     connection.executemany(resources_sql.UPDATE, updates)
     change_log.add(connection, changes, deleted=False, instant=instant)
-    sqlite_access.update_masks(connection, written, referred_to, instant)
+    masks.update_masks(connection, written, former_targets, instant)
     foreign_links.replace_links(
         connection,
         [rids[key] for key in changed if rids[key] in current],
@@ -274,10 +273,10 @@ def _write_distinct(
 
 
 def add_placeholders(
-    connection: sqlite3.Connection, known: RidCache, keys: Iterable[Key]
+    connection: sqlite3.Connection, rid_cache: RidCache, keys: Iterable[Key]
 ) -> dict[Key, int]:
-    """A new rid for each of these resources, which are only referred to."""
-    rids = known.allot(connection, keys)
+    """A new rid for each of these resources, which become placeholders."""
+    rids = rid_cache.allot(connection, keys)
     _insert_placeholders(connection, rids)
     return rids
 
@@ -287,16 +286,16 @@ def _insert_placeholders(connection: sqlite3.Connection, rids: dict[Key, int]) -
 
 
 def _dated(draft: CompressedDraft, before: _Current, instant: Micros) -> Micros:
-    """The date of the source as an instant: not later than now, nor earlier than the version before."""
+    """The source date as an instant, not later than now nor earlier than the previous version."""
     date = min(change_log.whole_milliseconds(draft.source_updated), instant)
     return max(date, before.last_updated) if before.version else date
 
 
-def _outcome(draft: CompressedDraft, current: _Current, terms: WriteOptions) -> Outcome:
-    """What becomes of a draft, knowing what is kept."""
+def _outcome(draft: CompressedDraft, current: _Current, options: WriteOptions) -> Outcome:
+    """The outcome of a draft over the current version."""
     both_dated = draft.source_updated and current.source_updated
     is_older = both_dated and draft.source_updated < current.source_updated
-    if is_older and not terms.take_older:
+    if is_older and not options.take_older:
         return Outcome.OLDER
     if current.digest == draft.digest:
         return Outcome.UNCHANGED
@@ -304,18 +303,18 @@ def _outcome(draft: CompressedDraft, current: _Current, terms: WriteOptions) -> 
 
 
 def _current(connection: sqlite3.Connection, rids: Iterable[int]) -> dict[int, _Current]:
-    """What is kept of each rid."""
+    """The current version of each resource."""
     rows = connection.execute(
         resources_sql.CURRENT,
         (as_json(list(rids)),),
     )
-    return {rid: _Current(*kept) for rid, *kept in rows}
+    return {rid: _Current(*row) for rid, *row in rows}
 
 
 def delete(
     connection: sqlite3.Connection, resource_type: str, resource_id: str, author: str
 ) -> bool:
-    """Whether there was a live resource, which is now deleted."""
+    """Mark a live resource as deleted; False if there is none."""
     row = connection.execute(
         resources_sql.LIVE,
         (resource_type, resource_id),
@@ -331,21 +330,21 @@ def delete(
         (version + 1, instant, author, rid),
     )
     change_log.add(connection, [(rid, version + 1)], deleted=True, instant=instant)
-    sqlite_access.withdraw_facts(connection, rid, targets, instant)
+    masks.withdraw_facts(connection, rid, targets, instant)
     return True
 
 
 def _targets(connection: sqlite3.Connection, rids: Sequence[int]) -> dict[int, tuple[Rid, ...]]:
-    """What each of these resources refers to at this moment."""
+    """The current targets of each of these resources."""
     rows = connection.execute(resources_sql.TARGETS, (as_json(rids),))
     return {rid: rids_in(targets) for rid, targets in rows}
 
 
 def bytes_of(rids: Sequence[int]) -> bytes:
-    """Rids as a column keeps them."""
+    """Rids as the bytes of a column."""
     return struct.pack(f"<{len(rids)}I", *rids)
 
 
 def rids_in(targets: bytes | None) -> tuple[Rid, ...]:
-    """The rids that a column keeps."""
+    """The rids in the bytes of a column."""
     return struct.unpack(f"<{len(targets) // 4}I", targets) if targets else ()
