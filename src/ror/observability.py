@@ -1,9 +1,10 @@
 """
-What operators can see: a log on standard error, and figures for Prometheus.
+The log on standard error, and the metrics for Prometheus.
 
-A log line is one write of a whole line, so that lines of several processes never mix, and losing one never fails a
-request. Figures are kept per process and added up when several serve: `PROMETHEUS_MULTIPROC_DIR` then names a folder
-that must be set before this module is imported.
+Each log line is a single write, so that the lines of several processes never mix. If a line cannot
+be written, it is lost and the request goes on. Each process has its own metrics. With several
+processes, `PROMETHEUS_MULTIPROC_DIR` must name a shared folder before this module is imported;
+an exposition then combines the metrics of all processes.
 """
 
 import logging
@@ -22,7 +23,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client import generate_latest as exposition
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-# A series per series that says when it began: nobody asked.
+# Otherwise each counter has a second series with the time of its creation.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -34,33 +35,33 @@ SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _Across = Literal["livesum", "livemin", "livemax", "livemostrecent"]
-"""How a figure of several processes is one."""
+"""The way to combine the values of several processes."""
 
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Seconds. A search costs 1 to 5 ms, a page of 2 MB a little more."""
 
 
 class Cached(Protocol):
-    """What is kept in memory because it may be wanted again."""
+    """A cache in memory."""
 
     @property
     def size(self) -> int:
-        """Bytes kept."""
+        """The bytes in the cache."""
 
     @property
     def hits(self) -> int:
-        """How often what was wanted was there."""
+        """The number of reads that the cache answered."""
 
     @property
     def misses(self) -> int:
-        """How often it was not."""
+        """The number of reads that it could not answer."""
 
 
-# --- log -------------------------------------------------------------------------------------------------------------
+# --- log -----------------------------------------------------------------------------------------
 
 
 class Log:
-    """Writes events at `level` or above to a file descriptor, as JSON objects or as text for people."""
+    """Writes events of `level` or above to a file descriptor, as JSON or as text for people."""
 
     def __init__(self, shape: str = "auto", level: Level = "info", output: int = 2) -> None:
         is_text = os.isatty(output) if shape == "auto" else shape == "text"
@@ -68,18 +69,18 @@ class Log:
         self._output = output
         self.threshold = LEVELS[level]
 
-    def write(self, level: Level, event: str, **facts: Any) -> None:
-        """One line about an event: facts that are None are left out."""
+    def write(self, level: Level, event: str, **fields: Any) -> None:
+        """Write one line about an event; fields that are None are left out."""
         if LEVELS[level] < self.threshold:
             return
-        line = self._line(level, event, facts)
+        line = self._line(level, event, fields)
         # A log that cannot be written (closed pipe, full disk) must not stop the service.
         with suppress(OSError):
             os.write(self._output, line)
 
-    def failure(self, event: str, problem: BaseException, **facts: Any) -> None:
-        """An error that is a bug or an accident, with its traceback."""
-        self.write("error", event, **facts, problem="".join(traceback.format_exception(problem)))
+    def failure(self, event: str, problem: BaseException, **fields: Any) -> None:
+        """Write an unexpected error with its traceback."""
+        self.write("error", event, **fields, problem="".join(traceback.format_exception(problem)))
 
 
 def log_of(shape: str, level: str) -> Log:
@@ -87,52 +88,52 @@ def log_of(shape: str, level: str) -> Log:
     return Log(shape, cast(Level, level))
 
 
-def _json_line(level: Level, event: str, facts: dict[str, Any]) -> bytes:
+def _json_line(level: Level, event: str, fields: dict[str, Any]) -> bytes:
     line = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "level": level,
         "event": event,
     }
-    line.update({name: value for name, value in facts.items() if value is not None})
+    line.update({name: value for name, value in fields.items() if value is not None})
     try:
         return _ENCODE(line) + b"\n"
     except UnicodeEncodeError:
-        # The name of a file may be no text.
+        # The name of a file may be invalid UTF-8.
         return _ENCODE({name: _as_text(value) for name, value in line.items()}) + b"\n"
 
 
 def _as_text(value: object) -> object:
-    """A text that may hold half a character, as one that can be written."""
+    """A text with its invalid characters escaped; any other value unchanged."""
     return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 _ENCODE: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 
-def _text_line(level: Level, event: str, facts: dict[str, Any]) -> bytes:
-    """The message alone when there is one, with its traceback if any; else the event and its facts."""
-    told = facts.pop("message", None)
-    if told is None:
-        told = " ".join(
+def _text_line(level: Level, event: str, fields: dict[str, Any]) -> bytes:
+    """The message, with its traceback if any; without message, the event and its fields."""
+    text = fields.pop("message", None)
+    if text is None:
+        text = " ".join(
             [
                 event,
-                *(f"{name}={_plain(value)}" for name, value in facts.items() if value is not None),
+                *(f"{name}={_plain(value)}" for name, value in fields.items() if value is not None),
             ]
         )
-    elif (problem := facts.get("problem")) is not None:
-        told = f"{told}\n{str(problem).rstrip()}"
+    elif (problem := fields.get("problem")) is not None:
+        text = f"{text}\n{str(problem).rstrip()}"
     mark = "" if level == "info" else f"{level.upper()} "
-    return f"{time.strftime('%H:%M:%S')} {mark}{told}\n".encode(errors="backslashreplace")
+    return f"{time.strftime('%H:%M:%S')} {mark}{text}\n".encode(errors="backslashreplace")
 
 
 def _plain(value: object) -> str:
-    """A value without what could pass for another line, except in a traceback."""
+    """A value on one line: control characters are escaped, except in a traceback."""
     text = str(value)
     return text if text.isprintable() or "Traceback" in text else repr(text)
 
 
 class LibraryLines(logging.Handler):
-    """Sends what the HTTP library logs to ours, with its own words as message."""
+    """Passes the log records of the HTTP library to our log."""
 
     def __init__(self, log: Log) -> None:
         super().__init__(logging.WARNING)
@@ -149,7 +150,7 @@ class LibraryLines(logging.Handler):
 
 
 def adopt_library_logs(log: Log) -> None:
-    """Make uvicorn speak through `log`, warnings and errors only."""
+    """Send the warnings and errors of uvicorn to `log`."""
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers = [LibraryLines(log)] if name == "uvicorn" else []
@@ -157,20 +158,20 @@ def adopt_library_logs(log: Log) -> None:
         logger.setLevel(logging.WARNING)
 
 
-# --- figures ---------------------------------------------------------------------------------------------------------
+# --- metrics --------------------------------------------------------------------------------------
 
 
 class Metrics:
     """
-    The figures of this process.
+    The metrics of this process.
 
-    Requests are counted by route as the table names it, never by path: the number of series stays bounded.
+    Requests are counted by route, never by path, so that the number of series stays bounded.
     """
 
     def __init__(self) -> None:
         self._shared = os.environ.get(SHARED_FOLDER)
         self.before_exposition: Callable[[], None] = lambda: None
-        """Tells what is still to be counted; asked before figures are shown."""
+        """Runs before each exposition, to count what is not counted yet."""
         self.registry = CollectorRegistry()
         if self._shared:
             _forget_dead_processes(Path(self._shared))
@@ -243,30 +244,33 @@ class Metrics:
         self._burst = self._gauge(
             "ror_rate_burst", "Calls at once allowed", "livemostrecent", ("client",)
         )
-        self._held: set[str] = set()
-        """Clients of which a rate was ever told."""
-        # Looking a child up by its labels costs more than counting.
+        self._limited_clients: set[str] = set()
+        """The clients that ever had a rate limit in these metrics."""
+        # Caches the children: a look-up by labels costs more than counting.
         self._counters: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
-    def _gauge(self, name: str, told: str, across: _Across, labels: tuple[str, ...] = ()) -> Gauge:
-        """A figure of the present; `across` says how several processes add up."""
-        return Gauge(name, told, labels, registry=self.registry, multiprocess_mode=across)
+    def _gauge(
+        self, name: str, description: str, across: _Across, labels: tuple[str, ...] = ()
+    ) -> Gauge:
+        """A gauge; `across` is the way to combine the values of several processes."""
+        return Gauge(name, description, labels, registry=self.registry, multiprocess_mode=across)
 
     def count_responses(
         self, route: str, method: str, status: int, seconds: Sequence[float]
     ) -> None:
-        """Requests of one kind were answered, in so many seconds each."""
+        """Count responses of one kind; `seconds` has the duration of each."""
         key = (route, method, status)
-        found = self._counters.get(key)
-        if found is None:
-            found = self._requests.labels(route, method, str(status)), self._seconds.labels(route)
-            self._counters[key] = found
-        found[0].inc(len(seconds))
-        for one in seconds:
-            found[1].observe(one)
+        counters = self._counters.get(key)
+        if counters is None:
+            requests = self._requests.labels(route, method, str(status))
+            counters = self._counters[key] = requests, self._seconds.labels(route)
+        requests, durations = counters
+        requests.inc(len(seconds))
+        for duration in seconds:
+            durations.observe(duration)
 
     def count_traffic(self, sent: int, under_way: int) -> None:
-        """Bodies of so many bytes went out; so many requests are being answered."""
+        """Add `sent` bytes of bodies; set the number of requests `under_way`."""
         self._bytes.inc(sent)
         self._in_flight.set(under_way)
 
@@ -279,7 +283,7 @@ class Metrics:
         bodies: Cached,
         answers: Cached,
     ) -> None:
-        """The state of the directory in this process."""
+        """Set the metrics of the directory, its index and its caches in this process."""
         self._seq.set(seq)
         for resource_type, count in resources.items():
             self._resources.labels(resource_type).set(count)
@@ -293,44 +297,44 @@ class Metrics:
             reads.labels("no").set(cached.misses)
 
     def set_index_failing(self, work: str, fails: bool) -> None:
-        """The index cannot follow what is written, or have its snapshot renewed, or can again."""
+        """Set whether this work of the index (following changes, snapshots) fails."""
         self._index_fails.labels(work).set(fails)
 
     def set_rates(self, rates: Mapping[str, tuple[int, int]]) -> None:
-        """How many calls a minute, and at once, each client may make that is held to a rate; 0 for one that was."""
-        for client in self._held.difference(rates):
+        """Set each client's calls a minute and burst; 0 for a client without a limit any more."""
+        for client in self._limited_clients.difference(rates):
             self._rate.labels(client).set(0)
             self._burst.labels(client).set(0)
-        self._held.update(rates)
+        self._limited_clients.update(rates)
         for client, (calls_per_minute, burst) in rates.items():
             self._rate.labels(client).set(calls_per_minute)
             self._burst.labels(client).set(burst)
 
     def count_call(self, client: str, outcome: Literal["allowed", "refused"]) -> None:
-        """A call of a client that is held to a rate."""
+        """Count a call of a client that has a rate limit."""
         self._rate_calls.labels(client, outcome).inc()
 
     def count_trail_lines(self, lines: int, lag_s: float) -> None:
-        """Lines of the audit trail are on disk, of which the oldest waited that long, or waits still."""
+        """Count lines of the audit trail on disk; the oldest one waited for `lag_s` seconds."""
         self._trail_lines.inc(lines)
         self._trail_lag.set(lag_s)
 
     def set_trail_failing(self, fails: bool) -> None:
-        """The audit trail cannot be written, or can again."""
+        """Set whether the audit trail cannot be written."""
         self._trail_fails.set(fails)
 
     def exposition(self) -> bytes:
-        """Every figure, of every process, as Prometheus reads it."""
+        """Every metric of every process, in the text format of Prometheus."""
         self.before_exposition()
         if not self._shared:
             return exposition(self.registry)
-        together = CollectorRegistry()
-        MultiProcessCollector(together, path=self._shared)  # type: ignore[no-untyped-call]
-        return exposition(together)
+        combined = CollectorRegistry()
+        MultiProcessCollector(combined, path=self._shared)  # type: ignore[no-untyped-call]
+        return exposition(combined)
 
 
 def _forget_dead_processes(folder: Path) -> None:
-    """Drop the gauges of processes that are gone: a worker that was restarted must not be counted twice."""
+    """Delete the gauges of processes that ended, so that a replaced worker counts once."""
     for path in folder.glob("gauge_live*_*.db"):
         pid = path.stem.rpartition("_")[2]
         if pid.isdigit() and not Path(f"/proc/{pid}").exists() and sys.platform == "linux":

@@ -1,5 +1,5 @@
 """
-The one place where the parts are put together: a store, its index, the bodies at hand, the audit trail.
+Opening a directory: its store, index, caches, identity services and audit trail.
 """
 
 import time
@@ -33,7 +33,7 @@ from ror.store.contract import Store
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """An open directory; `ready_in_s` is how long its index took to be ready."""
+    """An open directory; `ready_in_s` is the time, in seconds, that its index took to open."""
 
     settings: Settings
     store: Store
@@ -48,15 +48,15 @@ class Directory:
     ready_in_s: float
 
     def refresh(self) -> None:
-        """See at once what has been written, here or by another process."""
+        """Apply now the writes of this process and of others."""
         self.index.refresh()
 
     def reload_identity_providers(self) -> None:
-        """Read the file of identity providers again. Raises UsageError when it cannot be read."""
+        """Read the file of identity providers again. Raises UsageError if it cannot be read."""
         self.issuers.replace(_providers(self.settings))
 
     def close(self) -> None:
-        """Stop following changes and let go of the files; what was acknowledged is kept."""
+        """Stop following changes and close the files; acknowledged writes are durable."""
         self.index.close()
         self.rates.close()
         self.store.close()
@@ -64,26 +64,28 @@ class Directory:
 
 def open_directory(
     settings: Settings,
-    told_of_issuer: ReportProblem = ignore_report,
-    troubled: ProblemListener = lambda work, problem: None,
+    on_issuer_problem: ReportProblem = ignore_report,
+    on_index_problem: ProblemListener = lambda work, problem: None,
 ) -> Directory:
     """
-    The directory that the settings name, created when there is none, indexed and following its changes;
-    `told_of_issuer` hears when the keys of an identity provider cannot be had, `troubled` what fails in following.
+    The directory that the settings name, indexed and following changes; created if it is absent.
 
-    Raises UsageError or Unavailable when the database cannot be opened.
+    `on_issuer_problem` receives failures to fetch the keys of an identity provider,
+    `on_index_problem` failures of the index to follow changes.
+
+    Raises UsageError or Unavailable if the database cannot be opened.
     """
     use_tables(settings)
     store = open_store(settings.database)
     try:
         bodies = BodyCache(store, settings.body_cache_mb * 1_000_000)
         index = Index(
-            store, snapshot_folder(settings), on_change=bodies.forget, on_problem=troubled
+            store, snapshot_folder(settings), on_change=bodies.forget, on_problem=on_index_problem
         )
         answers = AnswerCache(settings.answer_cache_mb * 1_000_000)
         page_links = PageLinks(store, settings.max_url_kb * 1_024)
         registry = Registry(store)
-        issuers = Issuers(_providers(settings), told_of_issuer)
+        issuers = Issuers(_providers(settings), on_issuer_problem)
         rates = _rates(settings)
         keys = AuditedKeys(
             store.keys, partial(_open_acts_while_serving, settings, store), SYSTEM_AUTHOR
@@ -114,9 +116,9 @@ def open_directory(
 
 def open_existing(database: str) -> Store:
     """
-    The store of a directory that exists and that this release wrote.
+    The store of an existing directory in the format of this release.
 
-    Raises UsageError when there is none, or when it must be upgraded first.
+    Raises UsageError if there is none, or if it must be upgraded first.
     """
     check_exists(database)
     return open_or_create(database)
@@ -124,9 +126,9 @@ def open_existing(database: str) -> Store:
 
 def open_or_create(database: str) -> Store:
     """
-    The store of a directory, made empty when there is none.
+    The store of a directory, created empty if it is absent.
 
-    Raises UsageError when it must be upgraded first.
+    Raises UsageError if it must be upgraded first.
     """
     store = open_store(database)
     try:
@@ -139,9 +141,9 @@ def open_or_create(database: str) -> Store:
 
 def use_tables(settings: Settings) -> None:
     """
-    Put the codes in force that the settings choose: the shipped edition, or with a newer table.
+    Use the terminology that the settings choose: the shipped edition, or a file over it.
 
-    Raises UsageError when the file of the table cannot be read or is not a table of codes.
+    Raises UsageError if the file cannot be read or is not a table of codes.
     """
     if settings.terminology_file:
         try:
@@ -154,20 +156,21 @@ def use_tables(settings: Settings) -> None:
 
 
 SYSTEM_AUTHOR: Final = "ror"
-"""Who has another key sign when the days of the former one are over."""
+"""The author of the acts that a server does on its own, such as the rotation of signing keys."""
 TRAIL_KEY: Final = "audit-key"
-"""The fact of a store that says which key its audit trail was begun under, by its fingerprint."""
+"""The key of a store's `meta` with the fingerprint of the key of its audit trail."""
 
 
 def open_trail(
     settings: Settings, store: Store, listeners: Listeners | None = None
 ) -> Journal | None:
     """
-    This process's part of the audit trail of a directory, made where there is none; None when it is turned off.
+    The journal of this process in the audit trail of a directory; None if the trail is off.
 
-    The directory remembers the key of its first trail: `ror audit verify` tells a trail that took its place.
+    The trail is created if it is absent. The directory stores the fingerprint of its trail's key,
+    so that `ror audit verify` detects another trail in its place.
 
-    Raises UsageError when it cannot be opened.
+    Raises UsageError if the trail cannot be opened.
     """
     if not settings.audit:
         return None
@@ -179,9 +182,9 @@ def open_trail(
 
 def open_acts(settings: Settings, store: Store) -> RecordAct:
     """
-    What traces the acts of management of a directory; nothing when its trail is turned off.
+    The function that records acts of management; it does nothing if the trail is off.
 
-    Raises UsageError when the trail cannot be opened: no act is done then.
+    Raises UsageError if the trail cannot be opened; the caller must then not do the act.
     """
     if not settings.audit:
         return record_nothing
@@ -191,7 +194,7 @@ def open_acts(settings: Settings, store: Store) -> RecordAct:
 
 
 def _open_acts_while_serving(settings: Settings, store: Store) -> RecordAct:
-    """The same for a server, whose callers can do nothing about it. Raises Unavailable when it cannot be opened."""
+    """As `open_acts`, but raises Unavailable: the client of a server cannot mend the trail."""
     try:
         return open_acts(settings, store)
     except UsageError:
@@ -200,14 +203,14 @@ def _open_acts_while_serving(settings: Settings, store: Store) -> RecordAct:
 
 def _begin(folder: Folder, store: Store, begin: Callable[[], None] = lambda: None) -> None:
     """
-    Open the trail of a directory, made for a directory that never had one.
+    Open the trail of a directory, or create its first one.
 
-    Raises UsageError when it cannot be opened, or when the folder has not the trail that the
-    directory remembers: a directory restored without its trail must not begin another unnoticed.
+    Raises UsageError if it cannot be opened, or if the folder holds another trail than the
+    directory's: a directory that was restored without its trail must not begin a new one unnoticed.
     """
-    remembered = store.get_meta(TRAIL_KEY)
+    fingerprint = store.get_meta(TRAIL_KEY)
     try:
-        if remembered not in (None, folder.known_fingerprint()) and not folder.lost_a_key():
+        if fingerprint not in (None, folder.known_fingerprint()) and not folder.lost_a_key():
             raise UsageError("audit.other-trail", folder=folder.path, database=store.url)
         folder.make()
         begin()
@@ -218,10 +221,10 @@ def _begin(folder: Folder, store: Store, begin: Callable[[], None] = lambda: Non
 
 def restart_trail(settings: Settings, store: Store, by: str, reason: str) -> str:
     """
-    Have a directory go on with the trail that is in its folder, or with a new one.
+    Attach a directory to the trail in its folder, or to a new one; the fingerprint of its key.
 
-    The first act says which trail the directory had before. Returns the fingerprint of the key.
-    Raises UsageError when the trail cannot be opened.
+    The first act in the trail names the directory's former trail.
+    Raises UsageError if the trail cannot be opened.
     """
     folder = Folder(trail_folder(settings))
     try:
@@ -236,7 +239,7 @@ def restart_trail(settings: Settings, store: Store, by: str, reason: str) -> str
 
 
 def trail_folder(settings: Settings) -> Path:
-    """The folder of the audit trail: the one that a setting names, else one in the state folder."""
+    """The folder of the audit trail: `audit_folder` if it is set, else one in the state folder."""
     return Path(settings.audit_folder) if settings.audit_folder else _state(settings, ".audit")
 
 
@@ -249,7 +252,7 @@ def _state(settings: Settings, ending: str) -> Path:
     """
     A file or folder of the state folder, named after the database.
 
-    The state folder is that of the SQLite file unless a setting names another; it is made if absent.
+    The state folder is `state_folder`, created if absent; by default, that of the SQLite file.
     """
     file = database_file(settings.database)
     if settings.state_folder is None:
@@ -277,7 +280,7 @@ def _providers(settings: Settings) -> Sequence[Provider]:
 
 
 def _rates(settings: Settings) -> Rates:
-    """The calls of clients, counted in a file beside the database."""
+    """The rate limits of clients; a file in the state folder counts their calls."""
     path = _state(settings, ".rates")
     try:
         return Rates(path)
@@ -286,7 +289,7 @@ def _rates(settings: Settings) -> Rates:
 
 
 def _authorities(settings: Settings) -> WatchedAuthorities | None:
-    """The authorities that may certify clients; None when there are none."""
+    """The certification authorities of clients; None if there are none."""
     if not settings.tls_client_authorities:
         return None
     return WatchedAuthorities(settings.tls_client_authorities, settings.tls_client_crl)

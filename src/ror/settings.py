@@ -1,9 +1,9 @@
 """
-What an operator may decide: one table of settings, and how their values are found and checked.
+The table of settings, and the loading and checking of their values.
 
-A value comes from the command line, else from a variable `ROR_NAME`, else from a TOML file, else from its default.
-Nothing is guessed: an unknown name or a bad value is refused with where it came from and what would work. What a
-setting means to people is in the message catalogue, under `setting.<name>`.
+A value comes from the command line, else from a variable `ROR_NAME`, else from a TOML file, else
+from its default. An unknown name or an invalid value is an error that names its source and what
+would work. The description of each setting is in the message catalogue, under `setting.<name>`.
 """
 
 import difflib
@@ -24,28 +24,28 @@ from ror.identity.tokens.keys import LONGEST_LIFE_S
 
 ENVIRONMENT_PREFIX: Final = "ROR_"
 FILE_VARIABLE: Final = "ROR_CONFIG"
-"""Names the file of settings; the empty text means that no file is read at all."""
+"""The variable that names the file of settings; if it is empty, no file is read."""
 DEFAULT_FILE: Final = "ror.toml"
 RESERVED_PREFIXES: Final = ("ROR_TEST_", "ROR_BENCH_")
-"""Variables that the tests and the test bench read; none of them is a setting."""
+"""The prefixes of variables for tests and benchmarks; none of them is a setting."""
 SERVICE_PATHS: Final = ("/auth", "/health", "/metrics")
-"""Paths of the service itself, which no mount point may hide."""
+"""The paths of the service itself; no mount point may be one of them."""
 
 REALM: Final = "/auth/realms/ror"
-"""Where the authorisation server is, whatever the mount points."""
+"""The path of the authorisation server, independent of the mount points."""
 
 Reader = Callable[[str], Any]
 
 
 class _InvalidValue(Exception):
-    """A text that is no value for a setting: the key of the explanation, and what it needs beside the usual."""
+    """A text that is no value for a setting: the key of the message and its own parameters."""
 
     def __init__(self, key: str, **params: Any) -> None:
         super().__init__(key)
         self.key, self.params = key, params
 
 
-# --- readers: a text in, a value out, _Unfit when it cannot be -----------------------------------------------------
+# --- readers: from a text to a value; they raise _InvalidValue -------------------------------------
 
 
 def _any_text(text: str) -> str:
@@ -55,7 +55,7 @@ def _any_text(text: str) -> str:
 
 
 def _database(text: str) -> str:
-    """A URL as it is; a plain path as the URL of a SQLite file."""
+    """The URL of a store: a URL unchanged, a path as the URL of a SQLite file."""
     return text if "://" in _any_text(text) else f"sqlite:///{quote(text)}"
 
 
@@ -78,12 +78,12 @@ def _one_of(*allowed: str) -> Reader:
 
 
 def _yes_or_no(text: str) -> bool:
-    answer = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(
+    value = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(
         text.lower()
     )
-    if answer is None:
+    if value is None:
         raise _InvalidValue("settings.not-a-choice", choices="true, false")
-    return answer
+    return value
 
 
 _ADDRESS: Final = re.compile(
@@ -91,16 +91,16 @@ _ADDRESS: Final = re.compile(
     r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*",
     re.ASCII,
 )
-"""An address with a host, perhaps a port and a path, and nothing that RFC 3986 forbids: links begin with it."""
+"""An address with a host and an optional port and path, valid in RFC 3986: links begin with it."""
 
 
 def _public_url(text: str) -> str:
     try:
         parts = urlsplit(text)
-        port_is_fine = parts.port is None or parts.port > 0
+        is_valid_port = parts.port is None or parts.port > 0
     except ValueError:
         raise _InvalidValue("settings.not-a-url") from None
-    if not _ADDRESS.fullmatch(text) or not parts.hostname or not port_is_fine:
+    if not _ADDRESS.fullmatch(text) or not parts.hostname or not is_valid_port:
         raise _InvalidValue("settings.not-a-url")
     return text.rstrip("/")
 
@@ -130,38 +130,38 @@ def _items(text: str) -> list[str]:
 
 
 def _mount_points(text: str) -> tuple[str, ...]:
-    found = tuple(_items(text))
-    for path in found:
+    paths = tuple(_items(text))
+    for path in paths:
         if path != "/" and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
             raise _InvalidValue("settings.not-a-mount-point", item=path)
-        if any(path == taken or path.startswith(f"{taken}/") for taken in SERVICE_PATHS):
+        if any(path == reserved or path.startswith(f"{reserved}/") for reserved in SERVICE_PATHS):
             raise _InvalidValue("settings.taken-mount-point", item=path)
-    if not found or len(set(found)) != len(found):
+    if not paths or len(set(paths)) != len(paths):
         raise _InvalidValue("settings.not-a-mount-point", item=text)
-    return found
+    return paths
 
 
 def _networks(text: str) -> tuple[str, ...]:
-    found = _items(text)
-    for item in found:
+    networks = _items(text)
+    for item in networks:
         try:
             ipaddress.ip_network(item, strict=False)
         except ValueError:
             raise _InvalidValue("settings.not-a-network", item=item) from None
-    return tuple(found)
+    return tuple(networks)
 
 
-# --- the table -------------------------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
 
 
 def _setting(default: Any, read: Reader) -> Any:
-    """A row of the table: what the setting is worth when nobody says anything, and how a text of it is read."""
+    """A row of the table: the default of a setting and the reader of its text."""
     return field(default=default, metadata={"read": read})
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything an operator decided; each field is a setting, an option of `ror serve` and a variable `ROR_NAME`."""
+    """All settings; each field is also an option of `ror serve` and a variable `ROR_NAME`."""
 
     database: str = _setting("sqlite:///ror.db", _database)
     """The URL of a store."""
@@ -173,18 +173,18 @@ class Settings:
     workers: int = _setting(1, _whole_number(1, 256))
     anonymous_profile: int | None = _setting(None, _whole_number(0, 5))
     anonymous_calls_per_minute: int | None = _setting(None, _whole_number(1, 1_000_000))
-    """For each address that calls come from."""
+    """For each address of a client."""
     public_url: str | None = _setting(None, _public_url)
     mount_points: tuple[str, ...] = _setting(("/ws-diffusion-fhir", "/fhir", "/"), _mount_points)
-    """Where the FHIR service answers; the first is the one that is shown."""
+    """The paths of the FHIR service; links use the first one."""
     own_bases: tuple[str, ...] = _setting((), _urls)
-    """Addresses beside `public_url` under which this directory is known, or was where it was copied from."""
+    """Other addresses of this directory, or of the directory that it is a copy of."""
     trusted_proxies: tuple[str, ...] = _setting((), _networks)
-    """Networks whose `X-Forwarded-*` headers are believed."""
+    """The networks of the proxies whose `X-Forwarded-*` headers the server trusts."""
     metrics_readers: tuple[str, ...] = _setting(("127.0.0.0/8", "::1"), _networks)
-    """Networks from which figures may be read: they count what is hidden, too."""
+    """The networks that may read `/metrics`, which counts hidden resources too."""
     token_issuer: str | None = _setting(None, _public_url)
-    """What tokens name as their issuer, with or without the path of the realm."""
+    """The issuer of tokens, with or without the path of the realm."""
     token_audience: str = _setting("ror", _any_text)
     token_lifetime_s: int = _setting(300, _whole_number(5, LONGEST_LIFE_S))
     token_key_days: int = _setting(30, _whole_number(1, 365))
@@ -201,39 +201,39 @@ class Settings:
     body_cache_mb: int = _setting(160, _whole_number(0, 1_000_000))
     answer_cache_mb: int = _setting(32, _whole_number(0, 1_000_000))
     max_url_kb: int = _setting(64, _whole_number(1, 64))
-    """The HTTP parser reads no longer addresses."""
+    """The HTTP parser accepts no longer addresses."""
     max_body_mb: int = _setting(16, _whole_number(1, 4_096))
     max_document_mb: int = _setting(16, _whole_number(1, 4_096))
-    """A line of a file that is imported, or a document over several lines."""
+    """The size of a line of an imported file, or of a document over several lines."""
     max_included: int = _setting(10_000, _whole_number(1, 1_000_000))
-    """Resources that come along with a page of a search."""
+    """The number of included resources on a page of a search."""
     max_search_entries_m: int = _setting(200, _whole_number(1, 1_000_000))
-    """Millions of index entries that one search may read."""
+    """The number of index entries, in millions, that one search may read."""
     max_search_mb: int = _setting(128, _whole_number(1, 1_000_000))
     max_search_processor_ms: int = _setting(2_000, _whole_number(10, 3_600_000))
     max_search_wait_s: int = _setting(10, _whole_number(1, 3_600))
-    """How long a search may last, the time when other requests have the processor included."""
+    """The duration of a search, the time that it waits for the processor included."""
     request_timeout_s: int = _setting(30, _whole_number(1, 3_600))
-    """How long a client may take to send the head of a request, then its body."""
+    """The time that a client has to send the head of a request, then its body."""
     send_timeout_s: int = _setting(30, _whole_number(1, 3_600))
     max_unsent_mb: int = _setting(256, _whole_number(1, 1_000_000))
-    """For each process; one response has room whatever its size."""
+    """For each process; a single response may be larger."""
     stop_timeout_s: int = _setting(30, _whole_number(0, 3_600))
     audit: bool = _setting(True, _yes_or_no)
     audit_folder: str | None = _setting(None, _any_text)
     audit_retention_days: int | None = _setting(None, _whole_number(1, 36_500))
-    """Nothing is ever taken away unless somebody decides how long is long enough."""
+    """By default nothing is ever deleted."""
     terminology_file: str | None = _setting(None, _existing_file)
     user_profiles_file: str | None = _setting(None, _existing_file)
 
     @property
     def mounts(self) -> tuple[str, ...]:
-        """The mount points as prefixes of a path: the root is the empty text."""
+        """The mount points as prefixes of a path; the root is the empty text."""
         return tuple("" if path == "/" else path for path in self.mount_points)
 
     @property
     def bases(self) -> tuple[str, ...]:
-        """The addresses of this directory: a reference to one of them is to a resource of ours."""
+        """The addresses of this directory: a reference to one of them is local."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         servers = (self.public_url, f"{self.scheme}://{host}:{self.port}")
         ours = (server + mount for server in servers if server for mount in self.mounts)
@@ -241,20 +241,20 @@ class Settings:
 
     @property
     def issuer(self) -> str:
-        """What tokens name as their issuer: the realm, as consumers of the published service know it."""
+        """The issuer of tokens: the address of the realm."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         server = self.token_issuer or self.public_url or f"{self.scheme}://{host}:{self.port}"
         return server.removesuffix(REALM) + REALM
 
     @property
     def scheme(self) -> str:
-        """How addresses of the server itself begin."""
+        """The scheme of the server's own addresses."""
         return "https" if self.tls_certificate else "http"
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting as its documentation shows it."""
+    """The name and default of a setting, for documentation and commands."""
 
     name: str
     default: object
@@ -270,15 +270,15 @@ class Setting:
         return "--" + self.name.replace("_", "-")
 
     def description(self, language: str = messages.DEFAULT_LANGUAGE) -> str:
-        """What it decides, for people."""
+        """The description of the setting."""
         return messages.text(f"setting.{self.name}", language)
 
 
-SETTINGS: Final = tuple(Setting(one.name, one.default) for one in fields(Settings))
-_READERS: Final[Mapping[str, Reader]] = {one.name: one.metadata["read"] for one in fields(Settings)}
+SETTINGS: Final = tuple(Setting(row.name, row.default) for row in fields(Settings))
+_READERS: Final[Mapping[str, Reader]] = {row.name: row.metadata["read"] for row in fields(Settings)}
 
 
-# --- finding the values ----------------------------------------------------------------------------------------------
+# --- loading --------------------------------------------------------------------------------------
 
 
 def load(
@@ -288,13 +288,13 @@ def load(
     defaults: Mapping[str, object] | None = None,
 ) -> Settings:
     """
-    The settings, from the command line's `options` by name (None: not given), the environment and a file.
+    The settings from `options` of the command line, the environment, a file and the defaults.
 
-    `defaults` replace those of the table, for a command that has its own.
+    An option that is None is absent. The `defaults` of a command replace those of the table. `file`
+    comes from the command line; if it is None, `ROR_CONFIG` names the file, or `./ror.toml` is read
+    if it exists.
 
-    `file` is the one named on the command line; else `ROR_CONFIG` names it, else `./ror.toml` is read if there is one.
-
-    Raises UsageError when a name is unknown, a value unfit or the file cannot be read.
+    Raises UsageError if a name is unknown, a value is invalid or the file cannot be read.
     """
     environment = environment or {}
     values: dict[str, Any] = {}
@@ -312,21 +312,21 @@ def load(
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """The variables that give exactly these settings to another process, and keep it from reading a file."""
-    variables = {one.variable: _as_text(getattr(settings, one.name)) or "" for one in SETTINGS}
+    """The environment that gives another process exactly these settings, without a file."""
+    variables = {row.variable: _as_text(getattr(settings, row.name)) or "" for row in SETTINGS}
     return {**variables, FILE_VARIABLE: ""}
 
 
 _Values = Iterable[tuple[str, str, object]]
-"""The name of a setting, where its value comes from in words of the operator, and the value as found."""
+"""The name of a setting, the source of its value as the operator knows it, and the raw value."""
 
 
 def _chosen_file(file: Path | None, environment: Mapping[str, str]) -> Path | None:
     if file is not None:
         return file
-    named = environment.get(FILE_VARIABLE)
-    if named is not None:
-        return Path(named) if named else None
+    name = environment.get(FILE_VARIABLE)
+    if name is not None:
+        return Path(name) if name else None
     return Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None
 
 
@@ -347,7 +347,7 @@ def _from_file(path: Path | None) -> _Values:
 
 
 def _from_environment(environment: Mapping[str, str]) -> _Values:
-    names = {one.variable: one.name for one in SETTINGS}
+    names = {row.variable: row.name for row in SETTINGS}
     for variable, value in environment.items():
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable == FILE_VARIABLE:
             continue
@@ -360,19 +360,19 @@ def _from_environment(environment: Mapping[str, str]) -> _Values:
 
 
 def _from_options(options: Mapping[str, object]) -> _Values:
-    options_by_name = {one.name: one.option for one in SETTINGS}
+    options_by_name = {row.name: row.option for row in SETTINGS}
     for name, value in options.items():
         if value is not None:
             yield name, options_by_name[name], value
 
 
-def _nearest(name: str, known: tuple[str, ...]) -> str:
-    return difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+def _nearest(name: str, names: tuple[str, ...]) -> str:
+    return difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
 
 
 def _read(name: str, value: object, origin: str) -> Any:
-    """The value of a setting; the empty text gives the default back where the default is "none"."""
-    default = next(one.default for one in SETTINGS if one.name == name)
+    """The value of a setting; the empty text is the default if the default is empty."""
+    default = next(row.default for row in SETTINGS if row.name == name)
     text = _as_text(value)
     if text is not None and not text.strip() and not default:
         return default
@@ -380,12 +380,14 @@ def _read(name: str, value: object, origin: str) -> Any:
         if text is None:
             raise _InvalidValue("settings.not-a-text")
         return _READERS[name](text)
-    except _InvalidValue as unfit:
-        raise UsageError(unfit.key, name=name, value=value, source=origin, **unfit.params) from None
+    except _InvalidValue as problem:
+        raise UsageError(
+            problem.key, name=name, value=value, source=origin, **problem.params
+        ) from None
 
 
 def _as_text(value: object) -> str | None:
-    """The text of a value as a variable would hold it; None for what no setting can be."""
+    """The value as the text of a variable; None if no setting has such a value."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -398,7 +400,7 @@ def _as_text(value: object) -> str | None:
 
 
 def _check_public_url(settings: Settings) -> None:
-    """Refuse a public address that ends with a mount point: links would repeat the mount point."""
+    """Raise UsageError if the public address ends with a mount point, which links would repeat."""
     address = settings.public_url
     for mount in filter(None, settings.mounts):
         if address is not None and urlsplit(address).path.endswith(mount):
@@ -412,7 +414,7 @@ def _check_public_url(settings: Settings) -> None:
 
 
 def _check_together(settings: Settings) -> None:
-    """Refuse values that are fine alone, and dangerous or of no use together."""
+    """Raise UsageError if settings are dangerous or useless together."""
     _check_public_url(settings)
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         raise UsageError("settings.half-of-tls")
@@ -426,5 +428,5 @@ def _check_together(settings: Settings) -> None:
     if not is_loopback(settings.host):
         raise UsageError("access.loopback-only", host=settings.host, profile=viewer.profile)
     if settings.trusted_proxies:
-        # What a proxy passes on comes from anywhere, also when the proxy stands on this machine.
+        # Requests through a proxy come from anywhere, even if the proxy runs on this machine.
         raise UsageError("access.no-proxy", profile=viewer.profile)
