@@ -1,9 +1,9 @@
 """
-The answers kept at hand: what is given again is what a fresh search would find, for those who see the same.
+The cache of answers: a cached answer equals a fresh one, for viewers who see the same.
 
-Deliberate breakages that these tests caught: an answer that outlives its view; one profile given the answer of another;
-one language given the answer of another; room that only grows; a page put together again without its scores; a read
-that is not asked for anew after a commit.
+Deliberate breakages that these tests caught: an answer that outlives its view; one profile given
+the answer of another; one language given the answer of another; room that only grows; a page put
+together again without its scores; a read that is not asked for anew after a commit.
 """
 
 import json
@@ -32,7 +32,7 @@ def answer_of(size: int) -> Answer:
 
 
 class TestTheRoom:
-    def test_what_was_asked_for_lately_stays(self):
+    def test_recently_used_answers_stay(self):
         answers = AnswerCache(3_200)
         for name in "abc":
             answers.put(EMPTY, name, answer_of(100))
@@ -44,21 +44,21 @@ class TestTheRoom:
         assert answers.get(EMPTY, "b") is None
         assert answers.size <= 3_200
 
-    def test_what_is_too_large_is_not_kept(self):
+    def test_an_answer_that_is_too_large_is_not_cached(self):
         answers = AnswerCache(3_200)
         answers.put(EMPTY, "large", answer_of(int(3_200 * LARGEST_SHARE) + 1))
 
         assert answers.get(EMPTY, "large") is None
         assert answers.size == 0
 
-    def test_of_several_forms_the_first_that_is_not_too_large_is_kept(self):
+    def test_the_first_form_that_is_not_too_large_is_cached(self):
         answers, small = AnswerCache(3_200), answer_of(10)
         answers.put(EMPTY, "a", answer_of(200), small, answer_of(20))
 
         assert answers.get(EMPTY, "a") is small
         assert answers.size == 10
 
-    def test_without_room_nothing_is_kept(self):
+    def test_a_cache_without_capacity_stays_empty(self):
         answers = AnswerCache(0)
         answers.put(EMPTY, "a", answer_of(100))
 
@@ -81,7 +81,7 @@ class TestTheRoom:
         assert answers.size == 100
 
 
-# --- asked of a directory --------------------------------------------------------------------------------------------
+# --- on a directory -------------------------------------------------------------------------------
 
 _SEARCH = next(route.answer for route in ROUTES if route.path == "[type]")
 
@@ -113,7 +113,7 @@ OFFER = {
     "telecom": [{"system": "phone", "value": "0102030405"}],
     "text": {"status": "generated", "div": "<div>nuit</div>"},
 }
-CALL = Request(
+SEARCH_REQUEST = Request(
     ("HealthcareService",),
     "https://ror.test/fhir",
     {},
@@ -129,7 +129,7 @@ def room_mb() -> int:
 
 
 @pytest.fixture
-def asked(tmp_path: Path, room_mb: int) -> Iterator[Service]:
+def service_with_cache(tmp_path: Path, room_mb: int) -> Iterator[Service]:
     opened = open_directory(
         Settings(database=f"sqlite:///{tmp_path}/ror.db", answer_cache_mb=room_mb)
     )
@@ -139,7 +139,7 @@ def asked(tmp_path: Path, room_mb: int) -> Iterator[Service]:
     opened.close()
 
 
-def found(service: Service, call: Request = CALL) -> dict[str, object]:
+def bundle_without_id(service: Service, call: Request = SEARCH_REQUEST) -> dict[str, object]:
     """The bundle of a search, without its id."""
     bundle = json.loads(bytes(SEARCH(service, call).body))
     assert len(bundle.pop("id")) == 32
@@ -150,71 +150,75 @@ def reached(directory: Directory) -> tuple[int, int]:
     return directory.answers.hits, directory.answers.misses
 
 
-def test_the_same_search_is_answered_again_under_another_id(asked):
-    bodies = [bytes(SEARCH(asked, CALL).body) for _ in range(3)]
+def test_a_cached_bundle_has_a_new_id(service_with_cache):
+    bodies = [bytes(SEARCH(service_with_cache, SEARCH_REQUEST).body) for _ in range(3)]
 
-    assert reached(asked.directory) == (2, 1)
+    assert reached(service_with_cache.directory) == (2, 1)
     assert len({json.loads(body)["id"] for body in bodies}) == 3
     assert len({json.dumps({**json.loads(body), "id": ""}) for body in bodies}) == 1
     assert len({len(body) for body in bodies}) == 1
 
 
-def test_what_was_written_since_is_found(asked):
-    found(asked)
-    keep(asked.directory.store, [{**OFFER, "id": "day"}])
-    asked.directory.refresh()
+def test_a_write_invalidates_the_cached_answers(service_with_cache):
+    bundle_without_id(service_with_cache)
+    keep(service_with_cache.directory.store, [{**OFFER, "id": "day"}])
+    service_with_cache.directory.refresh()
 
-    assert found(asked)["total"] == 2
-    assert asked.directory.answers.hits == 0
+    assert bundle_without_id(service_with_cache)["total"] == 2
+    assert service_with_cache.directory.answers.hits == 0
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        replace(CALL, caller=Caller(Viewer(0))),
-        replace(CALL, caller=Caller(Viewer(1, Perimeter(regions=frozenset({"11"}))))),
-        replace(CALL, base_url="https://elsewhere.test/fhir"),
-        replace(CALL, language="en"),
-        replace(CALL, pairs=[("name", "Maternité")]),
-        replace(CALL, pairs=[("name", "Urgences"), ("_count", "0")]),
-        replace(CALL, headers={b"prefer": b"handling=lenient"}),
-        replace(CALL, segments=("Location",)),
+        replace(SEARCH_REQUEST, caller=Caller(Viewer(0))),
+        replace(SEARCH_REQUEST, caller=Caller(Viewer(1, Perimeter(regions=frozenset({"11"}))))),
+        replace(SEARCH_REQUEST, base_url="https://elsewhere.test/fhir"),
+        replace(SEARCH_REQUEST, language="en"),
+        replace(SEARCH_REQUEST, pairs=[("name", "Maternité")]),
+        replace(SEARCH_REQUEST, pairs=[("name", "Urgences"), ("_count", "0")]),
+        replace(SEARCH_REQUEST, headers={b"prefer": b"handling=lenient"}),
+        replace(SEARCH_REQUEST, segments=("Location",)),
     ],
     ids=["profile", "perimeter", "address", "language", "value", "page", "preference", "type"],
 )
-def test_whatever_may_change_the_answer_makes_another_question(asked, other):
+def test_everything_that_changes_the_answer_is_part_of_the_key(service_with_cache, other):
     if other.segments == ("Location",):
         other = replace(other, pairs=[])
-    fresh = found(asked, other)
-    before = reached(asked.directory)
-    found(asked)
+    fresh = bundle_without_id(service_with_cache, other)
+    before = reached(service_with_cache.directory)
+    bundle_without_id(service_with_cache)
 
-    assert found(asked, other) == fresh
-    assert reached(asked.directory) == (before[0] + 1, before[1] + 1)
+    assert bundle_without_id(service_with_cache, other) == fresh
+    assert reached(service_with_cache.directory) == (before[0] + 1, before[1] + 1)
 
 
-def test_clients_that_see_the_same_share_what_was_answered(asked):
-    found(asked, replace(CALL, caller=Caller(Viewer(1, client_id="one"))))
-    found(asked, replace(CALL, caller=Caller(Viewer(1, client_id="other"))))
+def test_clients_that_see_the_same_share_cached_answers(service_with_cache):
+    bundle_without_id(
+        service_with_cache, replace(SEARCH_REQUEST, caller=Caller(Viewer(1, client_id="one")))
+    )
+    bundle_without_id(
+        service_with_cache, replace(SEARCH_REQUEST, caller=Caller(Viewer(1, client_id="other")))
+    )
 
-    assert reached(asked.directory) == (1, 1)
+    assert reached(service_with_cache.directory) == (1, 1)
 
 
 class TestAPageThatIsTooLargeToBeKept:
-    """What it is made of is kept instead, and it is put together again."""
+    """The page of results is cached instead, and the Bundle is assembled again."""
 
     @pytest.fixture
     def room_mb(self) -> int:
         return 1
 
     @pytest.fixture(autouse=True)
-    def many(self, asked):
+    def many(self, service_with_cache):
         many = [
-            {**OFFER, "id": f"night-{one}", "comment": "Sur rendez-vous. " * 200}
-            for one in range(20)
+            {**OFFER, "id": f"night-{number}", "comment": "Sur rendez-vous. " * 200}
+            for number in range(20)
         ]
-        keep(asked.directory.store, many)
-        asked.directory.refresh()
+        keep(service_with_cache.directory.store, many)
+        service_with_cache.directory.refresh()
 
     @pytest.mark.parametrize(
         "pairs",
@@ -228,18 +232,18 @@ class TestAPageThatIsTooLargeToBeKept:
         ids=["whole", "links", "elements", "scores", "remarks"],
     )
     @pytest.mark.parametrize("profile", [0, 1, 2])
-    def test_it_is_the_same_again_under_another_id(self, asked, pairs, profile):
+    def test_it_is_assembled_again_with_a_new_id(self, service_with_cache, pairs, profile):
         call = replace(
-            CALL,
+            SEARCH_REQUEST,
             pairs=pairs,
             headers={b"prefer": b"handling=lenient"},
             caller=Caller(Viewer(profile)),
         )
-        first, again = SEARCH(asked, call), SEARCH(asked, call)
+        first, again = SEARCH(service_with_cache, call), SEARCH(service_with_cache, call)
 
-        assert len(first.body) > asked.directory.answers.size > 0
-        assert reached(asked.directory) == (1, 1)
-        ids = [json.loads(bytes(one.body)).pop("id") for one in (first, again)]
+        assert len(first.body) > service_with_cache.directory.answers.size > 0
+        assert reached(service_with_cache.directory) == (1, 1)
+        ids = [json.loads(bytes(response.body)).pop("id") for response in (first, again)]
         assert bytes(first.body).replace(ids[0].encode(), ids[1].encode()) == bytes(again.body)
         assert ids[0] != ids[1]
         assert (first.total, first.matches, first.included, first.withheld) == (
@@ -249,55 +253,66 @@ class TestAPageThatIsTooLargeToBeKept:
             again.withheld,
         )
 
-    def test_what_was_written_since_is_found(self, asked):
-        found(asked)
-        keep(asked.directory.store, [{**OFFER, "id": "night-1", "comment": "Fermé."}])
-        asked.directory.refresh()
+    def test_a_write_invalidates_the_cached_answers(self, service_with_cache):
+        bundle_without_id(service_with_cache)
+        keep(service_with_cache.directory.store, [{**OFFER, "id": "night-1", "comment": "Fermé."}])
+        service_with_cache.directory.refresh()
 
-        assert found(asked)["total"] == 21
-        assert "Fermé." in json.dumps(found(asked), ensure_ascii=False)
+        assert bundle_without_id(service_with_cache)["total"] == 21
+        assert "Fermé." in json.dumps(bundle_without_id(service_with_cache), ensure_ascii=False)
 
 
 READ = next(route.answer for route in ROUTES if route.path == "[type]/[id]")
-ONE = Request(
+READ_REQUEST = Request(
     ("HealthcareService", "night"), "https://ror.test/fhir", {}, [], "fr", Caller(Viewer(1))
 )
 
 
-def test_a_read_is_answered_again_and_shows_at_once_what_was_written(asked):
-    first, again = READ(asked, ONE), READ(asked, ONE)
+def test_a_read_is_cached_until_the_resource_changes(service_with_cache):
+    first, again = READ(service_with_cache, READ_REQUEST), READ(service_with_cache, READ_REQUEST)
     assert (first.body, first.headers) == (again.body, again.headers)
-    assert asked.directory.answers.hits == 1
+    assert service_with_cache.directory.answers.hits == 1
 
     for number in range(20):
-        keep(asked.directory.store, [{**OFFER, "name": f"Version {number}"}])
-        assert f"Version {number}".encode() in READ(asked, ONE).body
-        assert f"Version {number}".encode() in READ(asked, ONE).body
+        keep(service_with_cache.directory.store, [{**OFFER, "name": f"Version {number}"}])
+        assert f"Version {number}".encode() in READ(service_with_cache, READ_REQUEST).body
+        assert f"Version {number}".encode() in READ(service_with_cache, READ_REQUEST).body
 
 
 @pytest.mark.parametrize(
     "other",
-    [replace(ONE, caller=Caller(Viewer(0))), replace(ONE, pairs=[("_elements", "name")])],
+    [
+        replace(READ_REQUEST, caller=Caller(Viewer(0))),
+        replace(READ_REQUEST, pairs=[("_elements", "name")]),
+    ],
     ids=["who", "part"],
 )
-def test_a_read_by_somebody_else_or_of_a_part_is_another(asked, other):
-    fresh = READ(asked, other).body
-    READ(asked, ONE)
+def test_another_viewer_and_another_subset_have_their_own_cached_read(service_with_cache, other):
+    fresh = READ(service_with_cache, other).body
+    READ(service_with_cache, READ_REQUEST)
 
-    assert READ(asked, other).body == fresh != READ(asked, ONE).body
-
-
-def test_a_read_that_is_at_hand_is_compared_with_what_the_client_has(asked):
-    tag = dict(READ(asked, ONE).headers)[b"etag"]
-
-    assert READ(asked, replace(ONE, headers={b"if-none-match": tag})).status == 304
-    assert READ(asked, replace(ONE, headers={b"if-none-match": b'W/"9"'})).status == 200
+    assert (
+        READ(service_with_cache, other).body == fresh != READ(service_with_cache, READ_REQUEST).body
+    )
 
 
-def test_the_figures_say_how_often_an_answer_was_at_hand(asked):
+def test_a_cached_read_answers_conditional_requests(service_with_cache):
+    tag = dict(READ(service_with_cache, READ_REQUEST).headers)[b"etag"]
+
+    assert (
+        READ(service_with_cache, replace(READ_REQUEST, headers={b"if-none-match": tag})).status
+        == 304
+    )
+    assert (
+        READ(service_with_cache, replace(READ_REQUEST, headers={b"if-none-match": b'W/"9"'})).status
+        == 200
+    )
+
+
+def test_metrics_count_cache_hits_and_misses(service_with_cache):
     for _ in range(3):
-        found(asked)
-    told = bytes(SERVICE_ROUTES["/metrics"].answer(asked, CALL).body)
+        bundle_without_id(service_with_cache)
+    metrics = bytes(SERVICE_ROUTES["/metrics"].answer(service_with_cache, SEARCH_REQUEST).body)
 
-    assert b'ror_answer_cache_reads{at_hand="yes"} 2.0' in told
-    assert b'ror_answer_cache_reads{at_hand="no"} 1.0' in told
+    assert b'ror_answer_cache_reads{at_hand="yes"} 2.0' in metrics
+    assert b'ror_answer_cache_reads{at_hand="no"} 1.0' in metrics

@@ -1,8 +1,9 @@
 """
 The cache of bodies: what it gives is what the store holds, and it stays within its size.
 
-Deliberate breakages that these tests caught: keeping what was read before a change came; forgetting to count all the
-bytes of what leaves; letting go of what was asked for again as soon as of the rest.
+Deliberate breakages that these tests caught: keeping what was read before a change came; forgetting
+to count all the bytes of what leaves; letting go of what was asked for again as soon as of the
+rest.
 """
 
 import random
@@ -55,68 +56,68 @@ def room_for(count):
     return count * 1_200
 
 
-def asked(bodies: BodyCache, rids: list[int]) -> list[bytes]:
-    """The bodies of these rids, all of which are there."""
-    found = bodies.addressed(np.array(rids, np.uint32), PROFILE, NOTHING)
-    assert found.rids.tolist() == rids
-    assert found.size == sum(map(len, found.bodies))
-    return list(found.bodies)
+def read_bodies(bodies: BodyCache, rids: list[int]) -> list[bytes]:
+    """The bodies of these rids, all present."""
+    result = bodies.addressed(np.array(rids, np.uint32), PROFILE, NOTHING)
+    assert result.rids.tolist() == rids
+    assert result.size == sum(map(len, result.bodies))
+    return list(result.bodies)
 
 
 def test_a_body_comes_after_its_address(shelf):
-    (found,) = asked(BodyCache(shelf, room_for(10)), [7])
+    (result,) = read_bodies(BodyCache(shelf, room_for(10)), [7])
 
-    assert found == b'Location/7","resource":' + shelf.going_out(7)
+    assert result == b'Location/7","resource":' + shelf.going_out(7)
 
 
 def test_a_body_is_read_once(shelf):
     bodies = BodyCache(shelf, room_for(10))
 
-    first = asked(bodies, [1, 2, 3])
-    again = asked(bodies, [3, 2, 4, 1])
+    first = read_bodies(bodies, [1, 2, 3])
+    again = read_bodies(bodies, [3, 2, 4, 1])
 
     assert shelf.read == [1, 2, 3, 4]
-    assert again == [first[2], first[1], asked(bodies, [4])[0], first[0]]
+    assert again == [first[2], first[1], read_bodies(bodies, [4])[0], first[0]]
     assert (bodies.hits, bodies.misses) == (4, 4)
 
 
-def test_what_is_no_longer_there_is_left_out(shelf):
+def test_an_absent_body_is_left_out(shelf):
     bodies = BodyCache(shelf, room_for(10))
 
     for rids in ([1, 1_000], [1_000, 1], [1_000], []):
-        found = bodies.addressed(np.array(rids, np.uint32), PROFILE, NOTHING)
-        assert found.rids.tolist() == [rid for rid in rids if rid == 1]
-        assert [len(body) for body in found.bodies] == [found.size] * len(found.rids)
+        result = bodies.addressed(np.array(rids, np.uint32), PROFILE, NOTHING)
+        assert result.rids.tolist() == [rid for rid in rids if rid == 1]
+        assert [len(body) for body in result.bodies] == [result.size] * len(result.rids)
 
 
 def test_the_cache_stays_within_its_size(shelf):
     bodies = BodyCache(shelf, room_for(10))
 
     for rid in range(100):
-        asked(bodies, [rid])
+        read_bodies(bodies, [rid])
         assert bodies.size <= room_for(10)
     assert bodies.size > room_for(8), "no more leave than have to"
 
 
-def test_what_is_asked_for_again_and_again_stays(shelf):
+def test_a_body_that_is_read_often_stays(shelf):
     bodies = BodyCache(shelf, room_for(10))
 
     for rid in range(1, 100):
-        asked(bodies, [0, rid])
+        read_bodies(bodies, [0, rid])
 
     assert shelf.read.count(0) == 1
 
 
-def test_whatever_is_asked_and_changes_the_bytes_kept_are_counted(shelf):
+def test_the_size_is_right_after_any_reads_and_changes(shelf):
     bodies, chance = BodyCache(shelf, room_for(10)), random.Random(1)
 
     for turn in range(500):
-        some = chance.sample(range(100), 5)
-        assert asked(bodies, some) == [
-            b'Location/%d","resource":%b' % (rid, shelf.going_out(rid)) for rid in some
+        page_rids = chance.sample(range(100), 5)
+        assert read_bodies(bodies, page_rids) == [
+            b'Location/%d","resource":%b' % (rid, shelf.going_out(rid)) for rid in page_rids
         ]
-        shelf.held[some[0]] = BODY % (some[0], b"y" * (turn % 7 + 1_000))
-        bodies.forget(some[:2])
+        shelf.held[page_rids[0]] = BODY % (page_rids[0], b"y" * (turn % 7 + 1_000))
+        bodies.forget(page_rids[:2])
         assert bodies.size <= room_for(10)
     bodies.forget(range(100))
 
@@ -127,38 +128,38 @@ def test_whatever_is_asked_and_changes_the_bytes_kept_are_counted(shelf):
 def test_without_room_everything_is_read_again(shelf, room):
     bodies = BodyCache(shelf, room)
 
-    assert asked(bodies, [1, 2]) == asked(bodies, [1, 2])
+    assert read_bodies(bodies, [1, 2]) == read_bodies(bodies, [1, 2])
     assert shelf.read == [1, 2, 1, 2]
     assert bodies.size == 0
 
 
-def test_what_changed_is_read_again(shelf):
+def test_a_changed_body_is_read_again(shelf):
     bodies = BodyCache(shelf, room_for(10))
-    asked(bodies, [1, 2])
+    read_bodies(bodies, [1, 2])
     shelf.held[1] = BODY % (1, b"new")
 
     bodies.forget([1])
 
-    assert b"new" in asked(bodies, [1, 2])[0]
+    assert b"new" in read_bodies(bodies, [1, 2])[0]
     assert shelf.read == [1, 2, 1]
 
 
-def test_what_changed_while_it_was_read_is_not_kept(shelf):
+def test_a_body_that_changes_during_its_read_is_not_cached(shelf):
     bodies = BodyCache(shelf, room_for(10))
     reading = shelf.bodies
 
     def read_while_changing(rids):
-        found = reading(rids)
+        result = reading(rids)
         bodies.forget(rids)
-        return found
+        return result
 
     shelf.bodies = read_while_changing
-    asked(bodies, [1])
+    read_bodies(bodies, [1])
 
     assert bodies.size == 0
 
 
-# --- on a real store -------------------------------------------------------------------------------------------------
+# --- on a real store ------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -174,22 +175,22 @@ def organization(number: int, name: str = "Premier") -> dict[str, object]:
 
 
 def rids(store: Store, *numbers: int) -> list[int]:
-    found = [store.rid("Organization", f"o{number}") for number in numbers]
-    assert None not in found
-    return [rid for rid in found if rid is not None]
+    result = [store.rid("Organization", f"o{number}") for number in numbers]
+    assert None not in result
+    return [rid for rid in result if rid is not None]
 
 
 def addressed(store: Store, number: int, name: str = "Premier") -> bytes:
     body = (
         f'{{"resourceType":"Organization","id":"o{number}","meta":{{}},"name":"{name} {number}"}}'
     )
-    kept = store.read("Organization", f"o{number}")
-    assert kept is not None
-    whole = with_version(body.encode(), kept.version, instant_text(kept.last_updated))
+    stored = store.read("Organization", f"o{number}")
+    assert stored is not None
+    whole = with_version(body.encode(), stored.version, instant_text(stored.last_updated))
     return f'Organization/o{number}","resource":'.encode() + whole
 
 
-def test_what_is_absent_or_deleted_is_left_out_and_is_not_remembered(store):
+def test_absent_and_deleted_bodies_are_left_out_and_not_cached(store):
     bodies = BodyCache(store, 1_000_000)
     (rid,) = rids(store, 5)
     store.delete("Organization", "o5", "test")
@@ -197,13 +198,13 @@ def test_what_is_absent_or_deleted_is_left_out_and_is_not_remembered(store):
     assert bodies.addressed(np.array([rid, 9_999], np.uint32), PROFILE, NOTHING)[1:] == ([], 0)
 
     keep(store, [organization(5, "Revenu")])
-    assert asked(bodies, [rid]) == [addressed(store, 5, "Revenu")]
+    assert read_bodies(bodies, [rid]) == [addressed(store, 5, "Revenu")]
 
 
 def test_everything_forgotten_leaves_nothing(store):
     bodies = BodyCache(store, 1_000_000)
     everything = rids(store, *range(20))
-    asked(bodies, everything)
+    read_bodies(bodies, everything)
     assert bodies.size > 0
 
     bodies.forget(everything)
@@ -218,9 +219,9 @@ def test_several_threads_read_while_bodies_change(store):
 
     def read() -> None:
         for _ in range(100):
-            for number, one in enumerate(asked(bodies, everyone)):
-                if not one.startswith(f'Organization/o{number}","resource":{{'.encode()):
-                    problems.append(one)
+            for number, body in enumerate(read_bodies(bodies, everyone)):
+                if not body.startswith(f'Organization/o{number}","resource":{{'.encode()):
+                    problems.append(body)
 
     readers = [threading.Thread(target=read) for _ in range(3)]
     for reader in readers:
@@ -232,7 +233,7 @@ def test_several_threads_read_while_bodies_change(store):
         reader.join()
 
     assert not problems
-    assert asked(bodies, everyone) == [
+    assert read_bodies(bodies, everyone) == [
         addressed(store, number, f"Tour {number}") for number in range(20)
     ]
     assert bodies.size <= 3_000

@@ -31,7 +31,10 @@ def organization(identity="1", **others):
 
 
 def with_contained(count):
-    """Contained resources of a type that has no table here, which is a warning for each, and references to them."""
+    """
+    Contained resources of a type that has no table here, which is a warning for each, and
+    references to them.
+    """
     contained = [{"resourceType": "Patient", "id": str(number)} for number in range(count)]
     references = [
         {"url": "https://example.org/member", "valueReference": {"reference": f"#{number}"}}
@@ -56,8 +59,8 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def given(tmp_path):
-    """Writes a file and gives its path."""
+def write_file(tmp_path):
+    """Writes a file and returns its path."""
 
     def write(content, name="given.ndjson"):
         path = tmp_path / name
@@ -82,7 +85,7 @@ def body(store, identity="1"):
     return store.read("Organization", identity).body
 
 
-# --- what is read ----------------------------------------------------------------------------------------------------
+# --- what is read ---------------------------------------------------------------------------------
 
 THREE = [organization("1"), organization("2"), organization("3")]
 ENTRIES = [{"resource": resource} for resource in THREE]
@@ -134,8 +137,8 @@ ENTRIES = [{"resource": resource} for resource in THREE]
         ),
     ],
 )
-def test_every_form_gives_the_same_directory(store, given, content, name):
-    report = imported(store, given(content, name))
+def test_every_form_gives_the_same_directory(store, write_file, content, name):
+    report = imported(store, write_file(content, name))
 
     assert counts(report) == (3, 0, 0, 0)
     assert store.counts() == {"Organization": 3}
@@ -145,8 +148,10 @@ def test_every_form_gives_the_same_directory(store, given, content, name):
 @pytest.mark.parametrize(
     "indent", [pytest.param(None, id="on one line"), pytest.param(2, id="over several lines")]
 )
-def test_a_single_resource_is_read(store, given, indent):
-    report = imported(store, given(json.dumps(organization(), indent=indent).encode(), "one.json"))
+def test_a_single_resource_is_read(store, write_file, indent):
+    report = imported(
+        store, write_file(json.dumps(organization(), indent=indent).encode(), "one.json")
+    )
 
     assert counts(report) == (1, 0, 0, 0)
 
@@ -154,15 +159,17 @@ def test_a_single_resource_is_read(store, given, indent):
 @pytest.mark.parametrize(
     "content", [b"", b"\n\n \r\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)]
 )
-def test_an_empty_file_has_nothing(store, given, content):
-    assert counts(imported(store, given(content))) == (0, 0, 0, 0)
+def test_an_empty_file_has_nothing(store, write_file, content):
+    assert counts(imported(store, write_file(content))) == (0, 0, 0, 0)
 
 
-def test_a_folder_is_read_with_the_folders_inside_in_the_order_of_names(store, given, tmp_path):
-    given(as_json(organization("1", name="first")), "all/1.ndjson")
-    given(gzip.compress(as_json(organization("1", name="second"))), "all/2/a.ndjson.gz")
-    given(json.dumps(organization("1", name="third")).encode(), "all/3.JSON")
-    given(b"not for us", "all/notes.txt")
+def test_a_folder_is_read_with_the_folders_inside_in_the_order_of_names(
+    store, write_file, tmp_path
+):
+    write_file(as_json(organization("1", name="first")), "all/1.ndjson")
+    write_file(gzip.compress(as_json(organization("1", name="second"))), "all/2/a.ndjson.gz")
+    write_file(json.dumps(organization("1", name="third")).encode(), "all/3.JSON")
+    write_file(b"not for us", "all/notes.txt")
 
     report = imported(store, str(tmp_path / "all"))
 
@@ -179,18 +186,18 @@ def test_standard_input_is_read(store, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["absent.ndjson", "empty"])
-def test_a_path_with_nothing_to_read_is_refused_before_anything_is_kept(
-    store, given, tmp_path, name
+def test_a_path_with_nothing_to_read_is_refused_before_anything_is_stored(
+    store, write_file, tmp_path, name
 ):
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(UsageError, match=name):
-        imported(store, given(as_json(organization())), str(tmp_path / name))
+        imported(store, write_file(as_json(organization())), str(tmp_path / name))
 
     assert store.last_change() == 0
 
 
-# --- what is refused -------------------------------------------------------------------------------------------------
+# --- what is refused ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -329,11 +336,11 @@ def test_a_path_with_nothing_to_read_is_refused_before_anything_is_kept(
     ],
 )
 def test_a_refusal_says_where_and_why_and_stops_nothing_else(
-    store, given, content, line, path, key
+    store, write_file, content, line, path, key
 ):
     report = imported(
         store,
-        given(as_json(organization("a")) + content + as_json(organization("b")), "bad.ndjson"),
+        write_file(as_json(organization("a")) + content + as_json(organization("b")), "bad.ndjson"),
     )
 
     [refused] = report.refusals
@@ -373,11 +380,11 @@ def in_lines(text):
         ),
     ],
 )
-def test_a_line_over_the_limit_is_refused_alone(store, given, content, lines, created, pack):
+def test_a_line_over_the_limit_is_refused_alone(store, write_file, content, lines, created, pack):
     text = as_json(organization("a")) + content + as_json(organization("b"))
     report = Report()
 
-    run(store, documents([given(pack(text))], LARGEST), report, now=NOW)
+    run(store, documents([write_file(pack(text))], LARGEST), report, now=NOW)
 
     assert [one.place.line for one in report.refusals] == lines
     assert [one.issues[0].key for one in report.refusals] == ["import.long-line"] * len(lines)
@@ -399,22 +406,22 @@ def test_a_line_over_the_limit_is_refused_alone(store, given, content, lines, cr
         pytest.param(line_of(LARGEST + 1), ["import.long-line"], id="on one line"),
     ],
 )
-def test_a_document_over_several_lines_has_the_same_limit(store, given, content, refused):
+def test_a_document_over_several_lines_has_the_same_limit(store, write_file, content, refused):
     report = Report()
 
-    run(store, documents([given(content)], LARGEST), report, now=NOW)
+    run(store, documents([write_file(content)], LARGEST), report, now=NOW)
 
     assert [one.issues[0].key for one in report.refusals] == refused
     assert report.created == 1 - len(refused)
 
 
-def test_a_compressed_line_of_hundreds_of_megabytes_takes_little_memory(store, given):
+def test_a_compressed_line_of_hundreds_of_megabytes_takes_little_memory(store, write_file):
     blank = gzip.compress(b" " * 20_000_000)
     bomb = b"".join([gzip.compress(b'{"a":"'), *[blank] * 15, gzip.compress(b'"}\n')])
     report = Report()
 
     tracemalloc.start()
-    run(store, documents([given(bomb + gzip.compress(as_json(*THREE)))]), report, now=NOW)
+    run(store, documents([write_file(bomb + gzip.compress(as_json(*THREE)))]), report, now=NOW)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -423,9 +430,9 @@ def test_a_compressed_line_of_hundreds_of_megabytes_takes_little_memory(store, g
     assert peak < 60_000_000
 
 
-def test_every_issue_of_a_resource_is_told(store, given):
+def test_every_issue_of_a_resource_is_reported(store, write_file):
     report = imported(
-        store, given(as_json({"resourceType": "Organization", "nme": "x", "active": "yes"}))
+        store, write_file(as_json({"resourceType": "Organization", "nme": "x", "active": "yes"}))
     )
 
     assert report.refused == 1
@@ -436,20 +443,20 @@ def test_every_issue_of_a_resource_is_told(store, given):
     ]
 
 
-def test_the_line_of_an_error_inside_a_long_document_is_told(store, given):
+def test_the_line_of_an_error_inside_a_long_document_is_reported(store, write_file):
     text = json.dumps(organization(alias=["a", "b"]), indent=2).replace('"a",', '"a"')
 
-    report = imported(store, given(b"\n" + text.encode(), "long.json"))
+    report = imported(store, write_file(b"\n" + text.encode(), "long.json"))
 
     [refused] = report.refusals
     assert refused.place.line == 8
     assert "8" not in refused.issues[0].text("en")
 
 
-def test_a_compressed_file_that_breaks_keeps_what_could_be_read(store, given):
+def test_a_compressed_file_that_breaks_keeps_what_could_be_read(store, write_file):
     packed = gzip.compress(b"".join(generate_lines(600)))
 
-    report = imported(store, given(packed[: len(packed) // 2], "cut.ndjson.gz"))
+    report = imported(store, write_file(packed[: len(packed) // 2], "cut.ndjson.gz"))
 
     assert report.created > 0
     assert [issue.key for issue in report.refusals[-1].issues] == ["import.unreadable"]
@@ -460,7 +467,7 @@ def generate_lines(count, seed=3):
         yield line + b"\n"
 
 
-# --- Bundles ---------------------------------------------------------------------------------------------------------
+# --- Bundles --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -475,7 +482,7 @@ def generate_lines(count, seed=3):
 )
 @pytest.mark.parametrize("escaped", [False, True], ids=["plain", "escaped"])
 def test_a_reference_to_an_entry_of_a_bundle_is_to_its_resource(
-    store, given, address, written, escaped
+    store, write_file, address, written, escaped
 ):
     reference = {"reference": written or address, "display": f'"reference": "{address}"'}
     entries = bundle(
@@ -485,7 +492,7 @@ def test_a_reference_to_an_entry_of_a_bundle_is_to_its_resource(
     text = json.dumps(entries)
     content = text.replace("/", "\\/") if escaped else text
 
-    report = imported(store, given(content.encode()))
+    report = imported(store, write_file(content.encode()))
 
     part_of = json.loads(body(store, "2"))["partOf"]
     history = "/_history/3" if written else ""
@@ -494,29 +501,29 @@ def test_a_reference_to_an_entry_of_a_bundle_is_to_its_resource(
     assert store.dangling(10) == (0, [])
 
 
-def test_a_reference_to_no_entry_of_a_bundle_stays_as_it_is(store, given):
+def test_a_reference_to_no_entry_of_a_bundle_stays_as_it_is(store, write_file):
     reference = {"reference": "urn:uuid:3"}
     entries = bundle(
         {"fullUrl": "urn:uuid:1", "resource": organization("1")},
         {"fullUrl": 7, "resource": organization("2", partOf=reference)},
     )
 
-    report = imported(store, given(as_json(entries)))
+    report = imported(store, write_file(as_json(entries)))
 
     assert counts(report) == (2, 0, 0, 0)
     assert json.loads(body(store, "2"))["partOf"] == reference
 
 
-# --- what is kept ----------------------------------------------------------------------------------------------------
+# --- what is kept ---------------------------------------------------------------------------------
 
 
-def test_the_content_is_kept_exactly_and_begins_with_type_and_id(store, given):
+def test_the_content_is_kept_exactly_and_begins_with_type_and_id(store, write_file):
     text = (
         '{"name":"Hôpital \\u00e9","id":"1","meta":{"versionId":"7","lastUpdated":"2024-05-06T07:08:09.123+02:00"},'
         '"extension":[{"url":"u","valueDecimal":2.10},{"url":"v","valueDecimal":0.000}],"resourceType":"Organization"}'
     )
 
-    imported(store, given(text.encode()))
+    imported(store, write_file(text.encode()))
 
     assert body(store).decode() == (
         '{"resourceType":"Organization","id":"1",'
@@ -529,8 +536,8 @@ def test_the_content_is_kept_exactly_and_begins_with_type_and_id(store, given):
     )
 
 
-def test_a_resource_without_date_is_imported_once(store, given):
-    file = given(as_json(organization()))
+def test_a_resource_without_date_is_imported_once(store, write_file):
+    file = write_file(as_json(organization()))
     imported(store, file)
     before = store.read("Organization", "1")
 
@@ -549,27 +556,29 @@ def test_a_resource_without_date_is_imported_once(store, given):
         pytest.param("2", "2.0", (0, 1, 0, 0), id="a whole number and its decimal"),
     ],
 )
-def test_only_a_change_of_content_makes_a_version(store, given, first, second, expected):
+def test_only_a_change_of_content_makes_a_version(store, write_file, first, second, expected):
     text = '{{"resourceType":"Organization","id":"1","name":"a","extension":[{{"url":"u","valueDecimal":{}}}]}}'
-    imported(store, given(text.format(first).encode()))
+    imported(store, write_file(text.format(first).encode()))
 
-    assert counts(imported(store, given(text.format(second).encode()))) == expected
+    assert counts(imported(store, write_file(text.format(second).encode()))) == expected
     assert len(store.history("Organization", "1")) == 1 + expected[1]
 
 
-def test_the_order_of_members_is_not_content(store, given):
-    imported(store, given(b'{"resourceType":"Organization","id":"1","name":"a","active":true}'))
+def test_the_order_of_members_is_not_content(store, write_file):
+    imported(
+        store, write_file(b'{"resourceType":"Organization","id":"1","name":"a","active":true}')
+    )
 
     report = imported(
-        store, given(b'{"active":true, "name":"a","id":"1","resourceType":"Organization"}')
+        store, write_file(b'{"active":true, "name":"a","id":"1","resourceType":"Organization"}')
     )
 
     assert counts(report) == (0, 0, 1, 0)
 
 
-def test_of_two_versions_in_one_import_the_later_wins_and_both_are_counted(store, given):
+def test_of_two_versions_in_one_import_the_later_wins_and_both_are_counted(store, write_file):
     report = imported(
-        store, given(as_json(organization(name="first"), organization(name="second")))
+        store, write_file(as_json(organization(name="first"), organization(name="second")))
     )
 
     assert counts(report) == (1, 1, 0, 0)
@@ -577,9 +586,12 @@ def test_of_two_versions_in_one_import_the_later_wins_and_both_are_counted(store
     assert [row.author for row in store.history("Organization", "1")] == ["import", "import"]
 
 
-def test_running_again_what_gives_a_resource_twice_writes_both_again(store, given):
-    """The store cannot know that the first one is old news; the directory ends the same, with two more versions."""
-    file = given(as_json(organization(name="first"), organization(name="second")))
+def test_a_second_import_of_a_repeated_resource_writes_both_versions_again(store, write_file):
+    """
+    The store cannot know that the first one is old news; the directory ends the same, with two more
+    versions.
+    """
+    file = write_file(as_json(organization(name="first"), organization(name="second")))
     imported(store, file)
 
     report = imported(store, file)
@@ -589,27 +601,28 @@ def test_running_again_what_gives_a_resource_twice_writes_both_again(store, give
     assert len(store.history("Organization", "1")) == 4
 
 
-def test_the_author_is_written_in_the_history(store, given):
-    imported(store, given(as_json(organization())), author="ARS Bretagne")
+def test_the_author_is_written_in_the_history(store, write_file):
+    imported(store, write_file(as_json(organization())), author="ARS Bretagne")
 
     assert store.history("Organization", "1")[0].author == "ARS Bretagne"
 
 
-def test_a_check_counts_and_keeps_nothing(store, given):
+def test_a_check_counts_and_keeps_nothing(store, write_file):
     report = Report()
 
-    check(documents([given(as_json(organization(), {"id": "2"}))]), report, now=NOW)
+    check(documents([write_file(as_json(organization(), {"id": "2"}))]), report, now=NOW)
 
     assert (report.accepted, report.refused, report.kept) == (1, 1, 0)
     assert store.last_change() == 0
 
 
-# --- many ------------------------------------------------------------------------------------------------------------
+# --- many -----------------------------------------------------------------------------------------
 
 
-def test_workers_keep_the_same_directory_as_one_process(store, given, tmp_path):
-    # Enough for the worker processes to be used, with a resource that changes from the first batches to the last.
-    file = given(
+def test_workers_keep_the_same_directory_as_one_process(store, write_file, tmp_path):
+    # Enough for the worker processes to be used, with a resource that changes from the first
+    # batches to the last.
+    file = write_file(
         as_json(organization("x", name="old"))
         + b"".join(generate_lines(3_000))
         + as_json(organization("x"))
@@ -639,8 +652,8 @@ def everything(store):
     }
 
 
-def test_running_again_changes_nothing(store, given):
-    file = given(b"".join(generate_lines(1_500)))
+def test_running_again_changes_nothing(store, write_file):
+    file = write_file(b"".join(generate_lines(1_500)))
     first = imported(store, file)
     last = store.last_change()
 
@@ -650,22 +663,22 @@ def test_running_again_changes_nothing(store, given):
     assert store.last_change() == last
 
 
-def test_the_report_is_what_the_store_holds_after_every_batch(store, given):
+def test_the_report_matches_the_store_after_every_batch(store, write_file):
     seen = []
 
     def look(report):
         seen.append((report.created, sum(store.counts().values())))
 
-    imported(store, given(b"".join(generate_lines(1_600))), listeners=Listeners(progress=look))
+    imported(store, write_file(b"".join(generate_lines(1_600))), listeners=Listeners(progress=look))
 
     assert len(seen) > 2
     assert all(reported == kept for reported, kept in seen)
 
 
-def test_stopping_ends_after_the_batch_under_way(store, given):
+def test_stopping_ends_after_the_batch_under_way(store, write_file):
     report = imported(
         store,
-        given(b"".join(generate_lines(1_600))),
+        write_file(b"".join(generate_lines(1_600))),
         listeners=Listeners(stopping=lambda: store.last_change() > 400),
     )
 
@@ -673,16 +686,16 @@ def test_stopping_ends_after_the_batch_under_way(store, given):
     assert report.created == sum(store.counts().values()) == 500
 
 
-def test_a_directory_of_another_index_schema_is_refused(store, given):
+def test_a_directory_of_another_index_schema_is_refused(store, write_file):
     store.set_meta("index-schema", "0")
 
     with pytest.raises(UsageError):
-        imported(store, given(as_json(organization())))
+        imported(store, write_file(as_json(organization())))
 
     assert store.last_change() == 0
 
 
-# --- one at a time ---------------------------------------------------------------------------------------------------
+# --- one at a time --------------------------------------------------------------------------------
 
 
 def test_preparing_takes_text_or_a_decoded_resource():
@@ -704,7 +717,7 @@ EXPLAINED = {
 def without_values(node, random):
     """The same with some of its primitives absent, for a reason that is given as FHIR has it."""
     if isinstance(node, list):
-        return [without_values(one, random) for one in node]
+        return [without_values(item, random) for item in node]
     if not isinstance(node, dict):
         return node
     others = {}
@@ -721,18 +734,18 @@ def without_values(node, random):
     return others
 
 
-def test_what_is_absent_for_a_reason_breaks_no_import():
+def test_values_absent_for_a_reason_break_no_import():
     random, drafts = Random(5), 0
     for line in small_directory()[::2]:
-        given = without_values(msgspec.json.decode(line), random)
-        prepared = prepare(msgspec.json.encode(given), NOW)
+        incomplete = without_values(msgspec.json.decode(line), random)
+        prepared = prepare(msgspec.json.encode(incomplete), NOW)
 
         assert isinstance(prepared, Draft | Refusal)
         drafts += isinstance(prepared, Draft)
     assert drafts > 500
 
 
-def test_a_name_that_is_absent_and_a_place_without_latitude_are_kept(store, given):
+def test_a_name_that_is_absent_and_a_place_without_latitude_are_kept(store, write_file):
     unnamed = organization("2", alias=[None, "CHU"], _alias=[EXPLAINED, None])
     place = {
         "resourceType": "Location",
@@ -740,7 +753,7 @@ def test_a_name_that_is_absent_and_a_place_without_latitude_are_kept(store, give
         "position": {"_latitude": EXPLAINED, "longitude": 2},
     }
 
-    report = imported(store, given(as_json(organization("1"), unnamed, place)))
+    report = imported(store, write_file(as_json(organization("1"), unnamed, place)))
 
     assert (report.created, report.refused) == (3, 0)
 
@@ -750,14 +763,19 @@ def test_a_name_that_is_absent_and_a_place_without_latitude_are_kept(store, give
     [b"[" * 100_000 + b"]" * 100_000, b'{"resourceType":"Bundle\xff","x":"Bundle"}'],
     ids=["too deep", "no text"],
 )
-def test_a_first_line_that_cannot_be_read_is_refused_alone(store, given, first):
-    report = imported(store, given(first + b"\n" + as_json(organization("1"), organization("2"))))
+def test_a_first_line_that_cannot_be_read_is_refused_alone(store, write_file, first):
+    report = imported(
+        store, write_file(first + b"\n" + as_json(organization("1"), organization("2")))
+    )
 
     assert (report.created, report.refused) == (2, 1)
 
 
 def test_nothing_breaks_preparing():
-    """Whatever is given is a draft or a refusal: an import of a million lines must not end on one of them."""
+    """
+    Whatever is given is a draft or a refusal: an import of a million lines must not end on one of
+    them.
+    """
     start = time.monotonic()
     deep = (
         b'{"resourceType":"Organization","id":"1","contained":' + b"[" * 5_000 + b"]" * 5_000 + b"}"

@@ -1,8 +1,9 @@
 """
-A search from its pairs to its bundle, on a real directory in this process: totals, entries, links, distances.
+A search from its parameters to its Bundle, on a real directory: totals, entries, links, distances.
 
-Deliberate breakages that these tests caught: telling the distance from the last of several points; including for every
-match instead of those of the page; keeping silent about inclusions that stay behind.
+Deliberate breakages that these tests caught: telling the distance from the last of several points;
+including for every match instead of those of the page; keeping silent about inclusions that stay
+behind.
 """
 
 import json
@@ -49,7 +50,7 @@ def ror(directory) -> Directory:
     )
 
 
-def asked(
+def search_bundle(
     ror: Directory, url: str, *, lenient: bool = False, max_included: int | None = None
 ) -> dict[str, Any]:
     """The bundle of `Type?query`, or of a link."""
@@ -62,7 +63,9 @@ def asked(
 
 def entries(bundle: dict[str, Any], mode: str) -> list[str]:
     return [
-        one["resource"]["id"] for one in bundle.get("entry", ()) if one["search"]["mode"] == mode
+        entry["resource"]["id"]
+        for entry in bundle.get("entry", ())
+        if entry["search"]["mode"] == mode
     ]
 
 
@@ -71,17 +74,17 @@ def links(bundle: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_bundle_says_how_many_match_and_where_each_is(ror):
-    bundle = asked(ror, "HealthcareService")
+    bundle = search_bundle(ror, "HealthcareService")
 
     assert (bundle["resourceType"], bundle["type"], bundle["total"]) == ("Bundle", "searchset", 3)
-    assert [one["fullUrl"] for one in bundle["entry"]] == [
-        f"{BASE}/HealthcareService/{one}" for one in "abc"
+    assert [entry["fullUrl"] for entry in bundle["entry"]] == [
+        f"{BASE}/HealthcareService/{offer_id}" for offer_id in "abc"
     ]
     assert without_version(bundle["entry"][0]["resource"]) == offer("a", "here", "far")
 
 
 def test_nothing_found_is_a_bundle_without_entries(ror):
-    bundle = asked(ror, "HealthcareService?name=absent")
+    bundle = search_bundle(ror, "HealthcareService?name=absent")
 
     assert bundle["total"] == 0
     assert "entry" not in bundle
@@ -89,28 +92,28 @@ def test_nothing_found_is_a_bundle_without_entries(ror):
 
 
 def test_pages_are_linked_and_their_total_counts_every_match(ror):
-    first = asked(ror, "HealthcareService?_count=2")
-    second = asked(ror, links(first)["next"])
+    first = search_bundle(ror, "HealthcareService?_count=2")
+    second = search_bundle(ror, links(first)["next"])
 
     assert (entries(first, "match"), entries(second, "match")) == (["a", "b"], ["c"])
     assert first["total"] == second["total"] == 3
     assert set(links(first)) == {"self", "next"}
     assert set(links(second)) == {"self", "previous"}
-    assert entries(asked(ror, links(second)["previous"]), "match") == ["a", "b"]
-    assert asked(ror, links(second)["self"])["entry"] == second["entry"]
+    assert entries(search_bundle(ror, links(second)["previous"]), "match") == ["a", "b"]
+    assert search_bundle(ror, links(second)["self"])["entry"] == second["entry"]
 
 
 @pytest.mark.parametrize("query", ["_count=0", "_summary=count"])
 def test_a_count_alone_has_no_entries_and_no_pages(ror, query):
-    bundle = asked(ror, f"HealthcareService?{query}&_include=HealthcareService:location")
+    bundle = search_bundle(ror, f"HealthcareService?{query}&_include=HealthcareService:location")
 
     assert bundle["total"] == 3
     assert "entry" not in bundle
     assert set(links(bundle)) == {"self"}
 
 
-def test_what_comes_along_is_for_the_matches_of_the_page(ror):
-    bundle = asked(
+def test_included_resources_are_those_of_the_matches_on_the_page(ror):
+    bundle = search_bundle(
         ror, "HealthcareService?_count=1&_sort=-name&_include=HealthcareService:location"
     )
 
@@ -120,41 +123,48 @@ def test_what_comes_along_is_for_the_matches_of_the_page(ror):
 
 
 def outcomes(bundle: dict[str, Any]) -> list[str]:
-    """What the entries that are neither matches nor inclusions say."""
-    told = (one["resource"] for one in bundle["entry"] if one["search"]["mode"] == "outcome")
-    return [issue["diagnostics"] for one in told for issue in one["issue"]]
+    """The texts of the outcome entries."""
+    resources = (
+        entry["resource"] for entry in bundle["entry"] if entry["search"]["mode"] == "outcome"
+    )
+    return [issue["diagnostics"] for resource in resources for issue in resource["issue"]]
 
 
-def test_a_page_that_would_bring_too_much_says_what_stays_behind(ror):
+def test_a_page_with_too_many_included_resources_says_what_it_leaves_out(ror):
     url = "HealthcareService?_include=HealthcareService:location"
-    whole = asked(ror, url, max_included=3)
-    assert (entries(whole, "include"), outcomes(whole)) == (["here", "close", "far"], [])
+    complete = search_bundle(ror, url, max_included=3)
+    assert (entries(complete, "include"), outcomes(complete)) == (["here", "close", "far"], [])
 
-    cut = asked(ror, url, max_included=2)
+    limited = search_bundle(ror, url, max_included=2)
 
-    assert (entries(cut, "match"), cut["total"]) == (["a", "b", "c"], 3)
-    assert len(entries(cut, "include")) == 2
-    (told,) = outcomes(cut)
+    assert (entries(limited, "match"), limited["total"]) == (["a", "b", "c"], 3)
+    assert len(entries(limited, "include")) == 2
+    (message,) = outcomes(limited)
     assert (
-        "at most 2 included resources" in told
-        and "1 Location are missing" in told
-        and "Location?" in told
+        "at most 2 included resources" in message
+        and "1 Location are missing" in message
+        and "Location?" in message
     )
     smaller = [
-        asked(ror, f"{url}&_count=1&_sort={order}name", max_included=2) for order in ("", "-")
+        search_bundle(ror, f"{url}&_count=1&_sort={order}name", max_included=2)
+        for order in ("", "-")
     ]
-    assert {one for page in smaller for one in entries(page, "include")} == {"here", "close", "far"}
+    assert {included for page in smaller for included in entries(page, "include")} == {
+        "here",
+        "close",
+        "far",
+    }
 
 
 def distances(bundle: dict[str, Any]) -> dict[str, float]:
-    """By place, the distance told, in km."""
-    found = {}
-    for one in bundle.get("entry", ()):
-        for extension in one["search"].get("extension", ()):
+    """By location, the distance in km."""
+    distance_by_id = {}
+    for entry in bundle.get("entry", ()):
+        for extension in entry["search"].get("extension", ()):
             assert extension["url"] == "http://hl7.org/fhir/StructureDefinition/location-distance"
             assert extension["valueDistance"]["unit"] == "km"
-            found[one["resource"]["id"]] = extension["valueDistance"]["value"]
-    return found
+            distance_by_id[entry["resource"]["id"]] = extension["valueDistance"]["value"]
+    return distance_by_id
 
 
 @pytest.mark.parametrize(
@@ -182,16 +192,16 @@ def distances(bundle: dict[str, Any]) -> dict[str, float]:
     ],
 )
 def test_a_search_by_position_tells_how_far(ror, url, expected):
-    assert distances(asked(ror, url)) == pytest.approx(expected, abs=0.01)
+    assert distances(search_bundle(ror, url)) == pytest.approx(expected, abs=0.01)
 
 
-def test_what_was_ignored_is_said_in_an_entry(ror):
-    bundle = asked(ror, "HealthcareService?unknown=1&name=offre", lenient=True)
+def test_an_outcome_entry_names_the_ignored_parameters(ror):
+    bundle = search_bundle(ror, "HealthcareService?unknown=1&name=offre", lenient=True)
 
-    (told,) = (one for one in bundle["entry"] if one["search"]["mode"] == "outcome")
+    (outcome,) = (entry for entry in bundle["entry"] if entry["search"]["mode"] == "outcome")
     assert bundle["total"] == 3
-    assert told["resource"]["resourceType"] == "OperationOutcome"
-    assert "unknown" in told["resource"]["issue"][0]["diagnostics"]
+    assert outcome["resource"]["resourceType"] == "OperationOutcome"
+    assert "unknown" in outcome["resource"]["issue"][0]["diagnostics"]
     assert "unknown" not in links(bundle)["self"]
 
 
@@ -200,16 +210,18 @@ def test_what_was_ignored_is_said_in_an_entry(ror):
     [("unknown=1", True), ("name=offre&__explain=true", False), ("x=1&__explain=true", True)],
 )
 def test_every_entry_has_an_address_of_its_own(ror, criteria, lenient):
-    bundle = asked(ror, f"HealthcareService?{criteria}", lenient=lenient)
+    bundle = search_bundle(ror, f"HealthcareService?{criteria}", lenient=lenient)
 
     addresses = [entry["fullUrl"] for entry in bundle["entry"]]
-    remarks = [one["fullUrl"] for one in bundle["entry"] if one["search"]["mode"] == "outcome"]
+    remarks = [
+        entry["fullUrl"] for entry in bundle["entry"] if entry["search"]["mode"] == "outcome"
+    ]
     assert len(set(addresses)) == len(addresses)
-    assert remarks and all(UUID(one.removeprefix("urn:uuid:")).urn == one for one in remarks)
+    assert remarks and all(UUID(urn.removeprefix("urn:uuid:")).urn == urn for urn in remarks)
 
 
-def test_the_self_link_says_what_was_applied(ror):
-    bundle = asked(ror, "HealthcareService?_count=5000&name=Œuvre%20d’été")
+def test_the_self_link_has_the_applied_parameters(ror):
+    bundle = search_bundle(ror, "HealthcareService?_count=5000&name=Œuvre%20d’été")
 
     assert "_count=1000" in links(bundle)["self"]
     assert dict(parse_qsl(urlsplit(links(bundle)["self"]).query))["name"] == "Œuvre d’été"
@@ -229,15 +241,17 @@ def test_a_body_that_went_away_between_the_index_and_the_store_is_left_out(ror):
 
     Old.view = view  # type: ignore[attr-defined]
     request = parse("HealthcareService", [])
-    body = json.loads(search(Old(), ror.bodies, Viewer(1), request, BASE, "en").body)  # type: ignore[arg-type]
+    body = json.loads(
+        search(Old(), ror.bodies, Viewer(1), request, BASE, "en").body  # type: ignore[arg-type]
+    )
 
     assert entries(body, "match") == ["a", "c"]
 
 
-def test_what_changes_is_found_by_what_it_holds_now(ror):
-    assert asked(ror, "HealthcareService?location=close")["total"] == 1
+def test_a_changed_resource_matches_by_its_new_content(ror):
+    assert search_bundle(ror, "HealthcareService?location=close")["total"] == 1
     keep(ror.store, [offer("c", "far")])
     ror.refresh()
 
-    assert asked(ror, "HealthcareService?location=close")["total"] == 0
-    assert entries(asked(ror, "HealthcareService?location=far"), "match") == ["a", "b", "c"]
+    assert search_bundle(ror, "HealthcareService?location=close")["total"] == 0
+    assert entries(search_bundle(ror, "HealthcareService?location=far"), "match") == ["a", "b", "c"]

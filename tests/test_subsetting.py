@@ -1,4 +1,4 @@
-"""A part of a resource: which elements stay, what marks it as a part, and that nothing else changes."""
+"""Subsets of a resource: the selected elements, the tag, and that nothing else changes."""
 
 import json
 
@@ -25,7 +25,7 @@ REPORT = {
     "group": [{"population": [{"count": 3}]}],
 }
 MANDATORY = {"status", "_status", "type", "measure", "period"}
-KEPT = [
+SUBSETS = [
     (
         "some elements, and those that no report can lack",
         Subset(elements=("group",)),
@@ -37,25 +37,27 @@ KEPT = [
 ]
 
 
-@pytest.mark.parametrize(("subset", "kept"), [pytest.param(*row[1:], id=row[0]) for row in KEPT])
-def test_a_part_of_a_resource_is(subset, kept):
-    left = json.loads(apply_subset(json.dumps(REPORT).encode(), "MeasureReport", subset))
+@pytest.mark.parametrize(
+    ("subset", "names"), [pytest.param(*row[1:], id=row[0]) for row in SUBSETS]
+)
+def test_a_part_of_a_resource_is(subset, names):
+    part = json.loads(apply_subset(json.dumps(REPORT).encode(), "MeasureReport", subset))
 
-    assert set(left) == kept | ALWAYS_INCLUDED
-    assert left["meta"] == {"tag": [TAG]}
-    assert {name: left[name] for name in kept} == {name: REPORT[name] for name in kept}
+    assert set(part) == names | ALWAYS_INCLUDED
+    assert part["meta"] == {"tag": [TAG]}
+    assert {name: part[name] for name in names} == {name: REPORT[name] for name in names}
 
 
-def test_what_stays_keeps_its_bytes_and_its_tags():
+def test_selected_elements_keep_their_bytes_and_tags():
     body = (
         b'{"resourceType":"Location","id":"1","name":"a\\u00e9","meta":{"versionId":"3","tag":[{"code":"52"}]},'
         b'"position":{"longitude":2.10,"latitude":1e1},"status":"active"}'
     )
 
-    left = apply_subset(body, "Location", Subset(elements=("name", "position")))
+    part = apply_subset(body, "Location", Subset(elements=("name", "position")))
 
     assert (
-        left
+        part
         == (
             b'{"resourceType":"Location","id":"1","meta":{"versionId":"3","tag":[{"code":"52"},%b]},'
             b'"name":"a\\u00e9","position":{"longitude":2.10,"latitude":1e1}}'
@@ -99,6 +101,6 @@ def test_a_part_that_is_not_understood_is_refused_by_name(pairs, error, culprit)
     assert isinstance(refused.value, RorError) and culprit in refused.value.text("en")
 
 
-def test_the_whole_is_asked_by_saying_nothing_or_false():
+def test_no_parameter_or_false_selects_the_whole_resource():
     assert parse_subset("Location", [("_format", "json")]) is None
     assert parse_subset("Location", [("_summary", "false")]) is None

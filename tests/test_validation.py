@@ -1,4 +1,6 @@
-"""Base FHIR R4 validation: what is published passes, what is broken is told by its place, and both speeds agree."""
+"""
+Base FHIR R4 validation: published examples are valid, errors have their path, both checks agree.
+"""
 
 from copy import deepcopy
 from decimal import Decimal
@@ -609,7 +611,7 @@ def test_a_sound_resource_has_no_issue(resource):
 
 
 @pytest.mark.parametrize(("resource", "code", "path"), BROKEN)
-def test_a_broken_resource_is_told_by_its_place(resource, code, path):
+def test_an_invalid_resource_has_an_issue_with_its_path(resource, code, path):
     issues = validate(resource)
 
     assert [(issue.code, issue.path) for issue in issues] == [(code, path)]
@@ -626,7 +628,7 @@ def test_a_contained_resource_of_another_type_is_only_a_warning():
     )
 
 
-def test_several_mistakes_are_all_told():
+def test_several_errors_are_all_reported():
     issues = validate(organization(active="oui", alias=["", "b", 3], partOf={"reference": "x"}))
 
     assert [issue.path for issue in issues] == [
@@ -643,7 +645,9 @@ def test_a_flood_of_mistakes_is_cut():
 
 def errors_of(resource):
     return [
-        (one.path, one.key.split(".")[1]) for one in validate(resource) if one.severity == "error"
+        (issue.path, issue.key.split(".")[1])
+        for issue in validate(resource)
+        if issue.severity == "error"
     ]
 
 
@@ -664,7 +668,7 @@ def test_warnings_hide_no_error_and_suspend_no_invariant(count):
     assert errors_of({**unnamed, "type": "nonsense"}) == [("Organization.type", "expected-array")]
 
 
-def test_a_message_names_the_thing_the_value_and_what_would_work():
+def test_a_message_names_the_element_the_value_and_a_fix():
     [issue] = validate(location(status="open"))
 
     assert issue.text("en") == (
@@ -723,7 +727,7 @@ def test_dates_are_ordered_as_far_as_they_tell(start, end, expected):
     assert is_not_after(start, end) is expected
 
 
-# --- both speeds agree ----------------------------------------------------------------------------------------------
+# --- both checks agree ----------------------------------------------------------------------------
 
 ODD_VALUES = [
     None,
@@ -764,22 +768,24 @@ ODD_NAMES = [
 ]
 
 
-def places(node, found=None):
+def containers(node, collected=None):
     """Every object and array of a resource, itself included."""
-    found = [] if found is None else found
-    found.append(node)
-    for one in node.values() if isinstance(node, dict) else node:
-        if isinstance(one, dict | list):
-            places(one, found)
-    return found
+    collected = [] if collected is None else collected
+    collected.append(node)
+    for child in node.values() if isinstance(node, dict) else node:
+        if isinstance(child, dict | list):
+            containers(child, collected)
+    return collected
 
 
 @st.composite
 def damaged(draw):
-    """A published example with one to three parts removed, renamed, repeated, wrapped or replaced."""
+    """
+    A published example with one to three parts removed, renamed, repeated, wrapped or replaced.
+    """
     resource = deepcopy(draw(st.sampled_from([example.values[0] for example in EXAMPLES])))
     for _ in range(draw(st.integers(1, 3))):
-        candidates = [place for place in places(resource) if place]
+        candidates = [place for place in containers(resource) if place]
         place = candidates[draw(st.integers(0, len(candidates) - 1))]
         key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
         match draw(st.sampled_from(["remove", "replace", "wrap", "repeat", "add"])):
@@ -802,7 +808,7 @@ def damaged(draw):
 @pytest.mark.long
 @settings(max_examples=amount(400, 8000), deadline=None)
 @given(st.data())
-def test_what_the_gate_lets_through_has_no_issue(data):
+def test_what_the_fast_check_accepts_has_no_issue(data):
     resource = data.draw(damaged())
 
     issues = all_issues(resource)
@@ -811,5 +817,5 @@ def test_what_the_gate_lets_through_has_no_issue(data):
 
 
 @pytest.mark.parametrize(("resource", "code", "path"), BROKEN)
-def test_the_gate_refuses_what_is_broken(resource, code, path):
+def test_the_fast_check_refuses_invalid_resources(resource, code, path):
     assert not is_surely_valid(resource)

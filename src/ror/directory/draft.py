@@ -134,7 +134,7 @@ def build_draft(content: Mapping[str, Any], source_updated: Micros, digest: byte
     The draft of a valid resource without version; `source_updated` is the date that its source
     gives it, or 0.
 
-    Raises ValueError when a date or a number cannot be read.
+    Raises ValueError if a date or a number cannot be read.
     """
     # A Bundle builds its `fullUrl` from the first two properties; the version is inserted in the
     # third, `meta`.
@@ -210,7 +210,7 @@ def redrafted(body: bytes) -> Draft:
     """
     The draft of a stored body, as this release makes it.
 
-    Raises ValueError or ArithmeticError when a date or a number in it cannot be read.
+    Raises ValueError or ArithmeticError if a date or a number in it cannot be read.
     """
     content = _content_of(body)
     return build_draft(content, NO_DATE, _digest_of(content))

@@ -30,7 +30,7 @@ def read(
 
     `signal` is what `catch_up_masks` returned when the request began, if it was called.
 
-    Raises NotFound when the viewer sees no such resource, Gone when it was deleted.
+    Raises NotFound if the viewer sees no such resource, Gone if it was deleted.
     """
     # An older view may lack a resource that is hidden now, and so references to it.
     if signal is None:

@@ -1,10 +1,10 @@
 """
 Rebuilding the data derived from stored bodies, and upgrading a directory of a former release.
 
-Bodies, versions, clients and keys are the truth; index entries, links, facts and masks follow from
-them. A rebuild makes all of these again. An upgrade backs the directory up, brings its tables up to
-date, then rebuilds. Killed at any moment, it resumes where it stopped when it is run again; until
-it is complete, every other command refuses the directory.
+Bodies, versions, clients and keys are the source of truth; index entries, links, facts and masks are
+derived. A rebuild recomputes all derived data. An upgrade backs the directory up, migrates its
+tables, then rebuilds. A killed upgrade resumes at the next run; until it is complete, every other
+command refuses the directory.
 """
 
 import shutil
@@ -28,20 +28,20 @@ from ror.store import (
 from ror.store.contract import Draft, Rid, Store, VersionBody
 
 RESOURCES_AT_ONCE: Final = 500
-"""How many resources are rewritten in one transaction."""
+"""Resources that one transaction rewrites."""
 NOT_INDEXED_KEPT: Final = 20
-"""How many of the resources that cannot be indexed are named in a report."""
+"""Resources that cannot be indexed and that a report names."""
 FIRST: Final = Rid(0)
-"""Below every resource."""
+"""Lower than every rid of a resource."""
 BACKUP: Final = "upgrade-backup"
-"""The fact of a store that names the backup of the upgrade under way; empty when none is."""
+"""The store metadata with the path of the backup of an unfinished upgrade, or ""."""
 _LOG_BYTES: Final = 32_000_000
 """Room for the write-ahead log while resources are rewritten."""
 
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What a rebuild did: how many resources it went through, changed, and could not index."""
+    """The results of a rebuild: the resources that it read, changed, and could not index."""
 
     resources: int = 0
     changed: int = 0
@@ -52,7 +52,7 @@ class Rebuilt:
 
 @dataclass(slots=True)
 class Upgraded:
-    """What an upgrade does: from which tables and schema, with which backup, and its rebuild."""
+    """An upgrade: the former tables and schema, its backup, and the results of its rebuild."""
 
     before: DatabaseFormat
     is_resumed: bool
@@ -62,7 +62,7 @@ class Upgraded:
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who hears of the steps of an upgrade; `rewriting` hears how many resources are done."""
+    """Callbacks for the steps of an upgrade; `rewriting` receives the results so far."""
 
     backing_up: Callable[[Path], None] = lambda target: None
     backed_up: Callable[[Path], None] = lambda target: None
@@ -78,9 +78,9 @@ def rebuild(
     rewriting: Callable[[Rebuilt], None] = lambda rebuilt: None,
 ) -> None:
     """
-    Make index entries, links, facts and masks again from the bodies of resources above `after`.
+    Recompute the derived data of the resources with a rid above `after` from their bodies.
 
-    `note` hears, after each transaction, the number of the last resource that is done.
+    After each transaction, `note` receives the rid of the last resource.
     """
     while versions := store.upkeep.version_bodies(after, RESOURCES_AT_ONCE):
         drafts = [(version, _redrafted(version, rebuilt)) for version in versions if version.body]
@@ -107,7 +107,7 @@ def _redrafted(version: VersionBody, rebuilt: Rebuilt) -> Draft:
 
 
 def needs_upgrade(form: DatabaseFormat) -> bool:
-    """Whether a directory of this form is of a former release, or half upgraded."""
+    """Whether a former release wrote the directory, or its upgrade is unfinished."""
     noted = form.meta.get(schema.NOTE, schema.schema())
     return 0 < form.tables < form.newest_tables or noted != schema.schema()
 
@@ -120,12 +120,12 @@ def upgrade(
     begun: Callable[[Store, Upgraded], None] = lambda store, upgraded: None,
 ) -> Upgraded | None:
     """
-    Upgrade a directory, or resume the upgrade that was interrupted; None when it needs none.
+    Upgrade a directory, or resume an interrupted upgrade; None if it needs no upgrade.
 
-    `backup` is where the directory is copied first, None for no copy; an upgrade that resumes has
-    its copy already. `begun` is called with the open store before any resource is rewritten.
+    `backup` is the path of a copy made first, None for no copy; a resumed upgrade already has its
+    copy. `begun` is called with the open store before any resource is rewritten.
 
-    Raises UsageError when another process has the directory open, a newer release wrote it, or the
+    Raises UsageError if another process has the directory open, a newer release wrote it, or the
     disk has not enough room.
     """
     form = database_format(database)
@@ -157,7 +157,7 @@ def upgrade(
             lambda rid: schema.note_progress(store, rid),
             listeners.rewriting,
         )
-        # Snapshots of the former schema are of no use any more.
+        # Snapshots of the former schema are obsolete.
         shutil.rmtree(snapshots, ignore_errors=True)
         store.set_meta(BACKUP, "")
         schema.note_complete(store)
@@ -168,7 +168,7 @@ def upgrade(
 
 def backup_beside(file: Path, now_s: float) -> Path:
     """
-    Where the backup of an upgrade goes unless the operator says otherwise: beside the file.
+    The default path of the backup of an upgrade, in the folder of the database file.
 
     >>> str(backup_beside(Path("/var/lib/ror/ror.db"), 0))
     '/var/lib/ror/ror.db.before-upgrade-19700101T000000Z'
@@ -178,21 +178,21 @@ def backup_beside(file: Path, now_s: float) -> Path:
 
 
 def check_room(file: Path, backup: Path | None) -> None:
-    """Raises UsageError when the disks have not enough room for a backup and for the rewriting."""
+    """Raises UsageError if a disk has not enough space for the backup and the rebuild."""
     size = file.stat().st_size
     needed = {file.parent: size // 2 + _LOG_BYTES}
     if backup is not None:
         same = backup.parent.exists() and _device(backup.parent) == _device(file.parent)
         folder = file.parent if same else backup.parent
         needed[folder] = needed.get(folder, 0) + size
-    for folder, wanted in needed.items():
-        free = shutil.disk_usage(folder).free if folder.is_dir() else wanted
-        if free < wanted:
+    for folder, required in needed.items():
+        free = shutil.disk_usage(folder).free if folder.is_dir() else required
+        if free < required:
             raise UsageError(
                 "upgrade.no-room",
                 folder=folder.absolute(),
                 free=_megabytes(free),
-                needed=_megabytes(wanted),
+                needed=_megabytes(required),
             )
 
 

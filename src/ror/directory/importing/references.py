@@ -57,8 +57,7 @@ class CheckedReferences:
 
     def dangling(self, store: Store | None, limit: int) -> tuple[int, list[DanglingReference]]:
         """
-        How many references lead to nothing accepted and to nothing in a store, and the first
-        `limit`.
+        The number of references without target, accepted or stored, and the first `limit`.
         """
         missing = [
             DanglingReference(source, target)

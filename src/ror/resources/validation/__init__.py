@@ -1,6 +1,5 @@
 """
-Whether a resource is valid FHIR R4, and what is wrong with it: structure, formats, required codes
-and invariants.
+The validation of resources against FHIR R4: structure, formats, required codes and invariants.
 
 Two checks apply the same rules. `validate` first runs a fast check, compiled from the element
 tables, which accepts nearly every resource of an import in some tens of microseconds. If it is not

@@ -244,13 +244,13 @@ class _Shelf:
             self._marks = np.concatenate((self._marks, np.zeros(more, np.uint8)))
 
 
-def _addressed(kept: CurrentBody, viewer_mask: ProfileMask) -> bytes:
+def _addressed(record: CurrentBody, viewer_mask: ProfileMask) -> bytes:
     """A body with its version, after its address, cut for a profile; b"" if it is hidden."""
-    if not may_see(kept.visibility, viewer_mask):
+    if not may_see(record.visibility, viewer_mask):
         return b""
-    hidden = hidden_codes(kept.visibility, viewer_mask)
-    body = cut(kept.body, kept.plan, hidden) if hidden else kept.body
+    hidden = hidden_codes(record.visibility, viewer_mask)
+    body = cut(record.body, record.plan, hidden) if hidden else record.body
     # A body begins with its type and its id, in that order.
     parts = body.split(b'"', 8)
-    whole = with_version(body, kept.version, instant_text(kept.last_updated))
+    whole = with_version(body, record.version, instant_text(record.last_updated))
     return b'%b/%b","resource":%b' % (parts[3], parts[7], whole)

@@ -93,7 +93,7 @@ class Budget:
         """
         Check the number of entries that each criterion will read, before any is read.
 
-        Raises TooCostly, naming the most costly criterion, when their sum exceeds the budget.
+        Raises TooCostly, naming the most costly criterion, if their sum exceeds the budget.
         """
         expected: dict[str, int] = {}
         total = 0
@@ -129,7 +129,7 @@ class Budget:
 
 
 class BriefBudget(Budget):
-    """A budget for the event loop: raises NotBrief when it is exceeded."""
+    """A budget for the event loop: raises NotBrief if it is exceeded."""
 
     __slots__ = ()
 

@@ -112,14 +112,14 @@ def explain(
     stages.append(Stage("page", timer.seconds, len(first_page.rids)))
     with _timed() as timer:
         reached = included(engine, BitMap(first_page.rids), resource_type, request.includes)
-        kept, _ = limited(engine, reached, max_included)
-    stages.append(Stage("includes", timer.seconds, len(kept)))
+        included_rids, _ = limited(engine, reached, max_included)
+    stages.append(Stage("includes", timer.seconds, len(included_rids)))
     with _timed() as timer:
         read = seen_bodies(
             engine.sight,
             bodies,
-            np.array([*first_page.rids, *kept], np.uint32),
-            kept | BitMap(first_page.rids),
+            np.array([*first_page.rids, *included_rids], np.uint32),
+            included_rids | BitMap(first_page.rids),
         )
     stages.append(Stage("bodies", timer.seconds, len(read.bodies), read.size))
     with _timed() as timer:

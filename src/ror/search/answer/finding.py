@@ -92,7 +92,7 @@ def find(
     At most `max_included` resources are included (None: no limit). `link` makes links, which begin
     with `base_url`.
 
-    Raises InvalidRequest when the page link of the request was made for another search, UnknownCode
+    Raises InvalidRequest if the page link of the request was made for another search, UnknownCode
     in strict handling for an unknown code, and what spending from `budget` raises.
     """
     search = Search(view, viewer, budget=budget or Budget())
@@ -109,13 +109,13 @@ def find(
         )
     matches = BitMap(result.rids)
     reached = included(search, matches, request.resource_type, request.includes)
-    kept, left_out = (
+    shown_included, left_out = (
         (reached, {}) if max_included is None else limited(search, reached, max_included)
     )
-    rids = kept | matches
+    rids = shown_included | matches
     outcomes = []
     if left_out:
-        outcomes.append(wire.outcome_entry([_left_out(left_out, len(kept))], language))
+        outcomes.append(wire.outcome_entry([_left_out(left_out, len(shown_included))], language))
     if warnings := [*request.ignored, *unknown]:
         outcomes.append(wire.outcome_entry(warnings, language))
     if request.explain:
@@ -128,7 +128,7 @@ def find(
         sight=search.sight,
         total=len(all_matches),
         matches=np.array(result.rids, np.uint32),
-        included=bitmaps.numbers_of(kept),
+        included=bitmaps.numbers_of(shown_included),
         rids=rids,
         distances=_distances(search, request.expression, request.resource_type, rids),
         scores=_scores(search, request, matches),
@@ -141,11 +141,13 @@ def find(
     )
 
 
-def _left_out(left_out: Mapping[str, int], kept: int) -> TooCostly:
-    """The warning that a page includes only `kept` resources, with the number left out by type."""
+def _left_out(left_out: Mapping[str, int], included_count: int) -> TooCostly:
+    """The warning that a page includes only some resources, with the number left out by type."""
     counts = ", ".join(f"{number} {name}" for name, number in left_out.items())
     largest = max(left_out, key=left_out.__getitem__)
-    return TooCostly("explain.inclusions-left-out", left_out=counts, limit=kept, example=largest)
+    return TooCostly(
+        "explain.inclusions-left-out", left_out=counts, limit=included_count, example=largest
+    )
 
 
 def _scores(search: Search, request: SearchRequest, shown: BitMap) -> dict[int, int]:

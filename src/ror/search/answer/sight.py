@@ -91,7 +91,7 @@ class Sight:
     def _seen(self, resource_type: str) -> BitMap:
         seen = self.view.of_type(resource_type) - self.view.hidden(self.viewer.mask)
         perimeter = self.viewer.perimeter
-        # A viewer sees an anomaly when it sees what the anomaly is about (choice 21).
+        # A viewer sees an anomaly if it sees what the anomaly is about (choice 21).
         if resource_type == "Task":
             if perimeter is None:
                 return self._without_hidden_focus(seen)
@@ -110,10 +110,10 @@ class Sight:
 
     def _about_something_seen(self, tasks: BitMap) -> BitMap:
         """The anomalies among these about a seen resource or anomaly; they have no region."""
-        kept = tasks & self._about(self.seen)
-        while more := (tasks & self._about_any("Task", kept)) - kept:
-            kept = kept | more
-        return kept
+        visible = tasks & self._about(self.seen)
+        while more := (tasks & self._about_any("Task", visible)) - visible:
+            visible = visible | more
+        return visible
 
     def _about(self, of_type: Callable[[str], BitMap]) -> BitMap:
         """The anomalies about any of these resources, which are not anomalies themselves."""
