@@ -16,6 +16,8 @@ from ror.errors import RorError
 from ror.runtime import Directory, open_directory
 from ror.search.answer.bundle import search
 from ror.search.answer.explaining import explain
+from ror.search.answer.in_words import systems_read
+from ror.search.language.expression import Or, TokenIs
 from ror.search.language.parse import parse
 from ror.settings import Settings
 from tests.conftest import keep
@@ -91,7 +93,16 @@ UNKNOWN = [
     ("the second of a list", f"HealthcareService?specialty={SPECIALTIES}|005,99999", ["99999"]),
     ("negated", "HealthcareService?specialty:not=99999", ["99999"]),
     ("in a filter", "HealthcareService?_filter=specialty eq 99999", ["99999"]),
-    ("a code of FHIR", "Location?status=actif", ["actif", "active"]),
+    (
+        "a code of FHIR, read in the system of its element",
+        "Location?status=actif",
+        ["actif", "http://hl7.org/fhir/location-status", ": active,"],
+    ),
+    (
+        "a code of FHIR in capitals, after its system",
+        "Location?status=http://hl7.org/fhir/location-status|ACTIVE",
+        ["ACTIVE", "http://hl7.org/fhir/location-status", ": active,"],
+    ),
     ("a system misspelt", f"HealthcareService?specialty={SPECIALTIES}s|005", [SPECIALTIES]),
     (
         "any code of a system misspelt",
@@ -224,3 +235,33 @@ def test_an_explanation_says_in_which_system_each_code_was_read(ror, value, said
         if issue["code"] == "informational"
     ]
     assert said in told[0]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "Location?status=active,suspended",
+        "Location?status=http://hl7.org/fhir/location-status|active,suspended",
+        "Location?status=http://hl7.org/fhir/ValueSet/location-status|active,suspended",
+        "HealthcareService?location.status=active,suspended",
+    ],
+)
+def test_a_code_of_fhir_is_read_in_the_system_that_its_element_implies(ror, query):
+    resource_type, _, criteria = query.partition("?")
+    request = parse(resource_type, [tuple(criteria.split("=", 1)), ("__explain", "true")])
+    answer = search(ror.index, ror.bodies, Viewer(1), request, "https://ror.test", "fr")
+
+    assert "(« active », « suspended » : système hl7.org/fhir/location-status)" in (
+        answer.body.decode()
+    )
+
+
+def test_systems_are_separated_as_each_language_separates(ror):
+    codes = Or((TokenIs("type", "1"), TokenIs("type", "355", "a.example")))
+
+    assert systems_read(codes, "Organization", "fr") == (
+        " (« 1 » : tous les systèmes ; « 355 » : système a.example)"
+    )
+    assert systems_read(codes, "Organization", "en") == (
+        ' ("1" in every system; "355" in the system a.example)'
+    )

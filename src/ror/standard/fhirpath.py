@@ -144,6 +144,13 @@ def implicit_systems(parameter: SearchParameter) -> frozenset[str]:
 
 
 @cache
+def implicit_code_system(parameter: SearchParameter) -> str:
+    """The code system that the `code` elements of a parameter imply; "" without any."""
+    systems = sorted(implicit_systems(parameter))
+    return next((system for system in systems if "/ValueSet/" not in system), "")
+
+
+@cache
 def implicit_codes(parameter: SearchParameter) -> frozenset[str]:
     """The codes that the elements of type `code` of a parameter may hold; empty without any."""
     return frozenset(code for element in _code_elements(parameter) for code in element.codes or ())

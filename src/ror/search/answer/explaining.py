@@ -188,7 +188,7 @@ def _node(evaluation: Evaluation, language: str) -> Node:
     say = in_words if isinstance(evaluation.expression, SameRecord) else meaning
     words = say(evaluation.expression, language)
     if isinstance(evaluation.expression, SameRecord | TokenIs):
-        words += systems_read(evaluation.expression, language)
+        words += systems_read(evaluation.expression, evaluation.resource_type, language)
     return Node(
         evaluation.depth,
         words,

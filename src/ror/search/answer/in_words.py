@@ -9,6 +9,7 @@ from typing import Final
 
 from ror import messages
 from ror.search.answer.engine import Search
+from ror.search.language.entry_names import parameter_of
 from ror.search.language.expression import (
     And,
     CanonicalIs,
@@ -30,10 +31,13 @@ from ror.search.language.expression import (
     TokenIs,
     Upward,
     WordIs,
+    token_leaves,
 )
 from ror.search.language.parse import EXPLAIN
-from ror.search.language.values import EARLIEST, LATEST, instant_text
+from ror.search.language.values import EARLIEST, LATEST, instant_text, normal_system
 from ror.standard import terminology
+from ror.standard.definitions import search_parameter
+from ror.standard.fhirpath import implicit_code_system
 
 
 def explanation(
@@ -56,7 +60,8 @@ def explanation(
             "explain.criterion",
             language,
             number=number,
-            meaning=in_words(criterion, language) + systems_read(criterion, language),
+            meaning=in_words(criterion, language)
+            + systems_read(criterion, resource_type, language),
             alone=len(alone),
             left=len(left),
         )
@@ -105,18 +110,20 @@ def in_words(expression: Expression, language: str) -> str:
             return meaning(leaf, language)
 
 
-def systems_read(expression: Expression, language: str) -> str:
+def systems_read(expression: Expression, resource_type: str, language: str) -> str:
     """
     The system in which each code of a tree was read, in parentheses; "" for a tree without codes.
 
     A list of values names its system once, so the words of a code do not include it (choice 3).
 
-    >>> systems_read(Or((TokenIs("type", "355", "a.example"), TokenIs("type", "1"))), "en")
+    >>> codes = Or((TokenIs("type", "355", "a.example"), TokenIs("type", "1")))
+    >>> systems_read(codes, "Organization", "en")
     ' ("355" in the system a.example; "1" in every system)'
     """
     codes: dict[str | None, dict[str, None]] = {}
-    for leaf in _codes(expression):
-        codes.setdefault(leaf.system, {})[leaf.code or ""] = None
+    for leaf, leaf_type in token_leaves(expression, resource_type):
+        if _could_be_of_several_systems(leaf):
+            codes.setdefault(_system_read(leaf, leaf_type), {})[leaf.code or ""] = None
     sentences = [
         messages.text(
             _READ_IN.get(system, "explain.read-in-system"),
@@ -128,7 +135,8 @@ def systems_read(expression: Expression, language: str) -> str:
         )
         for system, system_codes in codes.items()
     ]
-    return f" ({'; '.join(sentences)})" if sentences else ""
+    separator = messages.text("explain.separator", language)
+    return f" ({separator.join(sentences)})" if sentences else ""
 
 
 _READ_IN: Final[dict[str | None, str]] = {
@@ -137,25 +145,18 @@ _READ_IN: Final[dict[str | None, str]] = {
 }
 
 
-def _codes(expression: Expression) -> Iterator[TokenIs]:
-    """The codes of a tree that several systems could have: not ids, booleans or modifiers."""
-    match expression:
-        case TokenIs(param, code):
-            if code and code not in ("true", "false") and param != "_id" and ":" not in param:
-                yield expression
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from _codes(part)
-        case (
-            Not(inner)
-            | SameRecord(_, inner)
-            | Chain(_, _, inner)
-            | Upward(inner)
-            | Has(_, _, inner)
-        ):
-            yield from _codes(inner)
-        case _:
-            return
+def _system_read(leaf: TokenIs, resource_type: str) -> str | None:
+    """The system in which a code was read: its own, or the one that its element implies."""
+    parameter = search_parameter(resource_type, parameter_of(leaf.param))
+    implied = implicit_code_system(parameter) if parameter and not leaf.system else ""
+    return normal_system(implied) if implied else leaf.system
+
+
+def _could_be_of_several_systems(leaf: TokenIs) -> bool:
+    """Whether a leaf is a code: not an id, a boolean or a modifier."""
+    return bool(leaf.code) and not (
+        leaf.code in ("true", "false") or leaf.param == "_id" or ":" in leaf.param
+    )
 
 
 def _name_of(system: str) -> str:

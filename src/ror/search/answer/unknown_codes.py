@@ -17,23 +17,18 @@ from ror.errors import UnknownCode
 from ror.messages import shown
 from ror.search.answer.engine import Search
 from ror.search.language.entry_names import modifier_entries, parameter_of
-from ror.search.language.expression import (
-    And,
-    Chain,
-    Expression,
-    Has,
-    Not,
-    Or,
-    SameRecord,
-    TokenIs,
-    Upward,
-)
+from ror.search.language.expression import Expression, TokenIs, token_leaves
 from ror.search.language.modifiers import IDENTIFIER
 from ror.search.language.values import normal_code, normal_system, normal_text
 from ror.standard import terminology
 from ror.standard.bindings import bound_value_sets, identifier_systems
 from ror.standard.definitions import RESOURCE_TYPES, SearchParameter, search_parameter
-from ror.standard.fhirpath import implicit_codes, implicit_systems, types_read
+from ror.standard.fhirpath import (
+    implicit_code_system,
+    implicit_codes,
+    implicit_systems,
+    types_read,
+)
 
 MAX_WARNINGS: Final = 10
 """Unknown codes and systems that one response names."""
@@ -51,25 +46,9 @@ def unknown_codes(search: Search, expression: Expression, resource_type: str) ->
     """A warning for each unknown code or system of a search, at most `MAX_WARNINGS`."""
     warnings = (
         _warning(search, leaf, leaf_type)
-        for leaf, leaf_type in dict.fromkeys(_token_leaves(expression, resource_type))
+        for leaf, leaf_type in dict.fromkeys(token_leaves(expression, resource_type))
     )
     return list(islice(filter(None, warnings), MAX_WARNINGS))
-
-
-def _token_leaves(expression: Expression, resource_type: str) -> Iterator[tuple[TokenIs, str]]:
-    """The codes of a search, each with its resource type."""
-    match expression:
-        case TokenIs():
-            yield expression, resource_type
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from _token_leaves(part, resource_type)
-        case Not(inner) | SameRecord(_, inner) | Upward(inner):
-            yield from _token_leaves(inner, resource_type)
-        case Chain(_, other, inner) | Has(other, _, inner):
-            yield from _token_leaves(inner, other)
-        case _:
-            return
 
 
 def _warning(search: Search, leaf: TokenIs, resource_type: str) -> UnknownCode | None:
@@ -80,6 +59,7 @@ def _warning(search: Search, leaf: TokenIs, resource_type: str) -> UnknownCode |
     unknown = _absent_from_tables(parameter, leaf.code, leaf.system)
     if unknown is None or search.evaluate(leaf, resource_type):
         return None
+    system = leaf.system or implicit_code_system(parameter)
     # Comparing with a table takes longer than an empty search.
     search.budget.spend(_COMPARED, name)
     if unknown == "system":
@@ -87,14 +67,14 @@ def _warning(search: Search, leaf: TokenIs, resource_type: str) -> UnknownCode |
             return None
         key, nearest = "terminology.unknown-system", _nearest_systems(parameter, leaf.system or "")
     else:
-        key = "terminology.unknown-code-of-system" if leaf.system else "terminology.unknown-code"
+        key = "terminology.unknown-code-of-system" if system else "terminology.unknown-code"
         nearest = _nearest_codes(parameter, leaf.code or "", leaf.system)
     return UnknownCode(
         key,
         type=resource_type,
         param=name,
         code=shown(leaf.code or ""),
-        system=shown(leaf.system or ""),
+        system=shown(system),
         nearest=", ".join(nearest) or "-",
     )
 
@@ -174,9 +154,13 @@ def _nearest_codes(parameter: SearchParameter, code: str, system: str | None) ->
     named = [
         table_code for label, table_code in by_label.items() if len(sought) > 2 and sought in label
     ]
+    by_spelling = {table_code.casefold(): table_code for table_code in labels}
     spelled = [
         *(by_label[label] for label in _closest(sought, by_label, cutoff=0.6)),
-        *_closest(code[:_LONGEST], labels, cutoff=0.0),
+        *(
+            by_spelling[spelling]
+            for spelling in _closest(code[:_LONGEST].casefold(), by_spelling, cutoff=0.0)
+        ),
     ]
     return [
         f"{nearest} ({labels[nearest]})" if labels[nearest] else nearest

@@ -7,7 +7,7 @@ checks that the engine agrees with it. Leaves hold values in the normal form of 
 parameter belongs to the resource type at its point in the tree.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Protocol
@@ -452,6 +452,22 @@ def _satisfies(leaf: ValueLeaf) -> Callable[[Value], bool]:
             )
         case Present():
             return lambda value: True
+
+
+def token_leaves(expression: Expression, resource_type: str) -> Iterator[tuple[TokenIs, str]]:
+    """The codes of a search, each with its resource type."""
+    match expression:
+        case TokenIs():
+            yield expression, resource_type
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from token_leaves(part, resource_type)
+        case Not(inner) | SameRecord(_, inner) | Upward(inner):
+            yield from token_leaves(inner, resource_type)
+        case Chain(_, other, inner) | Has(other, _, inner):
+            yield from token_leaves(inner, other)
+        case _:
+            return
 
 
 def _spelling_in(system: str, code: str, criterion_system: str | None) -> str:
