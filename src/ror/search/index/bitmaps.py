@@ -1,8 +1,8 @@
 """
-Roaring bitmaps to and from numpy arrays, fast.
+Fast conversion between Roaring bitmaps and numpy arrays.
 
-pyroaring reads a numpy array value by value. Writing the portable serialised form ourselves and letting CRoaring read
-it is 20 to 100 times faster, and this is the inner loop of every search.
+pyroaring reads a numpy array value by value. Writing the portable serialised form here and having
+CRoaring read it is 20 to 100 times faster, and this is the inner loop of every search.
 Source of the format: https://github.com/RoaringBitmap/RoaringFormatSpec.
 """
 
@@ -21,17 +21,17 @@ Mask = npt.NDArray[np.bool_]
 _NO_RUN_COOKIE: Final = 12346
 _CONTAINER: Final = 1 << 16
 _ARRAY_LIMIT: Final = 4096
-"""A container of more values than this is a bitset, of fewer an array of 16-bit numbers."""
+"""A container with more values than this is a bitset, with fewer an array of 16-bit numbers."""
 _FEW: Final = 1000
-"""Up to here, handing the numbers over one by one is as fast."""
+"""Up to this many numbers, adding them one by one is as fast."""
 _SPARSE: Final = 16
-"""Where less than one number in so many is there, numbers are sorted; otherwise a mask is as fast, and then faster."""
+"""If fewer than one in this many numbers is present, sort the numbers; otherwise make a mask."""
 _SCATTERED: Final = 256
-"""Where less than one number in so many is asked for, each is looked for; otherwise making a mask costs less."""
+"""If fewer than one in this many numbers is tested, search for each; otherwise make a mask."""
 
 
 def of_sorted(numbers: Numbers) -> BitMap:
-    """The set of numbers that are in ascending order, without repetition."""
+    """The set of numbers in ascending order, without repetition."""
     if len(numbers) <= _FEW:
         return _of_few(numbers)
     first_key, last_key = int(numbers[0]) >> 16, int(numbers[-1]) >> 16
@@ -50,7 +50,7 @@ def of_sorted(numbers: Numbers) -> BitMap:
 
 
 def of_any(numbers: Numbers, size: int) -> BitMap:
-    """The set of numbers in any order, with repetitions; all are less than `size`."""
+    """The set of numbers in any order, with repetition; all are less than `size`."""
     if len(numbers) <= _FEW:
         return _of_few(np.sort(numbers))
     if len(numbers) * _SPARSE > size:
@@ -61,7 +61,7 @@ def of_any(numbers: Numbers, size: int) -> BitMap:
 
 
 def of_mask(mask: Mask) -> BitMap:
-    """The set of the places where the mask is true."""
+    """The set of positions at which the mask is true."""
     parts = [mask[start : start + _CONTAINER] for start in range(0, len(mask), _CONTAINER)]
     counted = [(key, int(np.count_nonzero(part))) for key, part in enumerate(parts)]
     present = [(key, count) for key, count in counted if count]
@@ -83,22 +83,22 @@ def are_in(numbers: Numbers, bitmap: BitMap) -> Mask:
         return np.zeros(len(numbers), dtype=np.bool_)
     members = numbers_of(bitmap)
     if len(numbers) * _SCATTERED < members[-1]:
-        found: Mask = members.take(members.searchsorted(numbers), mode="clip") == numbers
-        return found
-    # One more place, where nothing is: numbers beyond the greatest member are taken for it.
-    among: Mask = _mask(members, int(members[-1]) + 2).take(numbers, mode="clip")
-    return among
+        by_search: Mask = members.take(members.searchsorted(numbers), mode="clip") == numbers
+        return by_search
+    # The mask has one empty position more: numbers beyond the greatest member are clipped to it.
+    by_mask: Mask = _mask(members, int(members[-1]) + 2).take(numbers, mode="clip")
+    return by_mask
 
 
 def _mask(numbers: Numbers, size: int) -> Mask:
     mask = np.zeros(size, dtype=np.bool_)
-    # Indexing by another type of number than this one is three times slower.
+    # Indexing by any other integer type is three times slower.
     mask[numbers.astype(np.intp)] = True
     return mask
 
 
 def _of_few(numbers: Numbers) -> BitMap:
-    # In any order as well, but adding numbers that ascend is three times faster.
+    # The order does not matter, but adding ascending numbers is three times faster.
     few = array("I")
     few.frombytes(np.ascontiguousarray(numbers, dtype=np.uint32).tobytes())
     return BitMap(few)

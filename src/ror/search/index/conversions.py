@@ -1,8 +1,8 @@
 """
-How each FHIR type is read for each type of search parameter: an element in, values out.
+The conversion of an element to values, by type of search parameter and FHIR type.
 
-One table has every pair that means something. A pair that is not in it has no meaning in FHIR R4
-(search.html#ptypes), or none that a column of the index can hold: a Range is no single quantity.
+One table has every valid pair. A pair that it lacks has no meaning in FHIR R4 (search.html#ptypes),
+or none that a column of the index can hold: a Range is no single quantity.
 `tools/build_search_parameters.py` refuses parameters that would need such a pair.
 """
 
@@ -34,16 +34,20 @@ from ror.standard.references import literal_reference, local_reference
 Convert = Callable[[Any], Sequence[Value]]
 
 ABSENT_CODE: Final = ""
-"""The code of a concept without code: `:missing` sees the concept, and no query finds the code."""
+"""
+The code of a concept without code: `:missing` counts the concept, and no query matches the code.
+"""
 
 DEFAULT_UNIT: Final = {"age-range-low": "a", "age-range-high": "a"}
-"""The unit of a quantity that is written without unit: ages are in years (choice 10)."""
+"""The unit of a quantity without unit: ages are in years (choice 10)."""
 
 CURRENCIES: Final = "urn:iso:std:iso:4217"
 
 
 def conversion(param: str, parameter_type: str, fhir_type: str) -> Convert:
-    """What reads a FHIR type for a parameter; raises KeyError for a pair that has no meaning."""
+    """
+    The function that converts a FHIR type for a parameter. Raises KeyError for an invalid pair.
+    """
     convert = _CONVERSIONS[parameter_type, fhir_type]
     unit = DEFAULT_UNIT.get(param)
     return partial(_quantity, default_unit=unit) if unit and convert is _quantity else convert
@@ -51,7 +55,7 @@ def conversion(param: str, parameter_type: str, fhir_type: str) -> Convert:
 
 def readable_types(parameter_type: str) -> frozenset[str]:
     """
-    The FHIR types that a type of parameter can read.
+    The FHIR types that parameters of a type can read.
 
     >>> sorted(readable_types("number"))
     ['decimal', 'integer', 'positiveInt', 'unsignedInt']
@@ -64,9 +68,9 @@ def readable_types(parameter_type: str) -> frozenset[str]:
 
 @lru_cache(maxsize=16384)
 def _token(code: str, system: str) -> Token:
-    """A code of a nomenclature: the same few thousand come all the time."""
-    named = normal_system(system)
-    return Token(normal_code(code, named), named)
+    """A code of a nomenclature, cached because a few thousand codes recur."""
+    normal = normal_system(system)
+    return Token(normal_code(code, normal), normal)
 
 
 def _coding(value: Any) -> Sequence[Value]:
@@ -77,7 +81,7 @@ def _codeable_concept(value: Any) -> Sequence[Value]:
     codings = value.get("coding")
     if not codings:
         return (_token(ABSENT_CODE, ""),)
-    return [_token(one.get("code", ABSENT_CODE), one.get("system", "")) for one in codings]
+    return [_token(coding.get("code", ABSENT_CODE), coding.get("system", "")) for coding in codings]
 
 
 def _identifier(value: Any) -> Sequence[Value]:
@@ -116,7 +120,7 @@ def _parts(names: Sequence[str], value: Any) -> Sequence[Value]:
 
 def _texts(names: Sequence[str], value: Any) -> Iterator[str]:
     for under in filter(None, map(value.get, names)):
-        # An array of primitives has null where only its `_name` sibling has something to say.
+        # An array of primitives has null where only its `_name` sibling has a value.
         yield from filter(None, under) if isinstance(under, list) else (under,)
 
 
@@ -134,9 +138,11 @@ def _uri(value: str) -> Sequence[Value]:
 
 @lru_cache(maxsize=4096)
 def _versioned_uri(value: str) -> Sequence[Value]:
-    """A canonical URL, with its version and without: most resources repeat a few profiles."""
+    """
+    A canonical URL, with and without its version; cached because resources repeat a few profiles.
+    """
     return tuple(
-        TypedIdentifier(one, "") for one in dict.fromkeys((value, value.partition("|")[0]))
+        TypedIdentifier(url, "") for url in dict.fromkeys((value, value.partition("|")[0]))
     )
 
 
@@ -153,7 +159,7 @@ def _period(value: Any) -> Sequence[Value]:
 
 def _timing(value: Any) -> Sequence[Value]:
     """
-    From the first instant of a schedule to its last; () when the schedule has no date.
+    The period from the first instant of a schedule to its last; () if the schedule has no date.
 
     Source: FHIR R4, search.html#date: only the outer limits of a Timing matter.
     """
@@ -191,9 +197,9 @@ def _money(value: Any) -> Sequence[Value]:
 
 def reference_value(value: Any) -> Sequence[Value]:
     """
-    Where a reference leads in this directory, else the identifier that it gives.
+    The target of a reference in this directory, else its identifier.
 
-    A reference to a resource of another server leads nowhere (choice 34).
+    A reference to a resource of another server has no value (choice 34).
     """
     text = value.get("reference", "")
     local = local_reference(text)
@@ -223,7 +229,7 @@ def canonical(value: Any) -> Sequence[Value]:
 
 
 def _position(value: Any) -> Sequence[Value]:
-    # Either may be absent, for a reason that the `_name` sibling gives.
+    # Either may be absent, with the reason in its `_name` sibling.
     if "latitude" not in value or "longitude" not in value:
         return ()
     return (Position(float(value["latitude"]), float(value["longitude"])),)

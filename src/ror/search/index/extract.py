@@ -1,9 +1,9 @@
 """
-What a resource can be found by: resource in, index entries out, in the normal form of `values.py`.
+The index entries of a resource, in the normal form of `values.py`.
 
-The expressions of all the search parameters of a type are laid into one tree of steps, so that a resource is walked
-once however many parameters share a path, and the repetition of a record (a capacity, an equipment…) is known by the
-row it makes. `pack` and `unpack` give the compact form that a store keeps and the index reads.
+The expressions of all search parameters of a type form one tree of steps, so that a resource is
+walked once. Each repetition of a record (a capacity, an equipment…) has a row number. `pack` and
+`unpack` convert entries to and from the compact form in the store.
 """
 
 import re
@@ -49,52 +49,54 @@ from ror.standard.fhirpath import Member, Path, Where, paths, selected_type
 from ror.standard.references import Reference, is_reference, literal_reference
 
 Entries = dict[str, list[tuple[Value, int]]]
-"""By parameter, each value with the row of its record; the row is 0 outside records."""
+"""By name, each value with the row of its record; the row is 0 outside records."""
 
 CANONICAL_PARAMETER: Final = "_canonical"
-"""The canonical URL that a resource is known by; not a search parameter, it resolves canonical references."""
+"""The entries with the canonical URL of a resource, which resolve canonical references."""
 
 CANONICAL_TYPES: Final = ("Questionnaire", "Measure")
 
 FOREIGN: Final = "_foreign"
 """
-What a resource refers to at another server where parameters look: they do not follow it, access does.
+The entries with references to other servers, in elements that parameters read.
 
-Not a search parameter either (choice 34).
+Parameters do not follow them, access rules do (choice 34).
 """
 
 UNSEARCHED: Final = "_unsearched"
-"""What a resource refers to where no parameter looks; not a search parameter, it tells which bodies to rewrite."""
+"""
+The entries with references in elements that no parameter reads: they say which bodies to rewrite.
+"""
 
 
 @dataclass(slots=True)
 class Node:
-    """A place in the tree of steps: what to convert here, and where to go on."""
+    """A node of the tree of steps: the conversions that end at it, and its children."""
 
     members: dict[str, "Node"] = field(default_factory=dict)
     cases: dict[str, dict[str, "Node"]] = field(default_factory=dict)
-    """By field, then by literal: the `where` steps from here."""
+    """The `where` steps from this node, by field, then by literal."""
     leaves: list[tuple[str, Convert]] = field(default_factory=list)
     record: str | None = None
-    """Set where each occurrence is one repetition of a record."""
+    """The record of which each occurrence is one repetition, if any."""
     part: bool = False
-    """Set where each occurrence is a repeated part inside a record: it makes a row of its own."""
+    """Whether each occurrence is a repeated part of a record, with a row of its own."""
 
 
 def extract(resource: Mapping[str, Any]) -> Entries:
     """
     The index entries of a valid resource.
 
-    Raises ValueError when a date or a number cannot be read, KeyError when the type is not one that is searched.
+    Raises ValueError if a date or a number cannot be read, KeyError if the type is not searchable.
     """
     entries: Entries = {}
     _walk(_tree(resource["resourceType"]), resource, entries, (0,), {})
-    for param, found in (
+    for param, parts in (
         (CONTENT, content_words(resource)),
         (NARRATIVE, narrative_words(resource)),
     ):
-        if found:
-            entries[param] = [(words, 0) for words in found]
+        if parts:
+            entries[param] = [(words, 0) for words in parts]
     return entries
 
 
@@ -102,10 +104,10 @@ def unsearched_references(
     resource: Mapping[str, Any], body: bytes, entries: Entries
 ) -> list[tuple[Value, int]]:
     """
-    The references of a resource that are in no entry, each once: those in elements that no parameter reads.
+    The references in elements that no parameter reads, each once.
 
-    `body` is the resource as JSON without spaces: when it has no more references than there are entries, or only
-    literal ones, the resource is not walked.
+    `body` is the resource as JSON without spaces. The resource is walked only if the body has more
+    references than there are entries, and not all of them are literal.
     """
     read = {
         value
@@ -115,27 +117,27 @@ def unsearched_references(
     literal, by_name = body.count(b'"reference":'), body.count(b'"identifier":{')
     if literal + by_name == len(read):
         return []
-    written = _WRITTEN_LITERAL.findall(body)
-    found: dict[Value, None]
-    if by_name == 0 and len(written) == literal:
-        found = dict.fromkeys(filter(None, map(literal_reference, map(bytes.decode, written))))
+    texts = _LITERAL_REFERENCE.findall(body)
+    values: dict[Value, None]
+    if by_name == 0 and len(texts) == literal:
+        values = dict.fromkeys(filter(None, map(literal_reference, map(bytes.decode, texts))))
     else:
-        found = dict.fromkeys(
+        values = dict.fromkeys(
             value
             for reference in references_in(resource)
             for value in _targets_for_access(reference)
         )
-    return [(value, 0) for value in found if value not in read]
+    return [(value, 0) for value in values if value not in read]
 
 
 def _targets_for_access(reference: Mapping[str, Any]) -> Sequence[Value]:
-    """Where a reference leads for access, whatever its base."""
+    """The target of a reference for access rules, on any server."""
     literal = literal_reference(reference.get("reference", ""))
     return reference_value(reference) if literal is None else (literal,)
 
 
 def followed_references(entries: Entries, resource_type: str) -> set[Reference]:
-    """The references to resources that the parameters of a type read."""
+    """The references in entries of search parameters."""
     return {
         value
         for name, values in entries.items()
@@ -145,7 +147,7 @@ def followed_references(entries: Entries, resource_type: str) -> set[Reference]:
     }
 
 
-_WRITTEN_LITERAL: Final = re.compile(rb'"reference":"([^"\\]*)"')
+_LITERAL_REFERENCE: Final = re.compile(rb'"reference":"([^"\\]*)"')
 
 
 @cache
@@ -157,11 +159,11 @@ def _references(resource_type: str) -> Sequence[str]:
 
 
 def references_in(node: Any) -> Iterator[dict[str, Any]]:
-    """Every reference in a resource, wherever it stands."""
+    """Every reference in a resource, at any depth."""
     pending = [node]
     while pending:
-        one = pending.pop()
-        for value in one.values() if one.__class__ is dict else one:
+        node = pending.pop()
+        for value in node.values() if node.__class__ is dict else node:
             if value.__class__ is dict or value.__class__ is list:
                 if is_reference(value):
                     yield value
@@ -170,9 +172,10 @@ def references_in(node: Any) -> Iterator[dict[str, Any]]:
 
 def merged_entries(resource_type: str, pieces: Mapping[str, Entries]) -> Entries:
     """
-    The entries of the pieces of one resource, by the code that governs each; under "", what nothing governs.
+    The entries of all pieces of one resource.
 
-    The names of governed entries say their code. A record of one piece is none of another: their rows do not meet.
+    `pieces` are the entries by the code of the rule that governs them, "" for none. The code
+    becomes part of the name of governed entries. Each piece has its own rows of a record.
     """
     entries: Entries = {}
     rows: dict[str, int] = {}
@@ -191,7 +194,7 @@ def merged_entries(resource_type: str, pieces: Mapping[str, Entries]) -> Entries
 def _walk(
     node: Node, value: Any, entries: Entries, rows: tuple[int, ...], counters: dict[str, int]
 ) -> None:
-    """Collects what `value` holds; `rows` are the rows of the record that the entries stand in."""
+    """Add the entries of `value` to `entries`; `rows` are its rows in the current record."""
     if node.record is not None:
         rows = _rows_of_repetition(node, value, counters)
     if node.leaves:
@@ -202,20 +205,20 @@ def _walk(
         if under is None:
             continue
         for item in under if isinstance(under, list) else (under,):
-            # In an array of primitives, a null stands where the `_name` beside it has something to say.
+            # An array of primitives has null where only its `_name` sibling has a value.
             if item is None:
                 continue
             if child.cases:
                 for field_name, by_literal in child.cases.items():
-                    wanted = by_literal.get(item.get(field_name))
-                    if wanted is None:
+                    case = by_literal.get(item.get(field_name))
+                    if case is None:
                         continue
-                    if wanted.part:
-                        _walk(wanted, item, entries, rows[part : part + 1], counters)
+                    if case.part:
+                        _walk(case, item, entries, rows[part : part + 1], counters)
                         part += 1
                     else:
-                        _walk(wanted, item, entries, rows, counters)
-            # Most steps end here: going on would cost a call for nothing.
+                        _walk(case, item, entries, rows, counters)
+            # Most steps end at this child, so a recursive call would be wasted.
             if child.members or child.record is not None:
                 _walk(child, item, entries, rows, counters)
             elif child.leaves:
@@ -223,21 +226,21 @@ def _walk(
 
 
 def _convert(node: Node, value: Any, entries: Entries, rows: tuple[int, ...]) -> None:
-    """Collects what `value` itself gives the parameters that end here."""
+    """Add the entries of the parameters that end at `node`."""
     for param, convert in node.leaves:
         converted = convert(value)
         if not converted:
             continue
-        found = entries.get(param)
-        if found is None:
-            found = entries[param] = []
-        for one in converted:
+        values = entries.get(param)
+        if values is None:
+            values = entries[param] = []
+        for item in converted:
             for row in rows:
-                found.append((one, row))
+                values.append((item, row))
 
 
 def _rows_of_repetition(node: Node, value: Any, counters: dict[str, int]) -> tuple[int, ...]:
-    """The rows that one repetition takes: one, or one for each repeated part in it."""
+    """The rows of one repetition: one, or one for each repeated part in it."""
     assert node.record is not None
     parts = [
         sum(
@@ -253,7 +256,7 @@ def _rows_of_repetition(node: Node, value: Any, counters: dict[str, int]) -> tup
     return tuple(range(first, counters[node.record]))
 
 
-# --- the tree of a type ----------------------------------------------------------------------------------------------
+# --- the tree of a type ---------------------------------------------------------------------------
 
 
 @cache
@@ -262,7 +265,7 @@ def _tree(resource_type: str) -> Node:
         raise KeyError(resource_type)
     root = Node()
     for parameter in search_parameters(resource_type).values():
-        # A search around a commune is a search around its point: `near` holds what both need.
+        # A search around a commune uses the positions of `near`.
         if not parameter.expression or parameter.name == "near-insee-code":
             continue
         for path in paths(parameter.expression, resource_type):
@@ -285,7 +288,7 @@ def _tree(resource_type: str) -> Node:
 
 
 def _at(root: Node, path: Path) -> Node:
-    """The node that a path leads to, made where it is missing."""
+    """The node of a path, created if missing."""
     node = root
     for step in path:
         match step:
@@ -296,16 +299,16 @@ def _at(root: Node, path: Path) -> Node:
     return node
 
 
-# --- the packed form -------------------------------------------------------------------------------------------------
+# --- the compact form -----------------------------------------------------------------------------
 
 SEPARATOR: Final = "\0"
-"""Between the parts of a packed text; no FHIR string may hold it."""
+"""Separates the parts of a key; FHIR strings cannot contain it."""
 
 NO_LINK: Final = -1
-"""Beside the identifier of a reference that is not literal, instead of the place of a link."""
+"""The link number of a reference with an identifier only."""
 
 EntryKeys = dict[str, list[Any]]
-"""By parameter: keys, or `[key, row]` pairs for the parameters of a record."""
+"""By name: keys, or `[key, row]` pairs for the parameters of a record."""
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(dict[str, list[Any]])
@@ -313,9 +316,9 @@ _decoder: Final = msgspec.msgpack.Decoder(dict[str, list[Any]])
 
 def pack(resource_type: str, entries: Entries) -> tuple[bytes, tuple[tuple[str, str], ...]]:
     """
-    The entries as a store keeps them, and the `(type, id)` of each literal reference in the order they count them.
+    The entries in compact form, and the `(type, id)` of each literal reference.
 
-    A literal reference becomes its place in that list, so that a store can give its target a rid.
+    A literal reference becomes its index in that list, so that the store can give its target a rid.
     """
     links: dict[Reference, int] = {}
 
@@ -325,7 +328,7 @@ def pack(resource_type: str, entries: Entries) -> tuple[bytes, tuple[tuple[str, 
     def named(value: NamedReference) -> tuple[str, int]:
         return SEPARATOR.join(value[:3]), NO_LINK if value.literal is None else place(value.literal)
 
-    # A table by class rather than patterns, which are tried one after the other: it is read for every value.
+    # A table by class is faster than patterns, which are tried in turn for every value.
     keys: dict[type, Callable[[Any], Any]] = {**_KEYS, Reference: place, NamedReference: named}
     packed: EntryKeys = {}
     for param, values in entries.items():
@@ -348,9 +351,9 @@ _KEYS: Final[Mapping[type, Callable[[Any], Any]]] = {
     Position: tuple,
     Words: lambda value: f"{value.part}{SEPARATOR}{' '.join(value.words)}",
 }
-"""The key of each kind of value; a literal reference has a place among the links instead, or beside its name."""
+"""The key of each kind of value. A literal reference has its link number instead."""
 
 
 def unpack(packed: bytes) -> EntryKeys:
-    """What `pack` made, as plain keys: see `search.segment` for what becomes of them."""
+    """The keys that `pack` encoded; `segment.py` builds columns of them."""
     return _decoder.decode(packed)

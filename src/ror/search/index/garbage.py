@@ -1,8 +1,8 @@
 """
-Looking for garbage less often, while much is made that has no cycles.
+Fewer garbage-collection passes during bulk allocation.
 
-Python looks through what was made lately each time that 700 more objects were made than let go of. Whoever makes a
-whole index or reads a million resources makes many more, and nothing of it refers to itself.
+Python runs a pass whenever 700 more objects were allocated than freed. Building an index or reading
+a million resources allocates far more, and none of those objects is in a cycle.
 """
 
 import gc
@@ -11,17 +11,17 @@ from contextlib import contextmanager
 from typing import Final
 
 COLLECT_AFTER: Final = 1_000_000
-"""Objects that are made between two looks."""
+"""Net allocations between two passes."""
 
 
 def collect_less_often() -> None:
-    """Look for garbage seldom from now on."""
+    """Reduce the garbage-collection passes from now on."""
     gc.set_threshold(COLLECT_AFTER)
 
 
 @contextmanager
 def fewer_collections() -> Iterator[None]:
-    """Look for garbage seldom, until the end of the block."""
+    """Reduce the garbage-collection passes within the block."""
     before = gc.get_threshold()
     collect_less_often()
     try:

@@ -1,9 +1,9 @@
 """
-The directory in memory, kept current.
+The current view of the directory, and how it follows the store.
 
-An `Index` owns the view of this moment, and replaces it by reading the store's change log, from a thread of its own or
-when told to; it loads and writes snapshots, and has a fresh one made by another process when the small segments weigh
-too much.
+An `Index` owns the current view. It replaces the view from the change log of the store, in its own
+thread or when called. It loads and writes snapshots, and has another process make a new one if the
+small segments grow too large.
 """
 
 import fcntl
@@ -28,33 +28,36 @@ from ror.search.index.view import EMPTY, Part, View
 from ror.store.contract import NO_CHANGE, IndexRow, Rid, Seq, Store
 
 POLL_S: Final = 0.01
-"""How often the change log is looked at; a write elsewhere is visible within a few of these."""
+"""The interval between reads of the change log; writes of other processes show after a few."""
 CHANGES_AT_ONCE: Final = 1000
-"""How many changes make one small segment at most, so that catching up is seen to progress."""
+"""The most changes in one small segment, so that catching up shows progress."""
 SEGMENTS_OF_A_SIZE: Final = 6
-"""This many small segments of like size are merged into one."""
+"""The number of small segments of similar size that are merged into one."""
 STALE_SHARE: Final = 0.2
 STALE_FLOOR: Final = 20_000
-"""A new snapshot is made once this share of the large segment, and at least this many resources, changed."""
+"""A new snapshot is due if this share of the large segment, and this many resources, changed."""
 RETRY_S: Final = 1.0
 RENEW_AGAIN_S: Final = 60.0
-"""How long to wait after a failure: before the change log is looked at again, before another snapshot is made."""
+"""
+The delays after a failure: before the next read of the change log, and before the next snapshot.
+"""
 ABANDONED_S: Final = 3_600.0
-"""A file that nobody wrote to for so long is what is left of a process that was killed."""
+"""A partial file that is older belongs to a process that was killed."""
 
 Work = Literal["following", "snapshot"]
-"""What an index does by itself."""
+"""The background work of an index."""
 ProblemListener = Callable[[Work, Exception | None], None]
-"""Who is told why such work fails, and of None when it is done again."""
+"""Receives the error when background work fails, and None when it works again."""
 
 
 class Index:
     """
     The current view of a store, kept current.
 
-    `folder` is where its snapshots live; `changed` is told the rids of what changed, before a view shows it, `troubled`
-    what fails in the thread that follows. Call `open` once, then read `view`; `refresh` brings it up to the last
-    commit, `follow` does so from a thread until `close`.
+    `folder` holds its snapshots. `on_change` receives the rids that changed, before a view shows
+    the changes; `on_problem` receives the failures of the background thread. Call `open` once, then
+    read `view`. `refresh` updates the view to the last commit; `follow` does so from a thread until
+    `close`.
     """
 
     def __init__(
@@ -73,20 +76,22 @@ class Index:
         self._signal: int | None = None
         self._masks_signal: int | None = None
         self._lock = threading.Lock()
-        """Held while the view is replaced by a later one: answers wait for it, so nothing long is done under it."""
+        """
+        Held while the view is replaced. Requests wait for it, so it is never held for long work.
+        """
         self._compacting = threading.Lock()
         self._closing = threading.Event()
         self._follower: threading.Thread | None = None
         self._maker: multiprocessing.process.BaseProcess | None = None
         self._snapshot_seq = 0
         self._renew_from = 0.0
-        """When another snapshot may be made, by the clock that never goes back."""
+        """The time, on the monotonic clock, from which another snapshot may be made."""
 
     def open(self) -> None:
         """
-        Load the newest snapshot that fits the store, or index the whole store, then catch up.
+        Load the newest snapshot of this store, or index the whole store, then catch up.
 
-        Raises UsageError when the directory was indexed by an incompatible version.
+        Raises UsageError if the entries in the directory have another schema.
         """
         identity = _identity(self.store)
         check_schema(self.store)
@@ -100,17 +105,19 @@ class Index:
         self._compact()
 
     def refresh(self) -> None:
-        """Bring the view up to the last commit, and keep it compact: for who has the time."""
+        """
+        Update the view to the last commit and merge small segments; not for use during a request.
+        """
         self.catch_up()
         self._compact()
 
-    def catch_up(self, seen: int | None = None) -> None:
+    def catch_up(self, signal: int | None = None) -> None:
         """
-        Bring the view up to the last commit, whoever made it; on return it is there, whoever else was doing so.
+        Update the view to the last commit of any process, and wait if another thread is doing so.
 
-        With `seen`, a signal of the store, up to the commits that it told of is enough.
+        With `signal`, a change signal of the store, the commits up to that signal are enough.
         """
-        if seen is not None and seen == self._signal:
+        if signal is not None and signal == self._signal:
             return
         with self._lock:
             signal = self.store.change_signal()
@@ -119,27 +126,29 @@ class Index:
             last = self.store.last_change()
             while self.view.seq < last:
                 self.view = self._next(self.view)
-            # Only now: what a failed reading missed is read by the next call.
+            # Set last, so that the next call repeats a read that failed.
             self._signal = signal
 
     def is_up_to_date(self, view: View, signal: int | None = None) -> bool:
         """
-        Whether nobody has committed anything since a view; cheap, and said with caution.
+        Whether no commit has happened since a view. It is cheap, and may be False without need.
 
-        `signal` is that of the store at a moment after the view was taken, by default this one.
+        `signal` is a change signal of the store read after the view was taken, by default a new
+        one.
         """
-        # In this order: whoever catches up replaces the view first, and the signal after it.
-        known = self._signal
+        # Read our signal first: `catch_up` replaces the view, then the signal.
+        own_signal = self._signal
         if signal is None:
             signal = self.store.change_signal()
-        return signal == known and view is self.view
+        return signal == own_signal and view is self.view
 
     def catch_up_masks(self) -> int:
         """
-        Bring the view up to the last commit if anybody may see less or more since; cheap when nobody may.
+        Update the view to the last commit if masks have changed since; otherwise it is cheap.
 
-        What else was written becomes visible in its own time. Call it before answering: from the moment when a change
-        of masks is acknowledged, no answer is made with the former ones. Returns the signal of the store before.
+        Other writes become visible shortly after. Call it before each response: once a change of
+        masks is acknowledged, no response may use the former masks. Returns the change signal of
+        the store, read first.
         """
         signal = self.store.change_signal()
         if signal != self._masks_signal:
@@ -150,22 +159,23 @@ class Index:
 
     def catch_up_for(self, viewer: Viewer) -> None:
         """
-        Bring the view up to what this viewer may see at this moment: call it before a search.
+        Update the view so that it shows this viewer nothing that is hidden by now. Call it before a
+        search.
 
-        Who is held to a perimeter waits for whatever was committed: that a resource moved to another region changes its
-        content and no mask.
+        A viewer with a perimeter needs every commit: if a resource moves to another region, its
+        content changes, but no mask does.
         """
         signal = self.catch_up_masks()
         if viewer.perimeter is not None:
             self.catch_up(signal)
 
     def follow(self) -> None:
-        """Keep refreshing from a thread of its own, and have snapshots renewed, until `close`."""
+        """Start a thread that refreshes the view and renews snapshots until `close`."""
         self._follower = threading.Thread(target=self._follow, name="index", daemon=True)
         self._follower.start()
 
     def close(self) -> None:
-        """Stop following; a snapshot in the making is abandoned."""
+        """Stop the thread, and abandon a snapshot that is being made."""
         self._closing.set()
         if self._follower:
             self._follower.join()
@@ -173,14 +183,14 @@ class Index:
             self._maker.terminate()
 
     def snapshot(self) -> None:
-        """Write a snapshot of the present, unless the newest one is recent enough for a quick start."""
+        """Write a snapshot, unless the newest one is recent enough for a quick start."""
         self.refresh()
         with self._compacting, self._lock:
             if self._is_stale() or self._snapshot_seq == 0:
                 self.view = _index_whole_store(self.store)
                 self._write_snapshot(_identity(self.store))
 
-    # --- keeping up ---
+    # --- following the store ---
 
     def _follow(self) -> None:
         pause = POLL_S
@@ -190,7 +200,7 @@ class Index:
                 self.refresh()
                 self._renew_snapshot()
             except Exception as problem:
-                # Whatever it is, it may pass, and a thread that ends here would leave the view as it is for ever.
+                # Any error may be temporary, and without this thread the view would never change.
                 self._report("following", problem)
                 pause = RETRY_S
             else:
@@ -198,20 +208,22 @@ class Index:
                 pause = POLL_S
 
     def _report(self, work: Work, problem: Exception | None) -> None:
-        """Say that work fails, the first time it does, and that it is done again."""
+        """Report the first failure of work, and its recovery."""
         if (problem is not None) != (work in self._failing):
             self._failing ^= {work}
             self._on_problem(work, problem)
 
     def _caught_up(self, view: View) -> View:
-        """The view after every change that there is by now; not after those made meanwhile, which may never end."""
+        """
+        The view with all present changes; those made meanwhile are left, as they may never end.
+        """
         last = self.store.last_change()
         while view.seq < last:
             view = self._next(view)
         return view
 
     def _next(self, view: View) -> View:
-        """The view after the changes that follow it, some of them when there are many."""
+        """The view with the next changes, at most `CHANGES_AT_ONCE`."""
         changes = self.store.changes_after(view.seq, CHANGES_AT_ONCE)
         rids = sorted({change.rid for change in changes})
         fresh = segments.build(self.store.index_rows(rids))
@@ -220,12 +232,12 @@ class Index:
         return view.with_segment(fresh, changes[-1].seq, changes[-1].recorded_at)
 
     def _compact(self) -> None:
-        """Merge small segments where many are of like size; the view may grow meanwhile."""
+        """Merge small segments of similar size; the view may grow meanwhile."""
         with self._compacting:
             while (group := _mergeable_run(self.view.parts)) is not None:
                 merged = _merged(self.view.parts[group], self.store)
                 with self._lock:
-                    # What was merged is as the store has it by now: the view comes to that moment first.
+                    # The merged segment is as recent as the store, so the view catches up first.
                     self.view = self._caught_up(self.view).with_merged(group, merged)
 
     # --- snapshots ---
@@ -235,7 +247,7 @@ class Index:
         return sum(sizes[1:]) > max(STALE_FLOOR, STALE_SHARE * sizes[0]) if sizes else False
 
     def _write_snapshot(self, identity: str) -> None:
-        """Write the first segment when it is alone, hence whole."""
+        """Write the first segment, if it is the only one and so complete."""
         if len(self.view.parts) != 1:
             return
         properties = {"schema": schema(), "directory": identity, "seq": str(self.view.seq)}
@@ -245,13 +257,15 @@ class Index:
         self._snapshot_seq = self.view.seq
         for old in sorted(self.folder.glob("*.index"))[:-2]:
             old.unlink(missing_ok=True)
-        for left in self.folder.glob("*.partial"):
+        for partial in self.folder.glob("*.partial"):
             with suppress(FileNotFoundError):
-                if time.time() - left.stat().st_mtime > ABANDONED_S:
-                    left.unlink()
+                if time.time() - partial.stat().st_mtime > ABANDONED_S:
+                    partial.unlink()
 
     def _newer_snapshot(self, identity: str) -> View | None:
-        """The view in the newest snapshot of this directory, if it is newer than the one we started from."""
+        """
+        The view of the newest snapshot of this directory; None if the present snapshot is as new.
+        """
         last = self.store.last_change()
         for path in sorted(self.folder.glob("[0-9]*.index"), reverse=True):
             loaded = segment_file.load(path)
@@ -269,7 +283,10 @@ class Index:
         return None
 
     def _renew_snapshot(self) -> None:
-        """Have another process write a snapshot when this one weighs too much; adopt it when it is there."""
+        """
+        Have another process write a snapshot if the present one is stale, and adopt it when it is
+        ready.
+        """
         if self._maker is None:
             if self._is_stale() and time.monotonic() >= self._renew_from:
                 context = multiprocessing.get_context("spawn")
@@ -290,17 +307,19 @@ class Index:
                 )
             return
         self._report("snapshot", None)
-        # The snapshot may know of changes that nobody was told of yet.
+        # The snapshot may contain changes that `on_change` has not received yet.
         self.catch_up()
-        # There is much to catch up with at first, and little once that is done.
+        # Most of the catching up happens here, before the lock.
         newer = self._caught_up(newer)
         with self._compacting, self._lock:
-            # Shown once it is as recent as the view it replaces: what was seen never goes away again.
+            # The new view is at least as recent as the one it replaces.
             self.view = self._caught_up(newer)
 
 
 def _make_snapshot(url: str, folder: str) -> None:
-    """Index the whole store and write it down: the work of a process of its own, one at a time per directory."""
+    """
+    Index the whole store and write a snapshot, in a separate process, one per directory at a time.
+    """
     from ror.store import open_store
 
     with _exclusive_lock(Path(folder) / "making.lock"):
@@ -322,7 +341,7 @@ def _exclusive_lock(path: Path) -> Iterator[None]:
 
 
 def _index_whole_store(store: Store) -> View:
-    """The view of everything that a store holds, as one segment."""
+    """The view of the whole store, as one segment."""
     seq = NO_CHANGE
 
     def rows() -> Iterator[IndexRow]:
@@ -337,7 +356,7 @@ def _index_whole_store(store: Store) -> View:
 
 
 def _merged(parts: Sequence[Part], store: Store) -> Segment:
-    """One segment of what is alive in several."""
+    """One segment of the live resources of several."""
     rids: set[Rid] = set()
     for part in parts:
         rids.update(cast("Iterable[Rid]", part.segment.members - part.dead))
@@ -346,7 +365,8 @@ def _merged(parts: Sequence[Part], store: Store) -> Segment:
 
 def _mergeable_run(parts: Sequence[Part]) -> slice | None:
     """
-    The last run of `SEGMENTS_OF_A_SIZE` small segments of like size, if there is one; never the first, large one.
+    The last run of `SEGMENTS_OF_A_SIZE` small segments of similar size, or None. The first is never
+    part of it.
     """
     levels = [len(part.segment.members).bit_length() // 3 for part in parts[1:]]
     for end in range(len(levels), SEGMENTS_OF_A_SIZE - 1, -1):
@@ -357,5 +377,5 @@ def _mergeable_run(parts: Sequence[Part]) -> slice | None:
 
 
 def _identity(store: Store) -> str:
-    """The name of a directory, so that a snapshot is never taken for another's."""
+    """The unique name of a directory, which its snapshots carry."""
     return store.set_meta_once("directory", uuid.uuid4().hex)

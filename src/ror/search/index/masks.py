@@ -1,9 +1,9 @@
 """
-What of a segment each access profile may see, as masks laid beside its columns.
+The visibility of a segment for each access profile, as masks in parallel with its columns.
 
-A mask is one bit for each profile, made by whoever wrote the resource (`access.policy`); nothing here knows why. There
-is one for each resource, one for each resource and rule that governs a part of it, and one for each row of a record.
-They become bitmaps the first time that a profile asks.
+A mask has one bit for each profile; `access.policy` computed it when the resource was written.
+There is one mask for each resource, one for each resource and rule that governs a part of it, and
+one for each row of a record. They are turned into bitmaps when a profile first needs them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,11 +27,12 @@ _NOTHING: Final = BitMap()
 
 class Masks:
     """
-    The masks of the live resources of a segment; it never changes.
+    The masks of the live resources of a segment; immutable.
 
-    `whole` has parallel arrays: `rids`, ascending, the mask of each (`seen`), the profiles for which it is cut
-    (`altered`) and its `facts`. `codes` has, for each rule and grade, the resources with a part under it and the masks
-    of those parts. `rows` has the mask of each row of a record.
+    `whole` has parallel arrays: `rids`, ascending, the mask of each resource (`seen`), the profiles
+    that see it with parts removed (`altered`) and its access `facts`. `codes` has, for each rule
+    and grade, the resources with a part under it and the masks of those parts. `rows` has the mask
+    of each row of a record.
     """
 
     def __init__(
@@ -43,22 +44,24 @@ class Masks:
         self.whole = whole
         self.codes = codes
         self.rows = rows
-        self._known: dict[tuple[str, object, int], BitMap] = {}
+        self._bitmaps: dict[tuple[str, object, int], BitMap] = {}
 
     def hidden(self, viewer_mask: ProfileMask) -> BitMap:
-        """The resources that a viewer may not see. Do not change the sets that these methods return."""
+        """
+        The resources that a viewer may not see. Callers must not change the sets that are returned.
+        """
         return self._lacking(
             "seen", None, viewer_mask, lambda: (self.whole["rids"], self.whole["seen"])
         )
 
     def altered(self, viewer_mask: ProfileMask) -> BitMap:
-        """The resources of which a viewer sees some parts only."""
+        """The resources that a viewer sees with parts removed."""
         return self._lacking(
             "altered", None, viewer_mask, lambda: (self.whole["rids"], ~self.whole["altered"])
         )
 
     def hidden_by(self, code: str, viewer_mask: ProfileMask) -> BitMap:
-        """The resources of which a viewer may not see the parts under a rule and grade."""
+        """The resources whose parts under a rule and grade a viewer may not see."""
         return self._lacking("code", code, viewer_mask, lambda: self.codes.get(code, _NO_MASKS))
 
     def hidden_rows(self, name: RecordName, viewer_mask: ProfileMask) -> BitMap:
@@ -71,31 +74,31 @@ class Masks:
         )
 
     def with_facts(self, facts: int) -> BitMap:
-        """The resources for which any of these facts holds."""
+        """The resources that have any of these access facts."""
         return self._lacking(
             "facts", None, facts, lambda: (self.whole["rids"], ~self.whole["facts"])
         )
 
     def nbytes(self) -> int:
-        """Bytes of the arrays, whether in memory or mapped."""
+        """The bytes of the arrays, in memory or mapped."""
         arrays = [
             *self.whole.values(),
             *self.rows.values(),
-            *(one for pair in self.codes.values() for one in pair),
+            *(array for pair in self.codes.values() for array in pair),
         ]
         return sum(array.nbytes for array in arrays)
 
     def _lacking(
         self, what: str, which: object, bits: int, masks: Callable[[], tuple[Array, Array]]
     ) -> BitMap:
-        """The numbers whose mask does not have these bits: all of them for a profile, any of them for facts."""
+        """The numbers whose mask lacks any of these bits."""
         key = (what, which, bits)
-        found = self._known.get(key)
-        if found is None:
-            numbers, of_each = masks()
-            lacking = numbers[(of_each & np.uint8(bits)) != bits]
-            found = self._known[key] = bitmaps.of_sorted(lacking)
-        return found
+        bitmap = self._bitmaps.get(key)
+        if bitmap is None:
+            numbers, bits_of_each = masks()
+            lacking = numbers[(bits_of_each & np.uint8(bits)) != bits]
+            bitmap = self._bitmaps[key] = bitmaps.of_sorted(lacking)
+        return bitmap
 
 
 _NO_MASKS: Final = (np.zeros(0, np.uint32), np.zeros(0, np.uint8))
@@ -110,7 +113,7 @@ class MaskBuilder:
         self._rows: dict[RecordName, dict[int, int]] = {}
 
     def add(self, rid: Rid, visibility: bytes, facts: int) -> Mapping[str, ProfileMask]:
-        """Take in the masks of a live resource; those of its parts, by rule and grade."""
+        """Add the masks of a live resource, and return those of its parts by rule and grade."""
         of_parts = cast("Sequence[ProfileMask]", visibility[3::2])
         masks = {name_of(code): mask for code, mask in zip(visibility[2::2], of_parts, strict=True)}
         seen, common = visibility[1], int(ALL_PROFILES)
@@ -121,12 +124,12 @@ class MaskBuilder:
         return masks
 
     def add_rows(self, name: RecordName, rows: Iterable[int], mask: ProfileMask) -> None:
-        """Take in the mask of some rows of a record, if it hides them from anybody."""
+        """Add the mask of some rows of a record, if it hides them from any profile."""
         if mask != ALL_PROFILES:
             self._rows.setdefault(name, {}).update(dict.fromkeys(rows, mask))
 
     def masks(self, row_counts: Mapping[RecordName, int]) -> Masks:
-        """All that was added; `row_counts` is how many rows each record has."""
+        """The masks that were added; `row_counts` has the number of rows of each record."""
         self._whole.sort()
         columns = np.array(self._whole, np.uint32).reshape(-1, 4).T
         whole = {"rids": np.ascontiguousarray(columns[0])}

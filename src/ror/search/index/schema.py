@@ -1,8 +1,9 @@
 """
-Which form the index entries of a directory have.
+The schema of the index entries of a directory.
 
-A directory notes it as the name of the schema. While `ror upgrade` rewrites its entries, the note is
-`8-1f3a:1500`: of the schema 8-1f3a up to the resource number 1500, and no program takes it for whole.
+A directory stores the name of its schema. While `ror upgrade` rewrites the entries, the stored text
+is `8-1f3a:1500`: entries have the schema 8-1f3a up to the resource number 1500, and no program
+opens the directory.
 """
 
 from typing import Final
@@ -12,21 +13,21 @@ from ror.standard.definitions import search_parameters_digest
 from ror.store.contract import Rid, Store
 
 FORM: Final = "11"
-"""Changes whenever `search.index.extract` reads a search parameter in another way."""
+"""Bump it whenever the entries that `extract` makes change."""
 NOTE: Final = "index-schema"
-"""The fact of a store that says which schema its entries have."""
+"""The key under which a store holds the schema of its entries."""
 
 
 def schema() -> str:
-    """The form of entries, which changes with `FORM` and with what search parameters read."""
+    """The schema of the program; it changes with `FORM` and with the table of search parameters."""
     return f"{FORM}-{search_parameters_digest()}"
 
 
 def check_schema(store: Store) -> None:
     """
-    Have a new directory know that its entries are of this form.
+    Store the schema in a new directory, and check that of an existing one.
 
-    Raises UsageError when they are of another: entries of two forms in one directory would answer searches wrongly.
+    Raises UsageError if it differs: a directory with entries of two schemas would answer wrongly.
     """
     noted = store.set_meta_once(NOTE, schema())
     if _form(noted) > int(FORM):
@@ -36,18 +37,18 @@ def check_schema(store: Store) -> None:
 
 
 def note_progress(store: Store, rid: Rid) -> None:
-    """Note that the entries of the resources up to this number are of the present schema."""
+    """Store that the entries of the resources up to this number have the present schema."""
     store.set_meta(NOTE, f"{schema()}:{rid}")
 
 
 def note_complete(store: Store) -> None:
-    """Note that all entries are of the present schema."""
+    """Store that all entries have the present schema."""
     store.set_meta(NOTE, schema())
 
 
 def progress_in(noted: str) -> Rid:
     """
-    The number of the resource up to which entries are of the present schema.
+    The number of the resource up to which entries have the present schema.
 
     >>> progress_in("1"), progress_in("1:1500"), progress_in(f"{schema()}:1500")
     (0, 0, 1500)

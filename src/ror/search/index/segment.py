@@ -63,7 +63,8 @@ class Segment:
 
     `members` are all of them, `types` the live ones by resource type. `owners` has, for each row of
     a repeated record, the rid of its resource. `governed` has the columns of entries that come from
-    governed parts, by parameter, then by the code of the rule. `masks` says which profiles see what.
+    governed parts, by parameter, then by the code of the rule. `masks` says which profiles see
+    what.
     """
 
     columns: Mapping[ColumnName, Column]
@@ -117,7 +118,9 @@ def build(rows: Iterable[IndexRow]) -> Segment:
 
 
 class _EntryColumn(NamedTuple):
-    """A column under construction, for the entries of one name: keys and their slots, in parallel."""
+    """
+    A column under construction, for the entries of one name: keys and their slots, in parallel.
+    """
 
     kind: str
     record: str | None
@@ -246,7 +249,9 @@ class _SegmentBuilder:
 def split_columns(
     columns: Mapping[ColumnName, Column],
 ) -> tuple[dict[ColumnName, Column], dict[ColumnName, dict[str, Column]]]:
-    """The plain columns, then the governed ones by code of their rule, from all columns by full name."""
+    """
+    The plain columns, then the governed ones by code of their rule, from all columns by full name.
+    """
     plain: dict[ColumnName, Column] = {}
     by_code: dict[ColumnName, dict[str, Column]] = {}
     for (resource_type, full_name), column in columns.items():

@@ -121,7 +121,8 @@ def save(segment: Segment, path: Path, properties: Mapping[str, str]) -> None:
 
 def load(path: Path) -> tuple[Segment, dict[str, str]] | None:
     """
-    The segment in the file `path`, mapped, and its properties; None if the file is missing or invalid.
+    The segment in the file `path`, mapped, and its properties; None if the file is missing or
+    invalid.
 
     The arrays are neither read nor checked: `save` writes complete files only.
     """

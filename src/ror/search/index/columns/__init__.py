@@ -1,4 +1,4 @@
-"""The columns of the index, one kind for each way in which values are compared."""
+"""The columns of the index, one class for each way to compare values."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,10 +1,11 @@
 """
-What every column is: the sorted keys of one search parameter of one resource type, and the slots that hold each.
+The base class of columns: the sorted keys of one search parameter of one resource type, and the
+slots of each key.
 
-A slot is a resource (its rid) or, for the parameters of a repeated record, one row of that record. A column is
-immutable: it is filled once from entries, kept as plain arrays that can be mapped from a file, and answers one leaf of
-a search with the bitmap of its slots. Columns work on the normal forms of `values.py`; none knows about resources,
-viewers or chains.
+A slot is a resource (its rid) or, for the parameters of a repeated record, one row of that record.
+A column is immutable. It is built once from entries and consists of plain arrays that can be mapped
+from a file. It evaluates one leaf of a search to the bitmap of its slots. Columns work on the
+normal forms of `values.py` and know nothing of resources, viewers or chains.
 """
 
 from abc import ABC, abstractmethod
@@ -26,14 +27,12 @@ Slots = npt.NDArray[np.uint32]
 NOTHING: Final = BitMap()
 
 ANSWERS_REMEMBERED: Final = 16
-"""Leaves that a column remembers the answer of; each may weigh as much as a bit for every slot."""
+"""The most cached results of a column; each may need one bit for every slot."""
 
 
 class Column(ABC):
     """
-    The slots of each value of one parameter.
-
-    `size` is the number of slots in the space that the column speaks of: every slot is less than it.
+    The slots of each value of one parameter. Every slot is less than `size`.
     """
 
     kind: ClassVar[str]
@@ -44,17 +43,17 @@ class Column(ABC):
         self._answers: dict[ValueLeaf, BitMap] = {}
 
     def answer(self, leaf: ValueLeaf) -> BitMap:
-        """What `select` finds, remembered for the leaves asked lately: a column never changes. Not to be changed."""
-        found = self._answers.get(leaf)
-        if found is None:
-            found = self.select(leaf)
+        """The result of `select`, cached for recent leaves. Callers must not change it."""
+        slots = self._answers.get(leaf)
+        if slots is None:
+            slots = self.select(leaf)
             if len(self._answers) >= ANSWERS_REMEMBERED:
                 self._answers.clear()
-            self._answers[leaf] = found
-        return found
+            self._answers[leaf] = slots
+        return slots
 
     def cost(self, leaf: ValueLeaf) -> int:
-        """About how many entries `answer` reads to find the slots, known without reading them."""
+        """An estimate, made without reading them, of the number of entries that `answer` reads."""
         return 1
 
     @abstractmethod
@@ -64,15 +63,16 @@ class Column(ABC):
     @abstractmethod
     def sort_keys(self, descending: bool) -> tuple[Slots, Array]:
         """
-        Slots, and beside each a whole number that sorts like one of its values; a slot may come several times.
+        Slots and, in parallel, integers that sort like their values; a slot may occur several
+        times.
 
-        The number is the rank of a key in `ranked`, or the key itself when that is None. Only a column of periods cares
-        for `descending`: what begins first comes first, what ends last comes last.
+        The integer is the rank of a key in `ranked`, or the key itself if `ranked` is None. Only a
+        column of periods uses `descending`: it sorts by the start or, descending, by the end.
         """
 
     @property
     def ranked(self) -> Sequence[Any] | None:
-        """The keys of this column in order, comparable with those of another; None when keys are numbers already."""
+        """The keys in order, comparable with those of another column; None if keys are integers."""
         return None
 
     @cached_property
@@ -82,7 +82,7 @@ class Column(ABC):
 
 
 def without_repetition(order: Array, slots: Array) -> tuple[Array, Array]:
-    """The pairs sorted by key then slot, each once."""
+    """The pairs, sorted by key then slot, without repetition."""
     arranged = np.lexsort((slots, order))
     order, slots = order[arranged], slots[arranged]
     if len(order) > 1:
@@ -92,10 +92,10 @@ def without_repetition(order: Array, slots: Array) -> tuple[Array, Array]:
 
 
 def starts(order: Array, keys: int) -> Array:
-    """Where the slots of each key start, and after the last one where they end."""
+    """The offset of the first slot of each key, then the total number of slots."""
     return np.searchsorted(order, np.arange(keys + 1)).astype(np.uint32)
 
 
 def counts(starts: Array) -> npt.NDArray[np.int64]:
-    """How many slots each key has."""
+    """The number of slots of each key."""
     return starts[1:].astype(np.int64) - starts[:-1].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Typed identifiers and URIs: a column of numbers that stand for texts too long to keep."""
+"""Typed identifiers and URIs: a column of 64-bit hashes instead of long texts."""
 
 from collections.abc import Sequence
 
@@ -12,27 +12,27 @@ from ror.search.language.values import TypedIdentifier
 
 
 class FingerprintColumn(Column):
-    """The fingerprints of a value with its type, or of a URI: they can only be compared as equal."""
+    """The fingerprints of typed identifiers or of URIs: they compare for equality only."""
 
     kind = "fingerprints"
 
     @classmethod
-    def of(cls, given: Sequence[int], slots: Sequence[int], size: int) -> "FingerprintColumn":
-        """The column of these fingerprints, in any order, each beside its slot."""
-        prints, held = without_repetition(np.array(given, np.uint64), np.array(slots, np.uint32))
-        return cls({"fingerprints": prints, "slots": held}, size)
+    def of(
+        cls, fingerprints: Sequence[int], slots: Sequence[int], size: int
+    ) -> "FingerprintColumn":
+        """The column of these fingerprints, in any order, in parallel with their slots."""
+        prints, sorted_slots = without_repetition(
+            np.array(fingerprints, np.uint64), np.array(slots, np.uint32)
+        )
+        return cls({"fingerprints": prints, "slots": sorted_slots}, size)
 
     def select(self, leaf: ValueLeaf) -> BitMap:
         match leaf:
             case TokenIs(_, str(code), str(kind)):
-                prints, wanted = (
-                    self.arrays["fingerprints"],
-                    np.uint64(TypedIdentifier(code, kind).fingerprint),
-                )
-                first, after = (
-                    np.searchsorted(prints, wanted),
-                    np.searchsorted(prints, wanted, side="right"),
-                )
+                prints = self.arrays["fingerprints"]
+                fingerprint = np.uint64(TypedIdentifier(code, kind).fingerprint)
+                first = np.searchsorted(prints, fingerprint)
+                after = np.searchsorted(prints, fingerprint, side="right")
                 return bitmaps.of_sorted(self.arrays["slots"][first:after])
             case Present():
                 return self.present

@@ -34,15 +34,15 @@ from ror.search.language.values import NOMENCLATURES, labels, normal_code
 
 _SEPARATOR: Final = SEPARATOR.encode()
 _BETWEEN_KEYS: Final = b"\xff"
-"""Never part of UTF-8, so that a match found by scanning cannot run from one key into the next."""
+"""Never occurs in UTF-8, so a scan cannot match across two keys."""
 _AFTER_ANY: Final = b"\xff"
 
 SLOW_SCAN: Final = 64
-"""Reading keys one by one costs as much as scanning so many."""
+"""Reading one key costs as much as scanning this many."""
 
 
 def in_any_system(code: str) -> Iterator[bytes]:
-    """How the keys of a code begin in any system: NOS has its own spelling of a code."""
+    """The prefixes of the keys of a code in any system; NOS has its own normal form."""
     yield code.encode() + _SEPARATOR
     if (of_nos := normal_code(code, NOMENCLATURES)) != code:
         yield f"{of_nos}{SEPARATOR}{NOMENCLATURES}".encode()
@@ -52,32 +52,32 @@ class KeyColumn(Column, Sequence[bytes]):
     """
     Tokens, strings and canonical URLs: keys of two parts, in byte order.
 
-    The parts are `code NUL system` or `url NUL version`; those of strings are in `texts.py`.
-    So a code in any system is a run of neighbouring keys.
+    The parts are `code NUL system` or `url NUL version`, so a code in any system is a run of
+    adjacent keys. `texts.py` defines those of strings.
     """
 
     kind = "keys"
 
     @classmethod
-    def of(cls, given: Sequence[str], slots: Sequence[int], size: int) -> "KeyColumn":
-        """The column of these keys, in any order, each beside its slot."""
-        texts = sorted(set(given), key=str.encode)
+    def of(cls, values: Sequence[str], slots: Sequence[int], size: int) -> "KeyColumn":
+        """The column of these keys, in any order, in parallel with their slots."""
+        texts = sorted(set(values), key=str.encode)
         keys = [text.encode() for text in texts]
         ranks = {text: rank for rank, text in enumerate(texts)}
-        order, held = without_repetition(
-            np.fromiter(map(ranks.__getitem__, given), np.uint32, len(given)),
+        order, sorted_slots = without_repetition(
+            np.fromiter(map(ranks.__getitem__, values), np.uint32, len(values)),
             np.array(slots, np.uint32),
         )
         systems = sorted({key.partition(_SEPARATOR)[2] for key in keys})
         by_name = {system: number for number, system in enumerate(systems)}
-        # A string has as many "systems" as values: only tokens, which have few, are worth searching by system.
+        # Only tokens have few systems; the second part of a string is different for each value.
         few = len(systems) < 0xFFFF and len(systems) * 4 <= max(len(keys), 64)
         return cls(
             {
                 "blob": np.frombuffer(_BETWEEN_KEYS.join([*keys, b""]), np.uint8),
                 "ends": np.cumsum([len(key) + 1 for key in keys], dtype=np.uint64),
                 "starts": starts(order, len(keys)),
-                "slots": held,
+                "slots": sorted_slots,
                 "systems": np.frombuffer(
                     msgspec.json.encode([s.decode() for s in systems] if few else []), np.uint8
                 ),
@@ -147,7 +147,7 @@ class KeyColumn(Column, Sequence[bytes]):
         return bitmaps.of_sorted(slots) if after - first == 1 else bitmaps.of_any(slots, self.size)
 
     def of_ranks(self, ranks: Array) -> BitMap:
-        """The slots of the keys of these ranks."""
+        """The slots of the keys with these ranks."""
         chosen = np.zeros(len(self), dtype=np.bool_)
         chosen[ranks] = True
         return bitmaps.of_any(
@@ -169,31 +169,31 @@ class KeyColumn(Column, Sequence[bytes]):
 
     @cached_property
     def _systems(self) -> dict[str, int]:
-        """The number of each system; empty where there are too many to be searched by."""
-        told = self.arrays["systems"].tobytes()
+        """The number of each system; empty if there are too many."""
+        content = self.arrays["systems"].tobytes()
         return {
             system: number
-            for number, system in enumerate(msgspec.json.decode(told) if told else [])
+            for number, system in enumerate(msgspec.json.decode(content) if content else [])
         }
 
     def _holding(self, part: bytes) -> BitMap:
-        """The slots of the keys that hold `part`, the byte after a key included."""
+        """The slots of the keys that contain `part`, which may include the byte after a key."""
         if len(part) > self._longest:
             return NOTHING
-        # The exact text of a string, which comes second, holds letters only where the first part does.
-        found = [at.start() for at in re.finditer(re.escape(part), self._blob)]
+        # The second part of a string, its exact text, has no letters that the first part lacks.
+        offsets = [match.start() for match in re.finditer(re.escape(part), self._blob)]
         return self.of_ranks(
-            np.searchsorted(self.arrays["ends"], np.array(found, np.uint64), side="right")
+            np.searchsorted(self.arrays["ends"], np.array(offsets, np.uint64), side="right")
         )
 
     @cached_property
     def _longest(self) -> int:
-        """Bytes of the longest key, the bytes around it included."""
+        """The length in bytes of the longest key, with the bytes around it."""
         lengths = np.diff(self.arrays["ends"], prepend=np.uint64(0))
         return int(lengths.max(initial=0)) + 1
 
     def _labelled(self, start: str) -> BitMap:
-        """The slots of the codes that have a label that starts so."""
+        """The slots of the codes with a label that starts with `start`."""
         letters = without_spaces(start)
         first = bisect_left(self._labels, letters, key=itemgetter(0))
         after = bisect_left(self._labels, f"{letters}\U0010ffff", lo=first, key=itemgetter(0))
@@ -206,7 +206,9 @@ class KeyColumn(Column, Sequence[bytes]):
 
     @cached_property
     def _labels(self) -> list[tuple[str, str, int]]:
-        """Labels without their spaces, in order, each with the label and the rank of its code."""
+        """
+        The labels without spaces, in order, each with the label itself and the rank of its code.
+        """
         codes = ((self[rank].decode().split(SEPARATOR), rank) for rank in range(len(self)))
         return sorted(
             (without_spaces(label), label, rank)
@@ -215,7 +217,7 @@ class KeyColumn(Column, Sequence[bytes]):
         )
 
     def slots_by_key(self) -> list[tuple[str, list[int]]]:
-        """Every key with the slots that hold it; for columns known to be small."""
+        """Every key with its slots; for small columns only."""
         starts, slots = self.arrays["starts"].tolist(), self.arrays["slots"]
         return [
             (self[rank].decode(), slots[starts[rank] : starts[rank + 1]].tolist())

@@ -1,4 +1,4 @@
-"""References: columns that lead from slots to rids and back."""
+"""References: columns of links from slots to rids, and back."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,21 +16,24 @@ class LinkColumn(Column):
     """
     References from slots to rids, in both directions.
 
-    `slots` and `targets` are parallel and ordered by target; `forward_slots` and `forward_targets` by slot.
+    `slots` and `targets` are parallel arrays sorted by target, `forward_slots` and
+    `forward_targets` by slot.
     """
 
     kind = "links"
 
     @classmethod
-    def of(cls, given: Sequence[int], slots: Sequence[int], size: int) -> "LinkColumn":
-        """The column of the rids of targets, each beside its slot."""
-        targets, held = without_repetition(np.array(given, np.uint32), np.array(slots, np.uint32))
-        forward = np.lexsort((targets, held))
+    def of(cls, target_rids: Sequence[int], slots: Sequence[int], size: int) -> "LinkColumn":
+        """The column of these targets, in parallel with the slots that refer to them."""
+        targets, sorted_slots = without_repetition(
+            np.array(target_rids, np.uint32), np.array(slots, np.uint32)
+        )
+        forward = np.lexsort((targets, sorted_slots))
         return cls(
             {
                 "targets": targets,
-                "slots": held,
-                "forward_slots": held[forward],
+                "slots": sorted_slots,
+                "forward_slots": sorted_slots[forward],
                 "forward_targets": targets[forward],
             },
             size,
@@ -40,7 +43,7 @@ class LinkColumn(Column):
         raise TypeError(f"a link column cannot answer {leaf}")
 
     def sources(self, targets: BitMap) -> BitMap:
-        """The slots that point at any of `targets`."""
+        """The slots that refer to any of `targets`."""
         if not targets:
             return NOTHING
         ordered = self.arrays["targets"]
@@ -53,7 +56,7 @@ class LinkColumn(Column):
         return bitmaps.of_any(slots, self.size)
 
     def targets(self, slots: BitMap) -> Slots:
-        """The rids that any of `slots` points at, in any order, with repetitions."""
+        """The rids that any of `slots` refers to, in any order, with repetition."""
         if not slots:
             return np.zeros(0, dtype=np.uint32)
         ordered = self.arrays["forward_slots"]
@@ -64,15 +67,17 @@ class LinkColumn(Column):
         return self.arrays["forward_targets"].compress(bitmaps.are_in(ordered, slots))
 
     def links(self, slots: BitMap) -> tuple[Slots, Slots]:
-        """The references of any of `slots`, as parallel arrays of slots, which ascend, and of rids pointed at."""
+        """
+        The references of `slots`, as parallel arrays: ascending slots, and the rids they refer to.
+        """
         ordered, rids = self.arrays["forward_slots"], self.arrays["forward_targets"]
         if not slots:
             return ordered[:0], rids[:0]
         if len(slots) * _FEW_IN < len(ordered):
             places = _places_of(ordered, slots, self._slots_are_distinct)
             return ordered.take(places), rids.take(places)
-        among = bitmaps.are_in(ordered, slots)
-        return ordered.compress(among), rids.compress(among)
+        is_selected = bitmaps.are_in(ordered, slots)
+        return ordered.compress(is_selected), rids.compress(is_selected)
 
     def sort_keys(self, descending: bool) -> tuple[Slots, Array]:
         raise TypeError("references are not sorted by")
@@ -87,21 +92,21 @@ class LinkColumn(Column):
 
 
 _FEW_IN: Final = 64
-"""Where less than one number in so many is asked for, each is looked for; otherwise all of them are gone through."""
+"""If fewer than one in this many numbers is needed, search for each; otherwise scan the array."""
 
 
 def _are_distinct(ordered: Array) -> bool:
-    """Whether no number comes twice in an array that ascends."""
+    """Whether no number occurs twice in a sorted array."""
     return bool((ordered[1:] != ordered[:-1]).all())
 
 
-def _places_of(ordered: Array, wanted: BitMap, are_distinct: bool) -> Array:
-    """Where any of `wanted` stand in `ordered`, which ascends, perhaps without repetition."""
-    numbers = bitmaps.numbers_of(wanted)
+def _places_of(ordered: Array, members: BitMap, are_distinct: bool) -> Array:
+    """The positions of `members` in the sorted array `ordered`."""
+    numbers = bitmaps.numbers_of(members)
     first = ordered.searchsorted(numbers)
     if are_distinct:
-        alone: Array = first.compress(ordered.take(first, mode="clip") == numbers)
-        return alone
+        distinct: Array = first.compress(ordered.take(first, mode="clip") == numbers)
+        return distinct
     counts = ordered.searchsorted(numbers, side="right") - first
     # Positions first[0], first[0]+1, … for each run, without a Python loop.
     ends = np.cumsum(counts)

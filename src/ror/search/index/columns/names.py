@@ -1,4 +1,4 @@
-"""The identifiers that references give: a column of texts that know where each of them leads."""
+"""The identifiers in references: a column of texts with the target of each reference."""
 
 import re
 from bisect import bisect_left
@@ -14,7 +14,7 @@ from ror.search.index.extract import SEPARATOR
 from ror.search.language.expression import Present, TokenIs, ValueLeaf
 
 NOWHERE: Final = 0xFFFF_FFFF
-"""Instead of a rid, where a reference is not literal."""
+"""Instead of a rid, if a reference is not literal."""
 
 _SEPARATOR: Final = SEPARATOR.encode()
 _AFTER_ANY: Final = b"\xff"
@@ -22,18 +22,21 @@ _AFTER_ANY: Final = b"\xff"
 
 class NameColumn(KeyColumn):
     """
-    References by the identifier they give: keys of four parts, `code NUL system NUL type NUL rid`.
+    References by identifier: keys of four parts, `code NUL system NUL type NUL rid`.
 
-    The rid is that of what the reference names literally, "" for one that has nothing but its identifier. Of two
-    references that give the same identifier and lead elsewhere, each has its key and can be judged by where it leads.
+    The rid is the target of a literal reference, "" if the reference has an identifier only. Two
+    references with the same identifier and different targets have different keys, so that each is
+    matched by the visibility of its own target.
     """
 
     kind = "names"
 
     @classmethod
-    def of(cls, given: Sequence[Any], slots: Sequence[int], size: int) -> "NameColumn":
-        """The column of `(name, rid)` keys, each beside its slot; `name` is `code NUL system NUL type`."""
-        keys = [f"{name}{SEPARATOR}{'' if rid == NOWHERE else rid}" for name, rid in given]
+    def of(cls, values: Sequence[Any], slots: Sequence[int], size: int) -> "NameColumn":
+        """
+        The column of `(name, rid)` keys and their slots; `name` is `code NUL system NUL type`.
+        """
+        keys = [f"{name}{SEPARATOR}{'' if rid == NOWHERE else rid}" for name, rid in values]
         column = super().of(keys, slots, size)
         assert isinstance(column, cls)
         rids = (column[rank].rpartition(_SEPARATOR)[2] for rank in range(len(column)))
@@ -63,26 +66,28 @@ class NameColumn(KeyColumn):
         return np.arange(first, bisect_left(self, prefix + _AFTER_ANY, lo=first))
 
     def _of_named_system(self, system: str) -> Array:
-        found = [
-            at.start()
-            for at in re.finditer(re.escape(f"{SEPARATOR}{system}{SEPARATOR}".encode()), self._blob)
+        offsets = [
+            match.start()
+            for match in re.finditer(
+                re.escape(f"{SEPARATOR}{system}{SEPARATOR}".encode()), self._blob
+            )
         ]
         ranks = np.unique(
-            np.searchsorted(self.arrays["ends"], np.array(found, np.uint64), side="right")
+            np.searchsorted(self.arrays["ends"], np.array(offsets, np.uint64), side="right")
         )
-        # What is called so may be a type.
-        kept = [
+        # The scan also matches types.
+        of_system = [
             rank for rank in ranks.tolist() if self[rank].split(_SEPARATOR)[1] == system.encode()
         ]
-        return np.array(kept, np.int64)
+        return np.array(of_system, np.int64)
 
     @property
     def literal(self) -> Array:
-        """The rid that the references of each rank name literally, `NOWHERE` for none."""
+        """The rid of the literal references of each rank; `NOWHERE` for none."""
         return self.arrays["rids"]
 
     def slots_by_key(self) -> list[tuple[str, list[int]]]:
-        """Every name that is not literal, as a logical reference is written, with its rank; for small columns."""
+        """Every identifier without literal reference, as a logical reference, with its rank."""
         ranks = np.flatnonzero(self.literal == NOWHERE).tolist()
         parts = ((self[rank].decode().split(SEPARATOR), rank) for rank in ranks)
         return [

@@ -1,4 +1,4 @@
-"""Numbers and quantities: columns whose keys are exact decimals, each with its unit."""
+"""Numbers and quantities: columns of exact decimals with their units."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -24,19 +24,21 @@ from ror.search.language.expression import NumberIs, Present, QuantityIs, ValueL
 
 
 class NumberColumn(Column):
-    """Numbers, exact, by unit then value; a plain number has the unit ""."""
+    """Exact numbers, sorted by unit then value; a number without unit has the unit ""."""
 
     kind = "numbers"
 
     @classmethod
-    def of(cls, given: Sequence[Sequence[str]], slots: Sequence[int], size: int) -> "NumberColumn":
-        """The column of `(unit, number)` keys, each beside its slot, the number as its decimal text."""
-        by_text = {(unit, text): (unit, Decimal(text)) for unit, text in set(map(tuple, given))}
+    def of(cls, values: Sequence[Sequence[str]], slots: Sequence[int], size: int) -> "NumberColumn":
+        """
+        The column of `(unit, number)` keys, numbers as decimal texts, in parallel with their slots.
+        """
+        by_text = {(unit, text): (unit, Decimal(text)) for unit, text in set(map(tuple, values))}
         keys = sorted(set(by_text.values()))
         rank_of = {key: rank for rank, key in enumerate(keys)}
         ranks = {text: rank_of[key] for text, key in by_text.items()}
-        order, held = without_repetition(
-            np.fromiter((ranks[unit, text] for unit, text in given), np.uint32, len(given)),
+        order, sorted_slots = without_repetition(
+            np.fromiter((ranks[unit, text] for unit, text in values), np.uint32, len(values)),
             np.array(slots, np.uint32),
         )
         return cls(
@@ -45,7 +47,7 @@ class NumberColumn(Column):
                     msgspec.json.encode([[unit, str(number)] for unit, number in keys]), np.uint8
                 ),
                 "starts": starts(order, len(keys)),
-                "slots": held,
+                "slots": sorted_slots,
             },
             size,
         )
@@ -59,7 +61,7 @@ class NumberColumn(Column):
 
     @cached_property
     def _units(self) -> list[tuple[str, list[Decimal], int]]:
-        """Each unit with its numbers in order and the rank of the first."""
+        """Each unit with its numbers in order and the rank of the first number."""
         units: dict[str, tuple[str, list[Decimal], int]] = {}
         for rank, (unit, number) in enumerate(self._keys):
             units.setdefault(unit, (unit, [], rank))[1].append(number)
@@ -76,17 +78,17 @@ class NumberColumn(Column):
         raise TypeError(f"a number column cannot answer {leaf}")
 
     def _compared(
-        self, prefix: Prefix, value: Decimal, half: Decimal, asked_unit: str | None
+        self, prefix: Prefix, value: Decimal, half: Decimal, query_unit: str | None
     ) -> BitMap:
-        found = NOTHING
+        matches = NOTHING
         starts, slots = self.arrays["starts"], self.arrays["slots"]
         for unit, numbers, base in self._units:
-            if unit_agrees(unit, asked_unit):
+            if unit_agrees(unit, query_unit):
                 for first, after in _ranges(prefix, numbers, value, half):
-                    found = found | bitmaps.of_any(
+                    matches = matches | bitmaps.of_any(
                         slots[starts[base + first] : starts[base + after]], self.size
                     )
-        return found
+        return matches
 
     def sort_keys(self, descending: bool) -> tuple[Slots, Array]:
         rank_of = {number: rank for rank, number in enumerate(self.ranked)}
@@ -95,14 +97,14 @@ class NumberColumn(Column):
 
     @cached_property
     def ranked(self) -> Sequence[Decimal]:
-        # Sorted by the number alone: units are not converted, and one parameter has one unit in practice.
+        # Sorted by number alone: units are not converted, and a parameter has one unit in practice.
         return sorted({number for _, number in self._keys})
 
 
 def _ranges(
     prefix: Prefix, numbers: list[Decimal], value: Decimal, half: Decimal
 ) -> list[tuple[int, int]]:
-    """The ranges of ranks, first included and last not, whose numbers compare as asked (`number_compares`)."""
+    """The half-open ranges of ranks whose numbers match, as `number_compares` defines it."""
     end = len(numbers)
     least, greatest = number_bounds(prefix, value, half)
     match prefix:

@@ -1,4 +1,4 @@
-"""Positions: the column that knows what is near."""
+"""Positions: the column for searches by distance."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,22 +14,26 @@ from ror.standard.geography import EARTH_RADIUS_M
 
 
 class PositionColumn(Column):
-    """Points, ordered by latitude."""
+    """Points, sorted by latitude."""
 
     kind = "positions"
 
     @classmethod
     def of(
-        cls, given: Sequence[Sequence[float]], slots: Sequence[int], size: int
+        cls, points: Sequence[Sequence[float]], slots: Sequence[int], size: int
     ) -> "PositionColumn":
-        """The column of `(latitude, longitude)` points in degrees, each beside its slot."""
-        latitudes, longitudes = np.array(given, np.float64).reshape(-1, 2).T
-        held = np.array(slots, np.uint32)
-        # Once more around the Earth is the same place.
+        """The column of `(latitude, longitude)` points in degrees, in parallel with their slots."""
+        latitudes, longitudes = np.array(points, np.float64).reshape(-1, 2).T
+        sorted_slots = np.array(slots, np.uint32)
+        # A full turn around the Earth leads to the same place.
         longitudes = np.where(np.abs(longitudes) > 180, (longitudes + 180) % 360 - 180, longitudes)
-        order = np.lexsort((held, latitudes))
+        order = np.lexsort((sorted_slots, latitudes))
         return cls(
-            {"latitudes": latitudes[order], "longitudes": longitudes[order], "slots": held[order]},
+            {
+                "latitudes": latitudes[order],
+                "longitudes": longitudes[order],
+                "slots": sorted_slots[order],
+            },
             size,
         )
 
@@ -49,7 +53,7 @@ class PositionColumn(Column):
         return int(after - first)
 
     def _band(self, near: Near) -> tuple[Any, Any]:
-        """The first and after the last place of the latitudes that `near` may reach."""
+        """The half-open range of array positions whose latitudes may be within the distance."""
         reach = _reach(near)
         first, after = np.searchsorted(
             self.arrays["latitudes"], (near.latitude - reach, near.latitude + reach)
@@ -60,9 +64,10 @@ class PositionColumn(Column):
         self, near: Near, among: BitMap | None = None
     ) -> tuple[Slots, npt.NDArray[np.float64]]:
         """
-        The slots that `near` may reach and their great-circle distances in metres; only those of `among` when given.
+        The slots that may be within the distance, and their great-circle distances in metres.
 
-        They stand in a box of latitudes and longitudes around what is within reach, so a few are too far.
+        They lie in a box of latitudes and longitudes around the circle, so a few are too far. With
+        `among`, only slots of that set are returned.
         """
         reach = _reach(near)
         first, after = self._band(near)
@@ -83,15 +88,17 @@ class PositionColumn(Column):
 
 
 def _reach(near: Near) -> float:
-    """How far `near` reaches, in degrees; the margins cover rounding."""
+    """The distance of `near` in degrees, with margins for rounding."""
     return float(np.degrees(near.distance_m / EARTH_RADIUS_M)) * (1 + 1e-9) + 1e-9
 
 
 def _width(latitude: float, reach: float) -> float:
     """
-    How far east or west, in degrees, a point `reach` degrees away from one at `latitude` can be.
+    The largest difference of longitude, in degrees, to a point `reach` degrees away from
+    `latitude`.
 
-    Where the circle holds a pole, it may be anywhere. Elsewhere its meridians are tangent to the circle.
+    If the circle contains a pole, every longitude is possible. Otherwise the limiting meridians are
+    tangent to the circle.
     """
     if abs(latitude) + reach >= 90:
         return 180.0
@@ -100,11 +107,11 @@ def _width(latitude: float, reach: float) -> float:
 
 
 def _is_between(longitudes: Array, middle: float, width: float) -> bitmaps.Mask:
-    """Which longitudes are at most `width` away from the one in the middle, the date line being no bound."""
+    """Which longitudes are at most `width` from the middle, across the date line too."""
     if middle - width < -180 or middle + width > 180:
         away = np.abs((longitudes - middle + 180) % 360 - 180)
-        around: bitmaps.Mask = away <= width
-        return around
+        is_within: bitmaps.Mask = away <= width
+        return is_within
     between: bitmaps.Mask = (longitudes >= middle - width) & (longitudes <= middle + width)
     return between
 
@@ -115,11 +122,11 @@ def great_circle_m(
     """
     The distances in metres from one point to many, on the sphere of choice 8; degrees in.
 
-    The same haversine as `geography.distance_m`, which says what one distance is.
+    The same haversine formula as `geography.distance_m`.
     """
-    here, there = np.radians(latitude), np.radians(latitudes)
-    along = np.sin((there - here) / 2) ** 2
-    across = np.cos(here) * np.cos(there) * np.sin(np.radians(longitudes - longitude) / 2) ** 2
+    origin, radians = np.radians(latitude), np.radians(latitudes)
+    along = np.sin((radians - origin) / 2) ** 2
+    across = np.cos(origin) * np.cos(radians) * np.sin(np.radians(longitudes - longitude) / 2) ** 2
     result: npt.NDArray[np.float64] = (
         2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(along + across, 1.0)))
     )

@@ -1,4 +1,4 @@
-"""Strings: a column of texts that finds them without regard to spaces and punctuation."""
+"""Strings: a column of texts, searched without regard to spaces and punctuation."""
 
 import re
 from bisect import bisect_left
@@ -27,27 +27,29 @@ _BITS: Final = 64
 
 class TextColumn(KeyColumn):
     """
-    Strings without the spaces of their normal form: keys of two parts, `letters NUL exact`.
+    Strings in normal form without spaces: keys of two parts, `letters NUL exact`.
 
-    The strings that start with a text are a run of neighbouring keys, wherever either has spaces.
-    `words` says which of them have a word where the search has one. It holds a number for each
-    key: bit `n` is set when a word begins at byte `n`.
+    The strings that start with a text are a run of adjacent keys, whatever the spaces. `words` has
+    a number for each key: bit `n` is set if a word begins at byte `n`. It tells whether words begin
+    where the search requires it.
     """
 
     kind = "texts"
 
     @classmethod
-    def of(cls, given: Sequence[str], slots: Sequence[int], size: int) -> "TextColumn":
-        """The column of these `normal NUL exact` keys, in any order, each beside its slot."""
+    def of(cls, values: Sequence[str], slots: Sequence[int], size: int) -> "TextColumn":
+        """
+        The column of these `normal NUL exact` keys, in any order, in parallel with their slots.
+        """
         keys: dict[str, str] = {}
         words: dict[bytes, int] = {}
-        for text in set(given):
+        for text in set(values):
             normal, _, exact = text.partition(SEPARATOR)
             key = keys[text] = f"{without_spaces(normal)}{SEPARATOR}{exact}"
             words[key.encode()] = _word_bits(normal.encode())
-        column = super().of([keys[text] for text in given], slots, size)
+        column = super().of([keys[text] for text in values], slots, size)
         assert isinstance(column, cls)
-        # A column keeps its keys in the order of their bytes.
+        # Columns sort their keys by bytes.
         in_order = map(words.__getitem__, sorted(words))
         column.arrays["words"] = np.fromiter(in_order, np.uint64, len(words))
         return column
@@ -78,7 +80,7 @@ class TextColumn(KeyColumn):
         return super().select(leaf)
 
     def _comparing(self, how: TextMatch, text: str) -> Array:
-        """The ranks of the keys that compare with a text of which letters alone do not decide."""
+        """The ranks of the keys that match a text for which spaces count."""
         letters = without_spaces(text).encode()
         same = range(
             bisect_left(self, letters), bisect_left(self, letters + _SEPARATOR + _AFTER_ANY)
@@ -89,27 +91,30 @@ class TextColumn(KeyColumn):
         breaks = _in_bytes(text, word_breaks(text))
         farthest = breaks[-1] if breaks else _BITS
         near = at + farthest < _BITS
-        wanted = np.uint64(_as_bits(breaks) if farthest < _BITS else 0)
-        begins = (self.arrays["words"][ranks[near]] >> at[near].astype(np.uint64)) & wanted
-        # What has no bit, or no letters, is compared as text: the exact part of a key may hold it.
+        query_bits = np.uint64(_as_bits(breaks) if farthest < _BITS else 0)
+        begins = (self.arrays["words"][ranks[near]] >> at[near].astype(np.uint64)) & query_bits
+        # Offsets beyond the bits, and texts without letters, are compared as texts.
         compared = [
             rank for rank in np.unique(ranks[~near]).tolist() if self._compares(rank, how, text)
         ]
-        return np.concatenate([same, ranks[near][begins == wanted], compared]).astype(np.int64)
+        return np.concatenate([same, ranks[near][begins == query_bits], compared]).astype(np.int64)
 
     def _compares(self, rank: int, how: TextMatch, text: str) -> bool:
         exact: str = self[rank].partition(_SEPARATOR)[2].decode()
         return text_compares(how, normal_text(exact), text)
 
     def _occurrences(self, how: TextMatch, letters: bytes) -> tuple[Array, Array]:
-        """The ranks of the keys that hold some letters as `how` says, and at which byte of the key."""
+        """
+        The ranks of the keys that match the letters as `how` requires, and the byte offsets in the
+        keys.
+        """
         if how == "starts":
             ranks = np.arange(
                 bisect_left(self, letters), bisect_left(self, letters + _AFTER_ANY), dtype=np.int64
             )
             return ranks, np.zeros(len(ranks), np.int64)
-        sought = letters + _SEPARATOR if how == "ends" else letters
-        places = np.fromiter(_places(sought, self._blob), np.uint64)
+        part = letters + _SEPARATOR if how == "ends" else letters
+        places = np.fromiter(_places(part, self._blob), np.uint64)
         ends = self.arrays["ends"]
         ranks = np.searchsorted(ends, places, side="right")
         starts = np.where(ranks > 0, ends[ranks - 1], np.uint64(0))
@@ -122,16 +127,16 @@ def _has_letters(text: str) -> bool:
 
 
 def _places(part: bytes, blob: memoryview) -> Iterator[int]:
-    """Where a part stands in the blob; places may overlap."""
-    sought = re.compile(re.escape(part))
-    found = sought.search(blob)
-    while found:
-        yield found.start()
-        found = sought.search(blob, found.start() + 1)
+    """The offsets of a part in the blob, which may overlap."""
+    pattern = re.compile(re.escape(part))
+    match = pattern.search(blob)
+    while match:
+        yield match.start()
+        match = pattern.search(blob, match.start() + 1)
 
 
 def _word_bits(normal: bytes) -> int:
-    """The number whose bits say at which bytes words begin, once the spaces are taken away."""
+    """The number whose bits are the byte offsets of words, without the spaces."""
     bits = spaces = 0
     space = normal.find(b" ")
     while space >= 0 and space - spaces < _BITS:
@@ -142,7 +147,7 @@ def _word_bits(normal: bytes) -> int:
 
 
 def _in_bytes(text: str, places: Sequence[int]) -> list[int]:
-    """Places in a text without its spaces, counted in bytes of UTF-8."""
+    """Character offsets in a text without its spaces, as byte offsets in UTF-8."""
     if text.isascii():
         return list(places)
     letters = without_spaces(text)
@@ -150,5 +155,5 @@ def _in_bytes(text: str, places: Sequence[int]) -> list[int]:
 
 
 def _as_bits(places: Sequence[int]) -> int:
-    """The number of which the bits at these places are set, as far as it has bits."""
+    """The number with the bits at these offsets set; offsets beyond its bits are ignored."""
     return sum(1 << at for at in places if at < _BITS)

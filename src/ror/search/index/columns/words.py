@@ -1,4 +1,4 @@
-"""Full text: columns whose keys are the words of resources, found by what they have in common or by how they begin."""
+"""Full text: columns of the words of resources, searched by stem or by prefix."""
 
 from array import array
 from bisect import bisect_left
@@ -26,21 +26,22 @@ from ror.search.language.expression import Present, ValueLeaf, WordIs
 from ror.search.language.words import stem
 
 _BETWEEN: Final = b"\xff"
-"""Never part of UTF-8, and after all of it."""
+"""Never occurs in UTF-8, and sorts after all of it."""
 
-EXACT, ALIKE, BEGUN = 1_000, 900, 800
-"""What a word in a name is worth, per mille, when it is the one asked, one of the same stem, one that begins so."""
+EXACT, SAME_STEM, PREFIX = 1_000, 900, 800
+"""The score of a word in a name, per mille: for an equal word, for the same stem, for a prefix."""
 ELSEWHERE: Final = 2
-"""A word outside the name is worth this many times less."""
+"""The divisor of the score for a word outside the name."""
 
 
 class WordColumn(Column):
     """
-    The words of resources: each word with two sets of slots, those it names and those that hold it elsewhere.
+    The words of resources. Each word has two sets of slots: in the name, and elsewhere.
 
-    `words` and `stems` are sorted texts; `stem_words` are the ranks of the words of each stem, from `stem_starts` on.
-    The sets are kept as roaring bitmaps, one after the other in `sets`, two for each word, up to `set_ends`: common
-    words are in half of the directory, and cost a bit for each resource instead of four bytes.
+    `words` and `stems` are sorted texts; `stem_words` are the ranks of the words of each stem, from
+    `stem_starts` on. The sets are serialised roaring bitmaps, one after the other in `sets`, two
+    for each word, each up to its `set_ends`. Half the directory contains common words, so a bit for
+    each resource costs less than four bytes.
     """
 
     kind = "words"
@@ -54,26 +55,26 @@ class WordColumn(Column):
         raise TypeError(f"a word column cannot answer {leaf}")
 
     def graded(self, leaf: WordIs) -> Iterator[tuple[int, BitMap]]:
-        """The slots with a word that satisfies `leaf`, by what it is worth; a slot may come several times."""
-        exact, alike, begun = self._ranks(leaf)
-        for worth, ranks in ((EXACT, exact), (ALIKE, alike), (BEGUN, begun)):
+        """The slots with a word that satisfies `leaf`, by score; a slot may occur several times."""
+        exact, same_stem, prefixed = self._ranks(leaf)
+        for score, ranks in ((EXACT, exact), (SAME_STEM, same_stem), (PREFIX, prefixed)):
             if len(ranks):
-                yield worth, self._union(ranks * 2)
-                yield worth // ELSEWHERE, self._union(ranks * 2 + 1)
+                yield score, self._union(ranks * 2)
+                yield score // ELSEWHERE, self._union(ranks * 2 + 1)
 
     def _ranks(self, leaf: WordIs) -> tuple[Array, Array, Array]:
-        """The ranks of the word itself, of the others of its stem, and of the others that begin so if any."""
+        """The ranks of the word, of others with its stem, and of others that start with it."""
         word = leaf.word.encode()
         first = bisect_left(self._words, word)
         exact = np.arange(first, first + (first < len(self._words) and self._words[first] == word))
-        alike = np.setdiff1d(self._of_stem(stem(leaf.word)), exact)
+        same_stem = np.setdiff1d(self._of_stem(stem(leaf.word)), exact)
         if not leaf.prefix:
-            return exact, alike, np.zeros(0, np.int64)
-        begun = np.arange(first, bisect_left(self._words, word + _BETWEEN, lo=first))
-        return exact, alike, np.setdiff1d(begun, np.union1d(exact, alike))
+            return exact, same_stem, np.zeros(0, np.int64)
+        prefixed = np.arange(first, bisect_left(self._words, word + _BETWEEN, lo=first))
+        return exact, same_stem, np.setdiff1d(prefixed, np.union1d(exact, same_stem))
 
-    def _of_stem(self, asked: str) -> Array:
-        key = asked.encode()
+    def _of_stem(self, stem_text: str) -> Array:
+        key = stem_text.encode()
         rank = bisect_left(self._stems, key)
         if rank == len(self._stems) or self._stems[rank] != key:
             return np.zeros(0, np.int64)
@@ -114,7 +115,7 @@ class WordColumn(Column):
 
 
 class _Texts(Sequence[bytes]):
-    """Sorted texts as they lie in a file: one after the other, and where each ends."""
+    """Sorted texts in a file: one after the other, and the offset of the end of each."""
 
     def __init__(self, blob: Array, ends: Array) -> None:
         self._blob = blob.data
@@ -128,19 +129,20 @@ class _Texts(Sequence[bytes]):
 
     @staticmethod
     def arrays(name: str, texts: Sequence[bytes]) -> Arrays:
-        """The arrays of these texts, which are sorted, as `<name>s` and `<name>_ends`."""
+        """The arrays of these sorted texts, as `<name>s` and `<name>_ends`."""
         ends = np.cumsum([len(text) for text in texts], dtype=np.uint64)
         return {f"{name}s": np.frombuffer(b"".join(texts), np.uint8), f"{name}_ends": ends}
 
 
-# --- making one ------------------------------------------------------------------------------------------------------
+# --- the builder ----------------------------------------------------------------------------------
 
 
 class WordColumnBuilder:
     """
     A column of words under construction.
 
-    A directory has tens of millions of words and few different ones: they are kept as numbers from the start.
+    A directory has tens of millions of words but few distinct ones, so they are numbered from the
+    start.
     """
 
     def __init__(self) -> None:
@@ -150,7 +152,7 @@ class WordColumnBuilder:
         self._slots = array("I")
 
     def add(self, keys: Sequence[str], slot: int) -> None:
-        """The words of a resource, as `extract.pack` writes them: a part, then its words."""
+        """Add the words of a resource, as `extract.pack` encodes them: a part, then its words."""
         for key in keys:
             part, _, words = key.partition(SEPARATOR)
             elsewhere = part != NAME
@@ -159,7 +161,7 @@ class WordColumnBuilder:
             self._slots.extend([slot] * len(numbers))
 
     def column(self, size: int) -> WordColumn:
-        """The column of all that was added; every slot is less than `size`."""
+        """The column of the words that were added; every slot is less than `size`."""
         words = sorted(self._numbers, key=str.encode)
         ranks = np.empty(len(words), np.int64)
         ranks[[self._numbers[word] for word in words]] = np.arange(len(words))
@@ -169,34 +171,34 @@ class WordColumnBuilder:
         )
         bounds = starts_of(order, len(words) * 2)
         sets = [
-            _packed(slots[start:end])
+            _serialised(slots[start:end])
             for start, end in zip(bounds.tolist(), bounds[1:].tolist(), strict=False)
         ]
         arrays: Arrays = {
             "slots": bitmaps.numbers_of(bitmaps.of_any(slots, size)),
             "sets": np.frombuffer(b"".join(sets), np.uint8),
-            "set_ends": np.cumsum([len(one) for one in sets], dtype=np.uint64),
+            "set_ends": np.cumsum([len(content) for content in sets], dtype=np.uint64),
             **_Texts.arrays("word", [word.encode() for word in words]),
             **_stem_arrays(words),
         }
         return WordColumn(arrays, size)
 
 
-def _packed(slots: Slots) -> bytes:
-    """The set of these slots, which ascend; b"" for none."""
+def _serialised(slots: Slots) -> bytes:
+    """The serialised set of these ascending slots; b"" for none."""
     if not len(slots):
         return b""
-    found = bitmaps.of_sorted(slots)
-    found.run_optimize()
-    return found.serialize()
+    bitmap = bitmaps.of_sorted(slots)
+    bitmap.run_optimize()
+    return bitmap.serialize()
 
 
 def _stem_arrays(words: Sequence[str]) -> Arrays:
-    """Which of these words each stem has."""
+    """The arrays of the stems of these words, and of the words of each stem."""
     stems = [stem(word).encode() for word in words]
     distinct = sorted(set(stems))
-    numbers = {one: number for number, one in enumerate(distinct)}
-    of_word = np.fromiter((numbers[one] for one in stems), np.int64, len(stems))
+    numbers = {text: number for number, text in enumerate(distinct)}
+    of_word = np.fromiter((numbers[text] for text in stems), np.int64, len(stems))
     arranged = np.argsort(of_word, kind="stable")
     return {
         **_Texts.arrays("stem", distinct),
