@@ -308,7 +308,8 @@ def test_a_directory_of_another_index_schema_is_refused(new_store):
     with pytest.raises(UsageError) as refused:
         opened(store, folder)
 
-    assert "another" in refused.value.text("en")
+    assert refused.value.key == "index.older-schema"
+    assert "ror upgrade" in refused.value.text("en")
 
 
 # --- merging ---------------------------------------------------------------------------------------------------------
