@@ -65,8 +65,8 @@ def prepare(
     The draft of a resource, or the reasons for refusing it.
 
     `content` is JSON text, or a decoded resource whose numbers are int or `Decimal`. A resource
-    that its source dates after `now`, in microseconds, is refused. A reference to one of `own_bases`
-    becomes `Type/id`.
+    that its source dates after `now`, in microseconds, is refused. A reference to one of
+    `own_bases` becomes `Type/id`.
     """
     if not isinstance(content, bytes):
         return _checked_draft(content, _encode_in_order(content), now, own_bases)

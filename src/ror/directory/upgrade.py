@@ -1,8 +1,8 @@
 """
 Rebuilding the data derived from stored bodies, and upgrading a directory of a former release.
 
-Bodies, versions, clients and keys are the source of truth; index entries, links, facts and masks are
-derived. A rebuild recomputes all derived data. An upgrade backs the directory up, migrates its
+Bodies, versions, clients and keys are the source of truth; index entries, links, facts and masks
+are derived. A rebuild recomputes all derived data. An upgrade backs the directory up, migrates its
 tables, then rebuilds. A killed upgrade resumes at the next run; until it is complete, every other
 command refuses the directory.
 """

@@ -190,8 +190,8 @@ def outcome(issues: Sequence[Issue]) -> bytes:
     An OperationOutcome. `expression` is an array, also where the published example prints a string
     (choice 29).
 
-    >>> outcome([Issue("error", "invalid", "no", "Location.id")])[35:]
-    b'"issue":[{"severity":"error","code":"invalid","diagnostics":"no","expression":["Location.id"]}]}'
+    >>> outcome([Issue("error", "invalid", "no", "Task.id")])[35:]
+    b'"issue":[{"severity":"error","code":"invalid","diagnostics":"no","expression":["Task.id"]}]}'
     """
     return msgspec.json.encode(
         {"resourceType": "OperationOutcome", "issue": [_issue(*issue) for issue in issues]}
