@@ -45,7 +45,7 @@ class _InvalidValue(Exception):
         self.key, self.params = key, params
 
 
-# --- readers: from a text to a value; they raise _InvalidValue -------------------------------------
+# --- readers: from a text to a value; they raise _InvalidValue ------------------------------------
 
 
 def _any_text(text: str) -> str:
