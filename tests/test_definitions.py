@@ -35,8 +35,8 @@ def test_every_type_that_an_element_names_has_a_table():
     named = {
         kind
         for name in type_names()
-        for one in type_definition(name).elements.values()
-        for kind in one.types
+        for item in type_definition(name).elements.values()
+        for kind in item.types
     }
 
     assert named <= set(type_names())
@@ -68,12 +68,12 @@ def test_an_element_has_the_type_of_the_standard(type_name, element, expected):
 
 def test_a_choice_is_one_element_for_each_of_its_types():
     choices = [
-        one for one in type_definition("Extension").elements.values() if one.choice == "value"
+        item for item in type_definition("Extension").elements.values() if item.choice == "value"
     ]
 
     assert len(choices) == 50
     assert {"valueString", "valueCodeableConcept", "valuePeriod", "valueBase64Binary"} <= {
-        one.name for one in choices
+        item.name for item in choices
     }
 
 
@@ -107,7 +107,9 @@ def test_a_type_has_the_elements_that_another_library_knows(name):
     model = getattr(module, root + "".join(part[0].upper() + part[1:] for part in parts))
 
     theirs = {row[1]: row[3] for row in model().elementProperties()}
-    assert {one.name: one.max is None for one in type_definition(name).elements.values()} == theirs
+    assert {
+        item.name: item.max is None for item in type_definition(name).elements.values()
+    } == theirs
 
 
 def test_a_code_that_only_groups_others_is_not_allowed():
@@ -130,9 +132,11 @@ def test_an_unknown_type_is_an_error():
 
 def test_every_search_parameter_says_where_it_comes_from():
     guide = "https://interop.esante.gouv.fr/ig/fhir/ror/SearchParameter/"
-    for one in all_search_parameters():
-        assert one.canonical.startswith(guide if one.custom else "http://hl7.org/fhir/"), one.name
-        assert not (one.custom and one.maturity in ("implied", "added")), one.name
+    for item in all_search_parameters():
+        assert item.canonical.startswith(guide if item.custom else "http://hl7.org/fhir/"), (
+            item.name
+        )
+        assert not (item.custom and item.maturity in ("implied", "added")), item.name
 
 
 def test_what_every_resource_has_is_searchable_even_where_the_guide_does_not_list_it():
@@ -142,12 +146,12 @@ def test_what_every_resource_has_is_searchable_even_where_the_guide_does_not_lis
     assert search_parameter("Location", "_tag").maturity == "available"
 
 
-def test_every_published_row_is_there_and_keeps_its_published_expression():
+def test_every_published_row_is_present_with_its_published_expression():
     if not PUBLISHED_PARAMETERS.exists():
         pytest.skip("the published list of search parameters is not here")
     with PUBLISHED_PARAMETERS.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
-        ours = [one for one in all_search_parameters() if one.maturity != "added"]
+        ours = [item for item in all_search_parameters() if item.maturity != "added"]
         assert len(ours) == len(rows)
         for row in rows:
             parameter = search_parameter(row["resource"], row["name"])
@@ -158,10 +162,10 @@ def test_every_published_row_is_there_and_keeps_its_published_expression():
 
 
 def test_a_changed_expression_says_why():
-    changed = [one for one in all_search_parameters() if one.published]
+    changed = [item for item in all_search_parameters() if item.published]
 
     assert changed
-    assert all(one.correction for one in changed)
+    assert all(item.correction for item in changed)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +220,7 @@ def test_a_record_groups_the_parameters_that_read_under_its_roots():
 
 
 def test_includes_are_the_reference_parameters_with_their_targets():
-    assert {name: one.targets for name, one in includes().items() if name != "Task:focus"} == {
+    assert {name: item.targets for name, item in includes().items() if name != "Task:focus"} == {
         "Organization:partof": ("Organization",),
         "HealthcareService:location": ("Location",),
         "HealthcareService:organization": ("Organization",),
@@ -229,8 +233,8 @@ def test_includes_are_the_reference_parameters_with_their_targets():
         "Location:partof": ("Location",),
         "Endpoint:organization": ("Organization",),
         **{
-            f"{one}:endpoint": ("Endpoint",)
-            for one in ("Organization", "HealthcareService", "Location", "PractitionerRole")
+            f"{item}:endpoint": ("Endpoint",)
+            for item in ("Organization", "HealthcareService", "Location", "PractitionerRole")
         },
     }
     assert set(includes()["Task:focus"].targets) == set(RESOURCE_TYPES)
@@ -251,7 +255,7 @@ def test_the_profiles_and_extensions_are_those_of_the_guide():
 
 def test_a_profile_element_carries_what_code_applies():
     capacity = next(url for url in extensions() if url.endswith("ror-location-supported-capacity"))
-    by_id = {one.id or one.path: one for one in definitions.extension(capacity).elements}
+    by_id = {item.id or item.path: item for item in definitions.extension(capacity).elements}
 
     status = by_id["Extension.extension:capacityStatus.value[x]"]
     assert status.types == ("CodeableConcept",)

@@ -61,10 +61,10 @@ class Elsewhere:
         self.index.open()
 
     def read(self, resource_type: str, name: str) -> str:
-        found, _ = interactions.read(self.store, self.index, PUBLIC, resource_type, name)
-        return found.body.decode()
+        result, _ = interactions.read(self.store, self.index, PUBLIC, resource_type, name)
+        return result.body.decode()
 
-    def found(self, resource_type: str, name: str, viewer: Viewer = PUBLIC) -> str:
+    def search(self, resource_type: str, name: str, viewer: Viewer = PUBLIC) -> str:
         answer = search(
             self.index,
             self.bodies,
@@ -96,13 +96,13 @@ def elsewhere(store, tmp_path) -> Iterator[Elsewhere]:
             ),
         ],
     )
-    one = Elsewhere(store.url, tmp_path / "index")
-    yield one
-    one.index.close()
-    one.store.close()
+    item = Elsewhere(store.url, tmp_path / "index")
+    yield item
+    item.index.close()
+    item.store.close()
 
 
-def test_a_reference_to_the_first_thing_that_is_hidden_goes_from_reads_too(store, elsewhere):
+def test_a_reference_to_the_first_hidden_resource_disappears_from_reads(store, elsewhere):
     assert "Location/ward" in elsewhere.read("HealthcareService", "clinic")
 
     keep(store, [offer("unit", "ward", sensitive=True)])
@@ -111,24 +111,22 @@ def test_a_reference_to_the_first_thing_that_is_hidden_goes_from_reads_too(store
 
 
 @pytest.mark.parametrize("regions", [("11", "84"), ("84", "11")], ids=["away", "here"])
-def test_a_resource_that_moves_to_another_region_is_found_there_from_then_on(
-    store, elsewhere, regions
-):
+def test_a_resource_that_moves_to_another_region_matches_there_at_once(store, elsewhere, regions):
     held = Viewer(0, Perimeter(regions=frozenset({"11"})))
     before, after = (
         resource("Location", "tent", meta={"tag": [{"code": region}]}) for region in regions
     )
     keep(store, [before])
-    shown = '"total":1' in elsewhere.found("Location", "tent", held)
+    shown = '"total":1' in elsewhere.search("Location", "tent", held)
     assert shown == (regions[0] == "11")
 
     keep(store, [after])
 
-    assert ('"total":1' in elsewhere.found("Location", "tent", held)) != shown
+    assert ('"total":1' in elsewhere.search("Location", "tent", held)) != shown
 
 
-def test_two_contacts_that_exchange_their_levels_and_their_places_are_told_apart(store, elsewhere):
-    assert "garde" in elsewhere.found("Organization", "team")
+def test_two_contacts_that_exchange_levels_and_positions_change_the_visibility(store, elsewhere):
+    assert "garde" in elsewhere.search("Organization", "team")
 
     keep(
         store,
@@ -139,23 +137,23 @@ def test_two_contacts_that_exchange_their_levels_and_their_places_are_told_apart
         ],
     )
 
-    assert "garde" not in elsewhere.found("Organization", "team")
+    assert "garde" not in elsewhere.search("Organization", "team")
     assert msgspec.json.decode(elsewhere.read("Organization", "team"))["contact"][0]["name"] == {
         "text": "accueil"
     }
 
 
-def test_a_new_reference_to_what_is_hidden_is_never_shown(store, elsewhere):
+def test_a_new_reference_to_a_hidden_resource_is_never_visible(store, elsewhere):
     keep(store, [resource("Location", "bunker"), offer("cell", "bunker", sensitive=True)])
     elsewhere.index.refresh()
 
     keep(store, [offer("clinic", "ward", "bunker")])
 
-    assert "bunker" not in elsewhere.found("HealthcareService", "clinic")
+    assert "bunker" not in elsewhere.search("HealthcareService", "clinic")
     assert "bunker" not in elsewhere.read("HealthcareService", "clinic")
 
 
-def test_a_reference_to_what_is_hidden_that_comes_and_goes_is_never_shown(store, elsewhere):
+def test_a_reference_to_a_hidden_resource_that_comes_and_goes_is_never_visible(store, elsewhere):
     keep(store, [resource("Location", "bunker"), offer("cell", "bunker", sensitive=True)])
     elsewhere.index.refresh()
 
@@ -167,11 +165,11 @@ def test_a_reference_to_what_is_hidden_that_comes_and_goes_is_never_shown(store,
         writing = threads.submit(write)
         shown = 0
         while not writing.done():
-            told = elsewhere.read("HealthcareService", "clinic") + elsewhere.found(
+            notified = elsewhere.read("HealthcareService", "clinic") + elsewhere.search(
                 "HealthcareService", "clinic"
             )
-            assert "bunker" not in told
-            shown += told.count("Location/ward")
+            assert "bunker" not in notified
+            shown += notified.count("Location/ward")
             # Now and then, as a follower does.
             if shown % 5 == 0:
                 elsewhere.index.refresh()
@@ -180,29 +178,27 @@ def test_a_reference_to_what_is_hidden_that_comes_and_goes_is_never_shown(store,
     assert shown > 20
 
 
-def test_a_body_that_came_from_the_store_since_may_refer_to_what_is_hidden(store, elsewhere):
+def test_a_body_read_from_the_store_later_may_refer_to_a_hidden_resource(store, elsewhere):
     keep(store, [resource("Location", "bunker"), offer("cell", "bunker", sensitive=True)])
     elsewhere.index.refresh()
     # Now it knows what was written since, and then has no body at hand.
-    elsewhere.found("HealthcareService", "clinic")
+    elsewhere.search("HealthcareService", "clinic")
     elsewhere.bodies.forget(range(50))
 
     keep(store, [offer("clinic", "ward", "bunker")])
 
-    assert "bunker" not in elsewhere.found("HealthcareService", "clinic")
+    assert "bunker" not in elsewhere.search("HealthcareService", "clinic")
 
 
-def test_parts_of_the_index_that_are_merged_say_nothing_of_bodies_that_are_no_longer(
-    store, elsewhere, monkeypatch
-):
+def test_merged_segments_say_nothing_about_replaced_bodies(store, elsewhere, monkeypatch):
     keep(store, [resource("Organization", "team", contact=[contact("garde", "3")])])
     elsewhere.index.catch_up()
     for number in range(1, SEGMENTS_OF_A_SIZE):
         keep(store, [resource("Organization", f"other-{number}")])
         elsewhere.index.catch_up()
-    assert "garde" in elsewhere.found("Organization", "team", Viewer(1))
+    assert "garde" in elsewhere.search("Organization", "team", Viewer(1))
     for _ in range(2):
-        assert "garde" not in elsewhere.found("Organization", "team")
+        assert "garde" not in elsewhere.search("Organization", "team")
 
     keep(store, [resource("Organization", "team", active=True)])
     # A search that began before this was acknowledged goes on with what a merge leaves.
@@ -211,4 +207,4 @@ def test_parts_of_the_index_that_are_merged_say_nothing_of_bodies_that_are_no_lo
     assert len(elsewhere.index.view.parts) < before
     monkeypatch.setattr(elsewhere.index, "catch_up_for", lambda viewer: None)
 
-    assert "garde" not in elsewhere.found("Organization", "team")
+    assert "garde" not in elsewhere.search("Organization", "team")

@@ -44,9 +44,7 @@ AFTERWARDS: dict[str, Callable[[Directory], object]] = {
 
 
 @pytest.mark.parametrize("afterwards", AFTERWARDS)
-def test_a_hidden_place_that_was_deleted_was_never_there_for_who_did_not_see_it(
-    directory, afterwards
-):
+def test_a_deleted_hidden_place_never_existed_for_viewers_who_did_not_see_it(directory, afterwards):
     opened = directory(
         [place("annex", partOf={"reference": "Location/ward"}), place("ward"), unit(True)]
     )

@@ -70,12 +70,12 @@ def test_an_endpoint_is_read_and_found_by_profile_1_alone(directory: Directory, 
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_a_link_to_an_endpoint_is_there_for_profile_1_alone(
+def test_a_link_to_an_endpoint_is_visible_to_profile_1_only(
     directory: Directory, profile: int, holder: str
 ):
     if not found(directory, profile, holder)["total"]:
         # The professional is linked with no offer.
-        assert (holder, profile) in {("PractitionerRole", one) for one in (0, 3, 4)}
+        assert (holder, profile) in {("PractitionerRole", item) for item in (0, 3, 4)}
         return
 
     bundle = found(directory, profile, holder, ("_include", f"{holder}:endpoint"))
@@ -88,5 +88,5 @@ def test_a_link_to_an_endpoint_is_there_for_profile_1_alone(
 
     assert ("Endpoint" in resources) == (profile == 1)
     assert ("endpoint" in resources[holder]) == (profile == 1)
-    for one in criteria:
-        assert found(directory, profile, holder, one)["total"] == (profile == 1), one
+    for item in criteria:
+        assert found(directory, profile, holder, item)["total"] == (profile == 1), item

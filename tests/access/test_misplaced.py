@@ -23,7 +23,7 @@ TELECOM = {"url": f"{ROR}ror-healthcareservice-contact-telecom"}
 
 
 def paths(resource: dict[str, Any]) -> list[str]:
-    return [one.path for one in misplaced(resource, msgspec.json.encode(resource))]
+    return [item.path for item in misplaced(resource, msgspec.json.encode(resource))]
 
 
 PLACES = [
@@ -93,7 +93,7 @@ def spelled(spelling: str, name: str) -> str:
         upper=name.upper(),
         encoded=encoded,
         twice=encoded.replace("%", "%25"),
-        wide="".join(chr(ord(one) + 0xFEE0) if one.isalpha() else one for one in name),
+        wide="".join(chr(ord(item) + 0xFEE0) if item.isalpha() else item for item in name),
         underscored=name.replace("-", "_"),
     )
 
@@ -110,9 +110,9 @@ def holding(resource_type: str, members: list[str], url: str) -> dict[str, Any]:
 def test_a_governed_url_that_is_spelled_otherwise_is_refused_and_the_right_one_named(
     resource_type, members, name, spelling
 ):
-    given = holding(resource_type, members, spelled(spelling, name))
+    content = holding(resource_type, members, spelled(spelling, name))
 
-    [fault] = misplaced(given, msgspec.json.encode(given))
+    [fault] = misplaced(content, msgspec.json.encode(content))
 
     path = ".".join([resource_type, *(f"{member}[0]" for member in members), "extension[0].url"])
     assert (fault.path, fault.fault) == (path, "url")
@@ -134,12 +134,12 @@ def test_a_part_of_a_capacity_that_is_spelled_otherwise_is_refused_in_a_capacity
 
 def test_an_import_refuses_a_governed_url_that_is_spelled_otherwise():
     flag = {"url": f"{ROR}ror-healthcareservice-sensitive-unit/", "valueBoolean": True}
-    given = {"resourceType": "HealthcareService", "id": "1", "extension": [flag]}
+    content = {"resourceType": "HealthcareService", "id": "1", "extension": [flag]}
 
-    refused = prepare(json.dumps(given).encode(), 0)
+    refused = prepare(json.dumps(content).encode(), 0)
 
     assert isinstance(refused, Refusal)
-    assert [(one.key, one.path) for one in refused.issues] == [
+    assert [(item.key, item.path) for item in refused.issues] == [
         ("import.misspelt", "HealthcareService.extension[0].url")
     ]
     assert "« ror-healthcareservice-sensitive-unit »" in refused.issues[0].text("fr")
@@ -147,9 +147,14 @@ def test_an_import_refuses_a_governed_url_that_is_spelled_otherwise():
 
 def test_an_import_refuses_it_and_says_where_it_belongs():
     capacity = {"url": CAPACITY["url"], "valueInteger": 3}
-    given = {"resourceType": "Location", "id": "1", "name": "Lieu", "modifierExtension": [capacity]}
+    content = {
+        "resourceType": "Location",
+        "id": "1",
+        "name": "Lieu",
+        "modifierExtension": [capacity],
+    }
 
-    refused = prepare(json.dumps(given).replace("-capacity", "\\u002dcapacity").encode(), 0)
+    refused = prepare(json.dumps(content).replace("-capacity", "\\u002dcapacity").encode(), 0)
 
     assert isinstance(refused, Refusal)
     [issue] = refused.issues

@@ -48,14 +48,14 @@ def anything(random: Random) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_is_astray_is_the_same_updated_or_found_out_from_nothing(tmp_path, seed):
+def test_references_to_hidden_are_the_same_updated_or_recomputed(tmp_path, seed):
     random = Random(seed)
     store = open_store(f"sqlite:///{tmp_path}/ror.db")
     index = Index(store, tmp_path / "index")
     keep(
         store,
-        [{"resourceType": "Location", "id": one} for one in IDS]
-        + [offer(random, one) for one in IDS],
+        [{"resourceType": "Location", "id": item} for item in IDS]
+        + [offer(random, item) for item in IDS],
     )
     index.open()
     updated = 0

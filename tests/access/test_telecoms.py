@@ -33,12 +33,12 @@ def test_one_sensitive_unit_does_not_take_away_the_public_telecom_of_its_hospita
     opened = directory([hospital, unit])
 
     read = [
-        interactions.read(opened.store, opened.index, Viewer(one), "Organization", "h")[0]
-        for one in PROFILES
+        interactions.read(opened.store, opened.index, Viewer(item), "Organization", "h")[0]
+        for item in PROFILES
     ]
 
     values = [
-        "".join(one["value"][-1] for one in msgspec.json.decode(found.body)["telecom"])
-        for found in read
+        "".join(item["value"][-1] for item in msgspec.json.decode(result.body)["telecom"])
+        for result in read
     ]
     assert values == ["1", "12", "12", "1", "1", "12"]

@@ -54,7 +54,7 @@ def world(seed: int) -> Iterator[tuple[Directory, Mapping[tuple[str, str], dict[
             for batch in writes:
                 write(directory.store, batch)
             directory.refresh()
-            yield directory, {key_of(one): one for one in worlds.left_of(writes)}
+            yield directory, {key_of(item): item for item in worlds.left_of(writes)}
         finally:
             directory.close()
 
@@ -66,21 +66,21 @@ def test_a_page_withholds_something_of_as_many_resources_as_go_out_changed(seed:
         for viewer in VIEWERS:
             for resource_type in RESOURCE_TYPES:
                 pairs = [
-                    tuple(one.split("="))
-                    for one in ASKED.get(resource_type, "_count=1000").split("&")
+                    tuple(item.split("="))
+                    for item in ASKED.get(resource_type, "_count=1000").split("&")
                 ]
                 request = parse(resource_type, pairs)
                 answer = search(
                     directory.index, directory.bodies, viewer, request, "https://ror.test", "en"
                 )
 
-                given = [
-                    one["resource"] for one in msgspec.json.decode(answer.body).get("entry", ())
+                content = [
+                    item["resource"] for item in msgspec.json.decode(answer.body).get("entry", ())
                 ]
                 changed = [
-                    one
-                    for one in given
-                    if key_of(one) in held and whole(one) != whole(held[key_of(one)])
+                    item
+                    for item in content
+                    if key_of(item) in held and whole(item) != whole(held[key_of(item)])
                 ]
                 assert answer.withheld == len(changed), (viewer, resource_type)
                 counted.add(answer.withheld)
@@ -95,20 +95,20 @@ def test_a_read_withholds_one_resource_when_it_is_cut_or_hidden(seed: int):
         for viewer in VIEWERS:
             for (resource_type, resource_id), resource in held.items():
                 try:
-                    found, is_cut = interactions.read(
+                    result, is_cut = interactions.read(
                         directory.store, directory.index, viewer, resource_type, resource_id
                     )
                 except NotFound as hidden:
                     assert hidden.hidden
                     seen["hidden"] += 1
                     continue
-                assert is_cut == (whole(msgspec.json.decode(found.body)) != whole(resource))
+                assert is_cut == (whole(msgspec.json.decode(result.body)) != whole(resource))
                 seen["cut" if is_cut else "whole"] += 1
 
     assert min(seen.values()) > 10, seen
 
 
-def test_what_is_not_there_hides_nothing():
+def test_an_absent_resource_hides_nothing():
     with world(0) as (directory, _):
         directory.store.delete("Organization", "absent", "test")
         for viewer in VIEWERS:
@@ -119,9 +119,9 @@ def test_what_is_not_there_hides_nothing():
             assert not absent.value.hidden
 
 
-def test_what_was_deleted_hides_nothing():
+def test_a_deleted_resource_hides_nothing():
     with world(1) as (directory, held):
-        resource_type, resource_id = next(one for one in held if one[0] == "Organization")
+        resource_type, resource_id = next(item for item in held if item[0] == "Organization")
         directory.store.delete(resource_type, resource_id, "test")
         for viewer in VIEWERS:
             with pytest.raises((Gone, NotFound)) as gone:
