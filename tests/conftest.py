@@ -44,7 +44,8 @@ def draft_of(resource: dict[str, Any]) -> Draft:
     source_date = resource.get("meta", {}).get("lastUpdated")
     source_updated = covering(source_date).first if source_date else 0
     # Another date is another version here, so that laws can tell what instants to expect.
-    return build_draft(content, source_updated, blake2b(msgspec.json.encode(resource)).digest())
+    written = msgspec.json.encode(resource)
+    return build_draft(content, written, source_updated, blake2b(written).digest())
 
 
 def put_dated(store: Store, drafts: Sequence[Draft]) -> None:

@@ -425,6 +425,8 @@ def without_elements(world: World, resource: Resource, asker: Asker) -> dict[str
         kept.pop("text", None)
         kept.pop("contained", None)
     left = PARTS.get(resource["resourceType"], lambda case, one: one)(case, kept)
+    if asker.profile != EVERYTHING and "hide-unknown-extensions" in asker.switches:
+        left = without_unknown_extensions(left)
     return {name: value for name, value in left.items() if value not in ([], {})}
 
 
@@ -541,6 +543,84 @@ PARTS: Mapping[str, Callable[[Case, Resource], dict[str, Any]]] = {
     "Practitioner": _professional_parts,
     "PractitionerRole": _role_parts,
 }
+
+
+# --- unknown extensions ---------------------------------------------------------------------------
+
+KNOWN = frozenset(
+    ROR + name
+    for name in (
+        "ror-confidentiality-level",
+        "ror-contact-confidentiality-level",
+        "ror-healthcareservice-contact",
+        "ror-healthcareservice-contact-telecom",
+        "ror-healthcareservice-sensitive-unit",
+        "ror-location-equipment",
+        "ror-location-equipment-limit",
+        "ror-location-residential-capacity",
+        "ror-location-supported-capacity",
+        "ror-organization-comment",
+        "ror-organization-drop-zone",
+        "ror-organization-level-recours-orsan",
+        "ror-organization-price",
+        "ror-telecom-confidentiality-level",
+    )
+) | {"http://hl7.org/fhir/StructureDefinition/iso21090-ADXP-houseNumber"}
+"""The extensions of the generated worlds that the guide or its profiles define."""
+
+
+def without_unknown_extensions(resource: Resource) -> dict[str, Any]:
+    """A resource without the extensions that nobody defined, nor what they leave empty."""
+    found = _without_unknown(resource, is_known_extension=False)
+    assert found is not None
+    return found
+
+
+def _without_unknown(node: Resource, is_known_extension: bool) -> dict[str, Any] | None:
+    """The node; None when nothing is left of it."""
+    left: dict[str, Any] = {}
+    for name, value in node.items():
+        if name in ("extension", "modifierExtension"):
+            extensions = [
+                _without_unknown(one, is_known_extension=True)
+                for one in value
+                if one["url"] in KNOWN or (is_known_extension and ":" not in one["url"])
+            ]
+            left[name] = [one for one in extensions if one is not None] or None
+        elif isinstance(value, list):
+            items = [_left_of(one) for one in value]
+            left[name] = (
+                items if name.startswith("_") else [one for one in items if one is not None]
+            )
+            if None in value:
+                left[name] = items
+        else:
+            left[name] = _left_of(value)
+    for name in [one for one in node if one.startswith("_") and isinstance(node[one], list)]:
+        _drop_places(node, left, name)
+    left = {name: value for name, value in left.items() if value not in (None, [], {})}
+    has_only_url = is_known_extension and left.keys() == {"url"} and len(node) > 1
+    return left if left and not has_only_url else None
+
+
+def _left_of(value: Any) -> Any:
+    return _without_unknown(value, is_known_extension=False) if isinstance(value, dict) else value
+
+
+def _drop_places(node: Resource, left: dict[str, Any], name: str) -> None:
+    """Values and their extensions stand in the same places: where both are gone, the place is."""
+    values, extensions = node.get(name[1:], []), left[name]
+    gone = [
+        place
+        for place, one in enumerate(extensions)
+        if one is None
+        and node[name][place] is not None
+        and (place >= len(values) or values[place] is None)
+    ]
+    kept = [one for place, one in enumerate(extensions) if place not in gone]
+    left[name] = kept if any(one is not None for one in kept) else None
+    if values:
+        left[name[1:]] = [one for place, one in enumerate(values) if place not in gone]
 
 
 # --- references -----------------------------------------------------------------------------------

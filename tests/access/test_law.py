@@ -15,8 +15,9 @@ Deliberate breakages that the law caught: a criterion, an order or a score that 
 parts; criteria on one record that meet in a hidden one; a chain, a reverse chain or an inclusion by
 way of something hidden; a total that counts, or a `:not` that gives, what is hidden; a perimeter
 ignored by reads, in its regions, in its fields, or wherever its profile sees everything; an earlier
-version still found; a body not cut, or without the tag of a part; a contained resource; a reference
-to something hidden left in a body, or only where no parameter reads it, or the empty extension
+version still found; a body not cut, or without the tag of a part; a contained resource; an unknown
+extension left in a body or in full text; a reference to something hidden left in a body, or only
+where no parameter reads it, or the empty extension
 around it; what a reference calls its target in full text; identifiers in references judged
 together; anomalies about something hidden, about such an anomaly, or about one that is inside a
 perimeter; facts that do not follow an update, or are not taken back; masks made again without
@@ -76,6 +77,8 @@ POLICIES = (
     Policy("3.0"),
     Policy("3.0.1", frozenset({"open-installed-capacity", "open-ms-specific-data"})),
     Policy("3.0.1", frozenset({"profile-4-professionals"})),
+    Policy("3.0.1", frozenset({"hide-unknown-extensions"})),
+    Policy("3.0.1", frozenset({"hide-unknown-extensions", "open-installed-capacity"})),
 )
 WORLDS = amount(8, 400)
 REQUESTS = amount(60, 300)

@@ -226,6 +226,48 @@ def _pointer(random: Random, *types: str) -> dict[str, Any]:
     return {"url": "https://example.org/see-also", "valueReference": reference(random, *types)}
 
 
+def _unknown(random: Random) -> dict[str, Any]:
+    """An extension that nobody defined, as if it were one of ours."""
+    url = random.choice(("https://example.org/note", f"{ROR}ror-note", "note"))
+    return {"url": url, "valueString": text(random)}
+
+
+_HOUSE = {
+    "url": "http://hl7.org/fhir/StructureDefinition/iso21090-ADXP-houseNumber",
+    "valueString": "7",
+}
+
+
+def with_unknown_extensions(random: Random, node: dict[str, Any], share: float) -> dict[str, Any]:
+    """A valid element or resource with unknown extensions at any depth, in this share of places."""
+    left: dict[str, Any] = {}
+    for name, value in node.items():
+        left[name] = value
+        if name in ("url", "resourceType", "id", "lastUpdated", "text", "contained"):
+            continue
+        if isinstance(value, dict):
+            left[name] = with_unknown_extensions(random, value, share)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            left[name] = [with_unknown_extensions(random, one, share) for one in value]
+        elif isinstance(value, list) and random.random() < share:
+            # In the place of a value, beside nothing, and after the last.
+            beside = [None, {"extension": [_HOUSE]}, {"extension": [_unknown(random)]}]
+            more = random.choice(([], [None]))
+            left[name] = [*value, *more]
+            left[f"_{name}"] = [random.choice(beside) for _ in value] + [
+                random.choice(beside[1:]) for _ in more
+            ]
+            if not any(left[f"_{name}"]):
+                del left[f"_{name}"]
+        elif not isinstance(value, list) and random.random() < share:
+            left[f"_{name}"] = {"extension": [_unknown(random)]}
+    has_value = "url" in node and "extension" not in node
+    if not has_value and random.random() < share:
+        unknown = {**_unknown(random), "url": "https://example.org/deep"}
+        left["extension"] = [*left.get("extension", ()), unknown]
+    return left
+
+
 # --- resources ------------------------------------------------------------------------------------
 
 
@@ -423,7 +465,14 @@ def resource(random: Random, resource_type: str, resource_id: str) -> dict[str, 
         content["contained"] = [{"resourceType": "Location", "id": "inside", "name": text(random)}]
         inside = {"url": "https://example.org/inside", "valueReference": {"reference": "#inside"}}
         content["extension"] = [*content.get("extension", ()), inside]
-    return {"resourceType": resource_type, "id": resource_id, "meta": meta, **content}
+    made = {"resourceType": resource_type, "id": resource_id, "meta": meta, **content}
+    if random.random() < 0.5:
+        made = with_unknown_extensions(random, made, 0.1)
+        if resource_type == "Organization":
+            emptied = {"url": f"{ROR}ror-organization-comment", "extension": [_unknown(random)]}
+            emptied["extension"][0]["url"] = "https://example.org/alone"
+            made["extension"] = [*made.get("extension", ()), emptied]
+    return made
 
 
 def batches(random: Random) -> list[list[dict[str, Any]]]:

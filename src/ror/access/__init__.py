@@ -9,6 +9,7 @@ The resources, and the parts of resources, that a viewer may see.
     references  references to hidden resources
     governed    the extensions that a rule governs, however their URL is spelled
     misplaced   governed extensions that no rule would find
+    unknown_extensions  extensions that neither a rule nor the guide knows
 """
 
 from ror.access.viewers import OPEN_DATA, SEES_EVERYTHING, Perimeter, Viewer, anonymous_viewer

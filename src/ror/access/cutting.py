@@ -10,11 +10,12 @@ from typing import Final
 
 import msgspec
 
-from ror.access.parts import Group
+from ror.access.parts import TAG, TAGS, Group
 from ror.access.policy import ProfileMask
 from ror.resources.subset import SUBSETTED
 
-_TAG: Final = bytes(SUBSETTED)
+_ADDED: Final = {TAG: bytes(SUBSETTED), TAGS: b'"tag":[%b]' % SUBSETTED}
+"""What a cut body gets at the places of these codes."""
 _decode_plan: Final = msgspec.msgpack.Decoder().decode
 
 
@@ -37,24 +38,20 @@ def cut(body: bytes, plan: bytes, hidden: bytes) -> bytes:
     """
     The body without the parts of these codes, and without arrays and objects that become empty.
     """
-    members, tag_at, tags, _ = _decode_plan(plan)
-    rest = _remainder(body, members, hidden)
-    tag = _TAG if tags else b'"tag":[%b]' % _TAG
-    if not rest.endswith(b"{", 0, tag_at - 1):
-        tag = b"," + tag
-    # No governed part comes before the tags, so `tag_at` is still right.
-    return b"{%b%b%b}" % (rest[: tag_at - 1], tag, rest[tag_at - 1 :])
+    members, _ = _decode_plan(plan)
+    return b"{%b}" % _remainder(body, members, hidden)
 
 
 def _remainder(body: bytes, group: Group, hidden: bytes) -> bytes:
     pieces = []
     for start, end, code, inside in group[2]:
         if code in hidden:
-            continue
-        if inside is None:
+            if inside is not None and not inside[2]:
+                pieces.append(b"null")
+        elif code in _ADDED:
+            pieces.append(_ADDED[code])
+        elif inside is None or not inside[2]:
             pieces.append(body[start:end])
-            continue
-        content = _remainder(body, inside, hidden)
-        if content:
+        elif content := _remainder(body, inside, hidden):
             pieces.append(b"%b%b%b" % (body[start : inside[0]], content, body[inside[1] : end]))
     return b",".join(pieces)

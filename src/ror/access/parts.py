@@ -17,6 +17,7 @@ import msgspec
 
 from ror.access.governed import LEVEL, capacity_parts, element_rows, name_of_extension
 from ror.access.policy import INSTALLED, PERMANENT, REGULAR, Code, code_of
+from ror.standard.references import is_reference
 
 Resource = Mapping[str, Any]
 
@@ -30,10 +31,15 @@ _DIGEST_BYTES: Final = 8
 
 
 class GovernedItem(NamedTuple):
-    """The code of one item of an array (0 if no rule governs it), and its own governed parts."""
+    """
+    The code of one item of an array (0 if no rule governs it), and its own governed parts.
+
+    An item that `keeps_place` leaves a null when it is cut: another array has a value at its place.
+    """
 
     code: Code
     inside: "GovernedParts | None" = None
+    keeps_place: bool = False
 
 
 GovernedParts = Mapping[str, Sequence[GovernedItem]]
@@ -202,35 +208,34 @@ def pieces_by_code(resource: Resource, governed: GovernedParts) -> dict[Code, di
 
     Each piece is a resource of the same type. Together they hold every element exactly once.
     """
-    pieces: dict[Code, dict[str, Any]] = {0: dict(resource)}
-    for code, member, items in _items_by_code(resource, governed):
-        if code == 0:
-            pieces[0][member] = items
-        else:
-            pieces.setdefault(code, {"resourceType": resource["resourceType"]})[member] = items
+    pieces = _split(resource, governed, 0)
+    named = {"resourceType": resource["resourceType"]}
+    return {code: {**named, **piece} for code, piece in pieces.items()}
+
+
+def _split(node: Resource, governed: GovernedParts, own: Code) -> dict[Code, dict[str, Any]]:
+    """The parts of a node by code; `own`, its own code, has what no other code governs."""
+    pieces: dict[Code, dict[str, Any]] = {own: dict(node)}
+    for member, items_governed in governed.items():
+        value = node[member]
+        by_code: dict[Code, list[Any]] = {own: []}
+        items = value if isinstance(value, list) else [value]
+        for item, governed_item in zip(items, items_governed, strict=True):
+            code = governed_item.code or own
+            parts = (
+                _split(item, governed_item.inside, code) if governed_item.inside else {code: item}
+            )
+            if is_reference(item):
+                # Without its address a part of a reference would look as if it led nowhere hidden.
+                parts = {code: parts[code]}
+            for part_code, part in parts.items():
+                by_code.setdefault(part_code, []).append(part)
+        for code, parts_of_code in by_code.items():
+            of_object = parts_of_code[0] if parts_of_code else {}
+            pieces.setdefault(code, {})[member] = (
+                parts_of_code if isinstance(value, list) else of_object
+            )
     return pieces
-
-
-def _items_by_code(node: Resource, governed: GovernedParts) -> Iterator[tuple[Code, str, Any]]:
-    """The items of each governed array by code; an item splits if its parts have other codes."""
-    for member, items_codes in governed.items():
-        if not isinstance(node[member], list):
-            yield items_codes[0].code, member, node[member]
-            yield 0, member, {}
-            continue
-        by_code: dict[Code, list[Any]] = {0: []}
-        for item, (item_code, inside) in zip(node[member], items_codes, strict=True):
-            rest = item
-            if inside:
-                rest = {**item, **dict.fromkeys(inside, ())}
-                for code, name, inner in _items_by_code(item, inside):
-                    if code in (0, item_code):
-                        rest[name] = [*rest[name], *inner]
-                    else:
-                        by_code.setdefault(code, []).append({name: inner})
-            by_code.setdefault(item_code, []).append(rest)
-        for code, items in by_code.items():
-            yield code, member, items
 
 
 # --- layout, for the body -------------------------------------------------------------------------
@@ -242,18 +247,21 @@ Group = tuple[int, int, list[Child]]
 The start and the end of the content of an object or an array, and its children between commas.
 """
 
+TAG, TAGS = 1, 2
+"""The codes of the positions where a cut body gets a tag: after other tags, or as its only one."""
+
+_PLACE_KEPT: Final[Group] = (0, 0, [])
+"""The content of a child that leaves a null."""
+
 
 class Plan(NamedTuple):
     """
     The positions of the parts of a body in its JSON.
 
-    `tag_at` is where a tag can be added and `tags` says whether there are other tags. `levelled`
-    is a digest of the parts that have a level, empty if there are none.
+    `levelled` is a digest of the parts that have a level, empty if there are none.
     """
 
     members: Group
-    tag_at: int
-    tags: bool
     levelled: bytes
 
 
@@ -262,11 +270,11 @@ _encode_plan: Final = msgspec.msgpack.Encoder().encode
 
 
 def lay_out(resource: Resource, governed: GovernedParts) -> tuple[bytes, bytes]:
-    """The JSON of a resource and its packed plan; `meta` comes before any governed part."""
+    """The JSON of a resource and its packed plan."""
     layout = _Layout()
     members = layout.write_object(resource, governed, is_resource=True)
     body = bytes(layout.out)
-    return body, _encode_plan(Plan(members, layout.tag_at, layout.tags, _levelled(body, members)))
+    return body, _encode_plan(Plan(members, _levelled(body, members)))
 
 
 def _levelled(body: bytes, members: Group) -> bytes:
@@ -290,13 +298,23 @@ class _Layout:
 
     def __init__(self) -> None:
         self.out = bytearray()
-        self.tag_at, self.tags = 0, False
 
     def write_object(
         self, node: Resource, governed: GovernedParts, is_resource: bool = False
     ) -> Group:
         self.out += b"{"
         start, children = len(self.out), list[Child]()
+        self._write_members(node, governed, start, children, is_resource)
+        return self._ended(b"}", start, children)
+
+    def _write_members(
+        self,
+        node: Resource,
+        governed: GovernedParts,
+        start: int,
+        children: list[Child],
+        is_resource: bool = False,
+    ) -> None:
         plain: dict[str, Any] = {}
         for name, value in node.items():
             is_meta = is_resource and name == "meta"
@@ -309,27 +327,34 @@ class _Layout:
             self.out += b'"%b":' % name.encode()
             code, inside = 0, None
             if is_meta:
-                self._write_meta(value)
+                inside = self._write_meta(
+                    value, governed[name][0].inside if name in governed else None
+                )
             elif isinstance(value, list):
                 inside = self._write_array(value, governed[name])
             else:
-                code = governed[name][0].code
-                self.out += _encode(value)
+                code, inside = self._write_item(value, governed[name][0])
             _add(children, (at, len(self.out), code, inside))
         self._write_plain(plain, start, children)
-        return self._ended(b"}", start, children)
 
-    def _write_array(self, items: Sequence[Any], governed: Sequence[GovernedItem]) -> Group:
+    def _write_item(self, item: Any, governed: GovernedItem) -> tuple[Code, Group | None]:
+        """Write a value; its code, and what is inside it."""
+        if governed.inside:
+            return governed.code, self.write_object(item, governed.inside)
+        self.out += _encode(item)
+        return governed.code, _PLACE_KEPT if governed.keeps_place else None
+
+    def _write_array(
+        self, items: Sequence[Any], governed: Sequence[GovernedItem], are_tags: bool = False
+    ) -> Group:
         self.out += b"["
         start, children = len(self.out), list[Child]()
-        for item, (code, governed_inside) in zip(items, governed, strict=True):
+        for item, governed_item in zip(items, governed, strict=True):
             at = self._next(start)
-            inside = None
-            if governed_inside:
-                inside = self.write_object(item, governed_inside)
-            else:
-                self.out += _encode(item)
+            code, inside = self._write_item(item, governed_item)
             _add(children, (at, len(self.out), code, inside))
+        if are_tags:
+            children.append((len(self.out), len(self.out), TAG, None))
         return self._ended(b"]", start, children)
 
     def _write_plain(self, members: dict[str, Any], start: int, children: list[Child]) -> None:
@@ -338,18 +363,23 @@ class _Layout:
             self.out += _encode(members)[1:-1]
             _add(children, (at, len(self.out), 0, None))
 
-    def _write_meta(self, meta: Resource) -> None:
+    def _write_meta(self, meta: Resource, governed: GovernedParts | None) -> Group:
+        governed = governed or {}
+        self.out += b"{"
+        start, children = len(self.out), list[Child]()
         others = {name: value for name, value in meta.items() if name != "tag"}
-        self.out += _encode(others)[:-1]
-        self.tags = bool(meta.get("tag"))
-        if self.tags:
-            self.out += b',"tag":' if others else b'"tag":'
-            self.out += _encode(meta["tag"])[:-1]
-            self.tag_at = len(self.out)
-            self.out += b"]"
+        self._write_members(others, governed, start, children)
+        tags = meta.get("tag")
+        if tags:
+            at = self._next(start)
+            self.out += b'"tag":'
+            inside = self._write_array(
+                tags, governed.get("tag") or [UNGOVERNED] * len(tags), are_tags=True
+            )
+            children.append((at, len(self.out), 0, inside))
         else:
-            self.tag_at = len(self.out)
-        self.out += b"}"
+            children.append((len(self.out), len(self.out), TAGS, None))
+        return self._ended(b"}", start, children)
 
     def _next(self, start: int) -> int:
         """The start of the next child; writes a comma unless it is the first since `start`."""
@@ -379,7 +409,8 @@ def governed_codes(plan: bytes) -> tuple[list[Code], bytes]:
     Two plans of a resource give the same result if each part kept its code. The codes alone would
     miss two contacts that exchange both their levels and their positions.
     """
-    members, _, _, levelled = _decode_plan(plan)
+    # The plans of earlier releases, which an upgrade rewrites, have two more items between these.
+    members, *_, levelled = _decode_plan(plan)
     return [code for _, _, code in _children_below(members)], levelled
 
 

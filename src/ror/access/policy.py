@@ -35,6 +35,10 @@ GRADES: Final = 8
 Code = int
 """A rule and a grade, in one byte."""
 
+UNKNOWN_EXTENSION: Final = 160
+"""The codes from here on are those of unknown extensions, see `unknown_in`."""
+_UNKNOWN_RULE: Final = "unknown-extension"
+
 _TERMS: Final[Mapping[str, Any]] = {
     "yes": lambda facts, grade: True,
     "-": lambda facts, grade: False,
@@ -68,9 +72,25 @@ def code_of(rule: str, grade: int = 0) -> Code:
     return _rule_numbers()[rule] * GRADES + grade
 
 
+def unknown_in(code: Code) -> Code:
+    """
+    The code of an unknown extension that stands in a part of this code, 0 for none.
+
+    Whoever sees it may see that part, and unknown extensions.
+
+    >>> name_of(unknown_in(code_of("contact", 2)))
+    'unknown-extension.contact.2'
+    """
+    return UNKNOWN_EXTENSION + code
+
+
 @cache
 def name_of(code: Code) -> str:
     """The name of a code, for example of its index columns: its rule and its grade."""
+    if code > UNKNOWN_EXTENSION:
+        return f"{_UNKNOWN_RULE}.{name_of(code - UNKNOWN_EXTENSION)}"
+    if code == UNKNOWN_EXTENSION:
+        return f"{_UNKNOWN_RULE}.0"
     rules = {number: rule for rule, number in _rule_numbers().items()}
     return f"{rules[code // GRADES]}.{code % GRADES}"
 
@@ -174,6 +194,9 @@ def _cells(name: str) -> Mapping[str, Sequence[str]]:
 
 @cache
 def _mask(name: str, code: Code, facts: int) -> ProfileMask:
+    if code > UNKNOWN_EXTENSION:
+        of_part = _mask(name, code - UNKNOWN_EXTENSION, facts)
+        return ProfileMask(of_part & _mask(name, UNKNOWN_EXTENSION, facts))
     rule = name_of(code).partition(".")[0]
     row = _cells(name)[rule]
     seen_by = (profile for profile in PROFILES if _holds(row[profile], facts, code % GRADES))

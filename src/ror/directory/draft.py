@@ -19,6 +19,7 @@ from ror.access.facts import own_facts
 from ror.access.misplaced import Misplaced, misplaced
 from ror.access.parts import GovernedParts, codes_in, governed_parts, lay_out, pieces_by_code
 from ror.access.policy import name_of
+from ror.access.unknown_extensions import with_unknown_extensions
 from ror.resources.repeated_names import has_repeated_names, repeated_names
 from ror.resources.validation import Issue, validate
 from ror.resources.versions import without_version
@@ -109,7 +110,7 @@ def _checked_draft(
                 value=source_date,
                 now=instant_text(now),
             )
-        return build_draft(content, source_updated, digest)
+        return build_draft(content, written, source_updated, digest)
     except (ValueError, ArithmeticError) as problem:
         return _refused(
             "value", resource_path(resource), "import.not-indexable", problem=str(problem)
@@ -129,10 +130,12 @@ def _digest_of(content: Mapping[str, Any]) -> bytes:
     return blake2b(_encode_in_order(content), digest_size=_DIGEST_BYTES).digest()
 
 
-def build_draft(content: Mapping[str, Any], source_updated: Micros, digest: bytes) -> Draft:
+def build_draft(
+    content: Mapping[str, Any], written: bytes, source_updated: Micros, digest: bytes
+) -> Draft:
     """
-    The draft of a valid resource without version; `source_updated` is the date that its source
-    gives it, or 0.
+    The draft of a valid resource without version; `written` is it as JSON without spaces,
+    `source_updated` the date that its source gives it, or 0.
 
     Raises ValueError if a date or a number cannot be read.
     """
@@ -140,7 +143,7 @@ def build_draft(content: Mapping[str, Any], source_updated: Micros, digest: byte
     # third, `meta`.
     resource = {"resourceType": content["resourceType"], "id": content["id"], "meta": {}}
     resource.update(content)
-    governed = governed_parts(resource)
+    governed = with_unknown_extensions(resource, written, governed_parts(resource))
     body, plan = lay_out(resource, governed) if governed else (_encode(resource), b"")
     entries = _entries(resource, governed)
     outward = tuple(dict.fromkeys(_OUTWARD.findall(body)))
@@ -213,7 +216,7 @@ def redrafted(body: bytes) -> Draft:
     Raises ValueError or ArithmeticError if a date or a number in it cannot be read.
     """
     content = _content_of(body)
-    return build_draft(content, NO_DATE, _digest_of(content))
+    return build_draft(content, body, NO_DATE, _digest_of(content))
 
 
 def redrafted_without_entries(body: bytes) -> Draft:
@@ -225,7 +228,7 @@ def redrafted_without_entries(body: bytes) -> Draft:
     content = _content_of(body)
     digest = _digest_of(content)
     resource = {"resourceType": content["resourceType"], "id": content["id"], "meta": {}, **content}
-    governed = governed_parts(resource)
+    governed = with_unknown_extensions(resource, body, governed_parts(resource))
     laid, plan = lay_out(resource, governed) if governed else (_encode(resource), b"")
     entries: extract.Entries = {}
     if others := extract.unsearched_references(resource, laid, entries):

@@ -144,14 +144,14 @@ def _gather_below(node: dict[str, Any], words: _WordSet) -> None:
         return
     if node.get("url") in _UNREAD_EXTENSIONS:
         return
+    if is_reference(node):
+        # What it says, in its extensions too, is said of another resource, which may be hidden.
+        return
     for name, value in node.items():
         # Most members are not text: this repeats `_gather` inline to save a call for each.
         kind = value.__class__
         if kind is str:
             if name in TEXT_MEMBERS:
-                if name == "display" and is_reference(node):
-                    # The display names another resource, which may be hidden.
-                    continue
                 words.update(
                     _words(value) if name != "div" else _words(unescape(_TAG.sub(" ", value)))
                 )

@@ -12,7 +12,7 @@ from ror.errors import UsageError
 from ror.standard.definitions import search_parameters_digest
 from ror.store.contract import Rid, Store
 
-FORM: Final = "11"
+FORM: Final = "12"
 """Bump it whenever the entries that `extract` makes change."""
 NOTE: Final = "index-schema"
 """The key under which a store holds the schema of its entries."""
