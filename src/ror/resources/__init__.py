@@ -5,5 +5,6 @@ Pure work on one resource.
     repeated_names  the repeated names of a JSON object
     subset          the part of a resource that `_elements` and `_summary` select
     versions        `versionId` and `lastUpdated` in its `meta`
+    xml/            the same resource in XML, both ways
     bundles         the bytes of Bundles and OperationOutcomes
 """

@@ -1,10 +1,10 @@
 """
 The documents in files, folders and pipes, one at a time: NDJSON, single resources, entries of
-Bundles.
+Bundles, the last two in JSON or in XML.
 
-The content gives the format, because pipes have no name: gzip by its first bytes, NDJSON by a first
-line that is a whole document. Memory holds one document at a time, and none larger than a limit,
-however small it is when compressed.
+The content gives the format, because pipes have no name: gzip by its first bytes, XML by its first
+character, NDJSON by a first line that is a whole document. Memory holds one document at a time, and
+none larger than a limit, however small it is when compressed.
 """
 
 import gzip
@@ -21,11 +21,12 @@ import msgspec
 
 from ror.directory.draft import Refusal
 from ror.errors import NOT_JSON, UsageError
+from ror.resources import xml
 from ror.resources.repeated_names import has_repeated_names, repeated_names
 from ror.resources.validation import Issue
 
 STDIN: Final = "-"
-SUFFIXES: Final = (".json", ".ndjson", ".gz")
+SUFFIXES: Final = (".json", ".ndjson", ".xml", ".gz")
 """The suffixes of the files that are read in a folder."""
 
 MEGABYTE: Final = 1_000_000
@@ -50,7 +51,7 @@ class Place(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A JSON document and its place, or the reason why it cannot be read."""
+    """A resource in JSON and its place, or the reason why it cannot be read."""
 
     place: Place
     content: bytes | Refusal
@@ -117,7 +118,8 @@ def _of_stream(name: str, stream: BinaryIO, largest: int) -> Iterator[Document]:
     head = list(itertools.islice(numbered, 2))
     if not head:
         return
-    if _begins_lines(*(line for _, line in head)):
+    is_xml = _begins_xml(head[0][1])
+    if not is_xml and _begins_lines(*(line for _, line in head)):
         for number, line in itertools.chain(head, numbered):
             if line is None:
                 yield _refused(
@@ -128,10 +130,29 @@ def _of_stream(name: str, stream: BinaryIO, largest: int) -> Iterator[Document]:
         return
     place, start = Place(name, head[0][0]), b"".join(_with_gaps(head))
     rest = stream.read(max(0, largest - len(start)) + 1)
-    if None in head[1] or len(start) + len(rest) > largest:
+    if any(line is None for _, line in head) or len(start) + len(rest) > largest:
         yield _refused(place, "import.large-document", "too-long", **_size(largest))
+    elif is_xml:
+        yield from _of_xml(place, start + rest)
     else:
         yield from _of_document(place, start + rest)
+
+
+def _begins_xml(first: bytes | None) -> bool:
+    """Whether the first line of a stream is that of an XML document; no JSON begins so."""
+    return first is not None and first.lstrip().startswith(b"<")
+
+
+def _of_xml(place: Place, content: bytes) -> Iterator[Document]:
+    """What `_of_document` gives for the same resource in JSON."""
+    try:
+        resource = xml.read(content)
+    except xml.NotFhirXml as fault:
+        params = {name: str(value) for name, value in fault.params.items()}
+        issue = Issue("error", fault.issue, fault.expression or "", fault.key, params)
+        yield Document(place, Refusal((issue,), fault.line - 1))
+    else:
+        yield from _of_document(place, _encode(resource))
 
 
 def _size(largest: int) -> dict[str, str]:
@@ -196,7 +217,7 @@ class _Named(msgspec.Struct):
 
 
 _Members = dict[str, msgspec.Raw]
-_encode: Final = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def _of_document(place: Place, content: bytes) -> Iterator[Document]:

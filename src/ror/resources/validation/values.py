@@ -139,18 +139,28 @@ def is_narrative(value: str) -> bool:
             raise ValueError("a comment that HTML takes for empty")
 
     def on_forbidden_markup(*_: object) -> None:
-        raise ValueError("a document type, a processing instruction or CDATA")
+        raise ValueError("an XML declaration, a document type, a processing instruction or CDATA")
 
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler, parser.EndElementHandler = on_start, on_end
     parser.CharacterDataHandler, parser.CommentHandler = on_text, on_comment
     parser.StartDoctypeDeclHandler = parser.ProcessingInstructionHandler = on_forbidden_markup
-    parser.StartCdataSectionHandler = on_forbidden_markup
+    parser.StartCdataSectionHandler = parser.XmlDeclHandler = on_forbidden_markup
     try:
-        parser.Parse(_HTML_ENTITY.sub(_numeric_references, value), True)
+        parser.Parse(without_html_entities(value), True)
     except (expat.ExpatError, ValueError):
         return False
     return has_content
+
+
+def without_html_entities(narrative: str) -> str:
+    """
+    A narrative with numeric references instead of the entities that only HTML defines.
+
+    >>> without_html_entities("&eacute;&amp;&nbsp;")
+    '&#233;&amp;&#160;'
+    """
+    return _HTML_ENTITY.sub(_numeric_references, narrative)
 
 
 def _numeric_references(entity: re.Match[str]) -> str:
