@@ -2,7 +2,7 @@
 Several workers behind one socket: how connections spread, and what becomes of workers that die.
 
 Breakages that these tests were seen to catch: the listening socket shared by the workers; no
-watch on the supervisor; a dead worker forgotten.
+watch on the supervisor; a dead worker forgotten; a connection that no worker took forgotten.
 """
 
 import os
@@ -21,9 +21,13 @@ from tests.waiting import until
 TIMES = 20
 
 
-def serving(database: str, count: int) -> Server:
+def serving(database: str, count: int, **settings: str) -> Server:
     return start(
-        database, ROR_WORKERS=str(count), ROR_ANONYMOUS_PROFILE="1", ROR_ACCESS_LOG="false"
+        database,
+        ROR_WORKERS=str(count),
+        ROR_ANONYMOUS_PROFILE="1",
+        ROR_ACCESS_LOG="false",
+        **settings,
     )
 
 
@@ -57,6 +61,11 @@ def lives(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def holds_nothing(pid: int) -> bool:
+    """Whether a process is dead with all its threads, so that its files are closed."""
+    return not lives(pid) and len(list(Path(f"/proc/{pid}/task").iterdir())) == 1
 
 
 @pytest.mark.parametrize("count", [2, 3])
@@ -123,12 +132,30 @@ def test_a_worker_that_dies_is_replaced_and_the_log_says_who_and_how(two: Server
     assert all(two.get("/fhir/Location/l1").status == 200 for _ in range(6))
 
 
+def test_a_connection_that_comes_while_workers_die_is_answered(two: Server):
+    assert until(lambda: len(pids(two)) == 2)
+    workers = pids(two)
+
+    # The supervisor accepts the connection before it hears that its workers are dead.
+    two.process.send_signal(signal.SIGSTOP)
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    assert until(lambda: all(map(holds_nothing, workers)))
+    with socket.create_connection(("127.0.0.1", two.port), timeout=120) as connection:
+        connection.sendall(request("/fhir/Location/l1"))
+        two.process.send_signal(signal.SIGCONT)
+        answer = read_answer(connection)
+
+    assert answer is not None and answer.status == 200
+
+
 def test_workers_that_cannot_open_their_directory_are_started_again_until_they_can(
     database: str, tmp_path: Path
 ):
     home = tmp_path / "ror.db"
     home.write_bytes(Path(database.removeprefix("sqlite:///")).read_bytes())
-    server = serving(f"sqlite:///{home}", 2)
+    # The copy remembers the audit trail of the original, which is not beside it.
+    server = serving(f"sqlite:///{home}", 2, ROR_AUDIT="false")
     try:
         assert until(lambda: len(pids(server)) == 2)
         away = home.rename(tmp_path / "away.db")

@@ -199,6 +199,9 @@ class Supervisor:
         if any(worker.is_ready and worker.open < self._max for worker in self._workers):
             asyncio.get_running_loop().add_reader(self._listener.fileno(), self._accept)
             self._is_accepting = True
+            if self._in_hand is not None:
+                # Nothing else calls for it: another connection may be long in coming.
+                self._accept()
 
     def _accept(self) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):
