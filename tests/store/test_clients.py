@@ -43,7 +43,7 @@ def keep(store: Store, client: Client, action: Action = Action.ADD) -> Client:
 
 
 @pytest.mark.parametrize("client", [WHOLE, SUPPLIER, PUBLIC], ids=lambda client: client.id)
-def test_a_client_is_kept_whole(
+def test_a_client_is_stored_with_every_field(
     store: Store, open_again: Callable[[], Store], client: Client
 ) -> None:
     kept = keep(store, client)
@@ -53,7 +53,7 @@ def test_a_client_is_kept_whole(
     assert open_again().clients.all() == [kept]
 
 
-def test_what_is_done_to_a_client_is_kept_in_order(store: Store) -> None:
+def test_the_acts_on_a_client_are_listed_in_order(store: Store) -> None:
     keep(store, WHOLE)
     keep(store, PUBLIC)
     keep(store, WHOLE, Action.SUSPEND)

@@ -16,9 +16,9 @@ def state(store: Store, job: Job) -> str:
     return found.state
 
 
-def test_a_job_is_given_to_one_worker_only(store: Store, open_again: Callable[[], Store]) -> None:
+def test_only_one_worker_claims_a_job(store: Store, open_again: Callable[[], Store]) -> None:
     stores = [store, open_again()]
-    wanted = {store.jobs.add("export", "alice", {"number": number}).id for number in range(20)}
+    waiting = {store.jobs.add("export", "alice", {"number": number}).id for number in range(20)}
     claimed: list[str] = []
 
     def work(mine: Store, worker: str) -> None:
@@ -35,10 +35,10 @@ def test_a_job_is_given_to_one_worker_only(store: Store, open_again: Callable[[]
         thread.join()
 
     assert len(claimed) == 20
-    assert set(claimed) == wanted
+    assert set(claimed) == waiting
 
 
-def test_the_oldest_job_of_a_known_kind_comes_first(store: Store) -> None:
+def test_a_worker_claims_the_oldest_job_of_its_kinds(store: Store) -> None:
     store.jobs.add("import", "alice", {})
     first = store.jobs.add("export", "alice", {"type": "Location"})
     store.jobs.add("export", "bob", {})
@@ -108,7 +108,7 @@ def test_run_next_does_the_work_and_says_how_far_it_went(store: Store) -> None:
     assert jobs.run_next(store, "worker", {"export": export}) is None
 
 
-def test_a_failure_that_can_be_told_is_kept_in_both_languages(store: Store) -> None:
+def test_the_message_of_a_failure_is_stored_in_both_languages(store: Store) -> None:
     store.jobs.add("export", "alice", {})
 
     def export(work: jobs.Work) -> None:

@@ -100,7 +100,7 @@ def test_deleting_keeps_the_versions_and_logs_a_change(store: Store) -> None:
     assert names(store, "eg-1") == [b""]
 
 
-def test_deleting_what_is_not_there_says_so(store: Store) -> None:
+def test_deleting_an_absent_resource_returns_false(store: Store) -> None:
     store.put([draft("eg-1", links=(("Organization", "ej-1"),))], "import")
     store.delete("Organization", "eg-1", "alice")
 
@@ -125,7 +125,7 @@ def test_a_deleted_resource_comes_back_with_the_next_version_and_the_same_rid(st
     assert store.rid("Organization", "eg-1") == rid
 
 
-def test_bodies_come_in_the_order_asked_even_twice_or_unknown(store: Store) -> None:
+def test_bodies_come_in_the_order_of_the_rids_even_repeated_or_absent(store: Store) -> None:
     store.put([draft("a", "a"), draft("b", "b", links=(("Organization", "ghost"),))], "import")
     a, b, ghost = (store.rid("Organization", resource_id) for resource_id in ("a", "b", "ghost"))
 
@@ -232,7 +232,7 @@ def test_dangling_references_are_those_of_live_resources_to_what_is_absent_or_de
     )
 
 
-def test_dangling_references_may_be_asked_of_what_changed_since_a_moment(store: Store) -> None:
+def test_dangling_references_can_be_limited_to_changes_after_a_seq(store: Store) -> None:
     never = (("Location", "never"),)
     store.put([draft("a", links=never), draft("b", "b")], "import")
     before = store.last_change()
@@ -246,7 +246,7 @@ def test_dangling_references_may_be_asked_of_what_changed_since_a_moment(store: 
     assert store.dangling(10, after=store.last_change()) == (0, [])
 
 
-def test_nothing_dangles_when_everything_is_there(store: Store) -> None:
+def test_no_reference_dangles_if_every_target_exists(store: Store) -> None:
     store.put([draft("a", links=(("Organization", "b"),)), draft("b")], "import")
 
     assert store.dangling(10) == (0, [])
@@ -299,7 +299,7 @@ def test_two_openings_of_a_directory_agree_on_rids(
     assert store.dangling(1) == (0, [])
 
 
-def test_everything_is_there_when_opened_again(url: str) -> None:
+def test_a_store_holds_everything_after_it_is_opened_again(url: str) -> None:
     store = open_store(url)
     store.put([draft("a"), draft("b")], "import")
     store.set_meta("schema", "7")
@@ -313,7 +313,7 @@ def test_everything_is_there_when_opened_again(url: str) -> None:
     assert kept == ([draft("a").body, draft("b").body], "8", {"Organization": 2})
 
 
-def test_a_large_body_and_an_empty_one_are_kept(store: Store) -> None:
+def test_a_large_and_an_empty_body_are_stored(store: Store) -> None:
     large = draft("large", "x" * 300_000)
     empty = Draft("Organization", "empty", 0, b"", b"", (), b"0")
 
@@ -323,9 +323,7 @@ def test_a_large_body_and_an_empty_one_are_kept(store: Store) -> None:
     assert store.counts() == {"Organization": 2}
 
 
-def test_what_many_callers_put_at_the_same_moment_is_all_kept(
-    store: Store, open_again: Callable[[], Store]
-) -> None:
+def test_all_concurrent_writes_are_stored(store: Store, open_again: Callable[[], Store]) -> None:
     other = open_again()
     callers, each = 8, 25
 

@@ -43,7 +43,7 @@ def test_each_client_keeps_its_newest_queries(store: Store) -> None:
     assert kept(store, "bob", range(8)) == [5, 6, 7]
 
 
-def test_a_query_that_is_kept_again_is_kept_once(store: Store) -> None:
+def test_storing_a_query_twice_stores_it_once(store: Store) -> None:
     for _ in range(3):
         store.stored_queries.keep(query(1), 2, DAY_S)
     store.stored_queries.keep(query(2), 2, DAY_S)

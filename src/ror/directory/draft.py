@@ -153,11 +153,11 @@ def build_draft(
     if followed_outside:
         entries[extract.FOREIGN] = [(reference, 0) for reference in sorted(followed_outside)]
     if others:
-        # The links that come last are idle.
+        # The links that come last are inert.
         entries[extract.UNSEARCHED] = others
     packed, links = extract.pack(resource["resourceType"], entries)
     own, codes = own_facts(resource), codes_in(governed)
-    idle = sum(isinstance(value, Reference) for value, _ in others)
+    inert_links = sum(isinstance(value, Reference) for value, _ in others)
     foreign = _foreign_links(resource, links) if outward else ()
     return Draft(
         resource["resourceType"],
@@ -170,7 +170,7 @@ def build_draft(
         own,
         codes,
         plan,
-        idle,
+        inert_links,
         foreign,
         tuple(address.decode() for address in outward),
     )
