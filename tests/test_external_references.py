@@ -10,7 +10,7 @@ from ror.store.contract import Draft
 from tests.access.oracle import Asker
 from tests.access.test_hidden import found, hold, offer, place  # noqa: F401 a fixture
 from tests.test_cli import ror
-from tests.test_importing import NOW, as_json, bundle, given, imported, organization, store  # noqa: F401
+from tests.test_importing import NOW, as_json, bundle, imported, organization, store, write_file  # noqa: F401
 
 OTHER = "https://other.example/fhir"
 OURS = "https://ror.example.org/fhir"
@@ -20,7 +20,7 @@ def part(identity, address, **others):
     return organization(identity, partOf={"reference": address, **others})
 
 
-def test_a_reference_to_another_server_is_external_and_not_dangling(store, given):  # noqa: F811
+def test_a_reference_to_another_server_is_external_and_not_dangling(store, write_file):  # noqa: F811
     resources = [
         part("1", f"{OTHER}/Organization/x"),
         part("2", f"{OTHER}/Organization/y/_history/2"),
@@ -29,7 +29,7 @@ def test_a_reference_to_another_server_is_external_and_not_dangling(store, given
         organization("5", endpoint=[{"reference": f"{OTHER}/Endpoint/1"}]),
     ]
 
-    report = imported(store, given(as_json(*resources)))
+    report = imported(store, write_file(as_json(*resources)))
 
     count, first = store.dangling(10)
     assert (count, [one.target for one in first]) == (1, [("Organization", "absent")])
@@ -37,10 +37,10 @@ def test_a_reference_to_another_server_is_external_and_not_dangling(store, given
     assert json.loads(store.read("Organization", "1").body)["partOf"] == resources[0]["partOf"]
 
 
-def test_a_reference_that_becomes_ours_dangles_then(store, given):  # noqa: F811
-    imported(store, given(as_json(part("1", f"{OTHER}/Organization/x"))))
+def test_a_reference_that_becomes_ours_dangles_then(store, write_file):  # noqa: F811
+    imported(store, write_file(as_json(part("1", f"{OTHER}/Organization/x"))))
 
-    imported(store, given(as_json(part("1", f"{OTHER}/Organization/x"))), own_bases=[OTHER])
+    imported(store, write_file(as_json(part("1", f"{OTHER}/Organization/x"))), own_bases=[OTHER])
 
     assert (
         json.loads(store.read("Organization", "1").body)["partOf"]["reference"] == "Organization/x"
@@ -49,10 +49,10 @@ def test_a_reference_that_becomes_ours_dangles_then(store, given):  # noqa: F811
 
 
 @pytest.mark.parametrize("address", ["urn:uuid:1", "urn:oid:1.2.3"])
-def test_a_urn_that_no_entry_has_leads_nowhere_and_is_counted(store, given, address):  # noqa: F811
+def test_a_urn_that_no_entry_has_leads_nowhere_and_is_counted(store, write_file, address):  # noqa: F811
     entries = bundle({"fullUrl": "urn:uuid:2", "resource": part("1", address)})
 
-    report = imported(store, given(as_json(entries)))
+    report = imported(store, write_file(as_json(entries)))
 
     assert report.outward.unresolved == 1
     [first] = report.outward.first_unresolved
