@@ -64,8 +64,15 @@ def test_on_an_old_directory_a_command_says_what_to_type(command: list[str], old
     assert rows(old, "PRAGMA user_version") == [(4,)]
 
 
-@pytest.mark.parametrize("noted", ["7", f"{schema()}:12"], ids=["another schema", "interrupted"])
-@pytest.mark.parametrize("command", ON_A_DIRECTORY, ids=" ".join)
+OLD_INDEX = pytest.mark.parametrize(
+    "noted", ["7", f"{schema()}:12"], ids=["another schema", "interrupted"]
+)
+
+
+@OLD_INDEX
+@pytest.mark.parametrize(
+    "command", [command for command in ON_A_DIRECTORY if command != ["reindex"]], ids=" ".join
+)
 def test_with_an_old_index_alone_it_does_so_too(command: list[str], noted: str, tmp_path: Path):
     url = f"sqlite:///{tmp_path}/ror.db"
     with closing(open_store(url)) as store:
@@ -75,6 +82,35 @@ def test_with_an_old_index_alone_it_does_so_too(command: list[str], noted: str, 
 
     assert done.returncode == 2
     assert f"ror upgrade --database {url}" in done.stderr
+
+
+@OLD_INDEX
+def test_reindex_rebuilds_an_old_index_from_the_bodies(noted: str, tmp_path: Path):
+    url = f"sqlite:///{tmp_path}/ror.db"
+    with closing(open_store(url)) as store:
+        store.set_meta("index-schema", schema())
+    import_lines(url, [b'{"resourceType": "Organization", "id": "o", "name": "Org"}'])
+    with closing(open_store(url)) as store:
+        store.set_meta("index-schema", noted)
+
+    done = ror("reindex", "--database", "ror.db", folder=tmp_path)
+
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert dict(rows(tmp_path / "ror.db", "SELECT * FROM meta"))["index-schema"] == schema()
+    assert ror("stats", "--database", "ror.db", folder=tmp_path).returncode == 0
+    assert not list(tmp_path.glob("*.before-upgrade-*"))
+
+
+@pytest.mark.parametrize("command", ["reindex", "upgrade"])
+def test_the_index_of_a_newer_release_is_refused(command: str, tmp_path: Path):
+    url = f"sqlite:///{tmp_path}/ror.db"
+    with closing(open_store(url)) as store:
+        store.set_meta("index-schema", "999-abc")
+
+    done = ror(command, "--database", "ror.db", folder=tmp_path)
+
+    assert done.returncode == 2
+    assert "999-abc" in done.stderr
 
 
 def test_the_upgrade_says_where_its_backup_is_and_what_it_did(old: Path):

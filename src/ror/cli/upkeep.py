@@ -64,6 +64,10 @@ def get_ready(current: Settings, create: bool) -> None:
 def reindex(database: Database = None, config: ConfigFile = None) -> None:
     """`ror reindex`: make index entries, facts and masks again from the bodies; servers may run."""
     current = settings(config, database=database)
+    if upgrading.has_old_index_alone(database_format(current.database)):
+        # The bodies stay as they are, so there is nothing to copy first.
+        _upgrade(current, None, by=system_user(), reason="")
+        return
     runtime.use_tables(current)
     folder, start, rebuilt = runtime.snapshot_folder(current), time.monotonic(), Rebuilt()
     with closing(runtime.open_existing(current.database)) as store:

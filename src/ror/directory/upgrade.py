@@ -107,9 +107,19 @@ def _redrafted(version: VersionBody, rebuilt: Rebuilt) -> Draft:
 
 
 def needs_upgrade(form: DatabaseFormat) -> bool:
-    """Whether a former release wrote the directory, or its upgrade is unfinished."""
+    """
+    Whether a former release wrote the directory, or its upgrade is unfinished.
+
+    Raises UsageError when a newer release wrote it.
+    """
     noted = form.meta.get(schema.NOTE, schema.schema())
+    schema.check_not_newer(noted)
     return 0 < form.tables < form.newest_tables or noted != schema.schema()
+
+
+def has_old_index_alone(form: DatabaseFormat) -> bool:
+    """Whether a rebuild from the bodies is all that a directory of this form needs."""
+    return needs_upgrade(form) and form.tables == form.newest_tables
 
 
 def upgrade(

@@ -30,10 +30,15 @@ def check_schema(store: Store) -> None:
     Raises UsageError if it differs: a directory with entries of two schemas would answer wrongly.
     """
     noted = store.set_meta_once(NOTE, schema())
-    if _form(noted) > int(FORM):
-        raise UsageError("index.newer-schema", noted=noted, known=schema())
+    check_not_newer(noted)
     if noted != schema():
         raise UsageError("index.older-schema", url=store.url)
+
+
+def check_not_newer(noted: str) -> None:
+    """Raises UsageError when the entries are of the schema of a newer release."""
+    if _form(noted) > int(FORM):
+        raise UsageError("index.newer-schema", noted=noted, known=schema())
 
 
 def note_progress(store: Store, rid: Rid) -> None:
