@@ -1,7 +1,9 @@
 """
-What tests share: directories in real files, and servers in processes of their own, spoken to over loopback.
+What tests share: directories in real files, and servers in processes of their own, spoken to over
+loopback.
 
-Everything lives under pytest's temporary folders and ends with the test, or with the session for what is costly.
+Everything lives under pytest's temporary folders and ends with the test, or with the session for
+what is costly.
 """
 
 import os
@@ -39,7 +41,10 @@ START_S = 30.0
 
 
 def draft_of(resource: dict[str, Any]) -> Draft:
-    """A resource ready to be kept, whether or not it is valid: the laws of search use small, incomplete ones."""
+    """
+    A resource ready to be kept, whether or not it is valid: the laws of search use small,
+    incomplete ones.
+    """
     content = without_version(resource)
     source_date = resource.get("meta", {}).get("lastUpdated")
     source_updated = covering(source_date).first if source_date else 0
@@ -49,7 +54,9 @@ def draft_of(resource: dict[str, Any]) -> Draft:
 
 
 def put_dated(store: Store, drafts: Sequence[Draft]) -> None:
-    """Write drafts in one commit: their dates become instants, so that laws meet old and equal ones."""
+    """
+    Write drafts in one commit: their dates become instants, so that laws meet old and equal ones.
+    """
     has_dates = any(draft.source_updated for draft in drafts)
     if has_dates:
         go_on_loading(store)
@@ -95,14 +102,17 @@ def small_directory() -> tuple[bytes, ...]:
     return tuple(generate(Size.small, 1))
 
 
-# --- in this process -------------------------------------------------------------------------------------------------
+# --- in this process ------------------------------------------------------------------------------
 
 OpenDirectory = Callable[..., Directory]
 
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Iterator[OpenDirectory]:
-    """Opens a directory holding some resources: each name is a directory of its own, the same name the same one."""
+    """
+    Opens a directory holding some resources: each name is a directory of its own, the same name the
+    same one.
+    """
     opened: list[Directory] = []
 
     def open_one(resources: Sequence[dict[str, Any]] = (), *, name: str = "ror") -> Directory:
@@ -118,12 +128,15 @@ def directory(tmp_path: Path) -> Iterator[OpenDirectory]:
         one.close()
 
 
-# --- in a process of its own -----------------------------------------------------------------------------------------
+# --- in a process of its own ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running `ror serve`: where it answers, the database it serves, its process, and a connection to it."""
+    """
+    A running `ror serve`: where it answers, the database it serves, its process, and a connection
+    to it.
+    """
 
     url: str
     database: str
@@ -204,7 +217,9 @@ def _free_port() -> int:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """`with serve(lines) as server`: a server on a new directory that holds these JSON documents."""
+    """
+    `with serve(lines) as server`: a server on a new directory that holds these JSON documents.
+    """
 
     @contextmanager
     def serve_lines(lines: Iterable[bytes] = (), **options: str) -> Iterator[Server]:

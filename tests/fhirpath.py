@@ -1,4 +1,7 @@
-"""The values that FHIRPath selects, by an engine written by others: what our own walkers are compared with."""
+"""
+The values that FHIRPath selects, by an engine written by others: what our own walkers are compared
+with.
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,7 +16,8 @@ from ror.standard.definitions import search_parameters
 
 @cache
 def _compiled(expression: str, resource_type: str) -> Callable[[Any], list[Any]]:
-    # Search parameters are written in the older manner: `as` on collections, and `Resource` for any type.
+    # Search parameters are written in the older manner: `as` on collections, and `Resource` for any
+    # type.
     expression = re.sub(r"\.as\(", ".ofType(", expression)
     expression = re.sub(r"\(([\w.]+) as (\w+)\)", r"\1.ofType(\2)", expression)
     expression = re.sub(r"^Resource\b", resource_type, expression)
@@ -21,7 +25,9 @@ def _compiled(expression: str, resource_type: str) -> Callable[[Any], list[Any]]
 
 
 def selected(resource: Mapping[str, Any], param: str) -> list[Any]:
-    """What the expression of a search parameter selects in a resource; none when it has no expression."""
+    """
+    What the expression of a search parameter selects in a resource; none when it has no expression.
+    """
     resource_type = resource["resourceType"]
     parameter = search_parameters(resource_type)[param]
     return _compiled(parameter.expression, resource_type)(resource) if parameter.expression else []

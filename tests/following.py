@@ -1,4 +1,7 @@
-"""Following a page of the documentation: the commands of its `sh` blocks, typed in a folder of their own."""
+"""
+Following a page of the documentation: the commands of its `sh` blocks, typed in a folder of their
+own.
+"""
 
 import os
 import re
@@ -28,7 +31,9 @@ def commands(page: str, heading: str) -> str:
 
 
 def typed(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """What the shell makes of a script in a folder, where `ror` is the command of this environment."""
+    """
+    What the shell makes of a script in a folder, where `ror` is the command of this environment.
+    """
     programs = folder / ".programs"
     programs.mkdir(exist_ok=True)
     ror = programs / "ror"

@@ -1,4 +1,7 @@
-"""`docs/authentication.md` followed to the letter: its commands, its settings, its requests, on a real server."""
+"""
+`docs/authentication.md` followed to the letter: its commands, its settings, its requests, on a real
+server.
+"""
 
 import re
 import shlex

@@ -82,7 +82,7 @@ def directory(tmp_path_factory):
     return folder, json.loads(done.stdout)
 
 
-# --- help and usage --------------------------------------------------------------------------------------------------
+# --- help and usage -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", messages.LANGUAGES)
@@ -212,7 +212,7 @@ def test_an_unknown_variable_is_refused(tmp_path):
     assert "ROR_DATABASE" in done.stderr
 
 
-# --- generate, import, stats, explain, reindex -----------------------------------------------------------------------
+# --- generate, import, stats, explain, reindex ----------------------------------------------------
 
 
 def test_what_is_generated_is_imported_whole(directory):
@@ -305,7 +305,7 @@ def test_reindex_writes_the_same_index_again(directory):
     assert json.loads(after)["total"] == json.loads(before)["total"] > 0
 
 
-# --- import as programs see it ---------------------------------------------------------------------------------------
+# --- import as programs see it --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", messages.LANGUAGES)
@@ -370,7 +370,8 @@ def test_an_import_tells_the_dangling_references_of_what_it_changed_and_no_other
     ],
 )
 def test_on_a_full_disk_what_is_said_to_be_kept_is_kept(directory, tmp_path, megabytes, key):
-    # A file system of its own, in a name space of its own: whoever may not make one cannot test this.
+    # A file system of its own, in a name space of its own: whoever may not make one cannot test
+    # this.
     mounted = f"mount -t tmpfs -o size={megabytes}m tmpfs {tmp_path}"
     if subprocess.run(["unshare", "-rm", "sh", "-c", mounted], check=False).returncode:
         pytest.skip("no file system of a given size can be made here")
@@ -412,7 +413,7 @@ def test_a_dry_run_makes_no_database(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# --- demo ------------------------------------------------------------------------------------------------------------
+# --- demo -----------------------------------------------------------------------------------------
 
 
 def test_a_demonstration_does_not_replace_another_directory(tmp_path):

@@ -1,4 +1,7 @@
-"""Clients: what may be granted together, the states they go through, their secrets, names of certificates."""
+"""
+Clients: what may be granted together, the states they go through, their secrets, names of
+certificates.
+"""
 
 from dataclasses import replace
 
@@ -105,7 +108,7 @@ def test_a_client_reads_under_its_own_profile_and_perimeter():
     assert SUPPLIER.viewer is None
 
 
-# --- secrets ---------------------------------------------------------------------------------------------------------
+# --- secrets --------------------------------------------------------------------------------------
 
 
 def test_the_hash_of_a_secret_says_nothing_of_it_and_is_never_twice_the_same():
@@ -127,7 +130,7 @@ def test_the_hash_of_a_secret_is_not_shown_with_its_client():
     assert "scrypt" not in repr(replace(PUBLIC, secret=hash_secret("s")))
 
 
-# --- names of certificates -------------------------------------------------------------------------------------------
+# --- names of certificates ------------------------------------------------------------------------
 
 REGISTERED = "CN=CLIENT_TEST_RORN,OU=33333333333,O=GIP - TEST3012,ST=Paris (75),C=FR"
 
@@ -178,7 +181,7 @@ def test_any_value_can_be_written_and_read_back(values):
     assert is_same_name(name_text(name), name)
 
 
-# --- what calls announce ---------------------------------------------------------------------------------------------
+# --- what calls announce --------------------------------------------------------------------------
 
 
 def test_the_table_of_user_profiles_goes_with_the_access_profiles():

@@ -1,7 +1,9 @@
 """
-Versions and instants: what a directory records, what its clients are told, and what an import may say.
+Versions and instants: what a directory records, what its clients are told, and what an import may
+say.
 
-Every rule of decision 31 has a test here, on real files and, where clients are concerned, over HTTP.
+Every rule of decision 31 has a test here, on real files and, where clients are concerned, over
+HTTP.
 """
 
 import json
@@ -83,7 +85,7 @@ def name_of(store: Store, identity: str = "1") -> str:
     return str(json.loads(kept(store, identity).body)["name"])
 
 
-# --- the instant of a version ----------------------------------------------------------------------------------------
+# --- the instant of a version ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("date", [OLD, NEW, None], ids=["dated", "dated later", "without a date"])
@@ -142,7 +144,7 @@ def test_instants_follow_the_commits_of_several_processes(store, database):
         assert dates == sorted(dates, reverse=True)
 
 
-# --- what is a change ------------------------------------------------------------------------------------------------
+# --- what is a change -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,7 @@ def test_a_change_of_what_a_viewer_may_see_is_no_version(store, tmp_path):
     assert lines_of_place[0].recorded_at >= before.last_updated
 
 
-# --- older than what is kept -----------------------------------------------------------------------------------------
+# --- older than what is kept ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["a", "b"], ids=["the same content", "another content"])
@@ -277,7 +279,7 @@ def test_the_command_reports_what_is_older_and_takes_it_on_demand(database, tmp_
     assert json.loads(taken.stdout)["updated"] == 1
 
 
-# --- keeping the dates of a source -----------------------------------------------------------------------------------
+# --- keeping the dates of a source ----------------------------------------------------------------
 
 
 def test_the_first_load_may_keep_the_dates_of_its_source(store, tmp_path):
@@ -358,7 +360,7 @@ def test_an_interrupted_load_is_not_resumed_over_what_others_wrote(store, tmp_pa
         imported(store, tmp_path, place("b", NEW, "2"), keep_dates=True)
 
 
-# --- what clients are told -------------------------------------------------------------------------------------------
+# --- what clients are told ------------------------------------------------------------------------
 
 
 def grown(server: Server, *resources: dict[str, Any], tmp_path: Path) -> None:
@@ -469,7 +471,9 @@ def test_the_instant_of_a_searchset_is_that_of_the_last_commit_it_saw(running, t
 
 
 def test_a_copy_misses_nothing_of_what_others_write_meanwhile(running, database):
-    """A copy that asks `ge` the instant of the answer before gets every version, in whatever order."""
+    """
+    A copy that asks `ge` the instant of the answer before gets every version, in whatever order.
+    """
     store, writes = open_store(database), 150
     held: dict[str, str] = {}
 
@@ -503,7 +507,7 @@ def test_an_empty_directory_has_no_last_commit(database):
         assert "meta" not in server.search("Location")
 
 
-# --- the last write of `stats` ---------------------------------------------------------------------------------------
+# --- the last write of `stats` --------------------------------------------------------------------
 
 
 def test_stats_tell_the_last_write_also_when_it_changed_masks_only(store, database, tmp_path):

@@ -1,4 +1,7 @@
-"""What the pages say is so: their tables, commands, requests and links; and what people are told, in both languages."""
+"""
+What the pages say is so: their tables, commands, requests and links; and what people are told, in
+both languages.
+"""
 
 import ast
 import re
@@ -37,7 +40,7 @@ def text_of(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
 
-# --- reference tables ------------------------------------------------------------------------------------------------
+# --- reference tables -----------------------------------------------------------------------------
 
 
 def test_the_tables_of_the_pages_are_those_of_the_code():
@@ -93,7 +96,7 @@ def test_every_command_is_documented():
     assert [name for name in commands() if f"## ror {name}\n" not in page] == []
 
 
-# --- what pages tell to type -----------------------------------------------------------------------------------------
+# --- what pages tell to type ----------------------------------------------------------------------
 
 
 @cache
@@ -135,7 +138,10 @@ def test_what_a_page_says_to_type_exists(line):
 
 
 def assert_command_exists(arguments: list[str]) -> None:
-    """The command takes these options, each with a value unless it is a flag, and as many arguments as it wants."""
+    """
+    The command takes these options, each with a value unless it is a flag, and as many arguments as
+    it wants.
+    """
     depth = 1 if arguments[0] in commands() else 2
     name, given = " ".join(arguments[:depth]), arguments[depth:]
     context = commands()[name].make_context(name, given)
@@ -174,7 +180,7 @@ def test_both_readmes_give_the_same_commands():
     assert typed("README.md") == typed("README.fr.md")
 
 
-# --- links -----------------------------------------------------------------------------------------------------------
+# --- links ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
@@ -205,7 +211,7 @@ def test_every_decision_is_in_the_index():
     ] == []
 
 
-# --- citations -------------------------------------------------------------------------------------------------------
+# --- citations ------------------------------------------------------------------------------------
 
 CITED = re.compile(r"\b(decision|choice)s? (\d+(?:(?:, | and | to )\d+)*)(?![-\d])", re.IGNORECASE)
 """What cites a decision, "decision 22", or rows of a page, "choices 2, 4 and 5"."""
@@ -258,7 +264,7 @@ def test_every_choice_says_where_it_is_built():
     assert [file for file in files if not (ROOT / "src/ror" / file).exists()] == []
 
 
-# --- texts -----------------------------------------------------------------------------------------------------------
+# --- texts ----------------------------------------------------------------------------------------
 
 KEY = re.compile(r"[a-z]+\.[a-z][a-z0-9-]*")
 ELSEWHERE = {"http.disconnect"}
@@ -287,7 +293,10 @@ def strings_of_the_code() -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:
 
 
 def is_said(key: str) -> bool:
-    """Whether the code writes a key whole, or writes its name where the keys of its section are composed."""
+    """
+    Whether the code writes a key whole, or writes its name where the keys of its section are
+    composed.
+    """
     written, composed = strings_of_the_code()
     section, _, name = key.partition(".")
     if key in written:
@@ -392,7 +401,7 @@ def test_the_number_chooses_the_form(language, count, expected):
     assert messages.text("audit.found", language, count=count) == expected
 
 
-# --- discretion ------------------------------------------------------------------------------------------------------
+# --- discretion -----------------------------------------------------------------------------------
 
 SOMEBODYS_PLACE = re.compile(
     # Folders of somebody's machine, and names that resolve on somebody's network only.

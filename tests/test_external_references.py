@@ -130,7 +130,7 @@ def test_the_bases_of_a_request_are_ours():
     assert tree == And((ReferenceIs("location", "Location", "1"), Or((theirs,))))
 
 
-# --- the command -----------------------------------------------------------------------------------------------------
+# --- the command ----------------------------------------------------------------------------------
 
 
 def command(folder, *arguments):

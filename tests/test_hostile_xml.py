@@ -1,4 +1,7 @@
-"""What is no resource in XML, or hostile, is refused by name, with its path; nothing makes the reader fail."""
+"""
+What is no resource in XML, or hostile, is refused by name, with its path; nothing makes the reader
+fail.
+"""
 
 import itertools
 import json
@@ -16,7 +19,7 @@ from ror.samples import generate
 from tests.amounts import amount
 from tests.test_xml import XHTML, fhir
 
-# --- what is refused ---------------------------------------------------------------------------------
+# --- what is refused ------------------------------------------------------------------------------
 
 REFUSED = [
     ("not XML", b"<Organization", "xml.not-well-formed", None),
@@ -189,7 +192,7 @@ def test_an_exponent_that_no_number_has_is_no_number():
     assert read["position"]["longitude"] == number
 
 
-# --- fuzzing -----------------------------------------------------------------------------------------
+# --- fuzzing --------------------------------------------------------------------------------------
 
 SEEDS = [xml.from_json(body) for body in itertools.islice(generate("medium"), 60)]
 HOSTILE = [b"<", b">", b'"', b"&", b"</", b"/>", b"\x00", b"\xff", b"<!--", b"<![CDATA[", b"<?x", b"&#0;",

@@ -1,4 +1,7 @@
-"""The house stands as `docs/architecture.md` draws it: who may import whom, from where, under which names and sizes."""
+"""
+The house stands as `docs/architecture.md` draws it: who may import whom, from where, under which
+names and sizes.
+"""
 
 import ast
 import re
@@ -47,7 +50,9 @@ IMPURE_MODULES = {
     "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "tempfile", "threading",
     "time", "urllib.request",
 }  # fmt: skip
-"""Modules of the standard library that reach a clock, a network, a process, a file or a database."""
+"""
+Modules of the standard library that reach a clock, a network, a process, a file or a database.
+"""
 
 READS_A_CLOCK = {"now", "today", "utcnow"}
 """Methods of `datetime` and `date` that do."""
@@ -73,7 +78,10 @@ def modules() -> dict[str, Path]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports, wherever it does, type checking included: `a.b` for `from a import b`."""
+    """
+    Every module that a file imports, wherever it does, type checking included: `a.b` for `from a
+    import b`.
+    """
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -93,7 +101,9 @@ def own_imports(path: Path, known: dict[str, Path]) -> set[str]:
 
 @cache
 def room_of(module: str) -> str | None:
-    """The room that a module is in, the most precise one; packages that only hold rooms are in none."""
+    """
+    The room that a module is in, the most precise one; packages that only hold rooms are in none.
+    """
     path = modules()[module].relative_to(SOURCE / "ror").as_posix()
     fitting = [
         room for room in rooms() if path == room or (room.endswith("/") and path.startswith(room))

@@ -1,10 +1,12 @@
 """
-An import that is killed loses nothing that it reported, and running it again gives the directory it would have given.
+An import that is killed loses nothing that it reported, and running it again gives the directory it
+would have given.
 
-A kill falls between two commits: what was committed is there whole, what was not left no trace. Running again finds the
-former unchanged (same digest, no new version) and keeps the latter, so that each resource has exactly the versions that
-one import makes, except for a document given twice in the file: its first version may have to be written again over the
-second, and the second over it, which adds two.
+A kill falls between two commits: what was committed is there whole, what was not left no trace.
+Running again finds the former unchanged (same digest, no new version) and keeps the latter, so that
+each resource has exactly the versions that one import makes, except for a document given twice in
+the file: its first version may have to be written again over the second, and the second over it,
+which adds two.
 """
 
 import json
@@ -55,7 +57,9 @@ def file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(file, tmp_path_factory):
-    """The directory of an import that nobody interrupts, and the seconds between two of its reports."""
+    """
+    The directory of an import that nobody interrupts, and the seconds between two of its reports.
+    """
     database = f"sqlite:///{tmp_path_factory.mktemp('undisturbed')}/ror.db"
     with subprocess.Popen(command(database, file), stdout=subprocess.PIPE) as process:
         at = [time.monotonic() for _ in process.stdout]
@@ -70,7 +74,10 @@ def command(database, file):
 
 
 def contents(store):
-    """Everything that can be read or searched, and the number of versions, whatever the order of arrival."""
+    """
+    Everything that can be read or searched, and the number of versions, whatever the order of
+    arrival.
+    """
     rows = [row for _, batch in store.all_index_rows() for row in batch]
     bodies = store.bodies([row.rid for row in rows])
     named = {row.rid: (row.type, row.id) for row in rows}
@@ -86,13 +93,19 @@ def contents(store):
 
 
 def of_itself(content):
-    """What a resource holds whatever else is there: its masks follow from others, which may not have come yet."""
+    """
+    What a resource holds whatever else is there: its masks follow from others, which may not have
+    come yet.
+    """
     (body, _, plan), entries, *_ = content
     return body, plan, entries
 
 
 def killed(file, database, reports, moment_s):
-    """What an import leaves that is killed a moment after so many of its six reports, and all that it reported."""
+    """
+    What an import leaves that is killed a moment after so many of its six reports, and all that it
+    reported.
+    """
     process = subprocess.Popen(command(database, file), stdout=subprocess.PIPE, text=True)
     reported = [process.stdout.readline() for _ in range(reports)]
     time.sleep(moment_s)
@@ -130,7 +143,8 @@ def test_an_import_killed_at_any_moment_loses_nothing_and_can_be_run_again(
         len(expected) - len(kept),
         0,
     )
-    # What the facts of an offer reach gets other masks, hence lines of its own in the log, but no version.
+    # What the facts of an offer reach gets other masks, hence lines of its own in the log, but no
+    # version.
     written = {(change.rid, change.version) for change in store.changes_after(0, 100_000)}
     assert len(written) == len(expected)
     index = Index(store, tmp_path / "index")

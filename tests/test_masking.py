@@ -1,4 +1,7 @@
-"""A policy that changes while the directory serves: every mask follows, and nobody answers with the former ones."""
+"""
+A policy that changes while the directory serves: every mask follows, and nobody answers with the
+former ones.
+"""
 
 import json
 import sqlite3

@@ -1,5 +1,6 @@
 """
-FHIRPath as search parameters use it, read into steps; what they select is held to another engine in test_extract.
+FHIRPath as search parameters use it, read into steps; what they select is held to another engine in
+test_extract.
 
 A deliberate breakage that these tests caught: ending a path where it stops being understood.
 """

@@ -1,8 +1,10 @@
 """
-How often a client may call: the law of an allowance, and that it is one whatever the process that counts.
+How often a client may call: the law of an allowance, and that it is one whatever the process that
+counts.
 
-Breakages that these tests were seen to catch: a call allowed beyond the burst; the lock between processes left out, or
-that between threads; an instant of the time before a restart believed; the wait rounded down.
+Breakages that these tests were seen to catch: a call allowed beyond the burst; the lock between
+processes left out, or that between threads; an instant of the time before a restart believed; the
+wait rounded down.
 """
 
 import subprocess
@@ -128,7 +130,8 @@ def test_no_stretch_of_time_holds_more_than_the_burst_and_what_the_rate_gives(
     assert served, "the first call is always allowed"
     for first, start in enumerate(served):
         for last in range(first, len(served)):
-            # Served from `start` to there, both included: the burst, and what the time between gives.
+            # Served from `start` to there, both included: the burst, and what the time between
+            # gives.
             assert last - first + 1 <= rate.burst + (
                 served[last] - start
             ) * rate.calls_per_minute // (60 * SECOND)

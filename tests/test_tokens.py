@@ -1,4 +1,7 @@
-"""Tokens: what each of ours says, what is accepted of anybody's, and that no text at all breaks the reading."""
+"""
+Tokens: what each of ours says, what is accepted of anybody's, and that no text at all breaks the
+reading.
+"""
 
 import json
 import time

@@ -42,7 +42,7 @@ def same_resource(body):
     assert encode(xml.read(xml.written(resource, is_pretty=True))) == encode(resource)
 
 
-# --- round trip --------------------------------------------------------------------------------------
+# --- round trip -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("file", [*EXAMPLES, *PUBLISHED], ids=lambda file: file.name)
@@ -176,7 +176,7 @@ def test_a_message_with_a_control_character_can_be_written():
     assert xml.read(xml.written(outcome))["issue"][0]["diagnostics"] == "a\ufffdb\x85"
 
 
-# --- the standard ------------------------------------------------------------------------------------
+# --- the standard ---------------------------------------------------------------------------------
 
 
 def test_a_resource_is_written_as_the_standard_shows_it():

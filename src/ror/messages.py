@@ -81,8 +81,8 @@ def preferred_language(accept_language: str | None) -> str:
     The preferred language of an `Accept-Language` header or a `LANG`-like variable, by default
     French.
 
-    >>> preferred_language("en-GB,en;q=0.8,fr;q=0.5"), preferred_language("de"), preferred_language("en_US.UTF-8")
-    ('en', 'fr', 'en')
+    >>> [preferred_language(text) for text in ("en-GB,en;q=0.8,fr;q=0.5", "de", "en_US.UTF-8")]
+    ['en', 'fr', 'en']
     """
     best, best_quality = DEFAULT_LANGUAGE, 0.0
     for part in (accept_language or "").split(","):

@@ -1,4 +1,6 @@
-"""Extensions that neither a rule nor the guide knows: open unless a switch of the policy hides them."""
+"""
+Extensions that neither a rule nor the guide knows: open unless a switch of the policy hides them.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,7 @@
-"""Trails in real folders, written by the real journal; days go by because the journal is told what time it is."""
+"""
+Trails in real folders, written by the real journal; days go by because the journal is told what
+time it is.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,8 +1,9 @@
 """
-Acts of management leave a line in the same trail as calls, whoever does them, and are not done where they cannot.
+Acts of management leave a line in the same trail as calls, whoever does them, and are not done
+where they cannot.
 
-Breakages that these tests were seen to catch: the line written after the client had changed; the line of a key, or that
-of a policy, left out; a trail made by a command that only looks.
+Breakages that these tests were seen to catch: the line written after the client had changed; the
+line of a key, or that of a policy, left out; a trail made by a command that only looks.
 """
 
 import json

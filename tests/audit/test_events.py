@@ -1,8 +1,10 @@
 """
-Records as AuditEvents: valid R4 for a client library that knows nothing of us, with the codes that R4 lists.
+Records as AuditEvents: valid R4 for a client library that knows nothing of us, with the codes that
+R4 lists.
 
-`fhirclient` was generated from the definitions of FHIR R4; with `strict` it refuses unknown elements, wrong types and
-wrong cardinalities. It does not know bindings, which are checked here against the lists of auditevent.html.
+`fhirclient` was generated from the definitions of FHIR R4; with `strict` it refuses unknown
+elements, wrong types and wrong cardinalities. It does not know bindings, which are checked here
+against the lists of auditevent.html.
 """
 
 import base64
@@ -29,7 +31,8 @@ HEAD = "9f" * 32
 # Source: FHIR R4, valueset-audit-event-action.html, valueset-audit-event-outcome.html.
 ACTIONS = {"C", "R", "U", "D", "E"}
 OUTCOMES = {"0", "4", "8", "12"}
-# Source: FHIR R4, valueset-audit-event-type.html, valueset-audit-source-type.html, valueset-audit-entity-type.html.
+# Source: FHIR R4, valueset-audit-event-type.html, valueset-audit-source-type.html,
+# valueset-audit-entity-type.html.
 TYPES = {"rest", "110107", "110113"}
 
 

@@ -1,4 +1,7 @@
-"""What an import leaves in the trail, whether it ends or not: the commands themselves, in processes of their own."""
+"""
+What an import leaves in the trail, whether it ends or not: the commands themselves, in processes of
+their own.
+"""
 
 import json
 import os

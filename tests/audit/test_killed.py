@@ -1,4 +1,7 @@
-"""Several processes write one trail, and die as processes do: what they leave is whole, and says how they ended."""
+"""
+Several processes write one trail, and die as processes do: what they leave is whole, and says how
+they ended.
+"""
 
 import random
 import signal
@@ -40,7 +43,10 @@ if ending == "killed":
     journal.flush()
     os.kill(os.getpid(), signal.SIGKILL)
 """
-"""A process that answers calls, and says which; it ends with or without closing, is killed, or never ends."""
+"""
+A process that answers calls, and says which; it ends with or without closing, is killed, or never
+ends.
+"""
 
 AT = instant(time.time_ns())
 TODAY = AT[:10]
@@ -64,7 +70,10 @@ def what(folder: Folder) -> list[str]:
 
 
 def killed_while_writing(folder: Folder) -> tuple[int, int]:
-    """How many calls of a process were on disk while it went on, and how many it answered until it was killed."""
+    """
+    How many calls of a process were on disk while it went on, and how many it answered until it was
+    killed.
+    """
     # Slow enough for a pipe to hold what it says.
     process = writer(folder, "a", pause_s=0.001, ending="never")
     on_disk = 0

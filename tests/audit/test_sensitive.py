@@ -1,4 +1,7 @@
-"""What the trail lets be read of a request: a row of the table, a case; and the law that names are never among it."""
+"""
+What the trail lets be read of a request: a row of the table, a case; and the law that names are
+never among it.
+"""
 
 import sys
 

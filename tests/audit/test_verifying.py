@@ -1,4 +1,7 @@
-"""A trail that nobody touched is whole; whatever is done to one is found, and named. Each row is a way to tamper."""
+"""
+A trail that nobody touched is whole; whatever is done to one is found, and named. Each row is a way
+to tamper.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -18,7 +21,10 @@ TODAY = "2026-11-26"
 
 @pytest.fixture
 def trail(folder: Folder, clock: Clock, journal) -> Folder:
-    """Two days that are over and signed, of which the first had two processes and an act, and a third that goes on."""
+    """
+    Two days that are over and signed, of which the first had two processes and an act, and a third
+    that goes on.
+    """
     with journal() as one:
         write(journal, clock)
         record_act(folder, act(clock))
@@ -48,7 +54,7 @@ def test_a_trail_that_nobody_touched_is_whole(trail: Folder):
     assert verdict.last_digest is not None and verdict.last_digest.day == "2026-11-25"
 
 
-# --- ways to tamper --------------------------------------------------------------------------------------------------
+# --- ways to tamper -------------------------------------------------------------------------------
 
 
 def first(trail: Folder, day: str, journal: str = "calls") -> str:
@@ -166,7 +172,9 @@ def edit_digest(trail: Folder) -> None:
 
 
 def sign_again(trail: Folder) -> None:
-    """Take a line away, and the digest of the day, then have an honest process sign the day again."""
+    """
+    Take a line away, and the digest of the day, then have an honest process sign the day again.
+    """
     rewrite("2026-11-25")(trail)
     delete_digest("2026-11-25")(trail)
     key, before = trail.signing_key(), trail.last_digest()

@@ -1,4 +1,7 @@
-"""Writing a trail: what is on disk when, in which file, for whose eyes, and what happens when the disk refuses."""
+"""
+Writing a trail: what is on disk when, in which file, for whose eyes, and what happens when the disk
+refuses.
+"""
 
 import json
 import resource
@@ -38,7 +41,7 @@ def notes(folder: Folder, today: str = TODAY) -> list[str]:
     return [one.what for one in verdict.findings]
 
 
-# --- when ------------------------------------------------------------------------------------------------------------
+# --- when -----------------------------------------------------------------------------------------
 
 
 def test_a_durable_record_is_in_the_file_when_the_call_returns(folder, clock, journal):
@@ -58,7 +61,9 @@ def test_a_record_comes_to_the_file_without_any_other(folder, clock, journal):
 
 def test_the_rest_of_a_line_that_was_being_written_is_no_line(monkeypatch):
     class Written:
-        """A file of which half a line was there when its end was reached, and the rest a moment later."""
+        """
+        A file of which half a line was there when its end was reached, and the rest a moment later.
+        """
 
         def open(self, mode: str) -> nullcontext[Iterator[bytes]]:
             return nullcontext(iter([b'{"a":1}\n', b'{"a"', b":2}\n"]))
@@ -97,7 +102,7 @@ def test_it_is_told_how_many_lines_are_on_disk_and_how_long_they_waited(clock, j
     assert 0 < max(lag_s for _, lag_s in told) <= time.monotonic() - begun
 
 
-# --- where -----------------------------------------------------------------------------------------------------------
+# --- where ----------------------------------------------------------------------------------------
 
 
 def test_what_is_made_is_for_its_owner_alone(folder, clock, journal):
@@ -208,7 +213,7 @@ def test_a_key_that_is_gone_is_not_made_anew_beside_the_lines_it_stood_for(folde
     assert refused.value.key == "audit.key-gone"
 
 
-# --- taking old days away --------------------------------------------------------------------------------------------
+# --- taking old days away -------------------------------------------------------------------------
 
 
 def days_go_by(clock: Clock, journal, *days: int, **options: object) -> None:
@@ -268,12 +273,14 @@ def test_a_day_that_is_missing_without_an_act_is_a_fault(folder, clock, journal)
     assert [one.what for one in verify(folder, "2026-11-11").findings] == ["missing"]
 
 
-# --- when the disk refuses -------------------------------------------------------------------------------------------
+# --- when the disk refuses ------------------------------------------------------------------------
 
 
 @contextmanager
 def full_disk(*, room: int = 0):
-    """A disk that takes no byte beyond `room` in any file: a write there is refused as on a full disk."""
+    """
+    A disk that takes no byte beyond `room` in any file: a write there is refused as on a full disk.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
     try:

@@ -1,4 +1,7 @@
-"""What the small generated directory holds, read from its lines, for comparing with what clients bring back."""
+"""
+What the small generated directory holds, read from its lines, for comparing with what clients bring
+back.
+"""
 
 from functools import cache
 from typing import Any

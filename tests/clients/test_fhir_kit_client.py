@@ -1,7 +1,8 @@
 """
 The server as `fhir-kit-client` sees it: a JavaScript client written by others, run by Node.
 
-Its packages are those of `node/package-lock.json`, installed once into `node/node_modules`, which git ignores.
+Its packages are those of `node/package-lock.json`, installed once into `node/node_modules`, which
+git ignores.
 """
 
 import json

@@ -1,4 +1,6 @@
-"""The server as SMART's `fhirclient` sees it: strict models of R4 that refuse what they do not know."""
+"""
+The server as SMART's `fhirclient` sees it: strict models of R4 that refuse what they do not know.
+"""
 
 import pytest
 from fhirclient.client import FHIRClient

@@ -1,5 +1,6 @@
 """
-The flow of the published service, unchanged, with programs written by others: a token, then calls with four headers.
+The flow of the published service, unchanged, with programs written by others: a token, then calls
+with four headers.
 
 `requests` and more of `curl` are in `tests/http/test_authentication.py`.
 """
@@ -42,7 +43,7 @@ def server(world: World) -> Iterator[Secured]:
         yield running
 
 
-# --- fhirpy ----------------------------------------------------------------------------------------------------------
+# --- fhirpy ---------------------------------------------------------------------------------------
 
 
 def of_fhirpy(
@@ -104,7 +105,7 @@ def test_fhirpy_is_told_why_it_is_refused(server: Secured, world: World, what: s
     )
 
 
-# --- curl ------------------------------------------------------------------------------------------------------------
+# --- curl -----------------------------------------------------------------------------------------
 
 Curl = Callable[..., tuple[int, bytes]]
 

@@ -1,4 +1,6 @@
-"""The page about monitoring names metrics that a server has, and log events that the code writes."""
+"""
+The page about monitoring names metrics that a server has, and log events that the code writes.
+"""
 
 import re
 from pathlib import Path
@@ -23,7 +25,9 @@ def test_every_metric_of_the_page_is_there(server):
 
 
 def base(name: str) -> str:
-    """The name under which a metric is described: the buckets of a histogram have none of their own."""
+    """
+    The name under which a metric is described: the buckets of a histogram have none of their own.
+    """
     return name.removesuffix("_bucket")
 
 

@@ -1,4 +1,6 @@
-"""The script of the page keeps a copy: changes arrive, nothing is missed, and nothing changes twice."""
+"""
+The script of the page keeps a copy: changes arrive, nothing is missed, and nothing changes twice.
+"""
 
 import subprocess
 import sys

@@ -1,4 +1,7 @@
-"""The page that installs a service: its unit and its settings are valid, and its command starts a server."""
+"""
+The page that installs a service: its unit and its settings are valid, and its command starts a
+server.
+"""
 
 import configparser
 import os

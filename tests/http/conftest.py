@@ -26,7 +26,9 @@ LIMIT_S = 3
 
 
 def resources() -> Iterator[dict[str, Any]]:
-    """An organisation and places, one of them far away, with what the tests of the door look for."""
+    """
+    An organisation and places, one of them far away, with what the tests of the door look for.
+    """
     yield {"resourceType": "Organization", "id": "o1", "name": "Centre hospitalier de l'Œuvre"}
     for number in range(400):
         yield {
@@ -79,7 +81,9 @@ class Server:
     is_secured: bool = False
 
     def secured(self, connection: socket.socket) -> socket.socket:
-        """The connection under TLS, whose certificate nobody looks at, when the server speaks it."""
+        """
+        The connection under TLS, whose certificate nobody looks at, when the server speaks it.
+        """
         if not self.is_secured:
             return connection
         context = ssl.create_default_context()
@@ -93,7 +97,10 @@ class Server:
     def send(
         self, raw: bytes, *, half_close: bool = False, timeout_s: float = 30.0
     ) -> Answer | None:
-        """What is answered to these very bytes on a connection of their own; None when it is closed without a word."""
+        """
+        What is answered to these very bytes on a connection of their own; None when it is closed
+        without a word.
+        """
         start = time.perf_counter()
         with self.connect(timeout_s) as connection:
             try:

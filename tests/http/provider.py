@@ -1,8 +1,10 @@
 """
-An identity provider in a process of its own: it publishes keys over HTTP and signs what it is told to.
+An identity provider in a process of its own: it publishes keys over HTTP and signs what it is told
+to.
 
-`GET /jwks` gives the keys, `POST /sign` a token, `POST /behave` says how keys are given from now on: `well`, `badly`
-(500), `nonsense`, `elsewhere` (a redirection), `slowly`; `POST /rotate` replaces the key of each kind by another one.
+`GET /jwks` gives the keys, `POST /sign` a token, `POST /behave` says how keys are given from now
+on: `well`, `badly` (500), `nonsense`, `elsewhere` (a redirection), `slowly`; `POST /rotate`
+replaces the key of each kind by another one.
 """
 
 import base64
@@ -43,7 +45,9 @@ class Provider:
         return f"{self.url}/realms/platform"
 
     def sign(self, claims: dict[str, Any] | None = None, **how: Any) -> str:
-        """A token as Keycloak gives them to clients, with these claims changed; None takes one away."""
+        """
+        A token as Keycloak gives them to clients, with these claims changed; None takes one away.
+        """
         now = int(time.time())
         usual = {
             "iss": self.issuer,
@@ -87,7 +91,7 @@ def running() -> Iterator[Provider]:
             process.communicate()
 
 
-# --- in the process --------------------------------------------------------------------------------------------------
+# --- in the process -------------------------------------------------------------------------------
 
 
 class State:

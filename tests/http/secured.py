@@ -1,4 +1,7 @@
-"""Servers that know who calls: an authority, clients of every kind, and `ror serve` over TLS or behind a proxy."""
+"""
+Servers that know who calls: an authority, clients of every kind, and `ror serve` over TLS or behind
+a proxy.
+"""
 
 import os
 import signal
@@ -152,7 +155,10 @@ class Secured:
     def ask_token(
         self, certificate: tuple[str, str] | None = None, **form: str
     ) -> requests.Response:
-        """The answer to a request for a token, with a certificate on the connection or in the header of a proxy."""
+        """
+        The answer to a request for a token, with a certificate on the connection or in the header
+        of a proxy.
+        """
         given = {"grant_type": "client_credentials", **form}
         if not self.is_proxied:
             return self.session.post(self.url + TOKEN, data=given, cert=certificate)
@@ -184,7 +190,9 @@ class Secured:
 
 @contextmanager
 def serving(world: World, *, proxied: bool = False, **variables: str) -> Iterator[Secured]:
-    """A server over TLS, or one that believes the proxies of this machine; it ends with the block."""
+    """
+    A server over TLS, or one that believes the proxies of this machine; it ends with the block.
+    """
     port, scheme = free_port(), "http" if proxied else "https"
     given = {
         "ROR_DATABASE": world.database,

@@ -26,7 +26,7 @@ PLACE = "/fhir/Location/l1"
 JSON = "application/fhir+json; charset=utf-8"
 
 
-# --- reading and searching -------------------------------------------------------------------------------------------
+# --- reading and searching ------------------------------------------------------------------------
 
 
 def test_a_resource_is_read_byte_for_byte_with_its_version_and_date(server: Server):
@@ -206,7 +206,7 @@ def test_a_parameter_without_value_is_ignored_and_reported(server: Server):
     assert answer.json["link"][0]["url"].endswith("/Location?_count=1")
 
 
-# --- freshness -------------------------------------------------------------------------------------------------------
+# --- freshness ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_a_client_that_is_up_to_date_gets_no_body(server: Server, headers, statu
         assert answer.body == b"" and "content-length" not in answer.headers
 
 
-# --- formats ---------------------------------------------------------------------------------------------------------
+# --- formats --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_errors_speak_the_language_of_the_client(server: Server, language, words
     assert words in answer.issue["diagnostics"]
 
 
-# --- refusals --------------------------------------------------------------------------------------------------------
+# --- refusals -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ def test_without_anonymous_profile_what_is_not_data_stays_open(closed_server: Se
     assert closed_server.get(target).status == 200
 
 
-# --- capability statement --------------------------------------------------------------------------------------------
+# --- capability statement -------------------------------------------------------------------------
 
 
 def test_the_capability_statement_lists_what_the_server_does(server: Server):
@@ -513,7 +513,7 @@ def test_every_result_parameter_that_is_announced_is_understood():
         assert parse("Location", [(name, values[name])]).ignored == ()
 
 
-# --- running the service ---------------------------------------------------------------------------------------------
+# --- running the service --------------------------------------------------------------------------
 
 
 def test_a_request_id_is_echoed_or_made(server: Server):

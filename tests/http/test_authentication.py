@@ -1,4 +1,7 @@
-"""Who calls: tokens given and refused over real TLS and behind a proxy, and what becomes of them at the door."""
+"""
+Who calls: tokens given and refused over real TLS and behind a proxy, and what becomes of them at
+the door.
+"""
 
 import json
 import re
@@ -64,7 +67,7 @@ def server(request: pytest.FixtureRequest) -> Secured:
     return found
 
 
-# --- the published flow ----------------------------------------------------------------------------------------------
+# --- the published flow ---------------------------------------------------------------------------
 
 
 def test_a_token_is_had_with_a_secret(server: Secured):
@@ -214,7 +217,7 @@ def test_tls_1_2_and_1_3_are_spoken_and_nothing_older(direct: Secured, world: Wo
         assert connect() == f"TLSv{version}"
 
 
-# --- tokens that are refused ------------------------------------------------------------------------------------------
+# --- tokens that are refused ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -386,7 +389,7 @@ def test_an_error_description_is_plain_ascii(server: Secured):
     assert re.fullmatch(r"[\x20\x21\x23-\x5b\x5d-\x7e]+", answer.json()["error_description"])
 
 
-# --- certificates from proxies ----------------------------------------------------------------------------------------
+# --- certificates from proxies --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", ["rfc 9440", "plain base64", "escaped"])
@@ -452,7 +455,7 @@ def strangers(world: World) -> Iterator[Secured]:
         yield running
 
 
-# --- bearer tokens at the door ----------------------------------------------------------------------------------------
+# --- bearer tokens at the door --------------------------------------------------------------------
 
 
 def forged(world: World, kind: str, good: str) -> str:
@@ -714,7 +717,7 @@ def test_the_audit_trail_tells_on_whose_behalf_a_call_was_made_and_names_nobody(
     )
 
 
-# --- keys ------------------------------------------------------------------------------------------------------------
+# --- keys -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -782,7 +785,7 @@ def test_a_key_made_while_the_clock_was_ahead_signs_no_longer(
     assert now <= newest.created_at <= time.time()
 
 
-# --- what calls announce ---------------------------------------------------------------------------------------------
+# --- what calls announce --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ANNOUNCED)

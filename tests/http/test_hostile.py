@@ -1,5 +1,6 @@
 """
-Requests that no well-meaning client sends: each is refused politely, quickly, and leaves the server as it was.
+Requests that no well-meaning client sends: each is refused politely, quickly, and leaves the server
+as it was.
 
 A row is the bytes sent and the statuses that are right; a row with a 2xx says why in its name.
 """
@@ -361,7 +362,9 @@ WAITS = (
 """Rows whose answer comes when the time limit of the server, a few seconds here, is over."""
 
 AT_ONCE_S = 10.0
-"""Nothing that is sent takes long, whatever it holds: what grows with its square would take minutes."""
+"""
+Nothing that is sent takes long, whatever it holds: what grows with its square would take minutes.
+"""
 
 
 def check(name: str, answer: Answer | None, expected: tuple[int, ...]) -> None:

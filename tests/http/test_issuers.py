@@ -1,9 +1,11 @@
 """
-Tokens of an identity provider of others: signed in a process of its own, verified with the keys that it publishes.
+Tokens of an identity provider of others: signed in a process of its own, verified with the keys
+that it publishes.
 
-Breakages that these tests were seen to catch: the audience, or the algorithms of the provider, not looked at; keys of
-another kind taken; keys asked for at each unknown name, or believed for ever; a binding looked at the first time only;
-a token without binding taken for a client that has a certificate; a certificate that is not the client's, or expired.
+Breakages that these tests were seen to catch: the audience, or the algorithms of the provider, not
+looked at; keys of another kind taken; keys asked for at each unknown name, or believed for ever; a
+binding looked at the first time only; a token without binding taken for a client that has a
+certificate; a certificate that is not the client's, or expired.
 """
 
 import base64
@@ -92,7 +94,7 @@ def read(
     return server.session.get(f"{server.url}/fhir/Location/l1", headers=headers, cert=certificate)
 
 
-# --- tokens that do --------------------------------------------------------------------------------------------------
+# --- tokens that do -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,7 @@ def test_our_own_tokens_are_believed_as_before(direct: Secured):
     assert direct.read(direct.token("regulation")).status_code == 200
 
 
-# --- tokens that do not ----------------------------------------------------------------------------------------------
+# --- tokens that do not ---------------------------------------------------------------------------
 
 NOW = int(time.time())
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
@@ -207,7 +209,7 @@ def test_names_that_nobody_knows_do_not_make_us_ask_again_and_again(
     assert platform.asked() - before <= 1
 
 
-# --- certificates ----------------------------------------------------------------------------------------------------
+# --- certificates ---------------------------------------------------------------------------------
 
 
 def test_a_token_that_is_bound_is_of_use_with_its_certificate_only(
@@ -299,7 +301,7 @@ def test_the_trail_tells_who_called_with_which_certificate(world: World, platfor
     ]
 
 
-# --- names and keys --------------------------------------------------------------------------------------------------
+# --- names and keys -------------------------------------------------------------------------------
 
 
 def test_a_provider_may_have_names_of_its_own_for_our_clients(world: World, platform: Provider):

@@ -1,13 +1,16 @@
 """
-A mask that changes while clients read: from the first answer after the acknowledgement, nobody sees the former one.
+A mask that changes while clients read: from the first answer after the acknowledgement, nobody sees
+the former one.
 
-A real server with two workers, clients that keep their connections to both, and a writer in another process than
-theirs: this one, and `ror import`. Whatever begins after a write returned must show what the write left; what overlaps
-it may show either. The first requests after a write are sent by the writer itself, to each worker, when it returns.
+A real server with two workers, clients that keep their connections to both, and a writer in another
+process than theirs: this one, and `ror import`. Whatever begins after a write returned must show
+what the write left; what overlaps it may show either. The first requests after a write are sent by
+the writer itself, to each worker, when it returns.
 
-Deliberate breakages that this test caught: searches or reads that do not ask whether masks changed; a change of masks
-that is not noted, where a resource was written and where a policy was applied; one that is noted and not waited for;
-bodies kept although they changed; answers kept from one view to the next; levels that change places.
+Deliberate breakages that this test caught: searches or reads that do not ask whether masks changed;
+a change of masks that is not noted, where a resource was written and where a policy was applied;
+one that is noted and not waited for; bodies kept although they changed; answers kept from one view
+to the next; levels that change places.
 """
 
 import http.client
@@ -54,7 +57,7 @@ def link(name: str) -> Json:
     return {"reference": name}
 
 
-# --- the directory ---------------------------------------------------------------------------------------------------
+# --- the directory --------------------------------------------------------------------------------
 
 
 def resource(resource_type: str, name: str) -> Json:
@@ -125,7 +128,7 @@ OPEN = [
 """A directory of which everybody sees everything, but for capacities."""
 
 
-# --- what is flipped, and how that is seen ---------------------------------------------------------------------------
+# --- what is flipped, and how that is seen --------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,8 @@ def read(name: str) -> Probe:
 def found(query: str) -> Probe:
     def shows(status: int, body: Json) -> bool:
         assert status == 200, body
-        # What became hidden while the search went on is counted, and its body is not given any more.
+        # What became hidden while the search went on is counted, and its body is not given any
+        # more.
         shown = len([one for one in body.get("entry", ()) if one["search"]["mode"] == "match"])
         assert shown <= body["total"]
         return int(body["total"]) > 0
@@ -166,7 +170,8 @@ class Flip:
     """
     Something that is seen or hidden, and the requests that tell.
 
-    It becomes the one or the other when a resource is written, or by a policy when there is none to write.
+    It becomes the one or the other when a resource is written, or by a policy when there is none to
+    write.
     """
 
     name: str
@@ -268,11 +273,14 @@ FLIPS = (
 )
 
 
-# --- clients and writer ----------------------------------------------------------------------------------------------
+# --- clients and writer ---------------------------------------------------------------------------
 
 
 class Client:
-    """A connection that is kept; `worker` is the process at its other end, as its request identifiers tell."""
+    """
+    A connection that is kept; `worker` is the process at its other end, as its request identifiers
+    tell.
+    """
 
     def __init__(self, server: Server) -> None:
         host = server.url.removeprefix("http://")
@@ -311,7 +319,10 @@ def clients_of(server: Server, each: int) -> Iterator[list[Client]]:
 
 @dataclass
 class State:
-    """What was written of a flip: `begun` has what each write left or will leave, `done` counts those that returned."""
+    """
+    What was written of a flip: `begun` has what each write left or will leave, `done` counts those
+    that returned.
+    """
 
     begun: list[bool] = field(default_factory=lambda: [True])
     done: int = 1
@@ -324,7 +335,10 @@ class State:
 
 @dataclass
 class Watch:
-    """Clients that ask on and on, and hold each answer to what was written before it began and until it ended."""
+    """
+    Clients that ask on and on, and hold each answer to what was written before it began and until
+    it ended.
+    """
 
     states: dict[str, State]
     stopped: threading.Event = field(default_factory=threading.Event)

@@ -1,4 +1,7 @@
-"""A client that calls more often than it may, over real sockets: what it is told, and what others notice of it."""
+"""
+A client that calls more often than it may, over real sockets: what it is told, and what others
+notice of it.
+"""
 
 import time
 from collections.abc import Iterator
@@ -183,7 +186,7 @@ def test_a_suspended_client_is_still_told_so(world: World):
         world.act("regulation", Action.RESUME)
 
 
-# --- without a token -------------------------------------------------------------------------------------------------
+# --- without a token ------------------------------------------------------------------------------
 
 
 def test_addresses_without_a_token_are_held_to_a_rate_when_one_is_set(tmp_path):

@@ -1,4 +1,7 @@
-"""The database file of a running server is replaced or removed: the server says so, and answers no more."""
+"""
+The database file of a running server is replaced or removed: the server says so, and answers no
+more.
+"""
 
 import json
 from collections.abc import Callable, Iterator

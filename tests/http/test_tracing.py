@@ -100,7 +100,7 @@ def found(database: str) -> list[str]:
     return [one.what for one in verify(trail_of(database), instant(time.time_ns())[:10]).findings]
 
 
-# --- one line a call -------------------------------------------------------------------------------------------------
+# --- one line a call ------------------------------------------------------------------------------
 
 
 def test_a_read_is_told_with_who_what_and_how_it_went(ask):
@@ -153,7 +153,10 @@ GOVERNED = (
     },
     {"resourceType": "Practitioner", "id": "hidden", "active": True},
 )
-"""What profile 4, which sees neither professionals nor restricted telecoms, sees whole, in part and not at all."""
+"""
+What profile 4, which sees neither professionals nor restricted telecoms, sees whole, in part and
+not at all.
+"""
 
 WITHHELD = {
     "/fhir/Organization/whole": (200, 0),
@@ -295,7 +298,7 @@ def test_a_trail_is_where_the_settings_say(directory, tmp_path):
     assert len(list(find(Folder(tmp_path / "elsewhere"), Selection()))) == 1
 
 
-# --- however it ends -------------------------------------------------------------------------------------------------
+# --- however it ends ------------------------------------------------------------------------------
 
 
 def test_nothing_is_lost_when_the_server_is_told_to_stop(directory):
@@ -360,7 +363,7 @@ def test_each_worker_has_its_own_file_and_no_call_is_lost(directory):
     assert len(trail_of(directory).files()) == 3
 
 
-# --- when it cannot be written ---------------------------------------------------------------------------------------
+# --- when it cannot be written --------------------------------------------------------------------
 
 
 def metric(server: Server, name: str) -> float:
@@ -438,7 +441,7 @@ def test_a_file_that_is_taken_away_is_logged_and_missed(directory):
     assert found(directory) == ["missing"]
 
 
-# --- before the journal ----------------------------------------------------------------------------------------------
+# --- before the journal ---------------------------------------------------------------------------
 
 
 @pytest.fixture

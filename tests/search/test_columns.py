@@ -1,9 +1,10 @@
 """
-Each kind of column finds what a plain loop over its entries finds; bitmaps made by hand are those made one by one.
+Each kind of column finds what a plain loop over its entries finds; bitmaps made by hand are those
+made one by one.
 
-Deliberate breakages that these tests caught: an array container where a bitset is due (more than 4,096 values); a bound
-included where it is not, for numbers and for periods; codes that share a prefix taken for each other; a type taken for
-a system.
+Deliberate breakages that these tests caught: an array container where a bitset is due (more than
+4,096 values); a bound included where it is not, for numbers and for periods; codes that share a
+prefix taken for each other; a type taken for a system.
 """
 
 from collections.abc import Callable, Iterable
@@ -84,7 +85,7 @@ def check(
     assert set(column.select(Present("x"))) == {slot for _, slot in given}
 
 
-# --- keys ------------------------------------------------------------------------------------------------------------
+# --- keys -----------------------------------------------------------------------------------------
 
 
 def token(random: Random) -> str:
@@ -229,7 +230,7 @@ def test_canonical_urls():
     assert not column.select(CanonicalIs("x", "https://a", ""))
 
 
-# --- dates, numbers, positions ---------------------------------------------------------------------------------------
+# --- dates, numbers, positions --------------------------------------------------------------------
 
 
 def period(random: Random) -> tuple[int, int]:
@@ -360,7 +361,7 @@ def test_distances_are_told_of_those_that_are_asked_for_alone():
     assert not len(column.distances(Near("x", 48.85, 2.35, 20_000), BitMap())[0])
 
 
-# --- references ------------------------------------------------------------------------------------------------------
+# --- references -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("how_many", "size"), SPREADS)
@@ -391,7 +392,7 @@ def test_links_that_each_lead_elsewhere_are_followed_both_ways():
         ]
 
 
-# --- orders ----------------------------------------------------------------------------------------------------------
+# --- orders ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("descending", [False, True])
@@ -435,7 +436,7 @@ def test_a_column_refuses_what_it_cannot_answer(column):
         column.of([], [], 1).select(object())
 
 
-# --- bitmaps ---------------------------------------------------------------------------------------------------------
+# --- bitmaps --------------------------------------------------------------------------------------
 
 SETS = {
     "empty": [],

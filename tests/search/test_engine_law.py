@@ -1,11 +1,12 @@
 """
 The law of search: the engine finds exactly what `matches` accepts.
 
-Deliberate breakages that these tests caught when they were written: forgetting `- part.dead` in a leaf, in a chain and
-in the sources of `_has`; comparing a period's first bound where its last one counts (`gt`, `eb`); answering
-`SameRecord` on resources instead of rows; losing the rows of a second limit of an equipment; resolving a
-reference by identifier whatever its system; losing the first of the labels that start as asked, or the second place
-that has an identifier of a type; taking a reference to nothing for a value.
+Deliberate breakages that these tests caught when they were written: forgetting `- part.dead` in a
+leaf, in a chain and in the sources of `_has`; comparing a period's first bound where its last one
+counts (`gt`, `eb`); answering `SameRecord` on resources instead of rows; losing the rows of a
+second limit of an equipment; resolving a reference by identifier whatever its system; losing the
+first of the labels that start as asked, or the second place that has an identifier of a type;
+taking a reference to nothing for a value.
 """
 
 from collections.abc import Callable
@@ -337,7 +338,10 @@ def test_every_criterion_and_every_modifier_alone_finds_exactly_what_matches_acc
 
 
 def test_the_worlds_are_dense_enough_for_the_law_to_prove_something():
-    """A law that finds nothing, or everything, proves nothing: one search in four finds some and leaves some."""
+    """
+    A law that finds nothing, or everything, proves nothing: one search in four finds some and
+    leaves some.
+    """
     telling = 0
     for seed in range(20):
         random = Random(seed)

@@ -1,10 +1,11 @@
 """
-What is extracted is what FHIRPath selects, by an engine written by others, on examples and on generated resources.
+What is extracted is what FHIRPath selects, by an engine written by others, on examples and on
+generated resources.
 
 `make test-long` compares 10,000 generated resources: the other engine takes 12 ms for each.
 
-Deliberate breakages that these tests caught: following only the first of several repetitions; reading `name` without
-its aliases; skipping a concept's second coding.
+Deliberate breakages that these tests caught: following only the first of several repetitions;
+reading `name` without its aliases; skipping a concept's second coding.
 """
 
 from collections.abc import Iterator
@@ -46,7 +47,10 @@ pytestmark = pytest.mark.long
 
 decode = msgspec.json.Decoder(float_hook=Decimal).decode
 COUNT = amount(200, 10_000)
-"""Generated resources to compare, evenly chosen from one directory or several; all those of rare types are added."""
+"""
+Generated resources to compare, evenly chosen from one directory or several; all those of rare types
+are added.
+"""
 RARE = ("Task", "Questionnaire", "Measure", "MeasureReport")
 
 

@@ -1,4 +1,7 @@
-"""What a `_filter` means: one row per published filter and per rule, each id naming where it comes from."""
+"""
+What a `_filter` means: one row per published filter and per rule, each id naming where it comes
+from.
+"""
 
 import re
 import time
@@ -86,7 +89,7 @@ def organization(inner: Expression) -> Chain:
     return Chain("organization", "Organization", inner)
 
 
-# --- published filters -----------------------------------------------------------------------------------------------
+# --- published filters ----------------------------------------------------------------------------
 
 PUBLISHED = {
     "UC1.S01bis": (
@@ -189,7 +192,7 @@ def test_a_filter_on_free_text_is_understood(text):
     assert read_filter("HealthcareService", text)
 
 
-# --- rules -----------------------------------------------------------------------------------------------------------
+# --- rules ----------------------------------------------------------------------------------------
 
 A, B, C = (TokenIs("status", letter) for letter in "abc")
 NAME = "name"
@@ -553,7 +556,7 @@ def test_a_filter_behind_a_link_or_a_modifier_is_refused_by_name(name):
     assert refused.value.key == "filter.elsewhere"
 
 
-# --- what is refused -------------------------------------------------------------------------------------------------
+# --- what is refused ------------------------------------------------------------------------------
 
 LOCATION, OFFER = "Location", "HealthcareService"
 REFUSED = [
@@ -730,7 +733,7 @@ def test_every_text_of_the_filter_catalogue_is_told_to_somebody():
     assert {f"filter.{name}" for name in tomllib.loads(texts)["filter"]} <= told
 
 
-# --- laws ------------------------------------------------------------------------------------------------------------
+# --- laws -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -818,7 +821,10 @@ def printed(random: Random, node: Written | Not | And | Or) -> str:
 
 
 def _operand(random: Random, node: And | Or, part: Written | Not | And | Or) -> str:
-    """A side of `and` or `or`, in parentheses where the grammar wants them, and now and then where it does not."""
+    """
+    A side of `and` or `or`, in parentheses where the grammar wants them, and now and then where it
+    does not.
+    """
     text = printed(random, part)
     needed = isinstance(part, (type(node), Or))
     needed = needed or (
@@ -909,7 +915,10 @@ def test_the_filters_of_the_law_find_some_and_leave_some():
 
 MUTATIONS = 5_000
 AT_ONCE_S = 5.0
-"""What grows with the square of a long text, or doubles with each character of a short one, takes far longer."""
+"""
+What grows with the square of a long text, or doubles with each character of a short one, takes far
+longer.
+"""
 ALPHABET = '()"=\\ ,|:.[]<>\t\n\x00é▶\u2028\U0001f600aeqnortd0' + "_-/'{}%"
 
 

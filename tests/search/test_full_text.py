@@ -1,9 +1,10 @@
 """
 Full text: what is a word, where words are read, which come first.
 
-Deliberate breakages that these tests caught when they were written: a prefix accepted on every word, the feminine that
-loses its accents, words of a telephone number, a label only read when it was sent, the score of a dead version; what is
-outside the narrative of a resource that has one, or a resource without narrative that `_text` never finds.
+Deliberate breakages that these tests caught when they were written: a prefix accepted on every
+word, the feminine that loses its accents, words of a telephone number, a label only read when it
+was sent, the score of a dead version; what is outside the narrative of a resource that has one, or
+a resource without narrative that `_text` never finds.
 """
 
 import json
@@ -39,7 +40,7 @@ CARDIOLOGY = {"coding": [{"system": SPECIALTIES, "code": "SM04"}]}
 """« Cardiologie et maladies vasculaires » (SM), without its label."""
 
 
-# --- words -----------------------------------------------------------------------------------------------------------
+# --- words ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_words_are_their_own_words(text):
     assert not any(" " in word or "\0" in word or not word for word in words)
 
 
-# --- where words are read --------------------------------------------------------------------------------------------
+# --- where words are read -------------------------------------------------------------------------
 
 
 def _all_words(resource: dict[str, Any]) -> set[str]:
@@ -245,7 +246,7 @@ LEFT_ASIDE = {
 }
 
 
-# --- searches --------------------------------------------------------------------------------------------------------
+# --- searches -------------------------------------------------------------------------------------
 
 PLACES = [
     {
@@ -473,7 +474,7 @@ def test_a_deleted_or_changed_resource_is_no_longer_found(directory):
     assert scores(changed, "Organization?_content=tilleuls") == {"o2": 0.5}
 
 
-# --- scores ----------------------------------------------------------------------------------------------------------
+# --- scores ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -572,7 +573,7 @@ def test_pages_by_score_show_each_match_once(directory):
     assert len(set(marks)) > 2
 
 
-# --- laws ------------------------------------------------------------------------------------------------------------
+# --- laws -----------------------------------------------------------------------------------------
 
 
 @settings(deadline=None)

@@ -1,10 +1,11 @@
 """
-Whatever is asked, the answer is the right one or a refusal that can be told: never a crash, never a long wait.
+Whatever is asked, the answer is the right one or a refusal that can be told: never a crash, never a
+long wait.
 
-Requests are drawn from a grammar of query strings in which a good part is broken, and filters are also broken byte by
-byte. What is understood is answered by a real directory and compared with `matches`. The n-th request is always the
-same: a failure names it, and `request(n)` or `broken_filter(n)` draws it again.
-`make test-long` sends 100,000.
+Requests are drawn from a grammar of query strings in which a good part is broken, and filters are
+also broken byte by byte. What is understood is answered by a real directory and compared with
+`matches`. The n-th request is always the same: a failure names it, and `request(n)` or
+`broken_filter(n)` draws it again. `make test-long` sends 100,000.
 """
 
 import time
@@ -93,7 +94,7 @@ class Request:
     independent: bool
 
 
-# --- a grammar of requests -------------------------------------------------------------------------------------------
+# --- a grammar of requests ------------------------------------------------------------------------
 
 
 def request(n: int) -> Request:
@@ -252,7 +253,7 @@ def _result(random: Random, resource_type: str) -> tuple[str, str]:
     )
 
 
-# --- filters ---------------------------------------------------------------------------------------------------------
+# --- filters --------------------------------------------------------------------------------------
 
 
 def _filter_pair(random: Random, resource_type: str) -> tuple[str, str]:
@@ -326,7 +327,7 @@ def _mangled(random: Random, text: str) -> str:
     return text[:at] + random.choice(JUNK) + text[at + random.randrange(3) :]
 
 
-# --- the law ---------------------------------------------------------------------------------------------------------
+# --- the law --------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,12 @@
 """
-What comes along with matches: choice 13 and docs/search.md#inclusions, as a table on one small directory, and as laws.
+What comes along with matches: choice 13 and docs/search.md#inclusions, as a table on one small
+directory, and as laws.
 
-Deliberate breakages that these tests caught: following a rule only from the matches; a rule without `:iterate` that
-follows what it brought; crediting a resource to the first rule that brings it, which makes the order of rules matter;
-keeping what is dangling or deleted; a match that comes a second time; giving each type an equal share of a limit, used
-or not; counting what stays behind from the limit and not from what came.
+Deliberate breakages that these tests caught: following a rule only from the matches; a rule without
+`:iterate` that follows what it brought; crediting a resource to the first rule that brings it,
+which makes the order of rules matter; keeping what is dangling or deleted; a match that comes a
+second time; giving each type an equal share of a limit, used or not; counting what stays behind
+from the limit and not from what came.
 """
 
 from collections.abc import Iterator
@@ -257,7 +259,8 @@ def test_the_order_of_the_rules_makes_no_difference(world, matches, rules, expec
 
 
 def test_what_two_rules_bring_is_followed_by_either_of_them():
-    # `pole` comes by `partof` from `unit`, which `partof` alone would not follow further; the place brings it too.
+    # `pole` comes by `partof` from `unit`, which `partof` alone would not follow further; the place
+    # brings it too.
     place = resource("Location/l1", managingOrganization={"reference": "Organization/pole"})
     world = SlowWorld([[place if one["id"] == "l1" else one for one in DIRECTORY]])
     rules = (
@@ -278,7 +281,7 @@ def test_what_two_rules_bring_is_followed_by_either_of_them():
         }, turned
 
 
-# --- a law -----------------------------------------------------------------------------------------------------------
+# --- a law ----------------------------------------------------------------------------------------
 
 RULES = (
     "_include=HealthcareService:organization",
@@ -345,7 +348,10 @@ def random_directory(random: Random) -> list[dict[str, Any]]:
 def naively_brought(
     directory: list[dict[str, Any]], matches: set[str], rules: tuple[str, ...]
 ) -> set[str]:
-    """The same, resource by resource: a rule starts from matches and from what the other rules brought."""
+    """
+    The same, resource by resource: a rule starts from matches and from what the other rules
+    brought.
+    """
     present = {f"{one['resourceType']}/{one['id']}": one for one in directory}
     edges = [
         (name, f"{kind}:{param}", link["reference"])
@@ -401,7 +407,7 @@ def test_a_page_of_everything_brings_nothing_that_it_has_already(world):
     assert not included(search, everything, "Organization", rules)
 
 
-# --- limits ----------------------------------------------------------------------------------------------------------
+# --- limits ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.long

@@ -1,9 +1,10 @@
 """
-The index in memory is the store: rebuilt, tailed, loaded from a snapshot or merged, it gives the same answers.
+The index in memory is the store: rebuilt, tailed, loaded from a snapshot or merged, it gives the
+same answers.
 
-Deliberate breakages that these tests caught: a view where what a later segment replaces stays alive; a snapshot adopted
-without catching up; a merge that brings back what changed while it was made; a snapshot cut short taken for a whole
-one; the snapshot of another directory taken for ours.
+Deliberate breakages that these tests caught: a view where what a later segment replaces stays
+alive; a snapshot adopted without catching up; a merge that brings back what changed while it was
+made; a snapshot cut short taken for a whole one; the snapshot of another directory taken for ours.
 """
 
 import itertools
@@ -73,7 +74,10 @@ def opened(store: Store, folder: Path) -> Index:
 
 
 def write_in_steps(store: Store, random: Random, index: Index, steps: int = 12) -> int:
-    """Random writes and deletions, each step seen by the index as one small segment; the most parts that it had."""
+    """
+    Random writes and deletions, each step seen by the index as one small segment; the most parts
+    that it had.
+    """
     most_parts = 0
     known = [one for batch in worlds.batches(random) for one in batch]
     for _ in range(steps):
@@ -162,7 +166,7 @@ def test_merging_keeps_what_is_replaced_before_inside_and_after_the_group(new_st
     assert len(index.view.parts) < 25
 
 
-# --- snapshots that are not ours -------------------------------------------------------------------------------------
+# --- snapshots that are not ours ------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -312,7 +316,7 @@ def test_a_directory_of_another_index_schema_is_refused(new_store):
     assert "ror upgrade" in refused.value.text("en")
 
 
-# --- merging ---------------------------------------------------------------------------------------------------------
+# --- merging --------------------------------------------------------------------------------------
 
 
 def test_who_needs_the_last_commit_does_not_wait_for_a_merge(new_store, monkeypatch):
@@ -396,7 +400,7 @@ def test_a_view_that_is_replaced_while_it_is_looked_at_is_not_up_to_date(kept, m
     assert index.is_up_to_date(index.view)
 
 
-# --- renewal ---------------------------------------------------------------------------------------------------------
+# --- renewal --------------------------------------------------------------------------------------
 
 
 def test_a_snapshot_made_by_another_process_is_adopted_and_loses_nothing(kept, monkeypatch):
@@ -535,7 +539,7 @@ def test_an_empty_view_has_nothing():
     assert EMPTY.memory_bytes() == 0
 
 
-# --- other processes -------------------------------------------------------------------------------------------------
+# --- other processes ------------------------------------------------------------------------------
 
 WRITE = """
 import sys

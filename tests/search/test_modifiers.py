@@ -1,4 +1,7 @@
-"""What `:text`, `:of-type` and `:identifier` find: one row per rule, asked of the engine on a handful of resources."""
+"""
+What `:text`, `:of-type` and `:identifier` find: one row per rule, asked of the engine on a handful
+of resources.
+"""
 
 import pytest
 
@@ -14,7 +17,9 @@ LOCAL = "https://example.org/local"
 TYPES = "https://mos.esante.gouv.fr/NOS/JDV_J236-TypologieIdentifiantLieu-ROR/FHIR/JDV-J236-TypologieIdentifiantLieu-ROR"
 NOS = "https://mos.esante.gouv.fr/NOS"
 HELD = f"{NOS}/TRE_R354-TypeIdentifiantRessourceOperationnelle/FHIR/TRE-R354-TypeIdentifiantRessourceOperationnelle"
-"""The nomenclature from which the set of values `TYPES` takes the types of the identifiers of places."""
+"""
+The nomenclature from which the set of values `TYPES` takes the types of the identifiers of places.
+"""
 KINDS = f"{NOS}/JDV_J55-CategorieEG-ROR/FHIR/JDV-J55-CategorieEG-ROR"
 SECTORS = f"{NOS}/TRE_R02-SecteurActivite/FHIR/TRE-R02-SecteurActivite"
 CATEGORIES = f"{NOS}/TRE_R66-CategorieEtablissement/FHIR/TRE-R66-CategorieEtablissement"

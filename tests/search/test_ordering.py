@@ -1,5 +1,6 @@
 """
-Orders as tables, and cursors that do not belong; that pages visit everything once is in test_paging_law.
+Orders as tables, and cursors that do not belong; that pages visit everything once is in
+test_paging_law.
 
 A deliberate breakage that these tests caught: a cursor of another order taken for this one's.
 """

@@ -1,12 +1,15 @@
 """
-The law of paging: following the links visits each match that stays exactly once, whatever is written meanwhile.
+The law of paging: following the links visits each match that stays exactly once, whatever is
+written meanwhile.
 
-In the order of rids and in any order asked, forward by `next` and back by `previous`, on several small segments, after
-merges and from a snapshot. Without writes, the pages together are the order that a plain sort gives.
+In the order of rids and in any order asked, forward by `next` and back by `previous`, on several
+small segments, after merges and from a snapshot. Without writes, the pages together are the order
+that a plain sort gives.
 
-Deliberate breakages that these tests caught: giving the last item again on a page that goes backward; taking the
-greatest of several values where the least counts; forgetting what died in a segment; a key of the cursor that no match
-has any more taken for another; resources without a value first.
+Deliberate breakages that these tests caught: giving the last item again on a page that goes
+backward; taking the greatest of several values where the least counts; forgetting what died in a
+segment; a key of the cursor that no match has any more taken for another; resources without a value
+first.
 """
 
 import json
@@ -199,7 +202,7 @@ def new_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Ra
         store.close()
 
 
-# --- what the order is -----------------------------------------------------------------------------------------------
+# --- what the order is ----------------------------------------------------------------------------
 
 
 def comparable(value: Any, descending: bool) -> Any:
@@ -284,7 +287,8 @@ def test_each_match_that_stays_is_visited_once_while_others_are_written(new_worl
     for one in untouched:
         assert visited.count(one) == 1, f"{one} with _sort={sort}"
     if not sort:
-        # Nothing moves in the order of rids: what changed is visited too, and nothing at all appears twice.
+        # Nothing moves in the order of rids: what changed is visited too, and nothing at all
+        # appears twice.
         assert len(visited) == len(set(visited))
         assert initial & world.present.keys() <= set(visited)
 
@@ -319,7 +323,7 @@ def test_small_segments_are_merged_in_the_worlds_of_this_law(new_world, monkeypa
     assert max(len(world.index.view.parts) for world in worlds) > 3
 
 
-# --- while another process writes ------------------------------------------------------------------------------------
+# --- while another process writes -----------------------------------------------------------------
 
 IMPORT = "import sys; from ror.cli import main; sys.exit(main())"
 

@@ -61,7 +61,7 @@ def tree(request: str, **options: bool):
     return asked(request, **options).expression
 
 
-# --- one leaf --------------------------------------------------------------------------------------------------------
+# --- one leaf -------------------------------------------------------------------------------------
 
 LEAVES = [
     ("FHIR R4 token: code", "Location?status=active", TokenIs("status", "active")),
@@ -376,7 +376,7 @@ def test_every_defined_parameter_is_a_criterion(parameter):
     assert tree(f"{parameter.resource_type}?{parameter.name}={value}").param == parameter.name
 
 
-# --- chains and records ----------------------------------------------------------------------------------------------
+# --- chains and records ---------------------------------------------------------------------------
 
 BED = TokenIs("capacity-type", "01")
 FREE = TokenIs("capacity-status", "02")
@@ -503,7 +503,10 @@ def test_criteria_together_mean(request_, expected):
 
 
 def test_both_spellings_of_above_hold_on_one_ancestor():
-    """Choice 6: the organisation that carries the offer or one above it; several criteria hold on the same one."""
+    """
+    Choice 6: the organisation that carries the offer or one above it; several criteria hold on the
+    same one.
+    """
     both = Upward(And((TokenIs("type", "355"), TokenIs("identifier", "7"))))
 
     assert tree(
@@ -538,7 +541,9 @@ def test_a_sort_by_distance_is_from_the_points_of_the_criterion(name):
 
 
 def test_a_commune_stands_for_its_reference_point():
-    """Choice 8: the same as `near` around the point of the commune; a district of Paris has its own."""
+    """
+    Choice 8: the same as `near` around the point of the commune; a district of Paris has its own.
+    """
     nantes, paris_12 = commune("44109"), commune("75112")
 
     assert tree(r"Location?near-insee-code=44109\|15\|km") == tree(
@@ -583,7 +588,7 @@ def test_five_hops_are_followed():
     assert tree(f"Organization?{'partof.' * 5}name=a")
 
 
-# --- what shapes the answer ------------------------------------------------------------------------------------------
+# --- what shapes the answer -----------------------------------------------------------------------
 
 
 def test_a_request_without_parameters_has_the_published_defaults():
@@ -674,7 +679,7 @@ def test_a_cursor_is_read_and_is_not_repeated_in_the_self_link():
     assert request.pairs == (("_sort", "name"), ("name", "chu"))
 
 
-# --- the guide's requests --------------------------------------------------------------------------------------------
+# --- the guide's requests -------------------------------------------------------------------------
 
 HS = "HealthcareService?"
 TARIF = f"{HS}organization.price-type={NOS}TRE_R246-TypeTarif/FHIR/TRE-R246-TypeTarif"
@@ -849,7 +854,7 @@ def test_a_parameter_without_value_is_ignored_and_reported(name, value):
     ]
 
 
-# --- what is refused -------------------------------------------------------------------------------------------------
+# --- what is refused ------------------------------------------------------------------------------
 
 REFUSED = [
     # Full text.
@@ -1064,7 +1069,7 @@ def _refusal(request: str) -> RorError:
     return refused.value
 
 
-# --- laws ------------------------------------------------------------------------------------------------------------
+# --- laws -----------------------------------------------------------------------------------------
 
 RESULT = [
     "_count",

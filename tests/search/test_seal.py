@@ -1,8 +1,9 @@
 """
-Page links: they come back as they left, to the directory that gave them, and tell nobody else anything.
+Page links: they come back as they left, to the directory that gave them, and tell nobody else
+anything.
 
-Deliberate breakages that these tests caught: links that hold their cursor in the clear; a key for each process; a link
-taken that was spelled otherwise.
+Deliberate breakages that these tests caught: links that hold their cursor in the clear; a key for
+each process; a link taken that was spelled otherwise.
 """
 
 from concurrent.futures import ThreadPoolExecutor

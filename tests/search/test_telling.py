@@ -1,4 +1,7 @@
-"""What an explained answer says: how each criterion was understood, what it leaves, which one leaves nothing."""
+"""
+What an explained answer says: how each criterion was understood, what it leaves, which one leaves
+nothing.
+"""
 
 import re
 from random import Random

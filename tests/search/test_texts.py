@@ -1,8 +1,9 @@
 """
 How strings compare (choice 5): what spaces and punctuation change, and what they do not.
 
-Deliberate breakages that these tests caught: a typed space that never counts; one that counts between
-digits; bits that count characters where keys count bytes; occurrences of a text that overlap.
+Deliberate breakages that these tests caught: a typed space that never counts; one that counts
+between digits; bits that count characters where keys count bytes; occurrences of a text that
+overlap.
 """
 
 import pytest

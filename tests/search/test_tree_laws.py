@@ -1,16 +1,18 @@
 """
-The laws of the complete tree: what must be true between the answers to several searches, whatever each of them means.
+The laws of the complete tree: what must be true between the answers to several searches, whatever
+each of them means.
 
-They are asked of the engine alone, on dense random worlds, so that a mistake which `matches` shared would be seen too:
-negation and the lattice of sets, a chain against its two steps, `:above` against the fixpoint of single steps, and
-orders against what is sorted by hand.
+They are asked of the engine alone, on dense random worlds, so that a mistake which `matches` shared
+would be seen too: negation and the lattice of sets, a chain against its two steps, `:above` against
+the fixpoint of single steps, and orders against what is sorted by hand.
 
-Deliberate breakages that these tests caught when they were written: `not` that keeps what is deleted; `or` that forgets
-its last part; a chain or `_has` that leaves out references by business identifier, or those of one segment; `:above`
-that stops after the first step, or forgets the resource itself; `:above` on the parameter and on the link that part
-two criteria; equal keys of a sort told apart by the highest number, or left in the order of their segments; a chained
-key that takes the first place instead of the least; a sort at the end of a chain that leaves out references by
-identifier.
+Deliberate breakages that these tests caught when they were written: `not` that keeps what is
+deleted; `or` that forgets its last part; a chain or `_has` that leaves out references by business
+identifier, or those of one segment; `:above` that stops after the first step, or forgets the
+resource itself; `:above` on the parameter and on the link that part two criteria; equal keys of a
+sort told apart by the highest number, or left in the order of their segments; a chained key that
+takes the first place instead of the least; a sort at the end of a chain that leaves out references
+by identifier.
 """
 
 from collections.abc import Iterator, Sequence
@@ -64,7 +66,7 @@ def asked(seed: int) -> tuple[Random, worlds.SlowWorld, Search]:
     return random, world, Search(world.view, Viewer(1))
 
 
-# --- sets ------------------------------------------------------------------------------------------------------------
+# --- sets -----------------------------------------------------------------------------------------
 
 
 @MANY
@@ -87,7 +89,7 @@ def test_the_answers_are_sets_and_not_or_and_are_those_of_sets(seed):
         assert of(Or((a, b, c))) == of(a) | of(b) | of(c)
 
 
-# --- links -----------------------------------------------------------------------------------------------------------
+# --- links ----------------------------------------------------------------------------------------
 
 
 @MANY
@@ -140,7 +142,10 @@ def led_to(
 @MANY
 @given(SEEDS)
 def test_above_finds_the_fixpoint_of_single_steps(seed):
-    """The least set that holds who satisfies the criterion, and whoever is directly under one of the set."""
+    """
+    The least set that holds who satisfies the criterion, and whoever is directly under one of the
+    set.
+    """
     random, world, search = asked(seed)
     for _ in range(TREES_A_WORLD):
         inner = tree(random, "Organization", 2)
@@ -183,7 +188,7 @@ def test_both_spellings_of_above_ask_for_one_ancestor(seed):
         assert found == [meant, meant]
 
 
-# --- orders ----------------------------------------------------------------------------------------------------------
+# --- orders ---------------------------------------------------------------------------------------
 
 HERE = ("near", "48.0|2.0|50|km,48.1|2.2|2|km")
 SORTS: dict[str, tuple[str, ...]] = {
@@ -236,7 +241,10 @@ SORTS: dict[str, tuple[str, ...]] = {
 @MANY
 @given(SEEDS)
 def test_an_order_is_total_and_stable(seed):
-    """By hand: each key from the resources themselves, equal keys by the number of the resource, what has none last."""
+    """
+    By hand: each key from the resources themselves, equal keys by the number of the resource, what
+    has none last.
+    """
     random, world, search = asked(seed)
     for _ in range(TREES_A_WORLD):
         kind = random.choice(tuple(SORTS))
@@ -277,7 +285,9 @@ def in_pages(
 def by_hand(
     world: worlds.SlowWorld, search: Search, found: BitMap, kind: str, sort: tuple[SortKey, ...]
 ) -> list[int]:
-    """The numbers of what was found, in order: one plain stable sort for each key, the last one first."""
+    """
+    The numbers of what was found, in order: one plain stable sort for each key, the last one first.
+    """
     facts = {world.rids[one.type, one.id]: one for one in world.of_type(kind)}
     order = sorted(found)
     for key in reversed(sort):

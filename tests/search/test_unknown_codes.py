@@ -1,6 +1,6 @@
 """
-The warning about codes and systems that nothing knows (choice 35), and where a search read each code
-(choice 3).
+The warning about codes and systems that nothing knows (choice 35), and where a search read each
+code (choice 3).
 
 Deliberate breakages that these tests caught: suggesting codes of the data; saying nothing of a code
 that only hidden resources hold; warning of a code that a table has and no resource.

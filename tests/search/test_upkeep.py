@@ -1,13 +1,13 @@
 """
-Reads stay exact while another process writes 500 times a second, and nothing that the index does to keep up holds a
-read up: small segments, merges, a new snapshot made elsewhere and adopted.
+Reads stay exact while another process writes 500 times a second, and nothing that the index does to
+keep up holds a read up: small segments, merges, a new snapshot made elsewhere and adopted.
 
-Every place has one free-bed count at any moment, from a small set: whatever moment a read sees, the counts of that
-moment add up to all the places. The writer says what was acknowledged when; a read that begins a while later may not
-find less. `make test-long` writes for most of a minute.
+Every place has one free-bed count at any moment, from a small set: whatever moment a read sees, the
+counts of that moment add up to all the places. The writer says what was acknowledged when; a read
+that begins a while later may not find less. `make test-long` writes for most of a minute.
 
-Deliberate breakages that these tests caught: a view that keeps what a later segment replaces; a search that finds what
-is no longer alive in its segment; small segments that are never merged.
+Deliberate breakages that these tests caught: a view that keeps what a later segment replaces; a
+search that finds what is no longer alive in its segment; small segments that are never merged.
 """
 
 import multiprocessing
@@ -43,7 +43,9 @@ RATE = 500
 CALLERS = 8
 """Who writes at the same moment, as bed suppliers do."""
 MOST_PARTS = 60
-"""Segments of a view: each level of size has a few, and merging them may lag behind on a busy machine."""
+"""
+Segments of a view: each level of size has a few, and merging them may lag behind on a busy machine.
+"""
 HELD_UP_S = 10.0
 """The design says 50 ms, and a millisecond; a test machine may be busy with anything."""
 
@@ -72,7 +74,10 @@ def place(number: int, free: int, written: int) -> dict[str, Any]:
 
 
 def write(database: str, numbers: range, seed: int, told: Any) -> None:
-    """Change one place after the other, at the pace of `RATE`; tells each count with the instant it was durable."""
+    """
+    Change one place after the other, at the pace of `RATE`; tells each count with the instant it
+    was durable.
+    """
     store, random, start = open_store(database), Random(seed), time.monotonic()
 
     def one(number: int) -> tuple[int, int, float]:

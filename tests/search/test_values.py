@@ -1,8 +1,8 @@
 """
 One normal form for what is indexed and for what is asked.
 
-Deliberate breakages that these tests caught: a day of 24 hours when the clocks change; NFD instead of NFKD; a leap
-second refused; half a step that ignores the last digit written.
+Deliberate breakages that these tests caught: a day of 24 hours when the clocks change; NFD instead
+of NFKD; a leap second refused; half a step that ignores the last digit written.
 """
 
 from datetime import UTC, datetime

@@ -1,8 +1,10 @@
 """
-Small, dense directories for the laws of search: few values, many links, so that criteria and chains really meet.
+Small, dense directories for the laws of search: few values, many links, so that criteria and chains
+really meet.
 
-A world is made of batches of resources drawn from a seed; it can be asked slowly, through `matches`, and quickly, as a
-view of several segments in which many resources were replaced and some deleted.
+A world is made of batches of resources drawn from a seed; it can be asked slowly, through
+`matches`, and quickly, as a view of several segments in which many resources were replaced and some
+deleted.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -232,7 +234,10 @@ def _resource(random: Random, resource_type: str, resource_id: str) -> dict[str,
 
 
 def batches(random: Random) -> list[list[dict[str, Any]]]:
-    """Three batches of writes; most resources are in the first, some are replaced or deleted by the others."""
+    """
+    Three batches of writes; most resources are in the first, some are replaced or deleted by the
+    others.
+    """
     everything = [(resource_type, resource_id) for resource_type in SHAPES for resource_id in IDS]
     made = [
         [_resource(random, *which) for which in everything if random.random() < share]
@@ -248,7 +253,9 @@ SEEN_BY_ALL = bytes((0, ALL_PROFILES))
 
 
 class SlowWorld:
-    """The directory after some writes, as `matches` asks it; the source of rids for the quick one."""
+    """
+    The directory after some writes, as `matches` asks it; the source of rids for the quick one.
+    """
 
     def __init__(self, batches: Iterable[Sequence[dict[str, Any]]]) -> None:
         self.rids: dict[tuple[str, str], int] = {}

@@ -1,11 +1,13 @@
 """
-Resources written as the guide writes them come in, are read back as they were, and are found by all they hold.
+Resources written as the guide writes them come in, are read back as they were, and are found by all
+they hold.
 
-Ours, in `examples/`, hold every search parameter at least once; those of the published guide join them when the shared
-folder is there. What a parameter reads is worked out by a FHIRPath engine written by others, never by our extraction.
+Ours, in `examples/`, hold every search parameter at least once; those of the published guide join
+them when the shared folder is there. What a parameter reads is worked out by a FHIRPath engine
+written by others, never by our extraction.
 
-Deliberate breakages that these tests caught: reading decimals as floats on the way in, indexing a string unfolded,
-indexing quantities without their unit, and an expression that selects nothing.
+Deliberate breakages that these tests caught: reading decimals as floats on the way in, indexing a
+string unfolded, indexing quantities without their unit, and an expression that selects nothing.
 """
 
 import re
@@ -65,7 +67,7 @@ def test_the_published_examples_are_there_or_it_is_said():
     assert any(file not in FILES or SHARED in file.parents for file in FILES)
 
 
-# --- values that must find, and one that must not --------------------------------------------------------------------
+# --- values that must find, and one that must not -------------------------------------------------
 
 
 def _tokens(value: Any) -> Iterator[tuple[str, str]]:
@@ -151,7 +153,9 @@ def _position(value: dict[str, Any]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Asking:
-    """How a type of parameter is asked: by a value that it holds, and by one that no example holds."""
+    """
+    How a type of parameter is asked: by a value that it holds, and by one that no example holds.
+    """
 
     finds: Callable[[Any], Iterator[str]]
     misses: tuple[str, ...]
@@ -211,7 +215,7 @@ def test_our_own_examples_hold_every_search_parameter_that_reads_something():
     }
 
 
-# --- over HTTP -------------------------------------------------------------------------------------------------------
+# --- over HTTP ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +229,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def _pointed_at() -> Iterator[bytes]:
-    """Something behind each reference that leads out of the examples: only what exists can be pointed at."""
+    """
+    Something behind each reference that leads out of the examples: only what exists can be pointed
+    at.
+    """
     present = {f"{one['resourceType']}/{one['id']}" for one in map(read, FILES)}
     wanted = {
         value["reference"]
@@ -266,7 +273,10 @@ def test_an_example_is_read_back_with_the_same_content(served, file):
 
 
 def as_text(value: Any) -> Any:
-    """JSON whose numbers are the text that was written, so that 2.10 is not 2.1; a Decimal keeps its digits."""
+    """
+    JSON whose numbers are the text that was written, so that 2.10 is not 2.1; a Decimal keeps its
+    digits.
+    """
     match value:
         case dict():
             return {name: as_text(one) for name, one in value.items()}

@@ -1,8 +1,8 @@
 """
 Every published search, asked as it is printed of a directory where we know what it must find.
 
-`scenarios/searches.toml` holds the requests and their answers, `scenarios/world.py` the directory. The rows are asked
-in this process, then once more over HTTP.
+`scenarios/searches.toml` holds the requests and their answers, `scenarios/world.py` the directory.
+The rows are asked in this process, then once more over HTTP.
 """
 
 import tomllib
@@ -62,7 +62,7 @@ def cases(rows: list[Row]) -> list[Any]:
     return [pytest.param(row, id=row.id) for row in rows]
 
 
-# --- the table -------------------------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
 
 
 def test_the_ids_of_the_world_are_unique_whatever_the_type():
@@ -83,7 +83,7 @@ def test_every_scenario_of_the_use_cases_of_search_has_a_row():
         assert len([one for one in ids if one.startswith(f"{use_case}.")]) == count, use_case
 
 
-# --- in this process -------------------------------------------------------------------------------------------------
+# --- in this process ------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_a_search_printed_with_a_misprint_is_refused_unless_leniency_is_asked(ro
         understood(replace(row, lenient=False))
 
 
-# --- over HTTP -------------------------------------------------------------------------------------------------------
+# --- over HTTP ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

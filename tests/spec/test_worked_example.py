@@ -1,9 +1,11 @@
 """
-The worked example of an older edition of the guide: its nine offers, and the six answers that it prints.
+The worked example of an older edition of the guide: its nine offers, and the six answers that it
+prints.
 
-Parameters have their names of today, and nothing else is changed. Where the edition repeats an inclusion, it comes once
-here. The position of the places and what the figure of the example alone would tell are ours: the second place is far
-from the point that is searched around, and the offers without a carrier of their own are carried by EG3.
+Parameters have their names of today, and nothing else is changed. Where the edition repeats an
+inclusion, it comes once here. The position of the places and what the figure of the example alone
+would tell are ours: the second place is far from the point that is searched around, and the offers
+without a carrier of their own are carried by EG3.
 """
 
 from collections.abc import Iterator
@@ -174,5 +176,8 @@ def test_the_answer_is_the_printed_one_each_resource_once(directory, query, matc
     ids=["zone for helicopters", "age", "codes that nobody has"],
 )
 def test_what_else_the_example_says_of_its_offers_is_found(directory, query, matches):
-    """Nothing is printed for these; each search of a code that nobody has stands beside one above that finds."""
+    """
+    Nothing is printed for these; each search of a code that nobody has stands beside one above that
+    finds.
+    """
     assert ids(answer(directory, query), "match") == matches.split()

@@ -20,7 +20,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def open_again(url: str) -> Iterator[Callable[[], Store]]:
-    """Opens the same directory once more, as another process would; everything is closed at the end."""
+    """
+    Opens the same directory once more, as another process would; everything is closed at the end.
+    """
     opened: list[Store] = []
 
     def open_one() -> Store:

@@ -1,8 +1,8 @@
 """
 Facts that travel, and the masks made of them: the same however a directory came to be what it is.
 
-Deliberate breakages that this test caught: not looking at the roles of an offer that changes; keeping the facts that a
-former reference gave; letting facts travel one reference only.
+Deliberate breakages that this test caught: not looking at the roles of an offer that changes;
+keeping the facts that a former reference gave; letting facts travel one reference only.
 """
 
 import sqlite3

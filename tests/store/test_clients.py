@@ -111,7 +111,7 @@ def test_changes_made_at_once_by_two_processes_both_stand(
     assert store.clients.all()[0].establishments == {"750000001", *codes}
 
 
-# --- the registry ----------------------------------------------------------------------------------------------------
+# --- the registry ---------------------------------------------------------------------------------
 
 
 def test_the_registry_sees_what_another_process_has_just_done(
@@ -139,7 +139,7 @@ def test_the_registry_reads_clients_again_only_when_something_was_done_to_one(st
     assert set(registry.current().clients) == {"sas", "public"}
 
 
-# --- keys ------------------------------------------------------------------------------------------------------------
+# --- keys -----------------------------------------------------------------------------------------
 
 
 def test_keys_succeed_each_other(store: Store, open_again: Callable[[], Store]) -> None:

@@ -1,4 +1,6 @@
-"""What is particular to the SQLite file: processes, crashes, migrations, damage, and how small it is."""
+"""
+What is particular to the SQLite file: processes, crashes, migrations, damage, and how small it is.
+"""
 
 import hashlib
 import os

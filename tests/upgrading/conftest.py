@@ -1,4 +1,6 @@
-"""Directories that the previous release wrote; `make_previous_release.py` says how they were made."""
+"""
+Directories that the previous release wrote; `make_previous_release.py` says how they were made.
+"""
 
 import gzip
 import sqlite3

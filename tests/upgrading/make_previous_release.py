@@ -1,14 +1,16 @@
 """
-Writes `previous-release.db.gz`: a small directory in the form of the release before the upgrade command.
+Writes `previous-release.db.gz`: a small directory in the form of the release before the upgrade
+command.
 
 Not a test, and not run by any: it was run once, with the code of commit c1bb957.
 
     git worktree add /tmp/previous c1bb957
     PYTHONPATH=/tmp/previous/src python tests/upgrading/make_previous_release.py
 
-The directory holds generated resources, a resource with several versions, one that was deleted, one that came back, a
-dangling reference, governed extensions under URLs that the previous release took for ungoverned ones,
-clients in every state, three signing keys, a policy with a switch and the row of a job.
+The directory holds generated resources, a resource with several versions, one that was deleted, one
+that came back, a dangling reference, governed extensions under URLs that the previous release took
+for ungoverned ones, clients in every state, three signing keys, a policy with a switch and the row
+of a job.
 """
 
 import gzip

@@ -1,4 +1,6 @@
-"""What is typed: on directories of the previous release, where there is none, and as the pages say."""
+"""
+What is typed: on directories of the previous release, where there is none, and as the pages say.
+"""
 
 import json
 import shutil
@@ -48,7 +50,7 @@ def ror(*arguments: str, folder: Path, **environment: str) -> subprocess.Complet
     )
 
 
-# --- a directory of a former release ---------------------------------------------------------------
+# --- a directory of a former release --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", ON_A_DIRECTORY, ids=" ".join)
@@ -142,7 +144,7 @@ def test_a_server_upgrades_at_start_when_told_to(old: Path):
     assert len(list(old.parent.glob("ror.db.before-upgrade-*"))) == 1
 
 
-# --- no directory ----------------------------------------------------------------------------------
+# --- no directory ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -179,7 +181,7 @@ def test_a_server_makes_its_directory_with_create(tmp_path: Path):
     assert (tmp_path / "ror.db").exists()
 
 
-# --- the state folder ------------------------------------------------------------------------------
+# --- the state folder -----------------------------------------------------------------------------
 
 
 def test_what_stands_beside_the_database_goes_into_the_state_folder(tmp_path: Path):
@@ -204,7 +206,7 @@ def test_what_stands_beside_the_database_goes_into_the_state_folder(tmp_path: Pa
     assert verified.returncode == 0, verified.stdout
 
 
-# --- a directory without its trail -----------------------------------------------------------------
+# --- a directory without its trail ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("loss", ["gone", "another"])
@@ -237,7 +239,7 @@ def test_a_directory_restored_without_its_trail_begins_another_only_when_told_to
     assert "audit-restart" in told and "disk lost" in told
 
 
-# --- the pages, followed ---------------------------------------------------------------------------
+# --- the pages, followed --------------------------------------------------------------------------
 
 
 def test_the_page_on_upgrading_is_right(old: Path):

@@ -1,5 +1,6 @@
 """
-A directory that the previous release wrote is upgraded, whole, or resumed after a kill at any moment.
+A directory that the previous release wrote is upgraded, whole, or resumed after a kill at any
+moment.
 
 Deliberate breakages that these tests caught: past versions left with the masks that they had; an
 upgrade that begins anew after a kill and backs up what is half upgraded; index entries rewritten
@@ -58,7 +59,7 @@ def everything(store: Store) -> dict[str, tuple]:
     return found
 
 
-# --- whole -----------------------------------------------------------------------------------------
+# --- whole ----------------------------------------------------------------------------------------
 
 
 def test_an_upgrade_keeps_every_version_client_and_key(old: Path):
@@ -155,7 +156,7 @@ def test_what_is_imported_again_after_an_upgrade_changes_nothing(old: Path):
     assert report.unchanged == len(lines) > 20
 
 
-# --- before it begins ------------------------------------------------------------------------------
+# --- before it begins -----------------------------------------------------------------------------
 
 
 def test_the_backup_is_the_directory_as_it_was_and_as_private(old: Path, tmp_path: Path):
@@ -226,7 +227,7 @@ def test_no_directory_is_found_where_there_is_none_and_none_is_made(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-# --- killed ----------------------------------------------------------------------------------------
+# --- killed ---------------------------------------------------------------------------------------
 
 KILLED = """
 import os, signal, sys
@@ -298,7 +299,7 @@ def test_a_killed_upgrade_is_resumed(old: Path, tmp_path: Path, when: str):
         assert everything(one) == everything(two)
 
 
-# --- rebuilding alone ------------------------------------------------------------------------------
+# --- rebuilding alone -----------------------------------------------------------------------------
 
 
 def test_a_rebuild_makes_entries_facts_and_masks_again_while_readers_follow(tmp_path: Path):

@@ -24,7 +24,8 @@ def without_references(body: bytes, is_hidden: Callable[[dict[str, Any]], bool])
 
     Lists and objects that become empty are removed. A body without such references is unchanged.
 
-    >>> without_references(b'{"meta":{},"partOf":{"reference":"Location/1"}}', lambda reference: True)[-15:]
+    >>> body = b'{"meta":{},"partOf":{"reference":"Location/1"}}'
+    >>> without_references(body, lambda reference: True)[-15:]
     b'"SUBSETTED"}]}}'
     """
     resource = _decode(body)

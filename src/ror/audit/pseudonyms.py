@@ -154,8 +154,10 @@ def treatment_of(resource_type: str | None, name: str) -> Treatment | None:
     """
     How the values of a parameter are recorded; None for an unknown name.
 
-    >>> treatment_of("HealthcareService", "specialty"), treatment_of("PractitionerRole", "practitioner.identifier")
-    ('readable', 'system')
+    >>> treatment_of("HealthcareService", "specialty")
+    'readable'
+    >>> treatment_of("PractitionerRole", "practitioner.identifier")
+    'system'
     """
     tables = treatments()
     if name in tables["answering"]:

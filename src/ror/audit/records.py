@@ -199,8 +199,9 @@ def shared_json(call: Call) -> msgspec.Raw:
 
     Fields of the base record come first, so both encodings begin alike.
 
-    >>> call = Call("now", "r1", "/", 200, 9, client=None, method="GET", route="", interaction="capabilities")
-    >>> encode_lines([EncodedCall("now", "r1", "/", 200, 9, client=shared_json(call))]) == encode(call)
+    >>> details = ("now", "r1", "/", 200, 9)
+    >>> call = Call(*details, client=None, method="GET", route="", interaction="capabilities")
+    >>> encode_lines([EncodedCall(*details, client=shared_json(call))]) == encode(call)
     True
     """
     particulars = {name: getattr(call, name) for name in CallDetails.__struct_fields__}

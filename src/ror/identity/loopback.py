@@ -7,8 +7,8 @@ def is_loopback(host: str) -> bool:
     """
     Whether only this machine can reach a server that listens on `host`.
 
-    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost"), is_loopback("0.0.0.0")
-    (True, True, True, False)
+    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0")]
+    [True, True, True, False]
     """
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -101,9 +101,11 @@ class Builder:
             else ""
         )
         site = structures.geographic_entity(
-            self._registrar, where, entity, rank, model.name.format(**words), model.category, street,
+            self._registrar, where, entity, rank, model.name.format(**words), model.category,
+            street,
             practice=self._practice(model, practice, where), participation=model.participation,
-            extensions=self._extensions(model, keys), hospital=model.family == HOSPITAL, closed=closed,
+            extensions=self._extensions(model, keys), hospital=model.family == HOSPITAL,
+            closed=closed,
         )  # fmt: skip
         yield site
         yield from self._former_structures(model, where, entity, rank, street, words)
@@ -132,7 +134,8 @@ class Builder:
             self._owners[model.owner] = entity, rank + 1
             return None, entity, rank + 1
         owner, entity = structures.legal_entity(
-            self._registrar, where, model.owner.format(**words), model.legal_status, model.aggregate,
+            self._registrar, where, model.owner.format(**words), model.legal_status,
+            model.aggregate,
             practice=f"{practice}00" if practice else "", in_finess=model.family != PRACTICE,
         )  # fmt: skip
         self._owners[model.owner] = entity, 1
@@ -210,7 +213,8 @@ class Builder:
             return
         if self._chance.turn("former site", 40):
             yield structures.geographic_entity(
-                self._registrar, where, entity, _FORMER + rank, "Ancien site - " + model.name.format(**words),
+                self._registrar, where, entity, _FORMER + rank,
+                "Ancien site - " + model.name.format(**words),
                 model.category, street,
                 closed=self._chance.next_of("former site: closing", ("DEF", "CHP", "DEF", "ERR")),
             )  # fmt: skip

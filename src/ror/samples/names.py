@@ -24,31 +24,42 @@ LAST_NAMES = tuple(
 )
 
 FEMALE_FIRST_NAMES = (
-    "Adèle", "Agathe", "Aïcha", "Alice", "Anaïs", "Anne", "Camille", "Cécile", "Chloé", "Claire", "Élodie", "Émilie",
-    "Fatou", "Hélène", "Inès", "Jeanne", "Julie", "Léa", "Louise", "Maëlle", "Marie", "Mathilde", "Nadia", "Noémie",
+    "Adèle", "Agathe", "Aïcha", "Alice", "Anaïs", "Anne", "Camille", "Cécile", "Chloé", "Claire",
+    "Élodie", "Émilie",
+    "Fatou", "Hélène", "Inès", "Jeanne", "Julie", "Léa", "Louise", "Maëlle", "Marie", "Mathilde",
+    "Nadia", "Noémie",
     "Océane", "Pauline", "Sarah", "Solène", "Yasmine", "Zoé",
 )  # fmt: skip
 
 MALE_FIRST_NAMES = (
-    "Alexandre", "Amadou", "Antoine", "Arthur", "Bastien", "Clément", "Damien", "Éric", "Étienne", "François",
-    "Gaël", "Hugo", "Jérôme", "Jules", "Karim", "Léo", "Loïc", "Louis", "Lucas", "Malo", "Mathieu", "Nicolas",
+    "Alexandre", "Amadou", "Antoine", "Arthur", "Bastien", "Clément", "Damien", "Éric", "Étienne",
+    "François",
+    "Gaël", "Hugo", "Jérôme", "Jules", "Karim", "Léo", "Loïc", "Louis", "Lucas", "Malo", "Mathieu",
+    "Nicolas",
     "Olivier", "Paul", "Rémi", "Samuel", "Théo", "Thomas", "Victor", "Yann",
 )  # fmt: skip
 
 HOUSE_NAMES = (
-    "Les Tilleuls", "Les Glycines", "Les Marronniers", "Le Verger", "La Roseraie", "Les Hortensias", "Le Bel Air",
-    "Les Jardins d'Hélios", "La Clairière", "Les Mimosas", "Le Colombier", "Les Peupliers", "La Fontaine",
-    "Les Genêts", "Le Val Doré", "Les Alizés", "La Source", "Les Acacias", "Le Moulin", "Les Quatre Vents",
+    "Les Tilleuls", "Les Glycines", "Les Marronniers", "Le Verger", "La Roseraie", "Les Hortensias",
+    "Le Bel Air",
+    "Les Jardins d'Hélios", "La Clairière", "Les Mimosas", "Le Colombier", "Les Peupliers",
+    "La Fontaine",
+    "Les Genêts", "Le Val Doré", "Les Alizés", "La Source", "Les Acacias", "Le Moulin",
+    "Les Quatre Vents",
 )  # fmt: skip
 
 STREETS = (
     ("RUE", "Rue", "du Port"), ("RUE", "Rue", "des Essais"), ("RUE", "Rue", "de la Fontaine"),
     ("RUE", "Rue", "des Écoles"), ("RUE", "Rue", "du Moulin"), ("RUE", "Rue", "de l'Église"),
     ("RUE", "Rue", "des Lilas"), ("RUE", "Rue", "de la Gare"), ("AV", "Avenue", "de la République"),
-    ("AV", "Avenue", "des Platanes"), ("AV", "Avenue", "du Général Fictif"), ("BD", "Boulevard", "de l'Océan"),
-    ("BD", "Boulevard", "des Remparts"), ("PL", "Place", "du Marché"), ("PL", "Place", "de la Mairie"),
-    ("CHE", "Chemin", "des Vignes"), ("CHE", "Chemin", "du Lavoir"), ("ALL", "Allée", "des Cerisiers"),
-    ("IMP", "Impasse", "du Puits"), ("QU", "Quai", "des Mariniers"), ("RTE", "Route", "de la Forêt"),
+    ("AV", "Avenue", "des Platanes"), ("AV", "Avenue", "du Général Fictif"), ("BD", "Boulevard",
+    "de l'Océan"),
+    ("BD", "Boulevard", "des Remparts"), ("PL", "Place", "du Marché"), ("PL", "Place",
+    "de la Mairie"),
+    ("CHE", "Chemin", "des Vignes"), ("CHE", "Chemin", "du Lavoir"), ("ALL", "Allée",
+    "des Cerisiers"),
+    ("IMP", "Impasse", "du Puits"), ("QU", "Quai", "des Mariniers"), ("RTE", "Route",
+    "de la Forêt"),
     ("SQ", "Square", "Jean Exemple"),
 )  # fmt: skip
 """Code of the kind of street (J219), the word people read, and the name."""

@@ -44,9 +44,12 @@ _SPECIALTIES_OF = {"10": "SM", "40": "SCD", "60": "SI"}
 _HOSPITAL_FIELDS = frozenset({"01", "02", "03"})
 
 _OTHER_KNOW_HOW = (
-    ("OP", "J212", "81"), ("OP", "J212", "80"), ("C", "J232", "C05"), ("C", "J232", "C07"), ("CEX", "J211", "CEX24"),
-    ("CEX", "J211", "CEX64"), ("CAPA", "J213", "CAPA02"), ("CAPA", "J213", "CAPA06"), ("CAPA", "J213", "CAPA05"),
-    ("PAC", "J214", "PAC00"), ("DNQ", "J215", "DSM200"), ("DNQ", "J215", "DSM206"), ("DEC", "J216", "DEC01"),
+    ("OP", "J212", "81"), ("OP", "J212", "80"), ("C", "J232", "C05"), ("C", "J232", "C07"), ("CEX",
+    "J211", "CEX24"),
+    ("CEX", "J211", "CEX64"), ("CAPA", "J213", "CAPA02"), ("CAPA", "J213", "CAPA06"), ("CAPA",
+    "J213", "CAPA05"),
+    ("PAC", "J214", "PAC00"), ("DNQ", "J215", "DSM200"), ("DNQ", "J215", "DSM206"), ("DEC", "J216",
+    "DEC01"),
 )  # fmt: skip
 """Know-how other than the specialty: its type (J209), its value set and a code of it."""
 

@@ -26,8 +26,10 @@ def prices_of_home(registrar: Registrar, housing: tuple[str, ...]) -> list[Json]
     under_60 = flag("under60", chance.maybe(0.2))
     prices = [
         _price(
-            registrar, "02", _MONTHLY if code in {"03", "04", "05"} else _DAILY, 5500, 9900, under_60,
-            *(coded("deliveryIncluded", "J206", each) for each in chance.some(("01", "02", "07", "08"), 2)),
+            registrar, "02", _MONTHLY if code in {"03", "04", "05"} else _DAILY, 5500, 9900,
+            under_60,
+            *(coded("deliveryIncluded", "J206", each) for each in chance.some(("01", "02", "07",
+            "08"), 2)),
             {"url": "othersDeliveryIncluded", "valueString": "Animations de la semaine"},
             coded("residentialType", "J32", code),
             coded("specialPrice", "J39", chance.next_of("price: condition", ("01", "02", "03"))),
@@ -70,7 +72,8 @@ def prices_at_home(registrar: Registrar) -> list[Json]:
     )  # fmt: skip
     meal = _price(
         registrar, "07", _EACH, 850, 1450,
-        {"url": "mealDeliveryName", "valueString": "Déjeuner livré"}, coded("specialPrice", "J39", "01"),
+        {"url": "mealDeliveryName", "valueString": "Déjeuner livré"}, coded("specialPrice", "J39",
+        "01"),
     )  # fmt: skip
     return [hourly, meal]
 

@@ -113,7 +113,8 @@ def questionnaires(registrar: Registrar) -> Iterator[Json]:
 _INDICATORS = (
     ("capacite-a-jour", "Fraîcheur des données capacitaires",
      "Suivre la part des lieux d'hébergement dont la capacité a été mise à jour dans la journée"),
-    ("RE1.2", "Récence", "Suivre la part des établissements dont les descriptions ont moins d'un an"),
+    ("RE1.2", "Récence",
+    "Suivre la part des établissements dont les descriptions ont moins d'un an"),
     ("CO3", "Cohérence", "Suivre la part des unités sensibles signalées comme telles"),
 )  # fmt: skip
 _WEEKS = 4
@@ -201,7 +202,8 @@ _COMPLAINTS = (
 """Theme (J241), action proposed (J242), description, path of the element in error."""
 
 _STATUS_OF_BUSINESS_STATUS = {
-    "01": "requested", "02": "accepted", "03": "cancelled", "04": "on-hold", "05": "received", "06": "on-hold",
+    "01": "requested", "02": "accepted", "03": "cancelled", "04": "on-hold", "05": "received",
+    "06": "on-hold",
     "07": "completed", "08": "completed", "09": "rejected", "10": "in-progress", "11": "on-hold",
 }  # fmt: skip
 

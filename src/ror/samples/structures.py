@@ -108,7 +108,8 @@ def legal_entity(
     resource["contact"] = (
         _contact(
             "Direction générale", "10", "01", RESTRICTED,
-            [telecom(LANDLINE, registrar.phone(where.region), RESTRICTED, "Appels professionnels")], "Heures ouvrées",
+            [telecom(LANDLINE, registrar.phone(where.region), RESTRICTED, "Appels professionnels")],
+            "Heures ouvrées",
         ),
     )  # fmt: skip
     return resource, LegalEntity(resource_id, siren)

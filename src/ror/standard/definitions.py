@@ -215,8 +215,8 @@ def summary_elements(resource_type: str) -> frozenset[str]:
 
     Raises KeyError for another type.
 
-    >>> "partOf" in summary_elements("Organization"), "extension" in summary_elements("Organization")
-    (True, False)
+    >>> [name in summary_elements("Organization") for name in ("partOf", "extension")]
+    [True, False]
     """
     in_summary = frozenset(
         name.removesuffix("[x]") for name in _tables("elements.json")["summaries"][resource_type]

@@ -289,7 +289,8 @@ class _CommuneConcepts(Mapping[str, Concept]):
         return sum(1 + len(commune.former_codes) for commune in geography.communes())
 
 
-# Incomplete: it lacks old codes that the geographic table does not list, and codes of later releases.
+# Incomplete: it lacks old codes that the geographic table does not list, and codes of later
+# releases.
 COMMUNE_SYSTEM: Final = CodeSystem(
     COMMUNES, "TRE_R13-CommuneOM", "1.2.250.1.213.2.23", None, False, _CommuneConcepts()
 )

@@ -93,7 +93,8 @@ def systems_of(url: str, code: str | None = None) -> tuple[str, ...]:
     """
     The code systems of a value set that have this code, or all of them if `code` is None.
 
-    >>> systems_of("https://mos.esante.gouv.fr/NOS/JDV_J55-CategorieEG-ROR/FHIR/JDV-J55-CategorieEG-ROR", "SA05")
+    >>> url = "https://mos.esante.gouv.fr/NOS/JDV_J55-CategorieEG-ROR/FHIR/JDV-J55-CategorieEG-ROR"
+    >>> systems_of(url, "SA05")
     ('https://mos.esante.gouv.fr/NOS/TRE_R02-SecteurActivite/FHIR/TRE-R02-SecteurActivite',)
     """
     source_set = value_set(url)
@@ -119,7 +120,8 @@ def display(system: str, code: str) -> str | None:
     The French label of a code, the short one when the full one is not known; None when there is
     neither.
 
-    >>> display("https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite", "03")
+    >>> url = "https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite"
+    >>> display(url, "03")
     'Psychiatrie (PSY)'
     """
     concept = _concept(system, code)
@@ -130,7 +132,8 @@ def labels(system: str, code: str) -> tuple[str, ...]:
     """
     Every French label of a code, full and short; empty for a code that is not known.
 
-    >>> labels("https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite", "03")
+    >>> url = "https://mos.esante.gouv.fr/NOS/TRE_R227-ChampActivite/FHIR/TRE-R227-ChampActivite"
+    >>> labels(url, "03")
     ('Psychiatrie (PSY)', 'PSY')
     """
     concept = _concept(system, code)

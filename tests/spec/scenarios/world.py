@@ -1,8 +1,10 @@
 """
-A small directory for every published search: for each scenario something to find, and something that nearly fits.
+A small directory for every published search: for each scenario something to find, and something
+that nearly fits.
 
-Ids are unique whatever the type, so that a row of `searches.toml` names what it expects by id alone. The values that
-the guide prints (identifiers, ids, codes) are those of the guide. What was changed lately says so; the rest is `OLD`.
+Ids are unique whatever the type, so that a row of `searches.toml` names what it expects by id
+alone. The values that the guide prints (identifiers, ids, codes) are those of the guide. What was
+changed lately says so; the rest is `OLD`.
 """
 
 from collections.abc import Iterator
@@ -59,7 +61,7 @@ def resource(
     return {"resourceType": resource_type, "id": resource_id, "meta": meta, **given}
 
 
-# --- structures ------------------------------------------------------------------------------------------------------
+# --- structures -----------------------------------------------------------------------------------
 
 
 def organization(
@@ -165,7 +167,7 @@ def organizations() -> Iterator[Resource]:
     yield organization("eg-cabinets", "Cabinets réunis", "24")
 
 
-# --- places ----------------------------------------------------------------------------------------------------------
+# --- places ---------------------------------------------------------------------------------------
 
 
 def location(
@@ -184,7 +186,9 @@ def location(
     records: list[Resource] | None = None,
     updated: str = OLD,
 ) -> Resource:
-    """A place; `identifiers` are values by type, 25 the functional identifier and 26 the external one."""
+    """
+    A place; `identifiers` are values by type, 25 the functional identifier and 26 the external one.
+    """
     communes = (
         [{"url": ROR + "ror-commune-cog", "valueCodeableConcept": concept(COMMUNE, commune)}]
         if commune
@@ -223,7 +227,10 @@ def beds(count: int, **codes: str) -> Resource:
 
 
 def equipment(code: str, **limits: int) -> Resource:
-    """An equipment; `limits` are values in kg by feature, each after a letter: a name cannot begin with a digit."""
+    """
+    An equipment; `limits` are values in kg by feature, each after a letter: a name cannot begin
+    with a digit.
+    """
     parts = [
         {
             "url": ROR + "ror-location-equipment-limit",
@@ -338,7 +345,7 @@ def locations() -> Iterator[Resource]:
     yield location("belcodene", "Belcodène", "13720", "93", "eg-cabinets", commune="13013")
 
 
-# --- offers ----------------------------------------------------------------------------------------------------------
+# --- offers ---------------------------------------------------------------------------------------
 
 
 def offer(
@@ -497,7 +504,7 @@ def offers() -> Iterator[Resource]:
     )
 
 
-# --- people, anomalies -----------------------------------------------------------------------------------------------
+# --- people, anomalies ----------------------------------------------------------------------------
 
 
 def practitioner(resource_id: str, rpps: str, region: str, updated: str = OLD) -> Resource:
@@ -556,7 +563,9 @@ def people() -> Iterator[Resource]:
 
 
 def tasks() -> Iterator[Resource]:
-    """Anomalies; two of them name their focus by its identifier alone, as the body of UC10.S01 does."""
+    """
+    Anomalies; two of them name their focus by its identifier alone, as the body of UC10.S01 does.
+    """
     yield task("687", "02", {"reference": "HealthcareService/o-pedopsy"})
     yield task(
         "task-by-identifier",

@@ -1,10 +1,10 @@
 """
 The folder of an audit trail: its files, their modes, its keys.
 
-    calls/2026-11-24T101112.123-4711-9f3a1c.ndjson    one file a day for each process that served or imported
+    calls/2026-11-24T101112.123-4711-9f3a1c.ndjson    a file a day for each process
     acts/2026-11-24T101112.123-4712-0be455.ndjson     the same for acts of management
-    digests/2026-11-24.json, 2026-11-24.sig           the digest of a day that is over, and its signature
-    keys/values.key, signing.key, signing.pub         the key that hashes values, the key pair of digests
+    digests/2026-11-24.json, 2026-11-24.sig           the digest of a day, and its signature
+    keys/values.key, signing.key, signing.pub         the key of hashes, the key pair of digests
 
 Only the owner may read the files (0600, folders 0700). A process that adds or removes files holds
 the lock of the folder; appending to its own file needs no lock.

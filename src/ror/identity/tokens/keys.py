@@ -48,8 +48,10 @@ def accepted_keys(keys: Sequence[SigningKey], now: int) -> Sequence[SigningKey]:
     after it does.
 
     >>> old, new = SigningKey("old", 0, {}), SigningKey("new", 1_000, {})
-    >>> [key.kid for key in accepted_keys([old, new], 1_600)], [key.kid for key in accepted_keys([old, new], 9_000)]
-    (['old', 'new'], ['new'])
+    >>> [key.kid for key in accepted_keys([old, new], 1_600)]
+    ['old', 'new']
+    >>> [key.kid for key in accepted_keys([old, new], 9_000)]
+    ['new']
     """
     since = now - LONGEST_LIFE_S - MARGIN_S
     signing_since_long = [at for at, key in enumerate(keys) if key.created_at <= since]

@@ -1,4 +1,7 @@
-"""How each type is written in XML: which elements it may hold, in which order, and which are attributes."""
+"""
+How each type is written in XML: which elements it may hold, in which order, and which are
+attributes.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

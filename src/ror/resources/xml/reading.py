@@ -35,7 +35,9 @@ _SCHEMA_LOCATIONS: Final = frozenset(
 
 
 class NotFhirXml(InvalidRequest):
-    """A document that is not a resource in XML; `line` counts from 1, `expression` is a FHIRPath."""
+    """
+    A document that is not a resource in XML; `line` counts from 1, `expression` is a FHIRPath.
+    """
 
     issue = "structure"
 
@@ -63,7 +65,7 @@ def read(document: bytes) -> dict[str, Any]:
     return _Reader(document).resource()
 
 
-# --- values ----------------------------------------------------------------------------------------
+# --- values ---------------------------------------------------------------------------------------
 
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -96,7 +98,7 @@ _VALUES: Final[Mapping[str, Callable[[str], Value]]] = {
 }
 
 
-# --- names -----------------------------------------------------------------------------------------
+# --- names ----------------------------------------------------------------------------------------
 
 Children = Mapping[str, XmlElement]
 """The elements that may stand somewhere, by namespace and name."""
@@ -123,7 +125,7 @@ def _qualified(namespace: str, name: str) -> str:
     return f"{namespace}{_SEPARATOR}{name}"
 
 
-# --- reading ---------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------
 
 
 class _Frame:
@@ -286,7 +288,7 @@ class _Reader:
         if not self._narrative_depth and text.strip(" \t\r\n"):
             self._refuse("text", text=text.strip()[:100])
 
-    # --- narrative ---------------------------------------------------------------------------------
+    # --- narrative --------------------------------------------------------------------------------
 
     def _narrative(self) -> str:
         """
@@ -307,7 +309,7 @@ class _Reader:
             text = b'<div xmlns="%b"%b' % (XHTML.encode(), text.removeprefix(b"<div"))
         return text.decode()
 
-    # --- faults ------------------------------------------------------------------------------------
+    # --- faults -----------------------------------------------------------------------------------
 
     def _refuse(self, key: str, inside: str = "", **params: object) -> NoReturn:
         """Raise NotFhirXml for the present element, or for the one named `inside` it."""

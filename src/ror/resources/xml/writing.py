@@ -61,7 +61,7 @@ def from_json(body: bytes, *, is_pretty: bool = False) -> bytes:
     return written(resource, is_pretty=is_pretty)
 
 
-# --- objects ---------------------------------------------------------------------------------------
+# --- objects --------------------------------------------------------------------------------------
 
 
 def _resource(resource: Mapping[str, Any], attributes: str, line: str) -> str:
@@ -117,11 +117,13 @@ def _attributes_of(node: Mapping[str, Any], type_name: str) -> str:
     )
 
 
-# --- members ---------------------------------------------------------------------------------------
+# --- members --------------------------------------------------------------------------------------
 
 
 def _step(element: XmlElement, has_sibling: bool) -> Step:
-    """How a member is written; `has_sibling` when a `_name` may give its values an id or extensions."""
+    """
+    How a member is written; `has_sibling` when a `_name` may give its values an id or extensions.
+    """
     name, sibling_name = element.name, "_" + element.name
     if has_sibling:
         return lambda node, line: "".join(
@@ -201,7 +203,7 @@ _WRITERS: Final = {
 }
 
 
-# --- values ----------------------------------------------------------------------------------------
+# --- values ---------------------------------------------------------------------------------------
 
 _TO_ESCAPE: Final = re.compile('[&<>"\x00-\x1f\ud800-\udfff\ufffe\uffff]')
 _ESCAPED: Final = {

@@ -38,7 +38,8 @@ KEEP: Final = """
 INSERT INTO access (rid, own, facts, visibility, plan)
 VALUES (?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE
-SET own = excluded.own, facts = excluded.facts, visibility = excluded.visibility, plan = excluded.plan
+SET own = excluded.own, facts = excluded.facts,
+    visibility = excluded.visibility, plan = excluded.plan
 """
 
 TAKE_BACK_FACTS: Final = """
