@@ -3,7 +3,7 @@ The four headers that announce the user profile and the role behind a call:
 `Ror-Profil-Utilisateur-*` and `Ror-Role-Metier-*`.
 
 A read with a token must have them, with codes granted to its client; a declaration of beds must not
-(docs/authentication.md#calls; choice 20). They grant nothing: visibility depends on the client
+(docs/authentication.md#requests; choice 20). They grant nothing: visibility depends on the client
 alone.
 """
 
