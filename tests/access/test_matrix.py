@@ -91,7 +91,13 @@ class Asked:
             self.directory.index, self.directory.bodies, Viewer(profile), read, BASE, "en"
         )
         bundle: Json = msgspec.json.decode(answer.body)
-        for entry in bundle.get("entry", ()):
+        # Codes of the worlds are in no nomenclature, which an outcome entry says.
+        entries = [
+            entry for entry in bundle.get("entry", ()) if entry["search"]["mode"] != "outcome"
+        ]
+        if "entry" in bundle:
+            bundle["entry"] = entries
+        for entry in entries:
             del entry["resource"]["meta"]["versionId"]
         return bundle
 

@@ -363,7 +363,7 @@ def test_every_statement_of_a_rebuild_sees_the_same_moment(
     assert [(seq, [row.id for row in rows]) for seq, rows in batches] == [(1, ["before"])]
 
 
-def test_a_directory_takes_less_than_600_bytes_per_resource(store: SqliteStore, path: Path) -> None:
+def test_a_directory_takes_less_than_650_bytes_per_resource(store: SqliteStore, path: Path) -> None:
     drafts = []
     for line in generating.generate("small", seed=7):
         resource = without_version(DECODER.decode(line))
@@ -378,4 +378,4 @@ def test_a_directory_takes_less_than_600_bytes_per_resource(store: SqliteStore, 
 
     dictionary = len(shipped_dictionary())
     assert sum(len(each.body) for each in drafts) / len(drafts) > 2_300
-    assert (path.stat().st_size - dictionary) / len(drafts) < 600
+    assert (path.stat().st_size - dictionary) / len(drafts) < 650
