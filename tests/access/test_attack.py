@@ -37,7 +37,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.long
 
 
-REQUESTS = amount(10_000, 100_000)
+REQUESTS = amount(2_500, 100_000)
 SEED = int(os.environ.get("ROR_TEST_ATTACK_SEED", "20261126"))
 ENOUGH = 400
 """Requests in which a strategy tells two directories apart when nothing is hidden."""
