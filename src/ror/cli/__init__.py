@@ -31,14 +31,14 @@ from ror.cli.terminal import say, write_notice
 from ror.errors import RorError
 
 USAGE: int = 2
-"""The exit code of a command that cannot be carried out as given."""
+"""The exit code of a command that reports an error."""
 INTERRUPTED: int = 130
 PIPE_CLOSED: int = 141
-"""What a shell reports for a program that is no longer listened to."""
+"""The exit code that shells report for a program whose output pipe was closed."""
 
 
 def main() -> int:
-    """Run the command of `sys.argv`; its exit code."""
+    """Run the command of `sys.argv`; returns its exit code."""
     from typer import Abort
     from typer.exceptions import TyperException
 

@@ -93,7 +93,7 @@ def verify(
 def _key_of_directory(settings: Settings) -> str | None:
     """The fingerprint that the directory has stored; None without a directory or a fingerprint."""
     try:
-        # Whichever release wrote it.
+        # This also reads the database of another release.
         return database_format(settings.database).meta.get(runtime.TRAIL_KEY)
     except UsageError:
         # A trail can be verified on a machine that has no directory.
@@ -117,7 +117,7 @@ def restart(
     write_line(say("audit.restarted", fingerprint=fingerprint))
 
 
-# --- what verify writes ---------------------------------------------------------------------------
+# --- writing the verdict --------------------------------------------------------------------------
 
 
 def _write_verdict(verdict: Verdict) -> None:
@@ -302,19 +302,19 @@ def export(
         write_notice(say("audit.exported", count=say.number(count), output=output))
 
 
-def _as_written(found: Match) -> bytes:
-    return found.text
+def _as_written(entry: Match) -> bytes:
+    return entry.text
 
 
-def _as_event(found: Match) -> bytes:
-    event_id = sha256(f"{found.file}:{found.number}".encode()).hexdigest()
-    return msgspec.json.encode(audit_event(found.record, event_id, f"ror {found.file}"))
+def _as_event(entry: Match) -> bytes:
+    event_id = sha256(f"{entry.file}:{entry.number}".encode()).hexdigest()
+    return msgspec.json.encode(audit_event(entry.record, event_id, f"ror {entry.file}"))
 
 
 _FORMATS: Final[Mapping[str, Callable[[Match], bytes]]] = {"ndjson": _as_written, "fhir": _as_event}
 
 
-# --- what was typed -------------------------------------------------------------------------------
+# --- reading the options --------------------------------------------------------------------------
 
 
 def _folder(settings: Settings) -> Folder:
@@ -326,7 +326,11 @@ def _folder(settings: Settings) -> Folder:
 
 
 def _wanted(folder: Folder, criteria: _Filter) -> Selection:
-    """Raises UsageError for an invalid date or status, and for a value when the key is missing."""
+    """
+    The selection that the options describe.
+
+    Raises UsageError for an invalid date or status, and for a value if the key is missing.
+    """
     try:
         value = None if criteria.value is None else folder.veil().hashed(criteria.value)
     except (OSError, ValueError) as problem:
@@ -345,7 +349,7 @@ def _wanted(folder: Folder, criteria: _Filter) -> Selection:
 
 
 def _instant(text: str, last: bool) -> str:
-    """The first or last instant of a date, as the trail writes it; none outside its range."""
+    """The first or last instant of a date, as the trail writes it; no bound if it cannot."""
     try:
         period = covering(text)
     except ValueError:

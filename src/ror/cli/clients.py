@@ -96,14 +96,14 @@ def add(
 ) -> None:
     current = settings(config, database=database)
     use_tables(current)
-    known = announcements(Path(current.user_profiles_file) if current.user_profiles_file else None)
-    _check_codes("--user-profile", user_profiles, known.user_profiles)
-    _check_codes("--role", roles, known.roles)
+    table = announcements(Path(current.user_profiles_file) if current.user_profiles_file else None)
+    _check_codes("--user-profile", user_profiles, table.user_profiles)
+    _check_codes("--role", roles, table.roles)
     _check_codes("--region", regions, _codes(REGIONS))
     _check_codes("--field", fields, _codes(FIELDS))
     if profile is not None:
-        user_profiles = user_profiles or sorted(known.of_profile(profile))
-        roles = roles or sorted(known.roles)
+        user_profiles = user_profiles or sorted(table.of_profile(profile))
+        roles = roles or sorted(table.roles)
     perimeter = Perimeter(frozenset(regions or ()), frozenset(fields or ()))
     client = Client(
         id=client_id,
@@ -149,8 +149,8 @@ def show(
     with _clients(settings(config, database=database)) as clients:
         client, acts = enrolment.client_of(clients, client_id), clients.acts(client_id)
     if machine:
-        facts = {**_as_json(client), "acts": [_act_as_json(act) for act in acts]}
-        write_line(json.dumps(facts, ensure_ascii=False))
+        result = {**_as_json(client), "acts": [_act_as_json(act) for act in acts]}
+        write_line(json.dumps(result, ensure_ascii=False))
         return
     _write_client(client, machine=False)
     for act in acts:
@@ -320,11 +320,11 @@ def _write_enrolled(enrolled: enrolment.Enrolled, machine: bool) -> None:
 
 
 def _write_client(client: Client, machine: bool) -> None:
-    facts = _as_json(client)
+    values = _as_json(client)
     if machine:
-        write_line(json.dumps(facts, ensure_ascii=False))
+        write_line(json.dumps(values, ensure_ascii=False))
         return
-    for name, value in facts.items():
+    for name, value in values.items():
         if value not in (None, [], ""):
             write_line(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
 

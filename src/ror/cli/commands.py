@@ -42,10 +42,10 @@ def load(name: str) -> Any:
 
 
 def every_command() -> Iterator[tuple[str, Any]]:
-    """Every command with what is typed after `ror`, such as "client add"."""
+    """Every command with its full name, such as "client add"."""
     for name in FILES:
         command = load(name)
-        # A group such as `ror demo` can run by itself.
+        # A group such as `ror demo` also runs without a subcommand.
         if getattr(command, "invoke_without_command", True):
             yield name, command
         for inner, member in getattr(command, "commands", {}).items():
@@ -59,7 +59,7 @@ class _Ror(Group):
         return list(FILES)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """What `ror --help` prints of a command. Its name and summary need no file."""
+        """The name and summary of a command, for `ror --help`. They need no file."""
         return Command(cmd_name, help=say(f"cli.{cmd_name}")) if cmd_name in FILES else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

@@ -23,13 +23,13 @@ app: Final = application()
 @app.command("stats", cls=Command, help=say("cli.stats"))
 def stats(database: Database = None, machine: Machine = False, config: ConfigFile = None) -> None:
     with opened_index(settings(config, database=database)) as (store, index):
-        facts = _facts(store, index)
+        figures = _facts(store, index)
     if machine:
-        write_line(json.dumps(facts, ensure_ascii=False))
+        write_line(json.dumps(figures, ensure_ascii=False))
         return
     terminal = console()
-    terminal.print(_counts(facts))
-    terminal.print(_sizes(facts))
+    terminal.print(_counts(figures))
+    terminal.print(_sizes(figures))
 
 
 def _facts(store: Store, index: Index) -> dict[str, object]:
@@ -57,33 +57,33 @@ def _last_change(store: Store) -> str | None:
     return datetime.fromtimestamp(written / 1_000_000, UTC).isoformat(timespec="seconds")
 
 
-def _counts(facts: dict[str, object]) -> Table:
+def _counts(figures: dict[str, object]) -> Table:
     table = Table(say("cli.stats-type"), box=None, show_footer=True)
     table.columns[0].footer = say("cli.stats-total")
-    table.add_column(say("cli.stats-count"), justify="right", footer=_number(facts["total"]))
-    counts = facts["counts"]
+    table.add_column(say("cli.stats-count"), justify="right", footer=_number(figures["total"]))
+    counts = figures["counts"]
     assert isinstance(counts, dict)
     for resource_type, count in counts.items():
         table.add_row(resource_type, say.number(count))
     return table
 
 
-def _sizes(facts: dict[str, object]) -> Table:
+def _sizes(figures: dict[str, object]) -> Table:
     table = Table(box=None, show_header=False)
-    each = facts["bytes_per_resource"]
-    origin = facts["terminology"]
+    each = figures["bytes_per_resource"]
+    origin = figures["terminology"]
     assert isinstance(origin, dict)
-    index_bytes, total = facts["index_bytes"], facts["total"]
+    index_bytes, total = figures["index_bytes"], figures["total"]
     rows = {
-        "cli.stats-changes": _number(facts["changes"]),
-        "cli.stats-last-change": str(facts["last_change"] or say("cli.stats-never")),
+        "cli.stats-changes": _number(figures["changes"]),
+        "cli.stats-last-change": str(figures["last_change"] or say("cli.stats-never")),
         "cli.stats-disk": say(
-            "cli.stats-bytes", megabytes=_megabytes(facts["disk_bytes"]), each=_number(each or 0)
+            "cli.stats-bytes", megabytes=_megabytes(figures["disk_bytes"]), each=_number(each or 0)
         ),
         "cli.stats-index": say(
             "cli.stats-bytes", megabytes=_megabytes(index_bytes), each=_each(index_bytes, total)
         ),
-        "cli.stats-dangling": _number(facts["dangling"]),
+        "cli.stats-dangling": _number(figures["dangling"]),
         "cli.stats-terminology": say(
             "cli.stats-release",
             publisher=origin["publisher"],

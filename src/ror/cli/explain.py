@@ -33,7 +33,7 @@ def explain(
     current = settings(config, database=database)
     with opened_index(current) as (store, index):
         bodies = BodyCache(store, current.body_cache_mb * MEGABYTE)
-        # Whoever can read the database file can see everything in it.
+        # A user who can read the database file can see everything in it.
         viewer = Viewer(SEES_EVERYTHING)
         explanation = explaining.explain(
             index, bodies, viewer, url, say.language, current.max_included
@@ -53,7 +53,7 @@ def explain(
 
 
 def _tree(explanation: Explanation) -> Tree:
-    """The tree of the search, a node a line."""
+    """The tree of a search, one node per line."""
     query = "&".join(f"{name}={value}" for name, value in explanation.pairs)
     root = Tree(
         escape(f"{explanation.resource_type}?{query}" if query else explanation.resource_type)

@@ -13,7 +13,7 @@ from ror.errors import UsageError
 
 
 def usage_error(problem: TyperException) -> str:
-    """What is wrong with a command line, and which help shows what is right."""
+    """The text of a usage error, with the help that explains the command."""
     context: Any = getattr(problem, "ctx", None)
     parameter: Any = getattr(problem, "param", None)
     command = context.command_path if context is not None else "ror"
@@ -25,21 +25,21 @@ def usage_error(problem: TyperException) -> str:
             return problem.format_message()
         case "NoSuchOption":
             near = ", ".join(getattr(problem, "possibilities", None) or ()) or "--help"
-            what = say("cli.no-such-option", name=name, near=near)
+            text = say("cli.no-such-option", name=name, near=near)
         case "MissingParameter":
-            what = say("cli.missing", name=name)
+            text = say("cli.missing", name=name)
         case "BadParameter":
-            what = _bad_value(name, parameter)
+            text = _bad_value(name, parameter)
         case "BadOptionUsage":
-            what = say("cli.bad-option", name=name)
+            text = say("cli.bad-option", name=name)
         case _:
             extra = _EXTRA.search(problem.format_message())
-            what = (
+            text = (
                 say("cli.extra-arguments", text=extra[1])
                 if extra
                 else say("cli.misused", problem=problem.format_message())
             )
-    return f"{what} {say('cli.see-help', command=command)}"
+    return f"{text} {say('cli.see-help', command=command)}"
 
 
 _EXTRA: Final = re.compile(r"unexpected extra argument\(?s?\)? \((.*)\)")
@@ -47,7 +47,7 @@ _EXTRA: Final = re.compile(r"unexpected extra argument\(?s?\)? \((.*)\)")
 
 
 def _bad_value(name: str, option: Any) -> str:
-    """What an option expects: a number between its bounds, when it has both."""
+    """The values that an option accepts: a number between its bounds, if it has both."""
     low, high = getattr(option, "min", None), getattr(option, "max", None)
     if low is None or high is None:
         return say("cli.bad-value", name=name)

@@ -26,7 +26,7 @@ def traced(
     is_stopped: Callable[[], bool],
 ) -> Iterator[None]:
     """
-    An import inside, traced when the settings say so.
+    Record the import that runs inside in the audit trail, if the settings turn it on.
 
     Raises UsageError if the trail cannot be opened, Unavailable if a line cannot be written.
     """

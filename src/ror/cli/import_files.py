@@ -33,9 +33,9 @@ from ror.store.contract import DanglingReference, Store
 app: Final = application()
 
 QUIET_S: Final = 1.0
-"""Progress is not reported before."""
+"""The time before the first report of progress."""
 PLAIN_EVERY_S: Final = 5.0
-"""Between two lines of progress when the output is not a terminal."""
+"""The interval between lines of progress if the output is not a terminal."""
 DANGLING_SHOWN: Final = 20
 ISSUES_SHOWN: Final = 10
 """Issues printed for one resource; the JSON report has all of them."""
@@ -131,7 +131,7 @@ def import_files(
 
 
 def _own_bases(addresses: Sequence[str]) -> list[str]:
-    """The addresses of `--own-base`, without a final slash; raises UsageError for what is no address."""
+    """The addresses of `--own-base`, without final slash. Raises UsageError for an invalid one."""
     for address in addresses:
         if not re.fullmatch(r"https?://[!-~]+", address):
             raise UsageError("import.not-a-base", address=address)
@@ -141,7 +141,7 @@ def _own_bases(addresses: Sequence[str]) -> list[str]:
 def _dangling_of_check(
     database: str, references: CheckedReferences
 ) -> tuple[int, list[DanglingReference]]:
-    """The references of a check that lead to nothing; a database that does not exist is not created."""
+    """The dangling references of a check, which never creates the database."""
     if not database_file(database).exists():
         return references.dangling(None, DANGLING_SHOWN)
     store = open_store(database)
@@ -155,7 +155,7 @@ def renew_snapshot(store: Store, folder: Path, report: Report) -> None:
     """
     Write an index snapshot if the next start would otherwise have much to index.
 
-    Without space on the disk for it the import still succeeds: the next start reads the resources.
+    If the disk has no space for it, the import still succeeds: the next start indexes instead.
     """
     changes = report.created + report.updated
     if changes and (changes >= STALE_FLOOR or not any(folder.glob("*.index"))):
@@ -175,14 +175,14 @@ class _Interrupted(BaseException):
 
 
 class Stop:
-    """Whether SIGINT or SIGTERM came. The current batch is finished; a second one ends at once."""
+    """Stops an import on SIGINT or SIGTERM: after the current batch, or at once the second time."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self._waiting = False
 
     def is_wanted(self) -> bool:
-        """Whether to stop after the batch under way."""
+        """Whether to stop after the current batch."""
         return self.signal is not None
 
     @contextmanager
@@ -283,7 +283,7 @@ def _write_overtaken(overtaken: OlderDocument) -> None:
 
 
 def _shown_file(place: Place) -> str:
-    """The file of a document, as people read it."""
+    """The file of a document, as people read its name."""
     return say("import.stdin") if place.file == STDIN else printable(place.file)
 
 
@@ -321,7 +321,7 @@ def _write_dangling(dangling: tuple[int, list[DanglingReference]] | None) -> Non
 
 
 def _target(reference: DanglingReference) -> str:
-    """What a reference leads to as it was written: `Type/id`, or the URN alone."""
+    """The target of a reference as it is written: `Type/id`, or the URN alone."""
     return "/".join(part for part in reference.target if part)
 
 
@@ -336,19 +336,19 @@ _COUNTS: Final = ("created", "updated", "unchanged", "older", "accepted", "refus
 def _as_json(
     report: Report, seconds: float, dangling: tuple[int, list[DanglingReference]] | None
 ) -> dict[str, object]:
-    """The report for programs; `refusals` and `overtaken` are the first ones, the counts count all."""
-    facts: dict[str, object] = {name: getattr(report, name) for name in _COUNTS}
-    facts |= {"interrupted": report.interrupted, "seconds": round(seconds, 3)}
-    facts["refusals"] = [_refused_as_json(refused) for refused in report.refusals]
-    facts["overtaken"] = [_overtaken_as_json(overtaken) for overtaken in report.overtaken]
-    facts["external"] = dict(report.outward.external)
+    """The report for programs: the counts, and the first refusals and older documents."""
+    result: dict[str, object] = {name: getattr(report, name) for name in _COUNTS}
+    result |= {"interrupted": report.interrupted, "seconds": round(seconds, 3)}
+    result["refusals"] = [_refused_as_json(refused) for refused in report.refusals]
+    result["overtaken"] = [_overtaken_as_json(overtaken) for overtaken in report.overtaken]
+    result["external"] = dict(report.outward.external)
     if dangling is not None:
         references = [
             {"source": "/".join(reference.source), "target": _target(reference)}
             for reference in dangling[1]
         ]
-        facts["dangling"] = {"count": dangling[0], "first": references}
-    return facts
+        result["dangling"] = {"count": dangling[0], "first": references}
+    return result
 
 
 def _overtaken_as_json(overtaken: OlderDocument) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The directory that a command works on. Opening it never makes one."""
+"""The directory that a command works on. Opening never creates it."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -1,4 +1,4 @@
-"""Where what a command makes goes: a file, whole or not at all, or standard output."""
+"""The output of a command: a file, complete or absent, or standard output."""
 
 import gzip
 import os
@@ -14,15 +14,15 @@ from ror.errors import UsageError
 @contextmanager
 def opened(output: str, mode: int = 0o666) -> Iterator[BinaryIO]:
     """
-    A file to write, `-` for standard output; compressed if its name ends in `.gz`. `mode` says who reads it.
+    A file to write, `-` for standard output; compressed if its name ends in `.gz`.
 
-    Raises UsageError when it cannot be written.
+    `mode` is that of the file. Raises UsageError if it cannot be written.
     """
     if output == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    # Half a file must not pass for a whole one.
+    # An incomplete file must not look like a complete one.
     partial = Path(f"{output}.part")
     try:
         with os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, mode), "wb") as file:

@@ -70,7 +70,7 @@ def apply(
     policy = policy_named(Policy(version, frozenset(switched_on or ())).name)
     with closing(open_existing(current.database)) as store:
         before = store.policy()
-        # The trail says so before the policy holds for anybody.
+        # The audit trail records the change before the policy applies.
         open_acts(current, store)("policy-apply", policy.name, author, reason, {"before": before})
         job = policy_change.apply(
             store,
@@ -80,9 +80,9 @@ def apply(
             on_wait=lambda: write_notice(say("policy.waits")),
         )
         now = store.policy()
-    facts = {"policy": policy.name, "before": before, "state": job.state, **job.progress}
+    result = {"policy": policy.name, "before": before, "state": job.state, **job.progress}
     if machine:
-        write_line(json.dumps(facts, ensure_ascii=False))
+        write_line(json.dumps(result, ensure_ascii=False))
     if now != policy.name:
         raise Unavailable("policy.superseded", policy=policy.name, now=now)
     if job.state != "done":
@@ -93,7 +93,7 @@ def apply(
 
 
 def _masked(job: Job) -> int:
-    """How many resources a job gave their masks."""
+    """The number of resources whose masks a job has set."""
     masked: Any = job.progress.get("masked", 0)
     return masked if isinstance(masked, int) else 0
 

@@ -1,4 +1,4 @@
-"""`ror init`, `ror reindex`, `ror upgrade`, `ror backup`: making a directory, and keeping it well."""
+"""`ror init`, `ror reindex`, `ror upgrade`, `ror backup`: create and maintain a directory."""
 
 import shutil
 import time
@@ -45,9 +45,10 @@ def init(database: Database = None, config: ConfigFile = None) -> None:
 
 def get_ready(current: Settings, create: bool) -> None:
     """
-    Have a directory ready to be served: made when `create` and absent, upgraded when a setting says so.
+    Prepare a directory for serving.
 
-    Raises UsageError when there is none, or when it must be upgraded first.
+    Creates it if it is absent and `create` is set, and upgrades it if the settings say so. Raises
+    UsageError if there is none, or if the user must upgrade it first.
     """
     if create:
         with closing(runtime.open_or_create(current.database)):
@@ -65,7 +66,7 @@ def reindex(database: Database = None, config: ConfigFile = None) -> None:
     """`ror reindex`: make index entries, facts and masks again from the bodies; servers may run."""
     current = settings(config, database=database)
     if upgrading.has_old_index_alone(database_format(current.database)):
-        # The bodies stay as they are, so there is nothing to copy first.
+        # The bodies do not change, so no backup is necessary.
         _upgrade(current, None, by=system_user(), reason="")
         return
     runtime.use_tables(current)
@@ -117,7 +118,7 @@ def _backup_file(current: Settings) -> Path:
 
 
 def _upgrade(current: Settings, backup: Path | None, by: str, reason: str) -> bool:
-    """Whether there was anything to upgrade; on return there is nothing left."""
+    """Upgrade a directory; returns whether there was anything to upgrade."""
     runtime.use_tables(current)
     start = time.monotonic()
 
@@ -161,7 +162,7 @@ def _write_not_indexed(rebuilt: Rebuilt) -> None:
 
 
 class _Progress:
-    """Says from time to time how many resources are done."""
+    """Writes the number of finished resources every few seconds."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()

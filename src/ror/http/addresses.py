@@ -1,8 +1,8 @@
 """
-What an address says: its host, its path and its parameters, decoded strictly.
+The parts of an address, decoded strictly: its host, its path and its parameters.
 
-Clients of the directory send `|`, `:` and accents raw or escaped, and both mean the same. What cannot be decoded for
-sure is refused with the culprit named, never repaired by guessing. Pure: bytes in, texts out.
+Clients of the directory send `|`, `:` and accents raw or escaped, with the same meaning. Bytes that
+cannot be decoded are refused by name, never repaired by a guess. Pure: bytes in, texts out.
 """
 
 import ipaddress
@@ -14,13 +14,19 @@ from urllib.parse import unquote_to_bytes
 from ror.errors import InvalidRequest, TooCostly
 
 MAX_PARAMETERS: Final = 1_000
-"""Pairs in a request; a search refuses more than 200 criteria by itself, in better words."""
+"""Pairs in a request; a search refuses more than 200 criteria with a better explanation."""
 
 MAX_BYTES: Final = 1_048_576
-"""Bytes of the parameters of a request: several lists of 1,000 codes fit, and more would keep other clients waiting."""
+"""
+Bytes of the parameters of a request: several lists of 1,000 codes fit, and more would keep other
+clients waiting.
+"""
 
 RAW_PLUS: Final = frozenset({"_format", "_outputFormat"})
-"""Parameters in whose value a raw `+` is a plus: published samples send `application/fhir+json` (choice 24)."""
+"""
+Parameters whose values may have a raw `+`: published samples send `application/fhir+json`
+(choice 24).
+"""
 
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -29,15 +35,16 @@ _HOST: Final = re.compile(
 )
 
 
-# --- parameters ------------------------------------------------------------------------------------------------------
+# --- parameters -----------------------------------------------------------------------------------
 
 
 def parameters(query: bytes) -> list[tuple[str, str]]:
     """
     The `(name, value)` pairs of a query string or of a form, decoded, in order.
 
-    Only `&` separates: `;` belongs to values. Raises InvalidRequest for an escape, a byte or a character that cannot be
-    part of a text and for a pair without name, TooCostly beyond `MAX_PARAMETERS` or `MAX_BYTES`.
+    Only `&` separates: `;` belongs to values. Raises InvalidRequest for an escape, a byte or a
+    character that cannot be part of a text, and for a pair without name; TooCostly beyond
+    `MAX_PARAMETERS` or `MAX_BYTES`.
 
     >>> parameters(b"name=Saint+L%C3%B4&_format=application/fhir+json")
     [('name', 'Saint Lô'), ('_format', 'application/fhir+json')]
@@ -66,7 +73,7 @@ def text(raw: bytes, where: str | None = None) -> str:
     """
     The text that percent-encoded UTF-8 stands for; `where` names it in errors.
 
-    Raises InvalidRequest when it stands for none, or for a control character.
+    Raises InvalidRequest if it is not valid UTF-8, or has a control character.
     """
     if b"%" in raw:
         bad = _BAD_ESCAPE.search(raw)
@@ -74,25 +81,25 @@ def text(raw: bytes, where: str | None = None) -> str:
             raise InvalidRequest("http.bad-escape", escape=bad[0].decode("ascii", "replace"))
         raw = unquote_to_bytes(raw)
     try:
-        found = raw.decode("utf-8")
+        decoded = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidRequest("http.not-utf8") from None
-    control = _CONTROL.search(found)
+    control = _CONTROL.search(decoded)
     if control:
         raise InvalidRequest(
-            "http.control-character", code=ord(control[0]), where=(where or found[:100])
+            "http.control-character", code=ord(control[0]), where=(where or decoded[:100])
         )
-    return found
+    return decoded
 
 
-# --- paths and hosts -------------------------------------------------------------------------------------------------
+# --- paths and hosts ------------------------------------------------------------------------------
 
 
 def segments(path: str) -> tuple[str, ...]:
     """
-    The parts of the path below a mount point, decoded after they were cut: `%2F` is part of a name.
+    The parts of the path below a mount point, decoded after the split: `%2F` is part of a name.
 
-    One slash at the end changes nothing; any other empty part is kept, so that it leads nowhere.
+    A final slash is ignored. Any other empty part stays, and matches no route.
 
     >>> segments("/Location/12"), segments("/Location/"), segments("//Location"), segments("")
     (('Location', '12'), ('Location',), ('', 'Location'), ())

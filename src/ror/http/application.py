@@ -96,13 +96,13 @@ class Application:
             self.reporter.end(exchange)
 
     def reload_user_profiles(self) -> None:
-        """Read the file of user profiles again. Raises UsageError when it cannot be read."""
+        """Read the file of user profiles again. Raises UsageError if it cannot be read."""
         self._dispatch.reload_user_profiles()
 
     def refuse(
         self, error: RorError, raw_headers: Iterable[tuple[bytes, bytes]]
     ) -> tuple[Response, list[Header]]:
-        """The response to what the parser could not read as a request; counted and logged."""
+        """The response to bytes that are not a valid request; counted and logged."""
         start = time.perf_counter()
         headers = headers_by_name(raw_headers)
         request_id = self._request_id(headers)

@@ -40,7 +40,7 @@ def _token(service: Service, request: Request) -> Response:
     }
     caller = Caller(authorised.client.viewer, authorised.client, authorised.certificate)
     try:
-        # Counted only now: who knows a client id alone must not use up the rate limit of the client.
+        # Counted after authentication: a client id alone must not use up the rate limit.
         check_client(service, authorised.client)
     except TooManyCalls as error:
         response = refused(error, request.language)
@@ -54,7 +54,7 @@ def _certificate(request: Request) -> x509.Certificate | None:
 
 
 def _keys(service: Service, request: Request) -> Response:
-    """The public keys that verify tokens; the first one is made on demand."""
+    """The public keys that verify tokens; the first key is made on demand."""
     now, directory = int(time.time()), service.directory
     if not directory.registry.current().keys:
         directory.tokens.signing_key(now)

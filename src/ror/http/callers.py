@@ -2,7 +2,7 @@
 The caller of a request: the client that its token names, or the reason why it is refused.
 
 A verified token is cached with the `Ror-*` headers of its request, under their digest, until the
-token expires or a client or signing key changes. Each request asks the store whether one has.
+token expires or a client or signing key changes. Each request checks the store for such a change.
 """
 
 import hashlib
@@ -61,7 +61,7 @@ class Callers:
         self._issuers: Mapping[str, Issuer] = {}
 
     def reload_user_profiles(self) -> None:
-        """Read the file of user profiles again. Raises UsageError when it cannot be read."""
+        """Read the file of user profiles again. Raises UsageError if it cannot be read."""
         path = self._settings.user_profiles_file
         self._announcements = announcements(Path(path) if path else None)
         # The next request forgets the callers that were checked against the former table.
@@ -95,21 +95,21 @@ class Callers:
             *(headers.get(name, b"") for _, name in _ANNOUNCED),
         )
         digest = hashlib.sha256(b"\n".join(values)).digest()
-        known = self._known.get(digest)
-        if known is None or known.expires_at <= now:
-            known = self._recognised(
+        cached = self._known.get(digest)
+        if cached is None or cached.expires_at <= now:
+            cached = self._recognised(
                 directory, authorization, scope, headers, route.announced, metadata, now
             )
-            if known.caller.refusal is not None:
-                return known.caller
+            if cached.caller.refusal is not None:
+                return cached.caller
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            self._known[digest] = known
-        elif known.thumbprint is not None and not is_of(
-            known.thumbprint, self._shown(scope, headers)
+            self._known[digest] = cached
+        elif cached.thumbprint is not None and not is_of(
+            cached.thumbprint, self._shown(scope, headers)
         ):
-            return replace(known.caller, refusal=InvalidToken("tokens.another-certificate"))
-        return known.caller
+            return replace(cached.caller, refusal=InvalidToken("tokens.another-certificate"))
+        return cached.caller
 
     def _follow(self, directory: Directory, now: float) -> None:
         """Clear the cache if a client or a signing key has changed."""
@@ -134,19 +134,21 @@ class Callers:
         scheme, _, token = authorization.decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("access.login-required", metadata=metadata)
-        found = verify_token(token.strip(), self._issuers, now)
-        client = self._client(found)
-        certificate, refusal = found.certificate, None
+        verified = verify_token(token.strip(), self._issuers, now)
+        client = self._client(verified)
+        certificate, refusal = verified.certificate, None
         try:
             self._check(client, headers, rule)
-            if not found.issuer.is_ours:
+            if not verified.issuer.is_ours:
                 certificate = self._bound(
-                    directory, found, client, self._shown(scope, headers), now
+                    directory, verified, client, self._shown(scope, headers), now
                 )
         except RorError as problem:
             refusal = problem
         return _Known(
-            Caller(client.viewer, client, certificate, refusal), found.expires_at, found.thumbprint
+            Caller(client.viewer, client, certificate, refusal),
+            verified.expires_at,
+            verified.thumbprint,
         )
 
     def _shown(self, scope: Mapping[str, Any], headers: Headers) -> bytes | None:
@@ -155,7 +157,7 @@ class Callers:
     def _bound(
         self,
         directory: Directory,
-        found: VerifiedToken,
+        verified: VerifiedToken,
         client: Client,
         shown: bytes | None,
         now: float,
@@ -166,11 +168,11 @@ class Callers:
         None if it is bound to none. Raises InvalidToken when the request shows another certificate,
         when the token should be bound, or when the certificate is not the client's or not trusted.
         """
-        if found.thumbprint is None:
-            if found.issuer.certificate_bound and client.subject is not None:
+        if verified.thumbprint is None:
+            if verified.issuer.certificate_bound and client.subject is not None:
                 raise InvalidToken("tokens.not-bound")
             return None
-        if shown is None or not is_of(found.thumbprint, shown):
+        if shown is None or not is_of(verified.thumbprint, shown):
             raise InvalidToken("tokens.another-certificate")
         certificate = certificate_of(shown)
         if client.subject is not None:
@@ -182,10 +184,10 @@ class Callers:
                 raise _as_of_a_token(problem) from None
         return f"{certificate.serial_number:X}", name_text(certificate.subject)
 
-    def _client(self, found: VerifiedToken) -> Client:
+    def _client(self, verified: VerifiedToken) -> Client:
         """The client that a token names."""
         assert self._register is not None, "the register was just looked at"
-        client = self._register.clients.get(found.client_id)
+        client = self._register.clients.get(verified.client_id)
         if client is None:
             raise InvalidToken("tokens.unknown-client")
         return client
@@ -217,8 +219,8 @@ def is_of(thumbprint: str, certificate: bytes | None) -> bool:
     """Whether a thumbprint (`x5t#S256` of RFC 8705) is that of a DER certificate."""
     if certificate is None:
         return False
-    found = urlsafe_b64encode(hashlib.sha256(certificate).digest()).rstrip(b"=")
-    return compare_digest(found, thumbprint.encode())
+    digest = urlsafe_b64encode(hashlib.sha256(certificate).digest()).rstrip(b"=")
+    return compare_digest(digest, thumbprint.encode())
 
 
 def _as_of_a_token(problem: TokenRefused) -> RorError:

@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from ror.observability import Log
 
 RESERVED_FILES: Final = 128
-"""Files that are kept for the database, the index, the audit trail and what requests open."""
+"""Files reserved for the database, the index, the audit trail and the work of requests."""
 MAX_FILES: Final = 65_536
 """A process does not ask the system for more files than this."""
 HANDSHAKE_TIMEOUT_S: Final = 20.0
@@ -27,7 +27,7 @@ _RETRY_S: Final = 1.0
 
 
 def raise_file_limit() -> None:
-    """Let this process open as many files as the system allows it, up to `MAX_FILES`."""
+    """Raise the limit on open files as far as the system allows, up to `MAX_FILES`."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
     if soft != resource.RLIM_INFINITY and soft < highest:
@@ -37,7 +37,7 @@ def raise_file_limit() -> None:
 
 
 def max_connections() -> int:
-    """How many connections a process may hold, from its limit on open files."""
+    """The number of connections that a process may hold, from its limit on open files."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = MAX_FILES if soft == resource.RLIM_INFINITY else min(soft, MAX_FILES)
     return max(files - RESERVED_FILES, 1)
@@ -158,10 +158,10 @@ class Listener:
 
 
 def log_full(log: Log, limit: int) -> None:
-    """Say that the connections which come now wait until another one closes."""
+    """Log that new connections wait until another one closes."""
     log.write("warning", "connections", state="full", limit=limit)
 
 
 def log_refused(log: Log, problem: OSError) -> None:
-    """Say that the system gives out no more connections."""
+    """Log that the system grants no more connections."""
     log.write("error", "connections", state="failing", problem=problem.strerror)

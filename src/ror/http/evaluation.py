@@ -56,7 +56,7 @@ class Evaluations:
         self._running: set[_Task] = set()
 
     def close(self) -> None:
-        """Abandon what runs and let go of the threads."""
+        """Abandon the running searches and shut down the threads."""
         for task in self._running:
             task.abandon()
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -106,7 +106,7 @@ class _Task:
         self._evaluation.in_thread(budget)
 
     def abandon(self) -> None:
-        """Stop at the next step."""
+        """Stop the evaluation at its next step."""
         self._is_abandoned = True
         if self._budget is not None:
             self._budget.is_abandoned = True

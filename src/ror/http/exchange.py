@@ -52,7 +52,7 @@ NOBODY: Final = Caller()
 @dataclass(slots=True)
 class Service:
     """
-    What the routes answer from.
+    The state that all routes share.
 
     `anonymous` is the caller without a token, None when a token is required. `opened` is None until
     the directory is open. No request is served once `stopping` is set.
@@ -63,10 +63,10 @@ class Service:
     log: Log
     metrics: Metrics
     since: str
-    """The day since which the service is what it is, as a FHIR date."""
+    """The day on which the service started, as a FHIR date."""
     opened: Directory | None = None
     journal: Journal | None = None
-    """Where calls are traced; None until the directory is open, and when the settings turn it off."""
+    """The audit trail; None until the directory is open, or if the settings turn it off."""
     stopping: bool = False
 
     @property
@@ -149,7 +149,7 @@ class Evaluation(Protocol):
         """Evaluate the search in the event loop. Raises NotBrief if that would take long."""
 
     def in_thread(self, budget: Budget) -> None:
-        """Evaluate the search in a thread, on the directory as it is by now. Raises TooCostly."""
+        """Evaluate the search in a thread, on the current view. Raises TooCostly."""
 
     def response(self) -> Response:
         """The response, made in the event loop once the search is evaluated."""

@@ -1,4 +1,4 @@
-"""The body of a form, read whole within the limits of size and time."""
+"""The body of a form, read within the limits of size and time."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from ror.settings import Settings
 
 
 class ClientDisconnected(Exception):
-    """The client closed the connection before its request was whole."""
+    """The client closed the connection before its request was complete."""
 
 
 async def read_form(receive: Receive, headers: Headers, settings: Settings) -> bytes:

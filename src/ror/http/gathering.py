@@ -5,8 +5,8 @@ are not copied; over TLS, chunk by chunk.
 uvicorn writes the head of a response and its body one after the other, and uvloop sends each of
 them at once: for a short body, that second call costs as much as making the response.
 
-uvloop encrypts whatever it is given at once, and does not say that the client leaves it unread.
-Given chunks, it does, and what the client has not read is not encrypted yet.
+uvloop encrypts a whole write at once, and does not report that the client leaves it unread. With
+smaller chunks it reports so, and the chunks that the client has not read are not encrypted yet.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ CHUNK: Final = 256 * 1_024
 
 _HEAD: Final = b"HTTP/1.1 "
 _INTERIM_HEAD: Final = b"HTTP/1.1 1"
-"""How the head of a response begins; after one of these, the client sends its body first."""
+"""How the head of a response begins; after an interim one, the client first sends its body."""
 
 _SHORT: Final = 65_536
-"""Bytes that are copied faster than they are sent apart."""
+"""Bytes that are copied faster than they are sent separately."""
 
 
 class GatheringTransport:
@@ -49,7 +49,7 @@ class GatheringTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes | Pieces) -> None:
-        """Send this; a head leaves with what follows it."""
+        """Send bytes; the head of a response waits for its body."""
         if self._head:
             data, self._head = _joined(self._head, data), b""
         elif _is_head(data):

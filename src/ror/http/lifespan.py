@@ -71,8 +71,8 @@ class Lifespan:
         directory = open_directory(service.settings, self._log_issuer, self._log_index)
         try:
             keep_out_of_collections()
-            heard = listeners(service.metrics, service.log)
-            return directory, open_trail(service.settings, directory.store, heard)
+            trail_listeners = listeners(service.metrics, service.log)
+            return directory, open_trail(service.settings, directory.store, trail_listeners)
         except BaseException:
             directory.close()
             raise

@@ -1,8 +1,9 @@
 """
-Memory between two answers: kept, instead of being given back to the system and asked for again.
+Memory settings: freed memory stays with the process instead of going back to the system.
 
-A page of offers is several megabytes. By default the C library returns such a block as soon as it is free, and the next
-page pays for every one of its memory pages again: a third of the time of large answers was spent there.
+A page of offers takes several megabytes. By default, the C library returns such a block to the
+system as soon as it is free, and the next response pays for all of its memory pages again: a third
+of the time of large responses.
 """
 
 import ctypes
@@ -17,7 +18,11 @@ _KEPT: Final = 64 * 1_024 * 1_024
 
 
 def keep_what_is_freed() -> None:
-    """Have the C library keep up to 64 MB for what comes next, where it can be told to; elsewhere, nothing."""
+    """
+    Make the C library keep up to 64 MB of freed memory.
+
+    Does nothing with a library that has no such setting.
+    """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
@@ -27,6 +32,6 @@ def keep_what_is_freed() -> None:
 
 
 def keep_out_of_collections() -> None:
-    """Never look for garbage among what exists now: what a server opens lasts as long as it does."""
+    """Exclude all current objects from garbage collection: they last as long as the server."""
     gc.collect()
     gc.freeze()

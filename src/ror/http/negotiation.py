@@ -24,7 +24,7 @@ FORM: Final = "application/x-www-form-urlencoded"
 Coding = Literal["identity", "gzip", "zstd"]
 
 
-# --- format ----------------------------------------------------------------------------------------------------------
+# --- format ---------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1024)
@@ -96,34 +96,41 @@ def check_is_form(content_type: str | None, content_encoding: str | None, has_bo
         raise UnsupportedMediaType("http.unsupported-media-type", sent=(content_type or "")[:100])
 
 
-# --- coding of the body ----------------------------------------------------------------------------------------------
+# --- coding of the body ---------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1024)
 def coding_for(accept_encoding: str | None) -> Coding:
     """
-    How to code a body that is worth it: zstd, quicker to make, then gzip, among what the client likes best.
+    The coding that the client prefers for a body; zstd, which is faster, wins over gzip.
 
-    >>> coding_for("gzip, deflate, br"), coding_for("gzip;q=0.5, zstd"), coding_for("zstd;q=0, *"), coding_for(None)
-    ('gzip', 'zstd', 'gzip', 'identity')
+    >>> coding_for("gzip, deflate, br"), coding_for("gzip;q=0.5, zstd")
+    ('gzip', 'zstd')
+    >>> coding_for("zstd;q=0, *"), coding_for(None)
+    ('gzip', 'identity')
     """
-    asked = {name: quality for name, _, quality in _weighted(accept_encoding or "")}
+    qualities = {name: quality for name, _, quality in _weighted(accept_encoding or "")}
     best: Coding = "identity"
     best_quality = 0.0
     offered: tuple[Coding, ...] = ("zstd", "gzip")
     for coding in offered:
         # Not every client that sends "*" can read zstd, so a star stands for gzip alone.
-        quality = asked.get(coding, asked.get("*", 0.0) if coding == "gzip" else 0.0)
+        quality = qualities.get(coding, qualities.get("*", 0.0) if coding == "gzip" else 0.0)
         if quality > best_quality:
             best, best_quality = coding, quality
-    return best if best_quality >= asked.get("identity", 0.0) else "identity"
+    return best if best_quality >= qualities.get("identity", 0.0) else "identity"
 
 
-# --- preferences -----------------------------------------------------------------------------------------------------
+# --- preferences ----------------------------------------------------------------------------------
 
 
 class Preferences(NamedTuple):
-    """How a search treats what it does not understand and criteria on repeated records; whether it explains itself."""
+    """
+    The preferences of the Prefer header.
+
+    `lenient` and `strict` say how a search treats what it does not understand, `independent` how it
+    treats criteria on repeated records, `explain` whether the response explains the search.
+    """
 
     lenient: bool
     independent: bool
@@ -132,20 +139,22 @@ class Preferences(NamedTuple):
 
     @property
     def applied(self) -> str:
-        """The value of Preference-Applied; empty when nothing was asked that changes the answer."""
+        """The value of Preference-Applied; empty if no preference changes the response."""
         names = (
             ("handling=lenient", self.lenient),
             ("handling=strict", self.strict),
             ("handling=independent-criteria", self.independent),
             ("ror-explain", self.explain),
         )
-        return ", ".join(name for name, asked in names if asked)
+        return ", ".join(name for name, is_applied in names if is_applied)
 
 
 @lru_cache(maxsize=256)
 def preferences(prefer: str | None) -> Preferences:
     """
-    What the Prefer headers ask. Strict wins over lenient; an unknown preference is ignored, as RFC 7240 wants.
+    The preferences of the Prefer headers.
+
+    Strict wins over lenient. An unknown preference is ignored, as RFC 7240 requires.
 
     >>> preferences('respond-async, handling="lenient"; x=1, Handling=independent-criteria')
     Preferences(lenient=True, independent=True, explain=False, strict=False)
@@ -162,22 +171,26 @@ def preferences(prefer: str | None) -> Preferences:
     return Preferences(lenient, "independent-criteria" in handling, explain, strict)
 
 
-# --- lists with weights ----------------------------------------------------------------------------------------------
+# --- lists with weights ---------------------------------------------------------------------------
 
 _QUALITY: Final = re.compile(r"[01](?:\.[0-9]{0,3})?", re.ASCII)
 _MAX_ITEMS: Final = 100
-"""Items of a header that are looked at: no client has more, and each costs."""
+"""Items that are read of a header: no client sends more, and each costs time."""
 
 
 def _weighted(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
-    """The items of a header in lower case: name, parameters, and quality, 1 when absent and 0 when not a quality."""
+    """
+    The items of a header in lower case: name, parameters and quality.
+
+    A missing quality is 1, an invalid parameter 0.
+    """
     for part in header.split(",", _MAX_ITEMS)[:_MAX_ITEMS]:
-        name, *written = (piece.strip() for piece in part.split(";"))
+        name, *parts = (piece.strip() for piece in part.split(";"))
         if not name:
             continue
         parameters = {}
-        for one in written:
-            key, _, value = one.partition("=")
+        for parameter in parts:
+            key, _, value = parameter.partition("=")
             parameters[key.strip().lower()] = value.strip().strip('"')
         quality = parameters.pop("q", "1")
         yield name.lower(), parameters, float(quality) if _QUALITY.fullmatch(quality) else 0.0

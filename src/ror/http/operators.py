@@ -16,7 +16,11 @@ class Operators:
         self._proxies = proxies
 
     def check(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> None:
-        """Raises Forbidden for other addresses, and for clients whose address no trusted proxy gives."""
+        """
+        Check that a request comes from one of these networks.
+
+        Raises Forbidden for other addresses, and if a proxy that is not trusted hides the client.
+        """
         address = self._proxies.address(scope, headers)
         if self._proxies.hides_client(scope, headers) or not is_in(address, self._networks):
             raise Forbidden("http.figures-for-operators", address=address[:100])

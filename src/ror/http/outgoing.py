@@ -1,7 +1,7 @@
 """
 Responses that wait for clients to read them: a time limit, and a limit on the memory they hold.
 
-A response stays in memory until the client has taken its last byte. A client that takes nothing
+A response stays in memory until the client has read its last byte. A client that reads nothing
 for a while is disconnected. When all waiting responses together exceed the limit, those whose
 clients read slowest are dropped first: a client that reads at a normal pace keeps its response.
 """
@@ -24,7 +24,7 @@ class Waiting:
     A response that its client has not read yet.
 
     `size` is the number of bytes that waited at first, `left` the number at the last look, and
-    `moved_at` the last time when the client was seen to have taken any.
+    `moved_at` the last check at which the client had read more.
     """
 
     transport: asyncio.Transport
@@ -35,13 +35,13 @@ class Waiting:
     moved_at: float
 
     def look(self, now: float) -> None:
-        """Note what the client has taken."""
+        """Note how much the client has read."""
         left = self.transport.get_write_buffer_size()
         if left < self.left:
             self.left, self.moved_at = left, now
 
     def rank(self, now: float) -> tuple[bool, float, float]:
-        """What to compare responses by: the least is dropped first."""
+        """The key to compare responses by: the least is dropped first."""
         age = now - self.since
         is_young = age < _YOUNG_S
         pace = 0 if is_young else (self.size - self.left) / age
@@ -71,7 +71,7 @@ class Outgoing:
         return waiting
 
     def remove(self, waiting: Waiting) -> None:
-        """Watch it no longer: its client has read it, or its connection is closed."""
+        """Stop watching a response: its client has read it, or its connection is closed."""
         self._waiting.discard(waiting)
         self._dropped.discard(waiting)
 
@@ -81,13 +81,13 @@ class Outgoing:
             await asyncio.sleep(0)
 
     def _make_room(self, now: float) -> None:
-        # What its client has taken of a response is freed with the rest of it, not before.
-        held = sum(one.size for one in self._waiting)
+        # The part of a response that its client has read is freed with the rest of it.
+        held = sum(response.size for response in self._waiting)
         # One response always has room, whatever its size.
         while held > self._max_bytes and len(self._waiting) > 1:
-            for one in self._waiting:
-                one.look(now)
-            slowest = min(self._waiting, key=lambda one: one.rank(now))
+            for response in self._waiting:
+                response.look(now)
+            slowest = min(self._waiting, key=lambda response: response.rank(now))
             held -= slowest.size
             self._drop(slowest, "no-room")
 
@@ -99,10 +99,10 @@ class Outgoing:
     def _check(self) -> None:
         self._is_scheduled = False
         now = time.monotonic()
-        for one in list(self._waiting):
-            one.look(now)
-            if now - one.moved_at > self._timeout_s:
-                self._drop(one, "too-slow")
+        for response in list(self._waiting):
+            response.look(now)
+            if now - response.moved_at > self._timeout_s:
+                self._drop(response, "too-slow")
         self._schedule()
 
     def _drop(self, waiting: Waiting, reason: str) -> None:

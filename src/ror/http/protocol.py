@@ -39,7 +39,10 @@ _AROUND_URL: Final = 32
 
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]+) (.*[^ ]) (HTTP/1\.[01])", re.DOTALL)
 _AS_THEY_ARE: Final = "".join(map(chr, range(0x21, 0x7F))) + "\x00\x01\t\x7f"
-"""What is not escaped: all but spaces and non-ASCII bytes. Control characters stay, to be refused."""
+"""
+The characters that stay unescaped: all but spaces and non-ASCII bytes. Control characters stay,
+because they are refused later.
+"""
 
 
 class Protocol(HttpToolsProtocol):
@@ -86,8 +89,8 @@ class Protocol(HttpToolsProtocol):
             data, self._held = self._held + data, b""
         start = 0
         while self._is_between_requests and start < len(data) and not self.transport.is_closing():
-            found = data.find(_END_OF_HEAD, start)
-            end = len(data) if found < 0 else found + len(_END_OF_HEAD)
+            head_end = data.find(_END_OF_HEAD, start)
+            end = len(data) if head_end < 0 else head_end + len(_END_OF_HEAD)
             self._begin(data[start:end])
             start = end
         if start < len(data) and not self.transport.is_closing():

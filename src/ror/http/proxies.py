@@ -2,8 +2,8 @@
 Trusted proxies: the address of the client, the origin it used, and its certificate.
 
 A proxy that ends TLS passes the client certificate on in a header: `Client-Cert` of RFC 9440, the
-escaped PEM of nginx, or the base64 of HAProxy. Only trusted proxies may send that header; from
-anybody else it is an attempt at impersonation, and the request is refused.
+escaped PEM of nginx, or the base64 of HAProxy. Only trusted proxies may send that header. From
+any other address it is an attempt at impersonation, and the request is refused.
 """
 
 import binascii
@@ -26,7 +26,7 @@ from ror.settings import Settings
 Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
 _PASSING_ON: Final = (b"forwarded", b"x-real-ip", b"via")
-"""Headers that proxies add to the requests they pass on, beside all whose names begin so:"""
+"""Headers that proxies add to the requests they pass on, besides those of `_FORWARDED`."""
 _FORWARDED: Final = b"x-forwarded-"
 
 _ARMOUR: Final = re.compile(rb"-----(?:BEGIN|END) CERTIFICATE-----|[\s:]")
@@ -84,10 +84,10 @@ class Proxies:
 
     def origin(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
         """
-        What links begin with, before the mount point: `public_url`, else what the client used.
+        The beginning of links, up to the mount point: `public_url`, else the origin of the request.
 
-        A trusted proxy may say which scheme, host, port and prefix of the path that was. Raises
-        InvalidRequest when these make no address.
+        A trusted proxy may name the scheme, host, port and path prefix that the client used. Raises
+        InvalidRequest if these do not form an address.
         """
         if self._public_url is not None:
             return self._public_url
@@ -117,7 +117,7 @@ _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 def _with_port(host: str, port: str, scheme: str) -> str:
     """
-    A host with another port, which is left out where the scheme means it anyway.
+    A host with another port, without it if it is the default of the scheme.
 
     >>> _with_port("ror.example", "8443", "https"), _with_port("[::1]:80", "443", "https")
     ('ror.example:8443', '[::1]')
@@ -150,7 +150,7 @@ def is_in(address: str, ranges: Networks) -> bool:
 def _decoded(value: bytes) -> bytes:
     """The certificate in a header, in any of the forms that proxies use."""
     try:
-        # Without escapes, armour and colons, what is left is base64.
+        # Without escapes, armour and colons, the rest is base64.
         return b64decode(_ARMOUR.sub(b"", unquote_to_bytes(value)), validate=True)
     except binascii.Error:
         raise InvalidRequest("oauth.bad-certificate") from None

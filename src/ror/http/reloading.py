@@ -2,7 +2,7 @@
 Files that an operator renews under a running server: certificates, authorities, tables.
 
 They are read again on SIGHUP, and within seconds of a change. A file that cannot be read is
-logged, and what was read before stays in use.
+logged, and its former content stays in use.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from ror.runtime import use_tables
 from ror.settings import Settings
 
 CHECK_EVERY_S: Final = 2.0
-"""How often the files are looked at: a few system calls."""
+"""The interval between two checks of the files: a few system calls each."""
 
 _Stamp = tuple[tuple[int, int, int], ...]
 """The modification time, size and inode of each file."""
@@ -69,18 +69,18 @@ class Reloader:
         return [watched for watched in table if watched.files]
 
     async def run(self, now: asyncio.Event) -> None:
-        """Look at the files for ever; `now` asks to read them all again at once."""
+        """Watch the files for ever; when `now` is set, read all of them again at once."""
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(now.wait(), CHECK_EVERY_S)
-            is_asked = now.is_set()
+            is_forced = now.is_set()
             now.clear()
             for watched in self._watched:
-                await self._look_at(watched, is_asked)
+                await self._look_at(watched, is_forced)
 
-    async def _look_at(self, watched: _Watched, is_asked: bool) -> None:
+    async def _look_at(self, watched: _Watched, is_forced: bool) -> None:
         stamp = await asyncio.to_thread(_stamp, watched.files)
-        if stamp == self._stamps[watched.name] and not is_asked:
+        if stamp == self._stamps[watched.name] and not is_forced:
             return
         self._stamps[watched.name] = stamp
         files, log = ", ".join(watched.files), self._application.service.log
@@ -113,7 +113,7 @@ def _present(*files: str | None) -> tuple[str, ...]:
 
 
 def _stamp(files: Sequence[str]) -> _Stamp:
-    """What changes when a file does; a missing file has a stamp of its own."""
+    """A value that changes with the files; a missing file has its own stamp."""
     stamps = []
     for file in files:
         try:

@@ -66,7 +66,7 @@ class Reporter:
             self._schedule()
 
     def count_malformed(self, exchange: Exchange) -> None:
-        """Count what could not be read as a request; it leaves no audit record."""
+        """Count a malformed request; it leaves no audit record."""
         self._metrics.count_responses(*_kind(exchange), [exchange.seconds])
         self._metrics.count_traffic(exchange.sent, self._in_flight)
 

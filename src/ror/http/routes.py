@@ -1,8 +1,8 @@
 """
-The route table, and the answer of each route.
+The route table, and the response of each route.
 
-`dispatch.py` checks the requests; the functions here call the rooms below and wrap what they
-return. The CapabilityStatement lists the interactions of this table.
+`dispatch.py` checks the requests; the functions here call the rooms below and wrap their results.
+The CapabilityStatement lists the interactions of this table.
 """
 
 import re
@@ -44,7 +44,7 @@ VERSION: Final = version("ror")
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 
 
-# --- answers ---------------------------------------------------------------------------------------------------------
+# --- answers --------------------------------------------------------------------------------------
 
 
 def _metadata(service: Service, request: Request) -> Response:
@@ -65,38 +65,50 @@ def _statement(base_url: str, since: str, profile: int | None, language: str) ->
 
 
 def _read(service: Service, request: Request) -> Response:
-    """A resource, or 304 when the client has it already."""
+    """A resource, or 304 if the copy of the client is current."""
     resource_type, resource_id = request.segments
     if not _ID.fullmatch(resource_id):
         raise NotFound("http.not-an-id", id=resource_id[:100])
     directory, viewer = service.directory, _viewer(request)
-    # A read shows what is committed, also before the index knows of it.
+    # A read returns the committed version, also before the index has it.
     index = directory.index
     view = index.view
-    # Asked once: each time costs as much as finding the route.
+    # Called once: each call costs as much as finding the route.
     signal = index.catch_up_masks()
-    asked = (resource_type, resource_id, *request.pairs, viewer.sight)
-    found = directory.answers.get(view, asked) if index.is_up_to_date(view, signal) else None
-    if not isinstance(found, _Representation):
-        found = _represented(directory, viewer, resource_type, resource_id, request.pairs, signal)
+    key = (resource_type, resource_id, *request.pairs, viewer.sight)
+    representation = directory.answers.get(view, key) if index.is_up_to_date(view, signal) else None
+    if not isinstance(representation, _Representation):
+        representation = _represented(
+            directory, viewer, resource_type, resource_id, request.pairs, signal
+        )
         if index.view is view:
-            directory.answers.put(view, asked, found)
-    # What is taken away may change without the resource, and be given back: only the tag tells.
-    held, since = (
+            directory.answers.put(view, key, representation)
+    # The withheld parts may change without a new version: only the tag shows that.
+    if_none_match, if_modified_since = (
         request.header(b"if-none-match"),
-        request.header(b"if-modified-since") if viewer.sees_everything else None,
+        request.header(b"if-modified-if_modified_since") if viewer.sees_everything else None,
     )
-    last_updated = found.last_updated
-    if since is not None and held is None:
-        last_updated = _told_by_date(directory.store, resource_type, resource_id, found)
-    if etags.is_fresh(held, since, found.etag, last_updated):
-        return Response(304, headers=found.headers)
-    return Response(200, found.body, found.headers, matches=1, withheld=int(found.is_cut))
+    last_updated = representation.last_updated
+    if if_modified_since is not None and if_none_match is None:
+        last_updated = _told_by_date(directory.store, resource_type, resource_id, representation)
+    if etags.is_fresh(if_none_match, if_modified_since, representation.etag, last_updated):
+        return Response(304, headers=representation.headers)
+    return Response(
+        200,
+        representation.body,
+        representation.headers,
+        matches=1,
+        withheld=int(representation.is_cut),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Representation:
-    """A resource, or the part of it that was asked for, as a viewer sees it; `is_cut` when that is not all there is."""
+    """
+    A resource, or the requested subset of it, as a viewer sees it.
+
+    `is_cut` if the access policy withholds a part.
+    """
 
     body: bytes
     is_cut: bool
@@ -117,51 +129,53 @@ def _represented(
     pairs: Sequence[tuple[str, str]],
     signal: int,
 ) -> _Representation:
-    """What a viewer sees of a resource at this moment."""
-    found, is_cut = interactions.read(
+    """The current representation of a resource for a viewer."""
+    stored, is_cut = interactions.read(
         directory.store, directory.index, viewer, resource_type, resource_id, signal
     )
     subset = parse_subset(resource_type, pairs)
-    body = apply_subset(found.body, resource_type, subset) if subset else found.body
-    etag = etags.etag_of_version(found.version, body if is_cut or subset else None)
+    body = apply_subset(stored.body, resource_type, subset) if subset else stored.body
+    etag = etags.etag_of_version(stored.version, body if is_cut or subset else None)
     headers = (
         (b"etag", etag.encode()),
-        (b"last-modified", etags.http_date(found.last_updated // 1_000_000).encode()),
+        (b"last-modified", etags.http_date(stored.last_updated // 1_000_000).encode()),
     )
-    return _Representation(body, is_cut, etag, found.version, found.last_updated, headers)
+    return _Representation(body, is_cut, etag, stored.version, stored.last_updated, headers)
 
 
 def _told_by_date(
     store: Store, resource_type: str, resource_id: str, found: _Representation
 ) -> Micros:
     """
-    The instant that `If-Modified-Since` is compared with.
+    The instant to compare with `If-Modified-Since`.
 
-    HTTP dates have whole seconds. When the version before was recorded in the same second, a client
-    may hold either: only a later date says that it holds this one.
+    HTTP dates have whole seconds. If the previous version was recorded in the same second, a client
+    may have either: only a later date proves that it has this one.
     """
-    before = store.read_version(resource_type, resource_id, found.version - 1)
-    is_same = before is not None and before.last_updated // SECOND == found.last_updated // SECOND
+    previous = store.read_version(resource_type, resource_id, found.version - 1)
+    is_same = (
+        previous is not None and previous.last_updated // SECOND == found.last_updated // SECOND
+    )
     return Micros(found.last_updated + SECOND) if is_same else found.last_updated
 
 
 def _search(service: Service, request: Request) -> Response | Evaluation:
     """A page of a search."""
     viewer = _viewer(request)
-    wanted = negotiation.preferences(request.header(b"prefer"))
+    preferences = negotiation.preferences(request.header(b"prefer"))
     directory = service.directory
     request = replace(request, pairs=directory.page_links.expanded(_client(request), request.pairs))
     directory.index.catch_up_for(viewer)
-    evaluation = _SearchEvaluation(directory, directory.index.view, viewer, request, wanted)
-    kept = directory.answers.get(evaluation.view, evaluation.key)
-    if isinstance(kept, searching.Answer):
-        return evaluation.response_of(kept, wire.with_id(kept.pieces, searching.new_id()))
-    evaluation.page = kept if isinstance(kept, ResultPage) else None
+    evaluation = _SearchEvaluation(directory, directory.index.view, viewer, request, preferences)
+    cached = directory.answers.get(evaluation.view, evaluation.key)
+    if isinstance(cached, searching.Answer):
+        return evaluation.response_of(cached, wire.with_id(cached.pieces, searching.new_id()))
+    evaluation.page = cached if isinstance(cached, ResultPage) else None
     return evaluated(evaluation, request.pairs)
 
 
 class _SearchEvaluation:
-    """The evaluation of one search on one view, with what the thread that does it needs."""
+    """The evaluation of one search on one view, in the event loop or in a thread."""
 
     def __init__(
         self,
@@ -173,7 +187,7 @@ class _SearchEvaluation:
     ) -> None:
         self.view = view
         self.page: ResultPage | None = None
-        """The page of results, once it is known."""
+        """The result page, once it is evaluated."""
         self._answer: searching.Answer | None = None
         self.key = (
             *request.segments,
@@ -183,7 +197,7 @@ class _SearchEvaluation:
             request.language,
             viewer.sight,
         )
-        """Whatever the answer depends on besides the view."""
+        """Everything that the answer depends on, except the view."""
         self._directory = directory
         self._viewer = viewer
         self._request = request
@@ -227,20 +241,20 @@ class _SearchEvaluation:
         )
 
     def _found(self, budget: Budget) -> ResultPage:
-        directory, request, wanted = self._directory, self._request, self._wanted
+        directory, request, preferences = self._directory, self._request, self._wanted
         pairs = directory.page_links.decrypted(request.pairs)
         search = parse(
             request.segments[0],
             pairs,
-            lenient=wanted.lenient,
-            independent=wanted.independent,
-            strict=wanted.strict,
+            lenient=preferences.lenient,
+            independent=preferences.independent,
+            strict=preferences.strict,
             spend=budget.spend,
         )
         if any("://" in text for _, text in pairs):
             bases = {request.base_url, *directory.settings.bases}
             search = replace(search, expression=with_own_bases(search.expression, bases))
-        if wanted.explain:
+        if preferences.explain:
             search = replace(search, explain=True)
         return find(
             self.view,
@@ -255,13 +269,13 @@ class _SearchEvaluation:
 
 
 def _welcome(service: Service, request: Request) -> Response:
-    """Where to begin, for whoever asks the root."""
-    told = messages.text("http.welcome", request.language, metadata=f"{request.base_url}/metadata")
-    return Response(200, wire.outcome([wire.Issue("information", "informational", told)]))
+    """An outcome that names the address of the CapabilityStatement."""
+    text = messages.text("http.welcome", request.language, metadata=f"{request.base_url}/metadata")
+    return Response(200, wire.outcome([wire.Issue("information", "informational", text)]))
 
 
 def _client(request: Request) -> str:
-    """The id of the client that calls; the empty text for an anonymous call."""
+    """The id of the client of a request; empty for an anonymous request."""
     return request.caller.client.id if request.caller.client else ""
 
 
@@ -270,7 +284,7 @@ def _viewer(request: Request) -> Viewer:
     return request.caller.viewer
 
 
-# --- the service itself ----------------------------------------------------------------------------------------------
+# --- the service itself ---------------------------------------------------------------------------
 
 
 def _live(service: Service, request: Request) -> Response:
@@ -297,15 +311,15 @@ def _metrics(service: Service, request: Request) -> Response:
 
 
 def report_directory(service: Service) -> None:
-    """Bring the figures about the directory up to date, when there is one."""
+    """Update the metrics of the directory, if it is open."""
     if service.opened is None:
         return
     view = service.opened.index.view
     service.metrics.set_rates(
         {
-            one.id: (one.rate.calls_per_minute, one.rate.burst)
-            for one in service.opened.registry.known
-            if one.rate
+            client.id: (client.rate.calls_per_minute, client.rate.burst)
+            for client in service.opened.registry.known
+            if client.rate
         }
     )
     service.metrics.set_directory_state(
@@ -317,14 +331,14 @@ def report_directory(service: Service) -> None:
     )
 
 
-# --- the table -------------------------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
 
 _READING: Final = ("GET", "HEAD")
 _HOW_TO_ANSWER: Final = frozenset({"_format", "_pretty"})
 
 ROUTES: Final = (
     Route("", "capabilities", _READING, _welcome, _HOW_TO_ANSWER, is_open=True),
-    # Clients ask for a summary, which a server may always answer with everything.
+    # Clients request a summary; a server may always return the whole statement.
     Route(
         "metadata",
         "capabilities",
@@ -345,7 +359,7 @@ ROUTES: Final = (
     Route("[type]/[id]/_history/[version]", "vread"),
     Route("[type]/[id]/[operation]", "operation"),
 )
-"""What is answered below each mount point; the first line that fits is taken."""
+"""The routes below each mount point; the first one that matches applies."""
 
 _ROUTES_OF_LENGTH: Final = {
     length: tuple(route for route in ROUTES if len(route.parts) == length)
@@ -358,21 +372,23 @@ SERVICE_ROUTES: Final = {
     "/metrics": Route(
         "metrics", "metrics", _READING, _metrics, None, is_open=True, is_for_operators=True
     ),
-    **{f"/{one.path}": one for one in AUTHORISATION_ROUTES},
-    # "OPTIONS *" asks what the server as a whole can do.
+    **{f"/{route.path}": route for route in AUTHORISATION_ROUTES},
+    # "OPTIONS *" is about the server as a whole.
     "*": Route("*", "options"),
 }
-"""What is answered whatever the mount points, for those who run the service or need a token."""
+"""The routes outside the mount points: health, metrics and tokens."""
 
 OFFERED: Final = tuple(
-    dict.fromkeys(one.interaction for one in ROUTES if one.answer and "[type]" in one.parts)
+    dict.fromkeys(route.interaction for route in ROUTES if route.answer and "[type]" in route.parts)
 )
 """The interactions on a resource type, as the CapabilityStatement codes them."""
 
 
 def route_of(parts: tuple[str, ...], path: str, base_url: str) -> Route:
     """
-    The line of the table that answers at `parts`. Raises UnknownRoute when there is none, or no such resource type.
+    The route of a path.
+
+    Raises UnknownRoute if there is no such route or resource type.
     """
     for route in _ROUTES_OF_LENGTH.get(len(parts), ()):
         if all(map(_fits, route.parts, parts)):
@@ -394,7 +410,7 @@ def _fits(pattern: str, part: str) -> bool:
 
 
 def check_method(route: Route, method: str) -> None:
-    """Nothing, when the route offers the method; else MethodNotAllowed, naming what is offered."""
+    """Raises MethodNotAllowed, with the methods on offer, if the route lacks the method."""
     if method in route.methods:
         return
     if not route.methods:

@@ -1,9 +1,9 @@
 """
-Client secrets, checked one at a time and never for long.
+Checks of client secrets, one at a time.
 
 Checking a secret takes a slow hash. A secret that was proven before needs none; wrong secrets are
-limited by address and client before they are hashed; and where several wait, each client of each
-address has its turn, so that nobody fills the queue for others.
+limited by address and client before they are hashed. If several requests wait, the clients of each
+address take turns, so that no client fills the queue for others.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ class SecretChecks:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ror-secret")
 
     def close(self) -> None:
-        """Let go of the thread."""
+        """Shut down the thread."""
         self._thread.shutdown(wait=False)
 
     async def check(self, request: Request, address: str) -> None:
         """
-        Prove the secret of a request, if it has one that was not proven before.
+        Check the secret of a request, if it has one that was not proven before.
 
-        Raises TokenRefused for a wrong one, TooManyCalls when the address has sent too many.
+        Raises TokenRefused for a wrong secret, TooManyCalls if the address has sent too many.
         """
         directory = self._service.directory
         header = request.header(b"authorization")
@@ -42,7 +42,7 @@ class SecretChecks:
         client_id = waiting.client_id
         directory.rates.check_failures(address, client_id)
         async with self._turns.turn(f"{address} {client_id}"):
-            # Those before it may have proven the same secret, or failed too often.
+            # Earlier requests may have proven the same secret, or failed too often.
             check = directory.tokens.secret_to_check(request.pairs, header)
             if check is None:
                 return
@@ -54,7 +54,7 @@ class SecretChecks:
 
 
 class Turns:
-    """Lets one task on at a time; of those that wait, each line in turn lets on its first."""
+    """Lets one task run at a time. Waiting tasks form lines, which take turns."""
 
     def __init__(self) -> None:
         self._lines: dict[str, deque[asyncio.Future[None]]] = {}

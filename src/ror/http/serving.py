@@ -36,7 +36,7 @@ def serve(settings: Settings) -> None:
     """
     log = log_of(settings.log_format, settings.log_level)
     adopt_library_logs(log)
-    # It asks to reload files; before there are any, it must not end the process.
+    # SIGHUP reloads files; before the server handles it, it must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     raise_file_limit()
     if settings.tls_certificate:
@@ -77,7 +77,7 @@ def _serve_with_workers(settings: Settings, log: Log, listener: socket.socket) -
         Supervisor(listener, settings.workers, environment, settings.stop_timeout_s, log).run()
 
 
-# --- address ---------------------------------------------------------------------------------------------------------
+# --- address --------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -119,7 +119,7 @@ def _unusable(problem: OSError, host: str, port: int) -> UsageError:
 
 
 def _url(settings: Settings, listener: socket.socket) -> str:
-    """Where the service is, for whoever started it."""
+    """The URL of the service, for the start-up line."""
     mount = settings.mounts[0]
     if settings.public_url is not None:
         return settings.public_url + mount
@@ -131,25 +131,25 @@ def _url(settings: Settings, listener: socket.socket) -> str:
     )
 
 
-# --- words -----------------------------------------------------------------------------------------------------------
+# --- words ----------------------------------------------------------------------------------------
 
 
 def _announce(log: Log, directory: Directory, url: str) -> None:
     """The start-up line: version, resources, time, address; then who may read."""
     language = messages.preferred_language(os.environ.get("LANG"))
     count = directory.index.view.resources()
-    shown, seconds = f"{count:,}".replace(",", "\u202f"), f"{directory.ready_in_s:.1f}"
+    count_text, seconds = f"{count:,}".replace(",", "\u202f"), f"{directory.ready_in_s:.1f}"
     if language == "fr":
         seconds = seconds.replace(".", ",")
     else:
-        shown = f"{count:,}"
-    told = messages.text(
-        "serve.ready", language, version=VERSION, count=shown, seconds=seconds, url=url
+        count_text = f"{count:,}"
+    text = messages.text(
+        "serve.ready", language, version=VERSION, count=count_text, seconds=seconds, url=url
     )
     log.write(
         "info",
         "ready",
-        message=told,
+        message=text,
         version=VERSION,
         resources=count,
         url=url,

@@ -48,11 +48,11 @@ class _Worker:
     """When each connection was passed that the worker has not taken yet."""
 
     def load(self, now: float) -> tuple[bool, int]:
-        """What to compare workers by: the least goes first."""
+        """The key to compare workers by: the least comes first."""
         return bool(self.not_taken) and now - self.not_taken[0] > _STALLED_S, self.open
 
     def give(self, connection: socket.socket) -> bool:
-        """Whether the connection was passed to this worker."""
+        """Pass a connection to this worker; whether that succeeded."""
         try:
             socket.send_fds(self.channel, [CONNECTION], [connection.fileno()])
         except OSError:
@@ -63,7 +63,7 @@ class _Worker:
         return True
 
     def hear(self, messages: bytes) -> None:
-        """Note what the worker says."""
+        """Note the messages of the worker."""
         self.is_ready = self.is_ready or READY in messages
         self.open -= messages.count(CLOSED)
         for _ in range(messages.count(TAKEN)):
@@ -135,7 +135,7 @@ class Supervisor:
         except OSError:
             messages = b""
         if not messages:
-            # Its end is noticed by SIGCHLD.
+            # SIGCHLD reports its end.
             asyncio.get_running_loop().remove_reader(worker.channel.fileno())
             return
         worker.hear(messages)
@@ -145,7 +145,9 @@ class Supervisor:
         self._accept_if_possible()
 
     def _replace_dead(self) -> None:
-        for worker in [one for one in self._workers if one.process.poll() is not None]:
+        for worker in [
+            candidate for candidate in self._workers if candidate.process.poll() is not None
+        ]:
             asyncio.get_running_loop().remove_reader(worker.channel.fileno())
             worker.channel.close()
             self._workers.discard(worker)
@@ -182,7 +184,7 @@ class Supervisor:
         self._pause()
         self._listener.close()
         self._send_all(signal.SIGTERM)
-        # Whoever is impatient interrupts again.
+        # A second Ctrl-C goes to the workers.
         loop.add_signal_handler(signal.SIGINT, self._send_all, signal.SIGINT)
         deadline = loop.time() + self._stop_timeout_s + _KILL_AFTER_S
         while self._workers:
@@ -193,14 +195,14 @@ class Supervisor:
     # --- connections ---
 
     def _accept_if_possible(self) -> None:
-        """Accept connections while a worker can take one; later, let them wait."""
+        """Accept connections if a worker can take one; else they wait."""
         if self._stopping.is_set() or self._is_accepting:
             return
         if any(worker.is_ready and worker.open < self._max for worker in self._workers):
             asyncio.get_running_loop().add_reader(self._listener.fileno(), self._accept)
             self._is_accepting = True
             if self._in_hand is not None:
-                # Nothing else calls for it: another connection may be long in coming.
+                # No event announces it, and the next connection may come much later.
                 self._accept()
 
     def _accept(self) -> None:
@@ -235,9 +237,12 @@ class Supervisor:
 
     def _pass(self, connection: socket.socket) -> bool:
         now = time.monotonic()
-        able = [worker for worker in self._workers if worker.is_ready and worker.open < self._max]
+        candidates = [
+            worker for worker in self._workers if worker.is_ready and worker.open < self._max
+        ]
         return any(
-            worker.give(connection) for worker in sorted(able, key=lambda one: one.load(now))
+            worker.give(connection)
+            for worker in sorted(candidates, key=lambda worker: worker.load(now))
         )
 
     def _retry(self) -> None:
@@ -251,6 +256,6 @@ class Supervisor:
 
 
 def _python_path() -> str:
-    """Where a worker finds this very package, installed or not."""
+    """The Python path of a worker: it imports this same package, installed or not."""
     here = str(Path(ror.__file__).parent.parent)
     return os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -39,12 +39,12 @@ _ANNOUNCING: Final = (
     b"ror-role-metier-system",
 )
 _IN_COMMON: Final = 1_024
-"""What calls have in common is remembered of so many kinds of calls; when there are more, all are forgotten."""
+"""The number of kinds whose common part is cached; beyond it, the cache is cleared."""
 _LONGEST_ANNOUNCED: Final = 1_000
-"""Bytes of what a call may announce for its kind to be remembered: codes are short, what else is sent may be large."""
+"""Bytes of `Ror-*` headers above which a kind is not cached: codes are short."""
 _POLICY_S: Final = 0.25
 _FOUND: Final = 200
-"""What has this status is there, so that its address names nothing but what the directory holds."""
+"""With this status, the path names only what the directory holds, so it is not hashed."""
 
 _Announced = tuple[bytes | None, ...]
 _Kind = tuple[
@@ -56,7 +56,7 @@ _Kind = tuple[
     int | None,  # profile
     str | None,  # policy
 ]
-"""What calls have in common with many others; by value, so that nothing of a call is kept with it."""
+"""The fields that many calls share; by value, so that no request stays in memory."""
 
 
 class Tracer:
@@ -74,39 +74,41 @@ class Tracer:
         self._veil = journal.folder.veil()
         self._common: dict[_Kind, msgspec.Raw] = {}
 
-    def trace(self, over: Sequence[Exchange]) -> None:
-        """Pass the records of finished exchanges to the journal, in the order in which they ended."""
+    def trace(self, exchanges: Sequence[Exchange]) -> None:
+        """Pass the records of finished exchanges to the journal, in the order of their end."""
         now = time.monotonic()
         if now - self._policy_asked_at > _POLICY_S:
             self._policy_asked_at = now
-            # While the database is away, its last known policy stays.
+            # While the database is not available, the last policy applies.
             with suppress(RorError):
                 self._policy = self._policy_now()
-        calls = [self._record(one) for one in over if _is_traced(one)]
+        calls = [self._record(exchange) for exchange in exchanges if _is_traced(exchange)]
         if calls:
             # Around midnight, some records go to the file of the next day; searches look there too.
             self._journal.write_all(Batch(calls[-1].day, len(calls), encode_lines(calls)))
 
     def notice_stall(self) -> None:
-        """Let the journal notice a stalled disk before a response goes out that it cannot record."""
+        """Let the journal notice a stalled disk before it has to record a response."""
         self._journal.notice_stall()
 
-    def _record(self, over: Exchange) -> EncodedCall:
+    def _record(self, exchange: Exchange) -> EncodedCall:
         """The record of an exchange."""
-        route, response, pairs = over.route, over.response, over.response.pairs
-        path, query = over.path.decode("latin-1"), over.query
+        route, response, pairs = exchange.route, exchange.response, exchange.response.pairs
+        path, query = exchange.path.decode("latin-1"), exchange.query
         return EncodedCall(
-            instant(over.at),
-            over.request_id,
+            instant(exchange.at),
+            exchange.request_id,
             path if response.status == _FOUND else self._path(route, path),
             response.status,
-            int(over.seconds * 1e6),
+            int(exchange.seconds * 1e6),
             self._query(path, query, pairs) if pairs or query else (),
             response.total,
             response.matches,
             response.included,
             response.withheld,
-            client=self._in_common(route, over.method, over.headers, response.caller or NOBODY),
+            client=self._in_common(
+                route, exchange.method, exchange.headers, response.caller or NOBODY
+            ),
         )
 
     def _path(self, route: Route | None, path: str) -> str:
@@ -150,7 +152,7 @@ class Tracer:
         profile: int | None,
         policy: str | None,
     ) -> Call:
-        """Some call of a kind."""
+        """A call with the fields that all calls of a kind share."""
         return Call(
             *("", "", "", 0, 0),
             client=client,
@@ -163,10 +165,13 @@ class Tracer:
             policy=policy,
         )
 
-    def _said(self, sent: _Announced) -> RorHeaders:
-        """What the headers that say for whom a call is made hold."""
+    def _said(self, headers: _Announced) -> RorHeaders:
+        """The values of the `Ror-*` headers; unexpected ones are hashed."""
         return RorHeaders(
-            *(None if one is None else self._veil.announced(one.decode("latin-1")) for one in sent)
+            *(
+                None if value is None else self._veil.announced(value.decode("latin-1"))
+                for value in headers
+            )
         )
 
     def _query(
@@ -180,15 +185,15 @@ class Tracer:
             try:
                 return self._veil.pairs(_resource_type(path), pairs)
             except Exception:
-                # Whatever is wrong with them: neither this call nor those that wait with it may go without a line.
+                # Whatever the error: this call and the others of its batch must have their lines.
                 return ((self._veil.hashed(repr(pairs)), ""),)
         if pairs is None and query:
             return ((self._veil.hashed(query.decode("latin-1")), ""),)
         return ()
 
 
-def _is_traced(over: Exchange) -> bool:
-    return over.route is None or (over.route.is_traced and over.method != "OPTIONS")
+def _is_traced(exchange: Exchange) -> bool:
+    return exchange.route is None or (exchange.route.is_traced and exchange.method != "OPTIONS")
 
 
 def _resource_type(path: str) -> str | None:

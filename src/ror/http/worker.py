@@ -3,8 +3,8 @@ A worker process: serves the connections that the supervisor passes to it.
 
 Supervisor and worker share one channel, a pair of sockets. The supervisor sends a byte with each
 connection; the worker answers a byte when it is ready, has taken a connection, or has closed one.
-The channel ends with the supervisor, and the worker ends with the channel: whatever happens, no
-worker outlives its supervisor.
+The channel closes when the supervisor ends, and the worker ends when the channel closes: no worker
+outlives its supervisor.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ TAKEN: Final = b"t"
 CLOSED: Final = b"c"
 
 _END_GRACE_S: Final = 5.0
-"""How long after `stop_timeout_s` a worker without supervisor has to end by itself."""
+"""The time after `stop_timeout_s` that a worker without supervisor has to end."""
 
 
 class Channel:
@@ -43,7 +43,7 @@ class Channel:
         self._connections: Connections | None = None
 
     def start(self, connections: Connections) -> None:
-        """Tell the supervisor that this worker is ready, and take what it passes."""
+        """Tell the supervisor that this worker is ready, and take its connections."""
         self._connections = connections
         connections.on_close = lambda: self._tell(CLOSED)
         asyncio.get_running_loop().add_reader(self._channel.fileno(), self._take, connections)
@@ -66,7 +66,7 @@ class Channel:
                 asyncio.get_running_loop().remove_reader(self._channel.fileno())
                 return
             self._tell(TAKEN)
-            # The supervisor keeps within the limit on files; a stranger may have lowered it.
+            # The supervisor respects the limit on files, but another process may lower it.
             for file in files:
                 connections.add(socket.socket(fileno=file))
             if not files:
@@ -83,7 +83,7 @@ class Channel:
 
 
 def main() -> int:
-    """Serve until the supervisor says to stop, or is gone; the exit code."""
+    """Serve until the supervisor stops this worker, or ends; returns the exit code."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     # The processes that write index snapshots must not keep the channel open.
     channel.set_inheritable(False)

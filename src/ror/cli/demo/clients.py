@@ -39,10 +39,10 @@ PROFILES: Final = {
     4: "cli.demo-profile-4",
     5: "cli.demo-profile-5",
 }
-"""The access profiles that have a client, with the key of what each profile is for."""
+"""The access profiles that have a client, with the message key of their purpose."""
 
 INSTRUCTIONS: Final = "demo-clients.txt"
-"""The file that says how each client calls; it has a secret."""
+"""The file with the requests of each client; it has a secret."""
 
 _SUBJECT: Final = "CN=demo-{profile},OU=000000000,O=DEMONSTRATION,ST=Paris (75),C=FR"
 _SECRET: Final = "demo-0.secret"  # noqa: S105 the name of a file
@@ -58,40 +58,40 @@ def authority_of(folder: Path) -> SandboxAuthority:
         certificate = x509.load_pem_x509_certificate((place / "server.pem").read_bytes())
         if certificate.not_valid_after_utc < now + _EARLY:
             rmtree(place)
-    found = (
+    authority = (
         SandboxAuthority(place)
         if (place / "root.pem").exists()
         else sandbox_authority.make(place, now)
     )
-    known = {one.name for one in found.issued}
+    names = {issued.name for issued in authority.issued}
     for profile in PROFILES:
-        if profile != PUBLIC_PROFILE and f"demo-{profile}" not in known:
-            found.issue(f"demo-{profile}", _SUBJECT.format(profile=profile), now)
-    found.publish_revocations(now)
-    return found
+        if profile != PUBLIC_PROFILE and f"demo-{profile}" not in names:
+            authority.issue(f"demo-{profile}", _SUBJECT.format(profile=profile), now)
+    authority.publish_revocations(now)
+    return authority
 
 
 def register(clients: ClientStore, folder: Path) -> None:
     """Enrol the clients that are missing, and keep the secret of the public client."""
-    known = {client.id for client in clients.all()}
+    ids = {client.id for client in clients.all()}
     signature = Signature("ror demo", "", Micros(time.time_ns() // 1_000))
     secret = folder / _SECRET
     for profile in PROFILES:
         client = _client(profile)
-        if client.id not in known:
-            new = enrolment.add(clients, client, signature).secret
+        if client.id not in ids:
+            new_secret = enrolment.add(clients, client, signature).secret
         elif client.has_secret and not secret.exists():
-            new = enrolment.rotate_secret(clients, client.id, signature).secret
+            new_secret = enrolment.rotate_secret(clients, client.id, signature).secret
         else:
-            new = None
-        if new is not None:
-            _write_private(secret, new)
+            new_secret = None
+        if new_secret is not None:
+            _write_private(secret, new_secret)
 
 
 def write_instructions(
     settings: Settings, with_tls: Settings, authority: SandboxAuthority, folder: Path
 ) -> Path:
-    """Write how each client gets a token and calls to a file for its owner alone; the file."""
+    """Write the requests of each client to a file for its owner alone; returns the file."""
     path = folder / INSTRUCTIONS
     lines = [say("cli.demo-clients-test")]
     for profile, meaning in PROFILES.items():
@@ -107,28 +107,28 @@ def write_instructions(
 
 
 def address(settings: Settings) -> str:
-    """Where the FHIR service answers on this machine."""
+    """The address of the FHIR service on this machine."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"{settings.scheme}://{host}:{settings.port}{settings.mounts[0]}"
 
 
 def _request_line(client: Client, settings: Settings) -> str:
     """The command that sends a request of a client, with the token in `$TOKEN`."""
-    known = announcements()
-    values = (min(client.user_profiles), known.system, min(client.roles), known.role_system)
+    table = announcements()
+    values = (min(client.user_profiles), table.system, min(client.roles), table.role_system)
     headers = " ".join(f"-H '{name}: {value}'" for name, value in zip(HEADERS, values, strict=True))
     return f"curl -H \"Authorization: Bearer $TOKEN\" {headers} '{address(settings)}/{_REQUEST}'"
 
 
 def _client(profile: int) -> Client:
-    known = announcements()
+    table = announcements()
     return Client(
         id=f"demo-{profile}",
         name=f"Démonstration, profil {profile}",
         profile=profile,
         subject=None if profile == PUBLIC_PROFILE else _SUBJECT.format(profile=profile),
-        user_profiles=known.of_profile(profile),
-        roles=known.roles,
+        user_profiles=table.of_profile(profile),
+        roles=table.roles,
     )
 
 
@@ -143,7 +143,8 @@ def _token_line(
         proof = f"--cert '{certificate}' --key '{key}'"
     form = f"-d grant_type=client_credentials -d client_id={client.id} {proof}"
     extracted = 'sed \'s/.*"access_token":"\\([^"]*\\)".*/\\1/\''
-    return f"curl -s --cacert '{authority.authorities}' {form} '{with_tls.issuer}{TOKEN}' | {extracted}"
+    url = f"{with_tls.issuer}{TOKEN}"
+    return f"curl -s --cacert '{authority.authorities}' {form} '{url}' | {extracted}"
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -34,7 +34,7 @@ REQUESTS: Final = (
     ("cli.demo-near", "HealthcareService?location.near=48.8566%7C2.3522%7C5%7Ckm&_count=5"),
     ("cli.demo-include", "HealthcareService?_count=3&_include=HealthcareService:organization"),
 )
-"""Requests to try: the key of what each shows, and the request."""
+"""Requests to try, each after the message key of its description."""
 
 ANONYMOUS_PROFILE: Final = 2
 """The profile of those who coordinate care: everything but regulation and crisis data."""
@@ -44,7 +44,7 @@ ANY_PORT: Final = 0
 OWN_FILES: Final = dict.fromkeys(
     ("audit_folder", "tls_certificate", "tls_key", "tls_client_authorities", "tls_client_crl"), ""
 )
-"""Settings that do not hold here: the demonstration keeps its files in its own folder."""
+"""Settings that the demonstration overrides: it keeps its files in its own folder."""
 
 app: Final = application()
 

@@ -22,7 +22,7 @@ from ror.standard.instants import Micros
 from ror.store import database_format, open_store
 
 MARK: Final = "demo"
-"""The name under which the store keeps which demonstration it has."""
+"""The name, in the store, of the mark that identifies the demonstration."""
 MAKING: Final = "making "
 """The prefix of the mark of a demonstration that is incomplete."""
 
@@ -34,7 +34,7 @@ def make(settings: Settings, folder: Path, size: Size, seed: int) -> None:
     """
     Fill the database with this demonstration, unless it has it already.
 
-    Raises UsageError when the folder has a directory that is not a demonstration.
+    Raises UsageError if the folder has a directory that is not a demonstration.
     """
     database = settings.database
     # A directory with another index schema cannot be read.
@@ -71,5 +71,5 @@ def _mark_of(database: str, folder: Path) -> str | None:
     mark = form.meta.get(MARK)
     if mark is None and form.holds_resources:
         raise UsageError("cli.not-a-demo", folder=folder)
-    # One that another release made is not upgraded: it is made again.
+    # A demonstration of another release is made again, not upgraded.
     return OTHER_RELEASE if mark is not None and needs_upgrade(form) else mark

@@ -1,4 +1,4 @@
-"""The ports that the demonstration listens on: those that were chosen, else the next free ones."""
+"""The ports that the demonstration listens on: the chosen ports, else the next free ports."""
 
 from dataclasses import replace
 from typing import Final
@@ -35,7 +35,7 @@ def _first_free(settings: Settings, first: int) -> int:
         except UsageError:
             continue
         return port
-    # None is free: the error about the first port tells why.
+    # No port is free: the error about the first one has the reason.
     _check(settings, first)
     return first
 
