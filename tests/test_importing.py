@@ -290,6 +290,29 @@ def test_a_path_with_nothing_to_read_is_refused_before_anything_is_stored(
             id="a name that stands twice, deep inside, written in two ways",
         ),
         pytest.param(
+            b'{"resourceType":"Organization","id":"1","name":"CHU",'
+            b'"meta":{"versionId":"1","source":"a","versionId":"2"}}\n',
+            2,
+            "Organization.meta.versionId",
+            "import.repeated-name",
+            id="a version that stands twice",
+        ),
+        pytest.param(
+            b'{"resourceType":"Organization","id":"1","name":"CHU","name":"CHR",'
+            b'"meta":{"lastUpdated":"2026-01-01T00:00:00Z"}}\n',
+            2,
+            "Organization.name",
+            "import.repeated-name",
+            id="a name that stands twice beside a version",
+        ),
+        pytest.param(
+            b'{"resourceType":"Organization","id":"1","name":"CHU","meta":["versionId"]}\n',
+            2,
+            "Organization.meta",
+            "validation.expected-single",
+            id="a meta that is no object and names a version",
+        ),
+        pytest.param(
             as_json(organization(meta={"lastUpdated": "2999-01-01T00:00:00Z"})),
             2,
             "Organization.meta.lastUpdated",

@@ -143,6 +143,31 @@ def test_the_extensions_of_the_guide_and_of_its_profiles_are_known():
     assert [name_of(code) for code in codes_in(parts_of(place))] == ["capacity.0"]
 
 
+PRICE = {
+    "url": f"{ROR}ror-organization-price",
+    "extension": [{"url": "priceNumber", "valueCode": "1"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("contact", "is_unknown"),
+    [
+        ({"extension": [PRICE]}, False),
+        ({"name": {"text": "A", "extension": [PRICE]}}, False),
+        ({"extension": [PRICE, {"url": "priceNumber", "valueCode": "1"}]}, True),
+        ({"name": {"text": "A", "extension": [{"url": "priceNumber", "valueCode": "1"}]}}, True),
+    ],
+)
+def test_the_parts_of_a_known_extension_are_known_at_any_depth_and_nowhere_else(
+    contact, is_unknown
+):
+    structure = {"resourceType": "Organization", "id": "s", "contact": [contact]}
+
+    codes = {code for code in codes_in(parts_of(structure)) if code >= UNKNOWN_EXTENSION}
+
+    assert bool(codes) is is_unknown
+
+
 def parts_of(resource: Mapping[str, Any]) -> GovernedParts:
     return with_unknown_extensions(
         resource, msgspec.json.encode(resource), governed_parts(resource)

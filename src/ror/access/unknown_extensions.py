@@ -32,21 +32,43 @@ def with_unknown_extensions(
     >>> with_unknown_extensions(place, b'"url":"urn:x"', {})
     {'extension': [GovernedItem(code=160, inside=None, keeps_place=False)]}
     """
-    kinds = [_kind_of(url) for url in _URL.findall(written)]
-    # Most resources have known extensions only: those are not walked.
-    if "unknown" not in kinds and kinds.count("part") == _parts(resource, is_inside=False):
+    # Most resources have known extensions only. If as many parts stand in known extensions as there
+    # are relative URLs, there is nothing to hide: counting is faster than looking for it.
+    parts = sum(map(_WEIGHTS.__getitem__, _URL.findall(written)))
+    if not parts or (
+        parts < _UNKNOWN
+        and (
+            parts == _parts(resource.get("extension", ()), is_inside=False)
+            or parts == _parts_at_any_depth(resource)
+        )
+    ):
         return governed
     looked_into = {name: each for name, each in resource.items() if name not in _HIDDEN_WHOLE}
     return _below(looked_into, governed, 0, is_known=False)
 
 
-@lru_cache(maxsize=8192)
-def _kind_of(url: bytes) -> str:
-    """Whether a URL is of a known extension, of a part of one, or of neither."""
-    text = url.decode()
-    if is_known(text):
-        return "known"
-    return "part" if _RELATIVE.fullmatch(text) else "unknown"
+# The weights of the URLs of known extensions, of parts of them, and of all others. The last is more
+# than the number of extensions that a resource can hold.
+_KNOWN: Final = 0
+_PART: Final = 1
+_UNKNOWN: Final = 1_000_000
+
+
+class _Weights(dict[bytes | str, int]):
+    """The weight of each URL; bounded, because the sender of a resource chooses its URLs."""
+
+    _most: Final = 8192
+
+    def __missing__(self, url: bytes | str) -> int:
+        if len(self) >= self._most:
+            self.clear()
+        text = url.decode() if isinstance(url, bytes) else url
+        is_relative = _RELATIVE.fullmatch(text) is not None
+        self[url] = _KNOWN if is_known(text) else _PART if is_relative else _UNKNOWN
+        return self[url]
+
+
+_WEIGHTS: Final = _Weights()
 
 
 @lru_cache(maxsize=8192)
@@ -70,14 +92,32 @@ def _without_scheme(url: str) -> str:
     return url.removeprefix("https://").removeprefix("http://")
 
 
-def _parts(node: Mapping[str, Any], is_inside: bool) -> int:
-    """How many parts the known extensions of a node have, its own extensions alone."""
+def _parts(extensions: Sequence[Mapping[str, Any]], is_inside: bool) -> int:
+    """How many parts known extensions have; extensions in their values do not count."""
     count = 0
-    for extension in node.get("extension", ()):
-        url = extension["url"]
-        is_part = is_inside and not is_known(url) and bool(_RELATIVE.fullmatch(url))
-        if is_part or is_known(url):
-            count += is_part + _parts(extension, is_inside=True)
+    for extension in extensions:
+        weight = _WEIGHTS[extension["url"]]
+        if weight == _KNOWN or (is_inside and weight == _PART):
+            count += weight
+            if "extension" in extension:
+                count += _parts(extension["extension"], is_inside=True)
+    return count
+
+
+def _parts_at_any_depth(node: Mapping[str, Any], is_inside: bool = False) -> int:
+    """How many parts the known extensions below a node have."""
+    count = 0
+    for member, value in node.items():
+        for item in value if value.__class__ is list else (value,):
+            if item.__class__ is not dict:
+                continue
+            is_extension = member in _MEMBERS
+            if is_extension:
+                weight = _WEIGHTS[item["url"]]
+                if weight == _UNKNOWN or (weight == _PART and not is_inside):
+                    continue
+                count += weight
+            count += _parts_at_any_depth(item, is_extension)
     return count
 
 

@@ -70,35 +70,58 @@ def prepare(
     `own_bases` becomes `Type/id`.
     """
     if not isinstance(content, bytes):
-        return _checked_draft(content, _encode_in_order(content), now, own_bases)
+        return _checked_draft(content, _Content.of(content), now, own_bases)
     try:
         resource = _decode(content)
-        written = _encode_in_order(resource)
-        if has_repeated_names(content, written):
+        kept = _Content.of(resource)
+        if has_repeated_names(content, kept.written, _quotes_of_version(resource, kept.members)):
             return _repeated(resource_path(resource), repeated_names(content))
-        return _checked_draft(resource, written, now, own_bases)
+        return _checked_draft(resource, kept, now, own_bases)
     except (msgspec.DecodeError, ArithmeticError, RecursionError, UnicodeDecodeError) as problem:
         return _not_json(content, problem)
 
 
-def _checked_draft(
-    resource: object, written: bytes, now: Micros, own_bases: Sequence[str]
-) -> Draft | Refusal:
+class _Content(NamedTuple):
     """
-    The draft of a decoded resource; `written` is its JSON, with properties in alphabetical order.
+    A decoded resource without its version, and the same as JSON with properties in order.
 
     The digest is that of the content, so that a different date or version alone is no change.
     """
+
+    members: Any
+    written: bytes
+
+    @classmethod
+    def of(cls, resource: object) -> "_Content":
+        """The content of a decoded resource, which may be invalid."""
+        members = without_version(resource) if isinstance(resource, Mapping) else resource
+        return cls(members, _encode_in_order(members))
+
+    def digest(self) -> bytes:
+        return blake2b(self.written, digest_size=_DIGEST_BYTES).digest()
+
+
+def _quotes_of_version(resource: Any, content: Any) -> int:
+    """The number of quotation marks that JSON loses with the version of a resource."""
+    if content is resource:
+        return 0
+    removed = _encode({"meta": resource["meta"]}).count(b'"')
+    return removed - (_encode({"meta": content["meta"]}).count(b'"') if "meta" in content else 0)
+
+
+def _checked_draft(
+    resource: object, content: _Content, now: Micros, own_bases: Sequence[str]
+) -> Draft | Refusal:
+    """The draft of a decoded resource with this content."""
     issues = _issues(resource)
     if issues:
         return Refusal(tuple(issues))
     assert isinstance(resource, Mapping)
-    if extensions := misplaced(resource, written):
+    if extensions := misplaced(resource, content.written):
         return Refusal(tuple(map(_misplaced, extensions)))
-    if any(base.encode() in written for base in own_bases):
-        return _checked_draft(*_with_own_references(resource, own_bases), now, ())
-    content = without_version(resource)
-    digest = _digest_of(content)
+    if any(base.encode() in content.written for base in own_bases):
+        local = rewritten(resource, lambda address: relative(address, own_bases))
+        return _checked_draft(local, _Content.of(local), now, ())
     source_date = resource.get("meta", {}).get("lastUpdated")
     try:
         source_updated = instant_of(source_date) if source_date else NO_DATE
@@ -110,24 +133,11 @@ def _checked_draft(
                 value=source_date,
                 now=instant_text(now),
             )
-        return build_draft(content, written, source_updated, digest)
+        return build_draft(content.members, content.written, source_updated, content.digest())
     except (ValueError, ArithmeticError) as problem:
         return _refused(
             "value", resource_path(resource), "import.not-indexable", problem=str(problem)
         )
-
-
-def _with_own_references(
-    resource: Mapping[str, Any], own_bases: Sequence[str]
-) -> tuple[dict[str, Any], bytes]:
-    """A resource with relative references to this directory, and its JSON."""
-    local = rewritten(resource, lambda address: relative(address, own_bases))
-    return local, _encode_in_order(local)
-
-
-def _digest_of(content: Mapping[str, Any]) -> bytes:
-    """The digest of a resource without its version."""
-    return blake2b(_encode_in_order(content), digest_size=_DIGEST_BYTES).digest()
 
 
 def build_draft(
@@ -216,7 +226,7 @@ def redrafted(body: bytes) -> Draft:
     Raises ValueError or ArithmeticError if a date or a number in it cannot be read.
     """
     content = _content_of(body)
-    return build_draft(content, body, NO_DATE, _digest_of(content))
+    return build_draft(content, body, NO_DATE, _Content.of(content).digest())
 
 
 def redrafted_without_entries(body: bytes) -> Draft:
@@ -226,7 +236,7 @@ def redrafted_without_entries(body: bytes) -> Draft:
     Facts propagate along all its references, so that it reveals nothing.
     """
     content = _content_of(body)
-    digest = _digest_of(content)
+    digest = _Content.of(content).digest()
     resource = {"resourceType": content["resourceType"], "id": content["id"], "meta": {}, **content}
     governed = with_unknown_extensions(resource, body, governed_parts(resource))
     laid, plan = lay_out(resource, governed) if governed else (_encode(resource), b"")

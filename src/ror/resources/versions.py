@@ -23,7 +23,8 @@ def without_version(resource: Mapping[str, Any]) -> Mapping[str, Any]:
     {'id': '1'}
     """
     meta = resource.get("meta")
-    if meta is None or not any(name in meta for name in VERSION_MEMBERS):
+    # A resource that is not validated yet may have anything as its `meta`.
+    if not isinstance(meta, dict) or meta.keys().isdisjoint(VERSION_MEMBERS):
         return resource
     rest = {name: value for name, value in meta.items() if name not in VERSION_MEMBERS}
     content = {**resource, "meta": rest}

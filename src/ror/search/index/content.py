@@ -144,7 +144,7 @@ def _gather_below(node: dict[str, Any], words: _WordSet) -> None:
         return
     if node.get("url") in _UNREAD_EXTENSIONS:
         return
-    if is_reference(node):
+    if ("reference" in node or "identifier" in node) and is_reference(node):
         # What it says, in its extensions too, is said of another resource, which may be hidden.
         return
     for name, value in node.items():
