@@ -24,6 +24,7 @@ from tests.waiting import until
 
 PLACE = "/fhir/Location/l1"
 JSON = "application/fhir+json; charset=utf-8"
+XML = "application/fhir+xml; charset=utf-8"
 
 
 # --- reading and searching ------------------------------------------------------------------------
@@ -243,34 +244,47 @@ def test_a_client_that_is_up_to_date_gets_no_body(server: Server, headers, statu
 
 
 @pytest.mark.parametrize(
-    ("accept", "query", "status"),
+    ("accept", "query", "status", "content_type"),
     [
-        (None, "", 200),
-        ("*/*", "", 200),
-        ("application/json", "", 200),
-        ("application/fhir+json;fhirVersion=4.0", "", 200),
-        ("application/fhir+xml;q=1.0, application/fhir+json;q=0.9", "", 200),
-        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "", 200),
-        ("application/*", "", 200),
-        ("text/json", "", 200),
-        ("application/fhir+xml", "", 406),
-        ("text/html", "", 406),
-        ("application/fhir+json;q=0", "", 406),
-        ("application/fhir+json;q=0, */*", "", 406),
-        ("application/fhir+json; fhirVersion=3.0", "", 406),
-        ("application/fhir+xml", "?_format=json", 200),
-        ("application/fhir+xml", "?_format=application/fhir+json", 200),
-        ("application/fhir+xml", "?_format=application/fhir%2Bjson", 200),
-        ("application/fhir+xml", "?_format=application%2Ffhir+json", 200),
-        ("application/json", "?_format=xml", 406),
-        ("application/json", "?_format=", 200),
+        (None, "", 200, JSON),
+        ("*/*", "", 200, JSON),
+        ("application/json", "", 200, JSON),
+        ("application/fhir+json;fhirVersion=4.0", "", 200, JSON),
+        ("application/fhir+xml;q=1.0, application/fhir+json;q=0.9", "", 200, XML),
+        ("application/fhir+xml, application/fhir+json", "", 200, JSON),
+        ("application/fhir+xml;q=0.5, application/fhir+json", "", 200, JSON),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "", 200, JSON),
+        ("application/*", "", 200, JSON),
+        ("text/json", "", 200, JSON),
+        ("application/fhir+xml", "", 200, XML),
+        ("application/xml", "", 200, XML),
+        ("text/xml", "", 200, XML),
+        ("application/fhir+xml; fhirVersion=4.0, text/plain", "", 200, XML),
+        ("application/fhir+xml; fhirVersion=3.0", "", 406, JSON),
+        ("text/html", "", 406, JSON),
+        ("application/fhir+json;q=0", "", 406, JSON),
+        ("application/fhir+json;q=0, */*", "", 200, XML),
+        ("application/fhir+xml;q=0, */*", "", 200, JSON),
+        ("application/fhir+json; fhirVersion=3.0", "", 406, JSON),
+        ("application/fhir+xml", "?_format=json", 200, JSON),
+        ("application/fhir+xml", "?_format=application/fhir+json", 200, JSON),
+        ("application/fhir+xml", "?_format=application/fhir%2Bjson", 200, JSON),
+        ("application/fhir+xml", "?_format=application%2Ffhir+json", 200, JSON),
+        ("application/json", "?_format=xml", 200, XML),
+        ("application/json", "?_format=application/fhir+xml", 200, XML),
+        ("application/json", "?_format=application%2Ffhir%2Bxml", 200, XML),
+        ("application/json", "?_format=text/xml", 200, XML),
+        ("application/json", "?_format=", 200, JSON),
+        ("application/json", "?_format=turtle", 406, JSON),
+        ("application/json", "?_format=xml&_format=turtle", 406, JSON),
     ],
 )
-def test_the_format_is_agreed_on(server: Server, accept, query, status):
+def test_the_format_is_agreed_on(server: Server, accept, query, status, content_type):
     answer = server.get(PLACE + query, **({"accept": accept} if accept else {}))
 
     assert answer.status == status
-    assert answer.headers["content-type"] == JSON
+    assert answer.headers["content-type"] == content_type
+    assert answer.body.startswith(b"<?xml" if content_type == XML else b"{")
 
 
 def test_an_indented_answer_keeps_every_digit(server: Server):

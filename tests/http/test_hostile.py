@@ -126,7 +126,7 @@ ADDRESSES = [
     ("a placeholder in a value", "/fhir/Location?_count={limit}", BAD),
     ("a lone backslash", "/fhir/Location?address-city=a\\", BAD),
     ("everything included", "/fhir/Location?_include=*", BAD),
-    ("an unknown format", "/fhir/Location?_format=xml", (406,)),
+    ("an unknown format", "/fhir/Location?_format=turtle", (406,)),
     ("an immense format", "/fhir/Location?_format=" + "x" * 30_000, (406,)),
     ("_pretty that is neither", "/fhir/Location?_pretty=oui", BAD),
     ("an unknown type", "/fhir/Patient", (404,)),
@@ -279,7 +279,7 @@ MESSAGES = [
         request("/fhir/Location/l1", x_request_id="a" * 5_000),
         OK,
     ),
-    ("only XML", request("/fhir/Location", accept="application/fhir+xml"), (406,)),
+    ("only HTML", request("/fhir/Location", accept="text/html"), (406,)),
     ("a nonsense Accept", request("/fhir/Location", accept=";;;,,q="), (406,)),
     ("an immense Accept", request("/fhir/Location", accept="a/b," * 10_000), (406,)),
     (

@@ -27,7 +27,7 @@ FHIR_VERSION: Final = "4.0.1"
 SERVER_REQUIREMENTS: Final = "ror-serveur"
 """The id of the CapabilityStatement of the guide that says what a ROR server does."""
 
-FORMATS: Final = ("application/fhir+json", "json")
+FORMATS: Final = ("application/fhir+json", "json", "application/fhir+xml", "xml")
 
 RESULT_PARAMETERS: Final[Mapping[str, str]] = {
     "_count": "number",

@@ -22,6 +22,7 @@ The HTTP service: FHIR, tokens, health and metrics.
     protocol         HTTP/1.1 on a connection, with its limits
     proxies          headers of trusted proxies
     rate_limits      rate limits of callers
+    representation   the body of a response in XML, or indented
     reporting        metrics and audit records, in batches
     reloading        files that an operator renews under a running server
     routes           the routes and what each answers

@@ -10,6 +10,7 @@ language and with the identifier of the request, or what the route prefers.
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -40,10 +41,12 @@ from ror.http.exchange import (
     header_text,
 )
 from ror.http.forms import ClientDisconnected, read_form
+from ror.http.negotiation import Format
 from ror.http.operators import Operators
 from ror.http.outgoing import Outgoing
 from ror.http.proxies import Proxies
 from ror.http.rate_limits import RateLimits
+from ror.http.representation import represented
 from ror.http.routes import SERVICE_ROUTES, check_method, route_of
 from ror.http.secret_checks import SecretChecks
 from ror.identity.tokens import UnknownKey
@@ -92,6 +95,7 @@ class Dispatch:
         """The route of a request, None for an unknown address, and the response."""
         language = messages.preferred_language(header_text(headers, b"accept-language"))
         route, caller, pairs, is_pretty = None, NOBODY, None, False
+        response_format: Format | None = None
         try:
             base_url, route, segments = self._route(scope, headers)
             self._proxies.check(scope, headers)
@@ -112,7 +116,10 @@ class Dispatch:
             if method == "POST":
                 form = await read_form(receive, headers, self._service.settings)
                 pairs += await _parameters_of_form(form)
-            is_pretty = _check_format(headers, pairs)
+            # Only resources have an XML form: the addresses of the service itself have no base.
+            offered = negotiation.FHIR_FORMATS if base_url else negotiation.JSON_ALONE
+            response_format = _response_format(headers, pairs, offered)
+            is_pretty = _is_pretty(pairs)
             _check_parameters(route, headers, pairs)
             await self._outgoing.freed()
             request = Request(segments, base_url, headers, pairs, language, caller)
@@ -129,9 +136,11 @@ class Dispatch:
             response = error_response(self._disclosed(error, request_id), language, route)
         except Exception as problem:
             response = self._internal_error(problem, scope, request_id, language)
-        if is_pretty and response.body and b"json" in response.content_type:
+        if response_format is None:
+            response_format = _format_of_refusal(headers, scope["query_string"])
+        if is_pretty or response_format == "xml":
             await self._outgoing.freed()
-            response.body = wire.pretty(bytes(response.body))
+            response = await represented(response, response_format, is_pretty, language)
         # The parameters of token requests are credentials: neither log nor audit trail keeps them.
         if route is not None and route.authenticates:
             response.pairs = ()
@@ -221,14 +230,29 @@ async def _parameters_of_form(form: bytes) -> list[tuple[str, str]]:
     return await asyncio.to_thread(addresses.parameters, form)
 
 
-def _check_format(headers: Headers, pairs: Sequence[tuple[str, str]]) -> bool:
-    """Whether to indent the response. Raises NotAcceptable when the client accepts no JSON."""
-    accept = header_text(headers, b"accept")
-    if not pairs:
-        negotiation.check_accepted(accept, ())
-        return False
-    negotiation.check_accepted(accept, tuple(value for name, value in pairs if name == "_format"))
-    return negotiation.is_pretty(value for name, value in pairs if name == "_pretty")
+def _response_format(
+    headers: Headers, pairs: Sequence[tuple[str, str]], offered: tuple[Format, ...]
+) -> Format:
+    """The format that the client wants. Raises NotAcceptable when it is not offered."""
+    names = tuple(value for name, value in pairs if name == "_format") if pairs else ()
+    return negotiation.response_format(header_text(headers, b"accept"), names, offered)
+
+
+def _format_of_refusal(headers: Headers, query: bytes) -> Format:
+    """The format of a refusal whose request was not read to its end: JSON when that is in doubt."""
+    pairs: list[tuple[str, str]] = []
+    with suppress(RorError):
+        pairs = addresses.parameters(query)
+    with suppress(RorError):
+        return _response_format(headers, pairs, negotiation.FHIR_FORMATS)
+    return "json"
+
+
+def _is_pretty(pairs: Sequence[tuple[str, str]]) -> bool:
+    """Whether to indent the response."""
+    return bool(pairs) and negotiation.is_pretty(
+        value for name, value in pairs if name == "_pretty"
+    )
 
 
 def _check_parameters(route: Route, headers: Headers, pairs: Sequence[tuple[str, str]]) -> None:

@@ -6,17 +6,24 @@ commas. Sources: FHIR R4, http.html; RFC 9110; RFC 7240; docs/http.md#requests.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from ror.errors import InvalidRequest, NotAcceptable, UnsupportedMediaType
 
-FHIR_JSON: Final = "application/fhir+json"
-JSON_TYPES: Final = frozenset(
-    {FHIR_JSON, "application/json", "text/json", "json", "application/*", "text/*", "*/*", "*"}
-)
-"""What may name the one format there is; the short names are those of `_format`."""
+Format = Literal["json", "xml"]
+FHIR_FORMATS: Final[tuple[Format, ...]] = ("json", "xml")
+"""The formats of a FHIR resource; the first is sent when a client likes several as much."""
+JSON_ALONE: Final[tuple[Format, ...]] = ("json",)
+"""The formats of what is no resource."""
+
+MEDIA_TYPES: Final[Mapping[Format, tuple[str, ...]]] = {
+    "json": ("application/fhir+json", "json", "application/json", "text/json"),
+    "xml": ("application/fhir+xml", "xml", "application/xml", "text/xml"),
+}
+"""The names of a format; the short ones are those of `_format`."""
+_RANGES: Final = frozenset({"application/*", "text/*", "*/*", "*"})
 
 FHIR_VERSIONS: Final = frozenset({"4.0", "4.0.1"})
 
@@ -28,40 +35,67 @@ Coding = Literal["identity", "gzip", "zstd"]
 
 
 @lru_cache(maxsize=1024)
-def check_accepted(accept: str | None, formats: tuple[str, ...]) -> None:
+def response_format(
+    accept: str | None, formats: tuple[str, ...], offered: tuple[Format, ...] = FHIR_FORMATS
+) -> Format:
     """
-    Nothing, when FHIR JSON answers the `_format` parameters, or else the Accept header.
+    The format of a response: the one that `_format` names, or else the best of the Accept header.
 
-    A `+` that was decoded as a space is understood; a `_format` without value is ignored.
-    Raises NotAcceptable when only something else would do.
+    A `+` that was decoded as a space is understood; a `_format` without value is ignored, and the
+    first of several counts. Raises NotAcceptable for a format that is not `offered`.
+
+    >>> response_format("application/fhir+xml, */*;q=0.5", ()), response_format("*/*", ("xml",))
+    ('xml', 'xml')
     """
-    formats = tuple(filter(str.strip, formats))
-    if formats:
-        for one in formats:
-            if not _names_json(one.replace("application/fhir json", FHIR_JSON)):
-                raise NotAcceptable("http.not-acceptable", asked=one[:100], expression="_format")
-        return
+    names = tuple(filter(str.strip, formats))
+    if names:
+        first, *_ = [_format_named(name, offered) for name in names]
+        return first
     if accept is None or not accept.strip():
-        return
-    # The most specific range decides: "application/json;q=0, */*" refuses JSON.
-    ranges = [
-        (name, quality)
-        for name, parameters, quality in _weighted(accept)
-        if _fits(name, parameters)
-    ]
-    specific = [quality for name, quality in ranges if "*" not in name]
-    if not any(quality > 0 for quality in specific or [quality for _, quality in ranges]):
-        raise NotAcceptable("http.not-acceptable", asked=accept[:100])
+        return offered[0]
+    best = _best(accept, offered)
+    if best is None:
+        raise _not_acceptable(accept, offered)
+    return best
 
 
-def _names_json(text: str) -> bool:
-    return any(
-        _fits(name, parameters) and quality > 0 for name, parameters, quality in _weighted(text)
+def _format_named(name: str, offered: tuple[Format, ...]) -> Format:
+    """The format that a `_format` parameter names."""
+    best = _best(name.replace("application/fhir ", "application/fhir+"), offered)
+    if best is None:
+        raise _not_acceptable(name, offered, "_format")
+    return best
+
+
+def _not_acceptable(
+    wanted: str, offered: tuple[Format, ...], expression: str | None = None
+) -> NotAcceptable:
+    names = ", ".join(MEDIA_TYPES[one][0] + f" ({MEDIA_TYPES[one][1]})" for one in offered)
+    return NotAcceptable(
+        "http.not-acceptable", asked=wanted[:100], offered=names, expression=expression
     )
 
 
-def _fits(name: str, parameters: dict[str, str]) -> bool:
-    return name in JSON_TYPES and parameters.get("fhirversion", "4.0") in FHIR_VERSIONS
+def _best(header: str, offered: tuple[Format, ...]) -> Format | None:
+    """The format with the greatest weight; None when the client accepts none."""
+    ranges = [
+        (name, weight)
+        for name, parameters, weight in _weighted(header)
+        if parameters.get("fhirversion", "4.0") in FHIR_VERSIONS
+    ]
+    weights = {one: _weight(one, ranges) for one in offered}
+    accepted = [one for one in offered if weights[one] > 0]
+    # Browsers prefer application/xml to */*, for pages: for resources, people read JSON better.
+    if any(name == "text/html" for name, _ in ranges):
+        return accepted[0] if accepted else None
+    return max(accepted, key=weights.__getitem__, default=None)
+
+
+def _weight(wanted: Format, ranges: Sequence[tuple[str, float]]) -> float:
+    """The weight of a format: the most specific range decides ("application/json;q=0, */*")."""
+    by_name = [weight for name, weight in ranges if name in MEDIA_TYPES[wanted]]
+    by_range = [weight for name, weight in ranges if name in _RANGES]
+    return max(by_name or by_range, default=0.0)
 
 
 def is_pretty(values: Iterable[str]) -> bool:
