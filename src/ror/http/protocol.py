@@ -249,10 +249,10 @@ def _repaired(data: bytes) -> bytes:
     line = data[:end]
     if end < 0 or (line.count(b" ") == 2 and line.isascii()):
         return data
-    found = _REQUEST_LINE.fullmatch(line)
-    if not found:
+    request_line = _REQUEST_LINE.fullmatch(line)
+    if not request_line:
         return data
-    method, target, version = found.groups()
+    method, target, version = request_line.groups()
     return b"%b %b %b%b" % (
         method,
         quote_from_bytes(target, _AS_THEY_ARE).encode("ascii"),

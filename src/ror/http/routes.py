@@ -144,7 +144,7 @@ def _represented(
 
 
 def _told_by_date(
-    store: Store, resource_type: str, resource_id: str, found: _Representation
+    store: Store, resource_type: str, resource_id: str, representation: _Representation
 ) -> Micros:
     """
     The instant to compare with `If-Modified-Since`.
@@ -152,11 +152,12 @@ def _told_by_date(
     HTTP dates have whole seconds. If the previous version was recorded in the same second, a client
     may have either: only a later date proves that it has this one.
     """
-    previous = store.read_version(resource_type, resource_id, found.version - 1)
+    previous = store.read_version(resource_type, resource_id, representation.version - 1)
     is_same = (
-        previous is not None and previous.last_updated // SECOND == found.last_updated // SECOND
+        previous is not None
+        and previous.last_updated // SECOND == representation.last_updated // SECOND
     )
-    return Micros(found.last_updated + SECOND) if is_same else found.last_updated
+    return Micros(representation.last_updated + SECOND) if is_same else representation.last_updated
 
 
 def _search(service: Service, request: Request) -> Response | Evaluation:
@@ -393,9 +394,9 @@ def route_of(parts: tuple[str, ...], path: str, base_url: str) -> Route:
     for route in _ROUTES_OF_LENGTH.get(len(parts), ()):
         if all(map(_fits, route.parts, parts)):
             if route.parts and route.parts[0] == "[type]" and parts[0] not in RESOURCE_TYPES:
-                known = (*RESOURCE_TYPES, "metadata")
+                candidates = (*RESOURCE_TYPES, "metadata")
                 raise UnknownRoute(
-                    "http.unknown-type", type=parts[0][:100], known=closest(parts[0], known)
+                    "http.unknown-type", type=parts[0][:100], known=closest(parts[0], candidates)
                 )
             return route
     raise UnknownRoute("http.unknown-route", path=path[:200], base=base_url)
