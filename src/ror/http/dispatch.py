@@ -4,7 +4,7 @@ route answer.
 
 Routes answer in plain functions, in the event loop: handing them to a thread would cost more than
 most of them do (docs/decisions/0011). Every error becomes an OperationOutcome, in the client's
-language and with the identifier of the request, or what the route prefers.
+language and with the identifier of the request, or the error format of the route.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ from ror.identity.tokens import UnknownKey
 from ror.resources import bundles as wire
 
 CLIENT_CLOSED_REQUEST: Final = 499
-"""The status in logs and metrics when the client left before its request was whole; never sent."""
+"""The status in logs and metrics if the client left before its request was complete; never sent."""
 
 
 _BRIEF_FORM: Final = 32_768
@@ -80,13 +80,13 @@ class Dispatch:
         self._evaluations = Evaluations(settings)
 
     def close(self) -> None:
-        """Let go of the threads."""
+        """Shut down the threads."""
         self._token_threads.shutdown(wait=False)
         self._evaluations.close()
         self._secret_checks.close()
 
     def reload_user_profiles(self) -> None:
-        """Read the file of user profiles again. Raises UsageError when it cannot be read."""
+        """Read the file of user profiles again. Raises UsageError if it cannot be read."""
         self._callers.reload_user_profiles()
 
     async def respond(
@@ -217,7 +217,7 @@ class Dispatch:
 
 
 def _parameters_of_address(route: Route, query: bytes) -> list[tuple[str, str]]:
-    """The parameters of an address. Raises InvalidRequest where they belong in the body."""
+    """The parameters of an address. Raises InvalidRequest if they belong in the body."""
     if query and route.authenticates:
         raise InvalidRequest("oauth.query")
     return addresses.parameters(query)
@@ -233,13 +233,13 @@ async def _parameters_of_form(form: bytes) -> list[tuple[str, str]]:
 def _response_format(
     headers: Headers, pairs: Sequence[tuple[str, str]], offered: tuple[Format, ...]
 ) -> Format:
-    """The format that the client wants. Raises NotAcceptable when it is not offered."""
+    """The format that the client requests. Raises NotAcceptable if it is not offered."""
     names = tuple(value for name, value in pairs if name == "_format") if pairs else ()
     return negotiation.response_format(header_text(headers, b"accept"), names, offered)
 
 
 def _format_of_refusal(headers: Headers, query: bytes) -> Format:
-    """The format of a refusal whose request was not read to its end: JSON when that is in doubt."""
+    """The format of an error raised before the format was known: JSON if in doubt."""
     pairs: list[tuple[str, str]] = []
     with suppress(RorError):
         pairs = addresses.parameters(query)

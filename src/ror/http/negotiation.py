@@ -14,15 +14,15 @@ from ror.errors import InvalidRequest, NotAcceptable, UnsupportedMediaType
 
 Format = Literal["json", "xml"]
 FHIR_FORMATS: Final[tuple[Format, ...]] = ("json", "xml")
-"""The formats of a FHIR resource; the first is sent when a client likes several as much."""
+"""The formats of a FHIR resource; at equal weights, the first is sent."""
 JSON_ALONE: Final[tuple[Format, ...]] = ("json",)
-"""The formats of what is no resource."""
+"""The formats of responses that are not FHIR resources."""
 
 MEDIA_TYPES: Final[Mapping[Format, tuple[str, ...]]] = {
     "json": ("application/fhir+json", "json", "application/json", "text/json"),
     "xml": ("application/fhir+xml", "xml", "application/xml", "text/xml"),
 }
-"""The names of a format; the short ones are those of `_format`."""
+"""The names of each format; the short names are for `_format`."""
 _RANGES: Final = frozenset({"application/*", "text/*", "*/*", "*"})
 
 FHIR_VERSIONS: Final = frozenset({"4.0", "4.0.1"})
@@ -39,10 +39,10 @@ def response_format(
     accept: str | None, formats: tuple[str, ...], offered: tuple[Format, ...] = FHIR_FORMATS
 ) -> Format:
     """
-    The format of a response: the one that `_format` names, or else the best of the Accept header.
+    The format of a response: that of `_format`, else the best format of the Accept header.
 
-    A `+` that was decoded as a space is understood; a `_format` without value is ignored, and the
-    first of several counts. Raises NotAcceptable for a format that is not `offered`.
+    A space in `_format` stands for a decoded `+`. A `_format` without value is ignored; the first
+    of several counts. Raises NotAcceptable for a format that is not `offered`.
 
     >>> response_format("application/fhir+xml, */*;q=0.5", ()), response_format("*/*", ("xml",))
     ('xml', 'xml')
@@ -70,22 +70,24 @@ def _format_named(name: str, offered: tuple[Format, ...]) -> Format:
 def _not_acceptable(
     wanted: str, offered: tuple[Format, ...], expression: str | None = None
 ) -> NotAcceptable:
-    names = ", ".join(MEDIA_TYPES[one][0] + f" ({MEDIA_TYPES[one][1]})" for one in offered)
+    names = ", ".join(
+        MEDIA_TYPES[candidate][0] + f" ({MEDIA_TYPES[candidate][1]})" for candidate in offered
+    )
     return NotAcceptable(
         "http.not-acceptable", asked=wanted[:100], offered=names, expression=expression
     )
 
 
 def _best(header: str, offered: tuple[Format, ...]) -> Format | None:
-    """The format with the greatest weight; None when the client accepts none."""
+    """The format with the greatest weight; None if the client accepts none."""
     ranges = [
         (name, weight)
         for name, parameters, weight in _weighted(header)
         if parameters.get("fhirversion", "4.0") in FHIR_VERSIONS
     ]
-    weights = {one: _weight(one, ranges) for one in offered}
-    accepted = [one for one in offered if weights[one] > 0]
-    # Browsers prefer application/xml to */*, for pages: for resources, people read JSON better.
+    weights = {candidate: _weight(candidate, ranges) for candidate in offered}
+    accepted = [candidate for candidate in offered if weights[candidate] > 0]
+    # Browsers prefer application/xml to */* because of pages, but people read JSON more easily.
     if any(name == "text/html" for name, _ in ranges):
         return accepted[0] if accepted else None
     return max(accepted, key=weights.__getitem__, default=None)
@@ -100,7 +102,7 @@ def _weight(wanted: Format, ranges: Sequence[tuple[str, float]]) -> float:
 
 def is_pretty(values: Iterable[str]) -> bool:
     """
-    Whether `_pretty` asks for an indented answer.
+    Whether `_pretty` requests an indented response.
 
     Raises InvalidRequest for any value but true and false.
     """
@@ -113,7 +115,7 @@ def is_pretty(values: Iterable[str]) -> bool:
 
 
 def check_is_form(content_type: str | None, content_encoding: str | None, has_body: bool) -> None:
-    """Nothing, when the body is a form in UTF-8. Raises UnsupportedMediaType otherwise."""
+    """Raises UnsupportedMediaType unless the body is a form in UTF-8."""
     coding = (content_encoding or "identity").strip().lower()
     if coding != "identity":
         raise UnsupportedMediaType(
@@ -121,11 +123,11 @@ def check_is_form(content_type: str | None, content_encoding: str | None, has_bo
         )
     if content_type is None and not has_body:
         return
-    found = next(_weighted(content_type or ""), None)
+    media_type = next(_weighted(content_type or ""), None)
     if (
-        found is None
-        or found[0] != FORM
-        or found[1].get("charset", "utf-8").lower() not in ("utf-8", "utf8")
+        media_type is None
+        or media_type[0] != FORM
+        or media_type[1].get("charset", "utf-8").lower() not in ("utf-8", "utf8")
     ):
         raise UnsupportedMediaType("http.unsupported-media-type", sent=(content_type or "")[:100])
 
@@ -216,7 +218,7 @@ def _weighted(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
     """
     The items of a header in lower case: name, parameters and quality.
 
-    A missing quality is 1, an invalid parameter 0.
+    A missing quality is 1, an invalid quality is 0.
     """
     for part in header.split(",", _MAX_ITEMS)[:_MAX_ITEMS]:
         name, *parts = (piece.strip() for piece in part.split(";"))

@@ -1,8 +1,8 @@
 """
-The body of a response as the client wants it: in XML, or indented.
+The body of a response in the format that the client requests: XML, or indented.
 
-Routes answer in JSON, the form that is stored and cached. XML is made from it for each response; a
-thread does it for a large body, so that the event loop serves other requests meanwhile.
+Routes answer in JSON, the format that is stored and cached. XML is made from it for each response;
+a thread does it for a large body, so that the event loop serves other requests meanwhile.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ async def represented(
     response: Response, wanted: Format, is_pretty: bool, language: str
 ) -> Response:
     """
-    The response in a format, indented or not; what is no resource stays as it is.
+    The response in a format, indented or not; XML applies to resources only.
 
-    A resource that cannot be written in XML gives the response that says so.
+    If a resource cannot be written in XML, the response is that error.
     """
     is_resource = response.content_type == FHIR_CONTENT_TYPE
     if response.body and is_resource and wanted == "xml":
