@@ -41,6 +41,14 @@ from tests.http.secured import (
 )
 
 
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[World]:
+    """A world for one test, whose audit trail holds the calls of that test only."""
+    made = make_world(tmp_path)
+    yield made
+    made.store.close()
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     yield from a_world(tmp_path_factory)
@@ -633,20 +641,20 @@ def test_a_revoked_client_never_comes_back(direct: Secured, world: World):
 
 
 def test_the_audit_trail_knows_the_client_and_its_certificate_whatever_became_of_the_call(
-    world: World,
+    alone: World,
 ):
-    certificate = world.certify(subject_of("regulation"))
-    with serving(world, ROR_AUDIT_FOLDER=world.file("trail")) as running:
+    certificate = alone.certify(subject_of("regulation"))
+    with serving(alone, ROR_AUDIT_FOLDER=alone.file("trail")) as running:
         token = running.ask_token(certificate, client_id="regulation").json()["access_token"]
         running.ask_token(client_id="public", client_secret=SECRET)
         running.read(token)
         running.read(token, {})
-        world.act("regulation", Action.SUSPEND)
+        alone.act("regulation", Action.SUSPEND)
         running.read(token)
-        world.act("regulation", Action.RESUME)
+        alone.act("regulation", Action.RESUME)
         running.read("abc")
 
-    told = (one.record for one in find(Folder(world.folder / "trail"), Selection()))
+    told = (one.record for one in find(Folder(alone.folder / "trail"), Selection()))
     traced = [one for one in told if isinstance(one, Call)]
     shown = Certificate(Path(certificate[0]).stem.upper(), subject_of("regulation"))
     assert [
@@ -660,7 +668,7 @@ def test_the_audit_trail_knows_the_client_and_its_certificate_whatever_became_of
         ("read", 401, None, None, None),
     ]
     assert SECRET.encode() not in b"".join(
-        path.read_bytes() for path in (world.folder / "trail").rglob("*") if path.is_file()
+        path.read_bytes() for path in (alone.folder / "trail").rglob("*") if path.is_file()
     )
 
 
@@ -694,13 +702,13 @@ def test_the_audit_trail_knows_who_was_refused_a_token_as_far_as_that_was_proven
     ]
 
 
-def test_the_audit_trail_tells_on_whose_behalf_a_call_was_made_and_names_nobody(world: World):
-    with serving(world, ROR_AUDIT_FOLDER=world.file("trail-of-headers")) as running:
+def test_the_audit_trail_tells_on_whose_behalf_a_call_was_made_and_names_nobody(alone: World):
+    with serving(alone, ROR_AUDIT_FOLDER=alone.file("trail-of-headers")) as running:
         token = running.token("regulation")
         running.read(token)
         running.read(token, {**ANNOUNCED, "Ror-Role-Metier-Code": "Jean Dupont"})
 
-    folder = Folder(world.folder / "trail-of-headers")
+    folder = Folder(alone.folder / "trail-of-headers")
     calls = [one.record for one in find(folder, Selection()) if isinstance(one.record, Call)]
     usual = RorHeaders("CU22", "1.2.250.1.213.1.6.1.66", "AUTOMATE", "1.2.250.1.213.1.1.4.6")
     assert [(one.interaction, one.status, one.client, one.profile) for one in calls] == [

@@ -36,10 +36,19 @@ from tests.http.secured import (
     Secured,
     World,
     a_world,
+    make_world,
     serving,
     subject_of,
 )
 from tests.waiting import until
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[World]:
+    """A world for one test, whose audit trail holds the calls of that test only."""
+    made = make_world(tmp_path)
+    yield made
+    made.store.close()
 
 
 @pytest.fixture(scope="module")
@@ -285,15 +294,15 @@ def test_behind_a_proxy_the_certificate_is_the_one_that_the_proxy_saw(
         assert read(server, token, announced=ANNOUNCED).status_code == 401
 
 
-def test_the_trail_tells_who_called_with_which_certificate(world: World, platform: Provider):
-    certificate = world.certify(subject_of("regulation"))
+def test_the_trail_tells_who_called_with_which_certificate(alone: World, platform: Provider):
+    certificate = alone.certify(subject_of("regulation"))
     claims = {"azp": "regulation", "ror_certificate": {"serial": "FF", "subject": "CN=forged"}}
-    given = settings(world, "traced.toml", described(platform))
-    with serving(world, ROR_AUDIT_FOLDER=world.file("trail-of-others"), **given) as server:
+    given = settings(alone, "traced.toml", described(platform))
+    with serving(alone, ROR_AUDIT_FOLDER=alone.file("trail-of-others"), **given) as server:
         read(server, platform.sign({**claims, **thumbprint(certificate)}), certificate)
         read(server, platform.sign({"ror_certificate": claims["ror_certificate"]}))
 
-    told = [one.record for one in find(Folder(world.folder / "trail-of-others"), Selection())]
+    told = [one.record for one in find(Folder(alone.folder / "trail-of-others"), Selection())]
     shown = Certificate(Path(certificate[0]).stem.upper(), subject_of("regulation"))
     assert [(one.client, one.certificate) for one in told if isinstance(one, Call)] == [
         ("regulation", shown),

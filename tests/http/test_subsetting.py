@@ -82,7 +82,7 @@ def test_a_part_has_one_tag_for_all_who_are_given_the_same(directory):
     )
 
     def seen(profile: int, *pairs: tuple[str, str]) -> tuple[bytes, str]:
-        made = _represented(one, Viewer(profile), "Location", "1", pairs)
+        made = _represented(one, Viewer(profile), "Location", "1", pairs, one.store.change_signal())
         return made.body, made.etag
 
     assert seen(0)[0] != seen(1)[0] and seen(0)[1] != seen(1)[1]

@@ -586,7 +586,7 @@ def test_figures_that_cannot_be_counted_take_no_line_with_them(reporter, journal
         end(reporter, Response(200, pairs=[]))
         reporter.flush()
 
-    monkeypatch.setattr(Metrics, "answered", full)
+    monkeypatch.setattr(Metrics, "count_responses", full)
     with pytest.raises(OSError, match="cannot grow"):
         asyncio.run(call())
 

@@ -74,7 +74,7 @@ def _check(provider: Provider, file: str) -> None:
     for name in provider.algorithms:
         if name not in algorithms:
             raise UsageError(
-                "providers.bad-algorithm", file=file, name=name, algorithms=", ".join(algorithms)
+                "providers.bad-algorithm", file=file, name=name, known=", ".join(algorithms)
             )
     if not (
         provider.issuer
