@@ -47,6 +47,7 @@ from ror.search.language.values import (
     normal_system,
     normal_text,
 )
+from ror.standard import terminology
 from ror.standard.definitions import FULL_TEXT, RESOURCE_TYPES, SearchParameter
 from ror.standard.fhirpath import types_read
 from ror.standard.references import literal_reference
@@ -155,7 +156,7 @@ def _texts_of_coding(value: Any) -> Sequence[Value]:
     )
 
 
-@lru_cache(maxsize=16384)
+@terminology.cached_for_edition(16384)
 def _unlisted_label(display: str, code: str, system: str) -> tuple[Text, ...]:
     """The display of a code as a text, unless it is a label of the code in the nomenclatures."""
     normal = normal_text(display)
