@@ -37,7 +37,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.long
 
 
-REQUESTS = amount(2_500, 100_000)
+REQUESTS = amount(10_000, 100_000)
 SEED = int(os.environ.get("ROR_TEST_ATTACK_SEED", "20261126"))
 ENOUGH = 400
 """Requests in which a strategy tells two directories apart when nothing is hidden."""
@@ -98,8 +98,13 @@ async def _answered(application: Application, request: Request) -> Answer:
     }
     messages: list[Any] = []
 
+    unread = [{"type": "http.request", "body": (request.form or "").encode(), "more_body": False}]
+
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": (request.form or "").encode(), "more_body": False}
+        if not unread:
+            # As with a client that waits for its response: no other event comes.
+            await asyncio.Event().wait()
+        return unread.pop()
 
     async def send(message: Any) -> None:
         messages.append(message)
