@@ -86,7 +86,7 @@ def _read(service: Service, request: Request) -> Response:
     # The withheld parts may change without a new version: only the tag shows that.
     if_none_match, if_modified_since = (
         request.header(b"if-none-match"),
-        request.header(b"if-modified-if_modified_since") if viewer.sees_everything else None,
+        request.header(b"if-modified-since") if viewer.sees_everything else None,
     )
     last_updated = representation.last_updated
     if if_modified_since is not None and if_none_match is None:
