@@ -4,7 +4,7 @@ command.
 
 Not a test, and not run by any: it was run once, with the code of commit c1bb957.
 
-    git worktree add /tmp/previous c1bb957
+    git worktree add ../previous c1bb957
     PYTHONPATH=../previous/src python tests/upgrading/make_previous_release.py
 
 The directory holds generated resources, a resource with several versions, one that was deleted, one
