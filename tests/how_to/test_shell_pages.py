@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.how_to.pages import blocks
 from tests.http.conftest import fill, free_port
 from tests.test_cli import clean_environment
 from tests.waiting import until
 
-PAGES = Path(__file__).parents[2] / "docs" / "how-to"
 WITHIN_S = 240
 HEAD = "set -em; trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"
 """A command that fails ends the shell, and what runs in the background ends with it."""
@@ -45,8 +45,7 @@ class Shell:
 
     def follow(self, page: str, last: str = "") -> str:
         """Type every block of a page, and a last line; what was printed."""
-        text = (PAGES / page).read_text(encoding="utf-8")
-        script = "\n".join([HEAD, *re.findall(r"```sh\n(.*?)```", text, re.DOTALL), last])
+        script = "\n".join([HEAD, *blocks(page, "sh"), last])
         for port, free in self.ports.items():
             script = re.sub(rf"\b{port}\b", free, script)
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
